@@ -1,0 +1,84 @@
+"""The error tree. The class says whose fault it is; every message carries the remedy.
+
+    FusionError                     anything this package raises on purpose; shown as one sentence, no traceback
+    ├── UserError                   the request cannot be sent as written: nothing was sent, nothing was spent
+    │   ├── UnknownName             a model, alias, mode, option or service nobody knows; suggests the nearest
+    │   └── KeyMissing              no API key where one is needed, or a key where none may stand
+    ├── ProviderError               one call failed: it becomes a reply with an error, the run goes on
+    └── RunFailed                   every member failed; `.result` holds what there is
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["FusionError", "KeyMissing", "ProviderError", "RunFailed", "UnknownName", "UserError"]
+
+
+class FusionError(Exception):
+    """Root of everything this package raises on purpose."""
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython's own hook: one sentence in the cell, whatever `%xmode` says."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UserError(FusionError):
+    """The request cannot be sent as written. Nothing was sent and nothing was spent."""
+
+
+class UnknownName(UserError):
+    """A name nobody knows. The message offers the nearest known ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.5)
+        offer = f" Did you mean {' or '.join(near)}?" if near else ""
+        super().__init__(f"Unknown {kind} {name!r}.{offer}{f' {hint}' if hint else ''}")
+
+
+class KeyMissing(UserError):
+    """No API key where one is needed, or a key in a place where none may stand."""
+
+
+class ProviderError(FusionError):
+    """One call failed. Never reaches the person as an exception: `ask()` turns it into a reply with an error.
+
+    Args:
+        error: the fault's class, one word (`connect`, `auth`, `rate_limit`, `disconnect` ...).
+        detail: one sentence with the remedy, already free of keys and control characters.
+        status: the reply's status, `error` unless the fault is a timeout or a filter.
+        retryable: whether asking again may help, provided no text has arrived yet.
+        retry_after: seconds the service asked to wait; `None` where it said nothing.
+        maybe_billed: whether the service may charge for it (the request may have been running).
+        max_retries: further attempts this fault is worth.
+    """
+
+    def __init__(
+        self,
+        error: str,
+        detail: str,
+        *,
+        status: str = "error",
+        retryable: bool = False,
+        retry_after: float | None = None,
+        maybe_billed: bool = False,
+        max_retries: int = 2,
+    ) -> None:
+        super().__init__(detail)
+        self.error = error
+        self.detail = detail
+        self.status = status
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.maybe_billed = maybe_billed
+        self.max_retries = max_retries
+
+
+class RunFailed(FusionError):
+    """Every member of the pool failed. `result` holds the replies, one row each."""
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result

@@ -1,0 +1,205 @@
+"""The closed union of events. A run is a list of them; whatever is seen of it is a consumer of that list.
+
+`to_json` and `from_json` are a typed contract apart from the classes, versioned: `v` in the first event. Unknown fields
+of a newer minor form are dropped, an unknown event is an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from fusion_nb._types import (
+    Channel,
+    CostSource,
+    Limits,
+    Message,
+    Params,
+    Ref,
+    Role,
+    Round,
+    RunStatus,
+    Status,
+    Usage,
+    Verdict,
+)
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    seq: int = 0
+    """0, 1, 2 ... without gaps, given by the engine."""
+    at: float = 0.0
+    """Monotonic seconds since the run's start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(_Event):
+    run: str
+    when: str
+    prompt: str
+    mode: str
+    pool: tuple[Ref, ...]
+    judge: Ref | None = None
+    then: str = ""
+    seed: int = 0
+    params: Params = Params()
+    limits: Limits = Limits()
+    notes: tuple[str, ...] = ()
+    v: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted(_Event):
+    call: int
+    ref: Ref
+    role: Role = "candidate"
+    round: int = 0
+    messages: tuple[Message, ...] = ()
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAccepted(_Event):
+    """The service answered the request: what it will be billed under is known before any text."""
+
+    call: int
+    generation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRetried(_Event):
+    call: int
+    attempt: int
+    """The attempt that comes next: 2 for the first retry."""
+    error: str
+    detail: str = ""
+    wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta(_Event):
+    call: int
+    text: str
+    channel: Channel = "content"
+    """`answer` is a judge's text that belongs to the fused answer; it is part of that reply's text too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(_Event):
+    call: int
+    status: Status
+    usage: Usage = Usage()
+    cost: Decimal | None = None
+    cost_source: CostSource | None = None
+    ttft: float | None = None
+    latency: float | None = None
+    finish: str | None = None
+    error: str | None = None
+    detail: str | None = None
+    generation_id: str | None = None
+    model: str | None = None
+    attempts: int = 1
+    maybe_billed: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundEnded(_Event):
+    ended: Round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictReached(_Event):
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(_Event):
+    status: RunStatus
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    """Added to those of the start."""
+
+
+Event = (
+    RunStarted
+    | CallStarted
+    | CallAccepted
+    | CallRetried
+    | TextDelta
+    | CallEnded
+    | RoundEnded
+    | VerdictReached
+    | RunEnded
+)
+
+_KINDS: dict[str, type] = {kind.__name__: kind for kind in typing.get_args(Event)}
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """The event as plain JSON values: `event` names its kind, money is text (exact), fields at rest are left out."""
+    return {"event": type(event).__name__, **_plain(event)}
+
+
+def from_json(data: Mapping[str, Any]) -> Event:
+    """The event `to_json` wrote. Raises `ValueError` where it is of a kind or a version this release cannot read."""
+    kind = _KINDS.get(str(data.get("event")))
+    if kind is None:
+        raise ValueError(f"Unknown event {data.get('event')!r}: written by a newer fusion_nb? Upgrade to read it.")
+    if isinstance(data.get("v"), int) and data["v"] > SCHEMA:
+        raise ValueError(f"This run is of schema {data['v']}, this fusion_nb reads up to {SCHEMA}: upgrade to read it.")
+    return typing.cast(Event, _build(kind, data))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        held = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return {f.name: _plain(v) for f, v in held if f.name in ("seq", "at", "v") or v != _default(f)}
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _default(f: dataclasses.Field[Any]) -> Any:
+    return f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _build(hint: Any, data: Any) -> Any:
+    """`data` as the type `hint` says; the hints of the classes above are the schema."""
+    if data is None:
+        return None
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _build(next(a for a in args if a is not type(None)), data)
+    if origin is tuple:
+        return tuple(_build(args[0], item) for item in data) if len(args) == 2 and args[1] is ... else _row(args, data)
+    if origin in (Mapping, dict):
+        return {_build(args[0], k): _build(args[1], v) for k, v in data.items()}
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        known = _hints(hint)
+        return hint(**{k: _build(known[k], v) for k, v in data.items() if k in known})
+    if isinstance(hint, type) and issubclass(hint, tuple):
+        return hint(*_row(tuple(_hints(hint).values()), data))
+    return hint(data) if hint in (Decimal, int, float) else data
+
+
+def _row(hints: tuple[Any, ...], data: Any) -> tuple[Any, ...]:
+    return tuple(_build(h, item) for h, item in zip(hints, data, strict=True))

@@ -1,0 +1,71 @@
+"""State is the fold of the events, and nothing else. Pure: the same events give the same state, in Python and in JS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, TypeVar, assert_never
+
+from fusion_nb._events import (
+    CallAccepted,
+    CallEnded,
+    CallRetried,
+    CallStarted,
+    Event,
+    RoundEnded,
+    RunEnded,
+    RunStarted,
+    TextDelta,
+    VerdictReached,
+)
+from fusion_nb._types import Reply, RunState
+
+S = TypeVar("S", bound=RunState)
+
+
+def fold(state: S, event: Event) -> S:
+    """`state` after `event`. The state's own class is kept."""
+    match event:
+        case TextDelta():
+            reply = state.replies[event.call - 1]
+            if event.channel == "reasoning":
+                return _with_reply(state, event.call, reasoning=reply.reasoning + event.text)
+            grown = _with_reply(state, event.call, text=reply.text + event.text)
+            return replace(grown, draft=grown.draft + event.text) if event.channel == "answer" else grown
+        case CallStarted():
+            reply = Reply(event.call, event.ref, event.role, event.round, started=event.at)
+            began = replace(state, replies=(*state.replies, reply), labels=event.labels or state.labels)
+            # A repaired verdict is written anew: what the first try left of an answer is not part of it.
+            return replace(began, draft="") if event.role == "judge" else began
+        case CallAccepted():
+            return _with_reply(state, event.call, generation_id=event.generation_id)
+        case CallRetried():
+            return _with_reply(state, event.call, attempts=event.attempt)
+        case CallEnded():
+            fields = ("usage", "cost", "cost_source", "ttft", "latency", "finish", "status", "error", "detail")
+            more = ("generation_id", "model", "attempts", "maybe_billed", "warnings")
+            return _with_reply(state, event.call, **{f: getattr(event, f) for f in (*fields, *more)})
+        case RoundEnded():
+            return replace(state, rounds=(*state.rounds, event.ended))
+        case VerdictReached():
+            return replace(state, verdict=event.verdict)
+        case RunStarted():
+            kept = ("run", "when", "prompt", "mode", "then", "pool", "judge", "seed", "params", "limits", "notes")
+            return replace(state, **{f: getattr(event, f) for f in kept})
+        case RunEnded():
+            notes = (*state.notes, *event.notes)
+            return replace(state, status=event.status, error=event.error, seconds=event.at, notes=notes)
+    assert_never(event)
+
+
+def fold_all(events: Iterable[Event], state: S) -> S:
+    """`state` after all of `events`, in their order."""
+    for event in events:
+        state = fold(state, event)
+    return state
+
+
+def _with_reply(state: S, call: int, **changes: Any) -> S:
+    replies = list(state.replies)
+    replies[call - 1] = replace(replies[call - 1], **changes)
+    return replace(state, replies=tuple(replies))
