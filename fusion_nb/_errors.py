@@ -1,11 +1,11 @@
 """The error tree. The class says whose fault it is; every message carries the remedy.
 
-    FusionError                     anything this package raises on purpose; shown as one sentence, no traceback
-    ├── UserError                   the request cannot be sent as written: nothing was sent, nothing was spent
-    │   ├── UnknownName             a model, alias, mode, option or service nobody knows; suggests the nearest
-    │   └── KeyMissing              no API key where one is needed, or a key where none may stand
-    ├── ProviderError               one call failed: it becomes a reply with an error, the run goes on
-    └── RunFailed                   every member failed; `.result` holds what there is
+FusionError                     anything this package raises on purpose; shown as one sentence, no traceback
+├── UserError                   the request cannot be sent as written: nothing was sent, nothing was spent
+│   ├── UnknownName             a model, alias, mode, option or service nobody knows; suggests the nearest
+│   └── KeyMissing              no API key where one is needed, or a key where none may stand
+├── ProviderError               one call failed: it becomes a reply with an error, the run goes on
+└── RunFailed                   every member failed; `.result` holds what there is
 """
 
 from __future__ import annotations

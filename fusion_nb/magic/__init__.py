@@ -1,0 +1,7 @@
+"""The notebook's door: `%%fuse` and its family. The only room that imports IPython."""
+
+from __future__ import annotations
+
+from fusion_nb.magic.fuse import Fuse, load, unload
+
+__all__ = ["Fuse", "load", "unload"]

@@ -1,0 +1,186 @@
+"""`%%fuse`, `%fuse` and `%fuse_models`: parse, run, show, return. Nothing here that `fusion_nb.fuse()` lacks."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+from traitlets import Bool, Dict, Float, Int, List, Unicode
+
+from fusion_nb import api
+from fusion_nb._errors import FusionError, RunFailed, UserError
+from fusion_nb._types import RunState
+from fusion_nb.magic import complete, line, options
+from fusion_nb.magic.interpolate import expand
+from fusion_nb.magic.show import screen
+
+
+@magics_class
+class Fuse(Magics):
+    """Defaults of `%%fuse`: `%config Fuse.pool = ["claude", "gpt4o"]`, or `c.Fuse.pool = [...]` in a profile."""
+
+    pool = List(Unicode(), help="Members when --pool is not given; empty: what the keys at hand allow.").tag(
+        config=True
+    )
+    judge = Unicode("", help="Judge when --judge is not given; empty: a strong model outside the pool.").tag(
+        config=True
+    )
+    mode = Unicode("merge", help="best-of, merge or debate[:rounds].").tag(config=True)
+    criteria = Unicode("", help="What the judge scores, e.g. 'accuracy, brevity'.").tag(config=True)
+    system = Unicode("", help="System prompt of every member.").tag(config=True)
+    max_cost = Float(None, allow_none=True, help="USD a run may cost at most.").tag(config=True)
+    max_tokens = Int(4096, help="Completion tokens of each call.").tag(config=True)
+    timeout = Float(600.0, help="Seconds each call may take.").tag(config=True)
+    quiet = Bool(False, help="Show nothing, only return the DataFrame.").tag(config=True)
+    aliases = Dict(help='Names of your own: {"mini": "openai/gpt-4o-mini"}.').tag(config=True)
+    services = Dict(help='Your own: {"corp": {"base_url": "https://...", "key_env": "CORP_KEY"}}.').tag(config=True)
+
+    @options.fuse_arguments
+    @no_var_expand
+    @line_cell_magic
+    def fuse(self, text: str, cell: str | None = None) -> Any:
+        """Ask a pool of models, let a judge fuse their answers, get every call back as a DataFrame.
+
+        The prompt is the cell: {name} stands for a variable of this notebook where it resolves, every other brace is
+        text. The DataFrame is the cell's value: _, or -o df, or %%fuse df << --pool ...; a ; at the end silences it.
+        Keys come from the environment (OPENROUTER_API_KEY), never from this line.
+        """
+        try:
+            return self._fuse(text, cell)
+        except FusionError as error:
+            if "--debug" in text.split():
+                raise RuntimeError(str(error)) from error
+            # No frame of ours, and nothing that it held, reaches the notebook.
+            raise error.with_traceback(None) from None
+
+    @line_magic
+    def fuse_models(self, words: str) -> Any:
+        """List the models a pool can name, as a DataFrame. `%fuse_models gemini flash` keeps those with both words."""
+        return api.models(words, aliases=self.aliases, services=self.services)
+
+    def _fuse(self, text: str, cell: str | None) -> Any:
+        api.refuse_key(text)
+        silent = text.rstrip().endswith(";") or (cell or "").rstrip().endswith(";")
+        given = line.read(text.rstrip().removesuffix(";") if cell is not None else text, options.VALUED, options.FLAGS)
+        parsed = type(self).fuse.parser.parse_args(given.options)
+        if parsed.help:
+            return print(type(self).fuse.parser.format_help())
+        prompt = self._prompt(given.rest, cell, raw=parsed.raw)
+        bind = _name(parsed.out or given.bind)
+        frame = self._run(prompt, parsed, bind)
+        return None if silent else frame
+
+    def _run(self, prompt: str, parsed: argparse.Namespace, bind: str | None) -> Any:
+        view = screen(self.shell, quiet=parsed.quiet or self.quiet)
+        first_text = _OnFirstText()
+
+        def see(state: RunState) -> None:
+            view.see(state)
+            first_text.see(state)
+
+        try:
+            result = api.fuse(prompt, **self._arguments(parsed), progress=see)
+        except RunFailed as failed:
+            view.finish(failed.result)
+            self._bind(bind, failed.result.frame() if bind else None)
+            raise
+        view.finish(result)
+        frame = result.frame()
+        self._bind(bind, frame)
+        return frame
+
+    def _prompt(self, rest: str, cell: str | None, *, raw: bool) -> str:
+        if cell is not None and rest:
+            raise UserError(f"Not an option: {rest!r}. Below %%fuse the cell is the prompt; --help lists the options.")
+        prompt = rest if cell is None else cell.rstrip("\n")
+        if prompt.rsplit("\n", 1)[-1].strip() == ";":
+            prompt = prompt.rstrip().removesuffix(";").rstrip()
+        return prompt if raw else expand(prompt, self._names)
+
+    def _arguments(self, parsed: argparse.Namespace) -> dict[str, Any]:
+        """The line's options over `%config Fuse`'s; a pool may name functions of this notebook."""
+        given = options.values(parsed)
+        for name in ("judge", "mode", "criteria", "system", "max_cost", "max_tokens", "timeout"):
+            if (default := getattr(self, name)) not in (None, ""):
+                given.setdefault(name, default)
+        for name in ("system", "criteria"):
+            if name in given and not parsed.raw:
+                given[name] = expand(given[name], self._names)
+        pool = given["pool"].split(",") if "pool" in given else list(self.pool)
+        given["pool"] = [self._member(entry.strip()) for entry in pool if entry.strip()] or None
+        if parsed.pool is not None and given["pool"] is None:
+            raise UserError("The pool is empty: name its members, e.g. --pool claude,gemini,gpt4o, or --pool demo.")
+        if "judge" in given:
+            given["judge"] = self._member(given["judge"])
+        return {**given, "aliases": self.aliases, "services": self.services}
+
+    def _member(self, entry: str) -> Any:
+        held = self._names.get(entry) if entry.isidentifier() else None
+        is_function = callable(held) and not isinstance(held, type) and entry not in api.alias_names(self.aliases)
+        return held if is_function else entry
+
+    def _bind(self, name: str | None, frame: Any) -> None:
+        if name is not None:
+            self._names[name] = frame
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        names: dict[str, Any] = self.shell.user_ns
+        return names
+
+    def offers(self, option: str, typed: str) -> Iterable[str]:
+        """What could stand as the value of an option, for Tab."""
+        match option:
+            case "-p" | "--pool" | "-j" | "--judge":
+                return api.known_members(typed, self.aliases, self.services)
+            case "-m" | "--mode":
+                return ("best-of", "merge", "debate", "debate:2", "debate:3")
+            case "--then":
+                return ("best-of", "merge")
+            case "--reasoning":
+                return ("minimal", "low", "medium", "high")
+            case _:
+                return ()
+
+
+class _OnFirstText:
+    """Loads pandas (over half a second) on a thread of its own while the models talk: not before, not after."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def see(self, state: RunState) -> None:
+        if not self._begun and any(reply.text for reply in state.replies):
+            self._begun = True
+            threading.Thread(target=api.load_frame, name="fusion_nb-pandas", daemon=True).start()
+
+
+def _name(name: str | None) -> str | None:
+    if name is not None and not name.isidentifier():
+        raise UserError(f"-o takes the name of a variable, not {name!r}.")
+    return name
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics, their configuration and their completions; once, however often it is called."""
+    unload(shell)
+    magics = Fuse(shell=shell)
+    shell.register_magics(magics)
+    shell.configurables.append(magics)
+    names = sorted(options.VALUED | options.FLAGS)
+    shell.Completer.custom_matchers.append(complete.matcher(names, magics.offers))
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take away what `load` brought."""
+    shell.configurables[:] = [held for held in shell.configurables if not isinstance(held, Fuse)]
+    matchers = shell.Completer.custom_matchers
+    matchers[:] = [held for held in matchers if getattr(held, "__name__", "") != "fuse_matcher"]
+    for kind, name in (("line", "fuse"), ("cell", "fuse"), ("line", "fuse_models")):
+        with contextlib.suppress(KeyError):
+            del shell.magics_manager.magics[kind][name]

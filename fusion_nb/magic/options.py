@@ -1,0 +1,82 @@
+"""The options of `%%fuse`, once: argparse, Tab and the line reader all look here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from fusion_nb._errors import UserError
+
+
+class Option(NamedTuple):
+    names: tuple[str, ...]
+    help: str
+    type: Callable[[str], Any] = str
+    flag: bool = False
+
+
+OPTIONS = (
+    Option(
+        ("-p", "--pool"),
+        "members, by comma: an alias (claude, gemini, gpt4o), a slug (openai/gpt-4o), service:model, name*3, demo, "
+        "local, or the name of a Python function of this notebook",
+    ),
+    Option(
+        ("-m", "--mode"),
+        "best-of picks one candidate; merge writes one answer from all of them; debate[:rounds] lets them challenge "
+        "each other first",
+    ),
+    Option(("-j", "--judge"), "the model that compares"),
+    Option(("--then",), "how a debate ends: best-of or merge"),
+    Option(("--criteria",), "what the judge scores, e.g. 'accuracy, brevity'"),
+    Option(("-s", "--system"), "system prompt of every member"),
+    Option(("-t", "--temperature"), "sampling temperature of every member", float),
+    Option(("--seed",), "makes labels, order and, where a service honours it, sampling repeatable", int),
+    Option(("--reasoning",), "effort: minimal, low, medium, high, or a number of tokens"),
+    Option(("--max-cost",), "USD the run may cost at most; reserved before each call"),
+    Option(("--max-tokens",), "completion tokens of each call", int),
+    Option(("--timeout",), "seconds each call may take", float),
+    Option(("--quorum",), "go on once so many candidates are there", int),
+    Option(("--grace",), "seconds the others still have then", float),
+    Option(("--concurrency",), "calls in flight at once", int),
+    Option(("--allow-unpriced",), "ask models of unknown price although --max-cost is set", flag=True),
+    Option(("--base-url",), "a chat-completions service of your own: bare names in the pool are its models"),
+    Option(("--key-env",), "the environment variable that holds the key for --base-url"),
+    Option(("--raw",), "leave every {name} in the prompt as it is", flag=True),
+    Option(("-q", "--quiet"), "show nothing, only return the DataFrame", flag=True),
+    Option(("-o", "--out"), "bind the DataFrame to this name; also: %%fuse name << ..."),
+    Option(("--debug",), "show the traceback of an error", flag=True),
+    Option(("-h", "--help"), "show this", flag=True),
+)
+VALUED = frozenset(name for option in OPTIONS if not option.flag for name in option.names)
+FLAGS = frozenset(name for option in OPTIONS if option.flag for name in option.names)
+NOT_FOR_THE_RUN = frozenset({"prompt", "raw", "quiet", "out", "debug", "help"})
+
+
+def fuse_arguments(magic: Any) -> Any:
+    """Declare `OPTIONS` the way IPython's magics do, so that `%fuse?` and `%%fuse?` are the manual."""
+    for option in reversed(OPTIONS):
+        how: dict[str, Any] = {"action": "store_true"} if option.flag else {}
+        # Values are read by `values`, whose sentences name the remedy; argparse's do not.
+        magic = argument(*option.names, help=option.help.replace("%", "%%"), **how)(magic)
+    magic = argument("prompt", nargs="*", help="%%fuse: the prompt as it stands; %%%%fuse: none, the cell is it")(magic)
+    return magic_arguments()(magic)
+
+
+def values(parsed: argparse.Namespace) -> dict[str, Any]:
+    """What was given on the line, as arguments of `fusion_nb.fuse`; what was not given is absent."""
+    given: dict[str, Any] = {}
+    for option in OPTIONS:
+        name = option.names[-1].lstrip("-").replace("-", "_")
+        value = getattr(parsed, name)
+        if name in NOT_FOR_THE_RUN or value is None or value is False:
+            continue
+        try:
+            given[name] = value if option.flag else option.type(value)
+        except ValueError:
+            kind = {int: "a whole number", float: "a number"}[option.type]  # type: ignore[index]
+            raise UserError(f"{option.names[-1]} takes {kind}, not {value!r}.") from None
+    return given

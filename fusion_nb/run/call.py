@@ -1,0 +1,221 @@
+"""`ask()`: the one place with clock, price, budget, retries and cancellation. A failure becomes a reply."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from contextlib import aclosing
+from decimal import Decimal
+from typing import Any
+
+from fusion_nb._errors import ProviderError
+from fusion_nb._events import CallAccepted, CallEnded, CallRetried, CallStarted, TextDelta
+from fusion_nb._types import (
+    Channel,
+    Chunk,
+    Limits,
+    Ref,
+    Reply,
+    Request,
+    Role,
+    RunState,
+    Splitter,
+)
+from fusion_nb.money.budget import Budget, worst_case
+from fusion_nb.run.arrived import Arrived, outcome
+from fusion_nb.run.order import Tools
+from fusion_nb.run.record import Record
+
+MAX_RETRIES = 2
+
+
+class Caller:
+    """Asks models on behalf of one run."""
+
+    def __init__(self, record: Record[RunState], tools: Tools, limits: Limits, budget: Budget, pool_size: int) -> None:
+        self._record = record
+        self._tools = tools
+        self._limits = limits
+        self._budget = budget
+        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._retries_left = max(3, pool_size // 5)
+        """Of the whole run: when everything fails at once, hammering helps nobody."""
+
+    async def ask(
+        self,
+        request: Request,
+        *,
+        role: Role,
+        round: int,
+        splitter: Splitter | None = None,
+        labels: Mapping[str, int] | None = None,
+    ) -> Reply:
+        """One call, from `CallStarted` to `CallEnded`. Raises only `CancelledError`, once its end is on record."""
+        call = len(self._record.state.replies) + 1
+        record = self._record
+        record.emit(
+            CallStarted(
+                call=call, ref=request.ref, role=role, round=round, messages=request.messages, labels=labels or {}
+            )
+        )
+        arrived = Arrived(began=record.now())
+        fault: ProviderError | None = None
+        try:
+            async with self._slots:
+                await self._paid(call, request, arrived, splitter)
+        except ProviderError as error:
+            fault = error
+        except asyncio.CancelledError:
+            self._end(call, request.ref, arrived, ProviderError("cancelled", "Stopped.", status="cancelled"))
+            raise
+        except Exception as error:  # noqa: BLE001  a defect in one provider must not take the other members with it
+            fault = ProviderError("internal", f"fusion_nb failed on this call: {type(error).__name__}: {error}")
+        self._end(call, request.ref, arrived, fault)
+        return self._record.state.reply(call)
+
+    async def _paid(self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None) -> None:
+        """Reserve the worst case, ask, settle. What nobody priced is settled at its worst while a cap is set."""
+        reserved = self._reserve(request)
+        try:
+            await self._attempts(call, request, arrived, splitter)
+        finally:
+            spent = self._cost(request.ref, arrived)[0]
+            free = not arrived.sent
+            self._budget.settle(reserved, Decimal(0) if free else reserved if spent is None else spent)
+
+    def _reserve(self, request: Request) -> Decimal:
+        limits, budget = self._limits, self._budget
+        if budget.cap is None or not self._tools.metered(request.ref):
+            return Decimal(0)
+        worst = self._tools.price(request.ref, request.ref.model, worst_case(request.messages, request.max_tokens))
+        if worst is None:
+            if limits.allow_unpriced:
+                return Decimal(0)
+            raise ProviderError(
+                "unpriced",
+                f"Nobody knows the price of {request.ref}, so --max-cost cannot hold for it: "
+                "add --allow-unpriced to ask it all the same.",
+            )
+        if not budget.reserve(worst):
+            left = budget.left or Decimal(0)
+            raise ProviderError(
+                "budget",
+                f"Not asked: it could cost up to ${worst:.4f} and ${left:.4f} of --max-cost ${budget.cap} was left. "
+                "Raise --max-cost or lower --max-tokens.",
+            )
+        return worst
+
+    async def _attempts(self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None) -> None:
+        deadline = asyncio.get_running_loop().time() + self._limits.timeout
+        while True:
+            try:
+                return await self._attempt(call, request, arrived, splitter, deadline)
+            except ProviderError as fault:
+                wait = self._wait(fault, arrived, deadline)
+                if wait is None:
+                    raise
+                arrived.attempts += 1
+                self._record.emit(
+                    CallRetried(
+                        call=call, attempt=arrived.attempts, error=fault.error, detail=fault.detail, wait=round(wait, 3)
+                    )
+                )
+                await asyncio.sleep(wait)
+
+    def _wait(self, fault: ProviderError, arrived: Arrived, deadline: float) -> float | None:
+        """Seconds before the next attempt, or `None` where there is none: text has arrived, or it would not help."""
+        worth = fault.retryable and arrived.attempts <= min(MAX_RETRIES, fault.max_retries)
+        if not worth or arrived.content or self._retries_left <= 0:
+            return None
+        if fault.retry_after is not None:
+            wait = fault.retry_after * random.uniform(1.0, 1.1)
+        else:
+            # Full jitter, so that a pool that failed together does not come back together.
+            wait = random.uniform(0.0, min(8.0, 0.5 * 2 ** (arrived.attempts - 1)))
+        if asyncio.get_running_loop().time() + wait >= deadline:
+            return None
+        self._retries_left -= 1
+        return wait
+
+    async def _attempt(
+        self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None, deadline: float
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        limits = self._limits
+        arrived.sent = True
+        try:
+            async with asyncio.timeout_at(min(deadline, loop.time() + limits.ttft)) as clock:
+                async with aclosing(self._tools.provider(request.ref).stream(request)) as chunks:  # type: ignore[type-var]
+                    async for chunk in chunks:
+                        self._take(call, chunk, arrived, splitter)
+                        if arrived.content:
+                            clock.reschedule(min(deadline, loop.time() + limits.idle))
+        except TimeoutError:
+            raise self._timeout(arrived, total=loop.time() >= deadline) from None
+        finally:
+            if splitter is not None:
+                self._say(call, splitter.close())
+
+    def _timeout(self, arrived: Arrived, *, total: bool) -> ProviderError:
+        limits = self._limits
+        if total:
+            error, detail = "total", f"No end after {limits.timeout:g} s. Raise --timeout to wait longer."
+        elif arrived.content:
+            error, detail = "idle", f"Silent for {limits.idle:g} s in the middle of its reply."
+        else:
+            error, detail = "ttft", f"No text within {limits.ttft:g} s. Reasoning models may need a longer wait."
+        return ProviderError(error, detail, status="timeout", maybe_billed=True)
+
+    def _take(self, call: int, chunk: Chunk, arrived: Arrived, splitter: Splitter | None) -> None:
+        if chunk.text:
+            if not arrived.content:
+                arrived.content, arrived.ttft = True, self._record.now() - arrived.began
+            if splitter is None or chunk.channel != "content":
+                self._record.emit(TextDelta(call=call, text=chunk.text, channel=chunk.channel))
+            else:
+                self._say(call, splitter.feed(chunk.text))
+        if chunk.generation_id is not None and chunk.generation_id != arrived.generation_id:
+            arrived.generation_id = chunk.generation_id
+            self._record.emit(CallAccepted(call=call, generation_id=chunk.generation_id))
+        arrived.usage = chunk.usage or arrived.usage
+        arrived.cost = arrived.cost if chunk.cost is None else chunk.cost
+        arrived.finish = chunk.finish or arrived.finish
+        arrived.model = chunk.model or arrived.model
+        if chunk.warning is not None and chunk.warning not in arrived.warnings:
+            arrived.warnings.append(chunk.warning)
+
+    def _say(self, call: int, pieces: Any) -> None:
+        for channel, text in pieces:
+            kind: Channel = channel
+            self._record.emit(TextDelta(call=call, text=text, channel=kind))
+
+    def _cost(self, ref: Ref, arrived: Arrived) -> tuple[Decimal | None, Any]:
+        if arrived.cost is not None:
+            return arrived.cost, "reported"
+        cost = self._tools.price(ref, arrived.model or ref.model, arrived.usage)
+        return cost, None if cost is None else "computed"
+
+    def _end(self, call: int, ref: Ref, arrived: Arrived, fault: ProviderError | None) -> None:
+        status, error, detail = outcome(self._record.state.reply(call), arrived, fault)
+        cost, source = self._cost(ref, arrived) if arrived.sent else (None, None)
+        cut = arrived.sent and status == "cancelled"
+        self._record.emit(
+            CallEnded(
+                call=call,
+                status=status,
+                usage=arrived.usage,
+                cost=cost,
+                cost_source=source,
+                ttft=arrived.ttft,
+                latency=self._record.now() - arrived.began,
+                finish=arrived.finish,
+                error=error,
+                detail=detail,
+                generation_id=arrived.generation_id,
+                model=arrived.model,
+                attempts=arrived.attempts,
+                maybe_billed=cut or (fault.maybe_billed if fault else False),
+                warnings=tuple(arrived.warnings),
+            )
+        )

@@ -1,0 +1,160 @@
+"""One run: ask the pool side by side, give the candidates to the mode, put the end on record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fusion_nb._events import RoundEnded, RunEnded, RunStarted, VerdictReached
+from fusion_nb._types import (
+    Case,
+    Message,
+    Ref,
+    Reply,
+    Request,
+    Role,
+    Round,
+    RunState,
+    Splitter,
+    Verdict,
+)
+from fusion_nb.money.budget import Budget
+from fusion_nb.run.call import Caller
+from fusion_nb.run.order import Order, Tools
+from fusion_nb.run.record import Record
+
+
+class Engine:
+    """Runs one order; is also the desk (`_types.Desk`) its mode asks at. Lives on the engine's loop."""
+
+    def __init__(self, order: Order, tools: Tools, record: Record[RunState]) -> None:
+        self._order = order
+        self._tools = tools
+        self._record = record
+        self._caller = Caller(record, tools, order.limits, Budget(order.limits.max_cost), len(order.pool))
+
+    async def run(self, run: str, when: str) -> None:
+        """From `RunStarted` to `RunEnded`, whatever happens between them."""
+        order, emit = self._order, self._record.emit
+        emit(
+            RunStarted(
+                run=run,
+                when=when,
+                prompt=order.prompt,
+                mode=order.mode,
+                then=order.then if order.mode == "debate" else "",
+                pool=order.pool,
+                judge=order.judge,
+                seed=order.seed,
+                params=order.params,
+                limits=order.limits,
+                notes=order.notes,
+            )
+        )
+        try:
+            await self._fuse()
+        except asyncio.CancelledError:
+            # Stopping is a way to end, not a failure: what was received is kept and returned.
+            emit(RunEnded(status="cancelled"))
+        except Exception as error:
+            emit(RunEnded(status="error", error=f"fusion_nb failed: {type(error).__name__}: {error}"))
+            raise
+
+    async def _fuse(self) -> None:
+        order = self._order
+        conversation = self._conversation()
+        await self.ask_all([(ref, conversation) for ref in order.pool], round=0)
+        candidates = self._record.state.candidates
+        usable = tuple(reply for reply in candidates if reply.usable)
+        if not usable:
+            return self._record.emit(RunEnded(status="error", error=_all_failed(candidates)))
+        if len(usable) == 1:
+            verdict = _lone(usable[0], candidates)
+        else:
+            if order.judge is None:  # pragma: no cover  the API resolves a judge for every pool of two or more
+                raise RuntimeError("no judge for a pool of several members")
+            verdict = await self._tools.mode(self._case(usable, order.judge), self)
+        self._record.emit(VerdictReached(verdict=verdict))
+        judged = verdict.state not in ("unread", "failed")
+        self._record.emit(RunEnded(status="ok" if judged else "unjudged"))
+        return None
+
+    def _conversation(self) -> tuple[Message, ...]:
+        system = self._order.params.system
+        return (*([Message("system", system)] if system else []), Message("user", self._order.prompt))
+
+    def _case(self, usable: tuple[Reply, ...], judge: Ref) -> Case:
+        order = self._order
+        return Case(
+            order.prompt, usable, judge, order.seed, order.params.system, order.criteria, order.rounds, order.then
+        )
+
+    async def ask(
+        self,
+        ref: Ref,
+        messages: tuple[Message, ...],
+        *,
+        role: Role = "judge",
+        round: int = 0,
+        schema: Mapping[str, Any] | None = None,
+        splitter: Splitter | None = None,
+        labels: Mapping[str, int] | None = None,
+    ) -> Reply:
+        params = self._order.params if role == "candidate" else None
+        request = Request(
+            ref,
+            messages,
+            self._order.limits.max_tokens,
+            # A judge keeps its service's own sampling: what the person asked of the members is not asked of it.
+            params.temperature if params else None,
+            params.seed if params else self._order.seed,
+            params.reasoning if params else None,
+            schema,
+        )
+        return await self._caller.ask(request, role=role, round=round, splitter=splitter, labels=labels)
+
+    async def ask_all(self, asks: Sequence[tuple[Ref, tuple[Message, ...]]], *, round: int) -> tuple[Reply, ...]:
+        first = len(self._record.state.replies)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self.ask(ref, said, role="candidate", round=round)) for ref, said in asks]
+            if self._order.limits.quorum is not None:
+                await self._quorum(tasks, self._order.limits.quorum)
+        # Read from the record, not from the tasks: a straggler that was let go has a row too.
+        return self._record.state.replies[first : first + len(asks)]
+
+    async def _quorum(self, tasks: Sequence[asyncio.Task[Reply]], quorum: int) -> None:
+        """Once `quorum` usable candidates are there, give the others `grace` seconds, then let them go."""
+        waiting = set(tasks)
+        while waiting and sum(task.done() and not task.cancelled() and task.result().usable for task in tasks) < quorum:
+            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if waiting:
+            _, waiting = await asyncio.wait(waiting, timeout=self._order.limits.grace)
+        for task in waiting:
+            task.cancel()
+
+    def round_ended(self, ended: Round) -> None:
+        self._record.emit(RoundEnded(ended=ended))
+
+
+def _reasons(replies: Sequence[Reply]) -> str:
+    return "; ".join(f"{r.ref.name}: {r.detail or r.status}" for r in replies)
+
+
+def _all_failed(candidates: Sequence[Reply]) -> str:
+    if len(candidates) == 1:
+        return f"No answer. {_reasons(candidates)}"
+    return f"None of the {len(candidates)} members answered. {_reasons(candidates)}"
+
+
+def _lone(reply: Reply, candidates: Sequence[Reply]) -> Verdict:
+    """One candidate needs no judge, and none is paid."""
+    lost = [c for c in candidates if c is not reply]
+    why = f"Only {reply.ref.name} answered ({_reasons(lost)})" if lost else f"{reply.ref.name} was asked alone"
+    return Verdict(
+        answer=reply.text,
+        chosen=(reply.call,),
+        ranking=(reply.call,),
+        state="not-needed",
+        note=f"{why.rstrip('.')}, so no judge was asked.",
+    )

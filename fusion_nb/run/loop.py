@@ -1,0 +1,159 @@
+"""The engine's own thread and loop, and the hand-off to the thread that asked.
+
+The caller's loop, a blocked kernel, uvloop or trio never disturb the clocks, and nothing is monkeypatched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Generic, TypeVar
+
+from fusion_nb._events import Event
+from fusion_nb._types import RunState
+from fusion_nb.run.record import Record
+
+S = TypeVar("S", bound=RunState)
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_engine: tuple[int, asyncio.AbstractEventLoop] | None = None
+
+
+def engine_loop() -> asyncio.AbstractEventLoop:
+    """The engine's loop, turning on its own daemon thread; started on first use, and anew after a fork."""
+    global _engine  # noqa: PLW0603  one thread for the process is the point
+    with _lock:
+        if _engine is None or _engine[0] != os.getpid():
+            loop = asyncio.SelectorEventLoop()
+            threading.Thread(target=loop.run_forever, name="fusion_nb", daemon=True).start()
+            _engine = (os.getpid(), loop)
+        return _engine[1]
+
+
+def on_engine(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, run on the engine's loop while this thread waits."""
+    return asyncio.run_coroutine_threadsafe(work, engine_loop()).result()
+
+
+class Handle(Generic[S]):
+    """A run under way, as its caller holds it: events to take, a state to look at, and Stop."""
+
+    def __init__(self, record: Record[S], work: Coroutine[Any, Any, None]) -> None:
+        self._record = record
+        self._loop = engine_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._defect: BaseException | None = None
+        self._over = threading.Event()
+        self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self.stopping = False
+        self._loop.call_soon_threadsafe(self._start, work)
+
+    @property
+    def state(self) -> S:
+        """Everything known so far. Immutable: safe to keep, from any thread."""
+        return self._record.state
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has ended: no event comes after this, but some may not have been taken yet."""
+        return self._over.is_set()
+
+    def stop(self) -> None:
+        """End the run as `cancelled`; what was received is kept. Returns at once, from any thread."""
+        self.stopping = True
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def take(self, timeout: float = 0.1) -> list[Event]:
+        """Events not yet taken; waits up to `timeout` seconds for the first."""
+        return self._record.take(timeout)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, or less where the run ends meanwhile."""
+        self._over.wait(seconds)
+
+    def events(self) -> Iterator[Event]:
+        """Every event as it happens, until the run has ended. Leaving early stops the run."""
+        try:
+            while not self.done:
+                yield from self.take()
+            yield from self.take(0)
+        finally:
+            if not self.done:
+                self.stop()
+        self.raise_defect()
+
+    async def wait(self) -> S:
+        """The state at the run's end, awaited on the caller's loop. Cancelling the wait stops the run."""
+        try:
+            # Shielded: a wait given up must not mark the run as over.
+            await asyncio.shield(asyncio.wrap_future(self._ended))
+        except asyncio.CancelledError:
+            self.stop()
+            raise
+        self.raise_defect()
+        return self.state
+
+    def raise_defect(self) -> None:
+        """Raise what broke the engine itself, if anything did; a failed member never does."""
+        if self._defect is not None:
+            raise self._defect
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = self._loop.create_task(work)
+        self._task.add_done_callback(self._end)
+
+    def _cancel(self) -> None:
+        if self._task is None or not self._record.began:
+            # A task cancelled before its first step never says that it ended.
+            self._loop.call_soon(self._cancel)
+        else:
+            self._task.cancel()
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._defect = None if task.cancelled() else task.exception()
+        self._over.set()
+        self._ended.set_result(None)
+
+
+def drive(handle: Handle[S], see: Callable[[S], None] | None = None, *, pace: float = 0.03) -> S:
+    """Wait for the run on the caller's thread, calling `see(state)` after each batch of events.
+
+    The kernel's interrupt ends the run as `cancelled` and the state is returned; a second interrupt raises
+    `KeyboardInterrupt`. `pace`: seconds between two looks; streams come in far smaller pieces than eyes can follow,
+    and waking for each would cost more than all the rest.
+    """
+    with _interrupt_stops(handle):
+        while not handle.done:
+            if handle.take() and see is not None:
+                see(handle.state)
+            handle.pause(pace)
+    handle.take(0)
+    if see is not None:
+        see(handle.state)
+    handle.raise_defect()
+    return handle.state
+
+
+@contextlib.contextmanager
+def _interrupt_stops(handle: Handle[Any]) -> Iterator[None]:
+    """The first SIGINT stops the run instead of raising in the middle of a view; the second is hard."""
+
+    def on_interrupt(signum: int, frame: Any) -> None:
+        if handle.stopping:
+            raise KeyboardInterrupt
+        handle.stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,50 @@
+"""What a run is asked to do, and the tools it is given to do it with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, Protocol
+
+from fusion_nb._types import Case, Chunk, Desk, Limits, Mode, Params, Ref, Request, Usage, Verdict
+
+
+class Provider(Protocol):
+    """How to talk to one service. Raises `ProviderError`; closes its socket when the iterator is closed."""
+
+    def stream(self, request: Request) -> AsyncIterator[Chunk]: ...
+
+
+class ModeFunction(Protocol):
+    async def __call__(self, case: Case, desk: Desk) -> Verdict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One prompt for one pool, every name resolved, nothing left to guess."""
+
+    prompt: str
+    pool: tuple[Ref, ...]
+    judge: Ref | None
+    """`None` only where no judge can be needed: a pool of one."""
+    mode: Mode
+    then: Literal["best-of", "merge"] = "best-of"
+    rounds: int = 1
+    criteria: tuple[str, ...] = ()
+    params: Params = Params()
+    limits: Limits = Limits()
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the engine needs of the other rooms, given by the API."""
+
+    provider: Callable[[Ref], Provider]
+    price: Callable[[Ref, str, Usage], Decimal | None]
+    """(who was asked, the model that answered, tokens) -> USD where it can be computed."""
+    metered: Callable[[Ref], bool]
+    """Whether somebody is billed for asking; a model on this machine is not."""
+    mode: ModeFunction

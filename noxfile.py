@@ -1,0 +1,61 @@
+"""The developer's verbs. `nox -s quickstart` runs the main job, `nox -s tests` runs every test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+ROOT = Path(__file__).parent
+NOTEBOOK = "notebooks/01-quickstart.ipynb"
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """Install the product and open the quickstart notebook in JupyterLab, on the demo pool where there is no key."""
+    session.install(".[notebook]")
+    headless = f"nox -s quickstart -- --headless    # runs {NOTEBOOK} and prints what it says"
+    if "--headless" in session.posargs:
+        session.run("jupyter", "execute", NOTEBOOK, "--output", str(Path(session.create_tmp()) / "quickstart.ipynb"))
+        session.run("jupyter", "nbconvert", "--to", "markdown", "--stdout", str(Path(session.create_tmp()) / "quickstart.ipynb"))
+        return
+    session.log(f"No screen here? Run it headless:  {headless}")
+    as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    session.run("jupyter", "lab", *as_root, NOTEBOOK)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything: format, lint, types, then all tests on the built wheel."""
+    _system_packages(session)
+    groups = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
+    session.install(".[notebook]", *groups)
+    if not session.posargs:
+        session.run("ruff", "format", "--check", ".")
+        session.run("ruff", "check", ".")
+        session.run("mypy")
+    session.run("pytest", *session.posargs, env={"JUPYTER_PLATFORM_DIRS": "1"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Print the figures, each with its physical limit beside it."""
+    toml = nox.project.load_toml("pyproject.toml")
+    session.install(".[notebook]", *nox.project.dependency_groups(toml, "test", "bench"))
+    session.run("python", "-m", "tests.bench", *session.posargs)
+
+
+def _system_packages(session: nox.Session) -> None:
+    """The browser tests need a Chromium: Debian's, installed where it is missing and we may."""
+    if shutil.which("chromium") or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    session.run("apt-get", "update", "-qq", external=True)
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    session.run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", external=True, env=env)

@@ -1,0 +1,163 @@
+"""A real JupyterLab in a real Chromium."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
+TOKEN = "loopback-test-token"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: install Debian's `chromium` package to run the browser tests")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Lab:
+    """JupyterLab on loopback, with a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        settings = ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}", f"--IdentityProvider.token={TOKEN}"]
+        quiet = ["--no-browser", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--ServerApp.open_browser=False", "--LabApp.news_url=None", "--ServerApp.port_retries=0"]
+        news = {"fetchNews": "false", "checkForUpdates": False}
+        (self._settings("apputils-extension") / "notification.jupyterlab-settings").write_text(json.dumps(news))
+        self._log = (folder / "lab.log").open("w")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--allow-root", *settings, *quiet],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=self._log,
+            env={**os.environ, "JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")},
+        )
+        self._wait()
+
+    def _wait(self) -> None:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api?token={TOKEN}", timeout=2).close()
+            except OSError:
+                assert self._process.poll() is None, (self.folder / "lab.log").read_text()
+                time.sleep(0.25)
+            else:
+                return
+        raise TimeoutError("JupyterLab did not start within a minute")
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+    def notebook(self, name: str, *cells: str) -> str:
+        """Write a notebook and return the address that opens it alone."""
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(book, self.folder / name)
+        return f"http://127.0.0.1:{self.port}/lab/tree/{name}?token={TOKEN}&reset"
+
+    def _settings(self, extension: str) -> Path:
+        settings = self.folder / "config" / "lab" / "user-settings" / "@jupyterlab" / extension
+        settings.mkdir(parents=True, exist_ok=True)
+        return settings
+
+    def dark(self, on: bool) -> None:
+        """Choose JupyterLab's theme for the pages opened after this."""
+        settings = self._settings("apputils-extension")
+        theme = "JupyterLab Dark" if on else "JupyterLab Light"
+        (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    yield lab
+    lab.stop()
+
+
+class Notebook:
+    """A notebook open in a page."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        page.goto(url)
+        self.cells = page.locator(".jp-Notebook .jp-CodeCell")
+        # An idle kernel: the circle in the notebook's toolbar.
+        expect(page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_visible(timeout=60_000)
+
+    def start(self, cell: int) -> None:
+        """Run one cell without waiting for it."""
+        prompt = self.cells.nth(cell).locator(".jp-InputArea-prompt")
+        before = prompt.text_content()
+        for _ in range(20):
+            self.cells.nth(cell).locator(".cm-content").click()
+            self.page.keyboard.press("Control+Enter")
+            # JupyterLab drops the key while it is still attaching a freshly opened notebook.
+            try:
+                expect(prompt).not_to_have_text(before or "", timeout=1500)
+            except AssertionError:
+                continue
+            return
+        raise AssertionError(f"cell {cell} did not start")
+
+    def run(self, cell: int, timeout: float = 60.0) -> None:
+        """Run one cell and wait for its end."""
+        self.start(cell)
+        prompt = self.cells.nth(cell).locator(".jp-InputArea-prompt")
+        expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=timeout * 1000)
+
+    def output(self, cell: int):
+        return self.cells.nth(cell).locator(".jp-OutputArea")
+
+    def screenshot(self, name: str) -> Path:
+        SCREENSHOTS.mkdir(exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path
+
+
+@pytest.fixture
+def open_notebook(browser: Browser, lab: Lab) -> Iterator:
+    contexts = []
+
+    def opened(name: str, *cells: str, width: int = 1280, height: int = 1400) -> Notebook:
+        context = browser.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        return Notebook(context.new_page(), lab.notebook(name, *cells))
+
+    yield opened
+    for context in contexts:
+        context.close()

@@ -1,0 +1,55 @@
+"""The events' JSON form: a contract that journals and other languages build on."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from fusion_nb import _events as ev
+from fusion_nb._types import Citation, Limits, Message, Params, Ref, Round, Usage, Verdict
+
+REF = Ref("openrouter", "openai/gpt-4o", "gpt4o #2", (("seed", 11),))
+EVERY_KIND = [
+    ev.RunStarted(
+        run="r", when="2026-01-01T00:00:00+00:00", prompt="p", mode="debate", then="merge", pool=(REF,), judge=REF,
+        seed=5, params=Params("sys", 0.0, 3, "high"), limits=Limits(max_cost=Decimal("0.10"), quorum=2), notes=("n",),
+    ),
+    ev.CallStarted(seq=1, call=1, ref=REF, role="judge", round=1, messages=(Message("user", "hi"),), labels={"K7": 1}),
+    ev.CallAccepted(seq=2, call=1, generation_id="gen-1"),
+    ev.CallRetried(seq=3, call=1, attempt=2, error="rate_limit", detail="Slow down.", wait=1.5),
+    ev.TextDelta(seq=4, at=0.25, call=1, text="a\u2028b 🎉", channel="reasoning"),
+    ev.CallEnded(
+        seq=5, call=1, status="ok", usage=Usage(10, 20, 3, 4), cost=Decimal("0.00000120"), cost_source="reported",
+        ttft=0.1, latency=1.0, finish="stop", attempts=2, warnings=("bad_event",), maybe_billed=True,
+    ),
+    ev.RoundEnded(seq=6, ended=Round(1, True, ("claude",))),
+    ev.VerdictReached(
+        seq=7,
+        verdict=Verdict(
+            answer="x", rationale="r", chosen=(1,), ranking=(1,), scores={1: {"clarity": 8.5}}, labels={"K7": 1},
+            citations=(Citation(0, 1, (1,)),), analysis={"consensus": ["c"], "contradictions": [], "partial_coverage": [],
+            "unique_insights": [{"model": "m", "insight": "i"}], "blind_spots": []}, state="repaired", note="n",
+        ),
+    ),
+    ev.RunEnded(seq=8, at=2.0, status="unjudged", error="e", notes=("late",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("event", EVERY_KIND, ids=lambda e: type(e).__name__)
+def test_every_event_survives_json(event: ev.Event) -> None:
+    """What is written to a file and read back is the same event: money to the last digit, types included."""
+    assert ev.from_json(json.loads(json.dumps(ev.to_json(event)))) == event
+
+
+def test_every_kind_is_tested() -> None:
+    """The list above leaves no kind of event out."""
+    assert {type(e).__name__ for e in EVERY_KIND} == set(ev._KINDS)
+
+
+def test_a_newer_file_is_refused_with_the_remedy() -> None:
+    """A run written by a newer release is not misread: it says to upgrade."""
+    newer = {**ev.to_json(EVERY_KIND[0]), "v": 99}
+    with pytest.raises(ValueError, match="upgrade"):
+        ev.from_json(newer)
+    with pytest.raises(ValueError, match="Upgrade"):
+        ev.from_json({"event": "Telepathy"})

@@ -1,0 +1,57 @@
+"""How the line of a magic is taken apart."""
+
+import pytest
+
+from fusion_nb._errors import UnknownName, UserError
+from fusion_nb.magic.line import Line, read
+
+VALUED = ("--pool", "-p", "--mode", "--system", "--temperature")
+FLAGS = ("--quiet", "-q", "--raw")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", Line(None, [], "")),
+        ("--pool a,b --mode merge", Line(None, ["--pool=a,b", "--mode=merge"], "")),
+        ("--pool=a,b -q", Line(None, ["--pool=a,b", "-q"], "")),
+        ("df << --pool a", Line("df", ["--pool=a"], "")),
+        ("--system \"You're terse\" -p 'a b'", Line(None, ["--system=You're terse", "-pa b"], "")),
+        (r'--system "say \"hi\""', Line(None, ['--system=say "hi"'], "")),
+        ("--temperature -0.5", Line(None, ["--temperature=-0.5"], "")),
+    ],
+)
+def test_options(text: str, line: Line) -> None:
+    """Options with values, flags, quotes and `name <<` are read as a person means them."""
+    assert read(text, VALUED, FLAGS) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("-q What's 2 < 3, and isn't it?", "What's 2 < 3, and isn't it?"),
+        ('--pool a Is "this" fine -- or not?', 'Is "this" fine -- or not?'),
+        ("Explain git commit --amend please", "Explain git commit --amend please"),
+        ("Is x << y a shift?", "Is x << y a shift?"),
+    ],
+)
+def test_the_prompt_of_a_line_is_not_shell_text(text: str, rest: str) -> None:
+    """Apostrophes, quotes and dashes of a prompt are left as they are."""
+    assert read(text, VALUED, FLAGS).rest == rest
+
+
+def test_options_may_follow_the_prompt() -> None:
+    """`%fuse What is 6*7? --pool a -q` reads as well as the other way round."""
+    assert read("What is 6*7? --pool a -q", VALUED, FLAGS) == Line(None, ["--pool=a", "-q"], "What is 6*7?")
+
+
+def test_an_unknown_option_offers_the_nearest() -> None:
+    """A slip of the finger costs one look, not a search in the manual."""
+    with pytest.raises(UnknownName, match="--pool"):
+        read("--poool a", VALUED, FLAGS)
+
+
+def test_an_option_without_its_value_says_so() -> None:
+    """A value that was forgotten is named."""
+    with pytest.raises(UserError, match="--pool needs a value"):
+        read("--pool", VALUED, FLAGS)
