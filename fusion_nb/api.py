@@ -13,6 +13,7 @@ from fusion_nb._events import Event
 from fusion_nb._plan import Wish, plan
 from fusion_nb._result import FusionResult
 from fusion_nb._session import Session
+from fusion_nb.providers import aliases as builtin
 from fusion_nb.providers import catalogue, keys
 from fusion_nb.run import loop
 from fusion_nb.run.engine import Engine
@@ -109,7 +110,7 @@ class Run:
 
     def __init__(self, wish: Wish) -> None:
         session = Session(wish)
-        order = plan(wish, session)
+        order = plan(wish, session.cast, session.price)
         self._turns = session.needs_callers_loop
         record = Record(FusionResult())
         now = datetime.now(UTC)
@@ -117,7 +118,9 @@ class Run:
         self._handle = loop.Handle(record, Engine(order, session.tools(order), record).run(run, now.isoformat()))
 
     def __iter__(self) -> Iterator[Event]:
-        return self._handle.events()
+        if not self._turns:
+            return self._handle.events()
+        return (event for batch in loop.turning(self._handle) for event in batch)
 
     def __enter__(self) -> Self:
         return self
@@ -173,18 +176,18 @@ def models(words: str = "", *, aliases: Mapping[str, str] | None = None, service
     """
     from fusion_nb.views.frame import models_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
 
-    found = Session(Wish(prompt="", aliases=aliases, services=services)).list_models()
+    found = loop.on_engine(Session(Wish(prompt="", aliases=aliases, services=services)).models())
     asked = words.lower().split()
     return models_frame([m for m in found if all(w in f"{m.ref} {m.name}".lower() for w in asked)])
 
 
 def known_members(typed: str, aliases: Mapping[str, str] | None, services: Any) -> Iterable[str]:
     """What a pool entry that begins with `typed` could be, without asking any network."""
-    return catalogue.completions(typed, aliases or {}, services or {})
+    return catalogue.completions(typed, aliases, services)
 
 
 def alias_names(aliases: Mapping[str, str] | None) -> frozenset[str]:
-    return frozenset({*catalogue.ALIASES, *(aliases or {}), "demo", "local"})
+    return frozenset({*builtin.ALIASES, *(aliases or {}), "demo", "local"})
 
 
 def refuse_key(text: str) -> None:

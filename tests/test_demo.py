@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from fusion_nb._types import Usage
 from fusion_nb.providers import demo
 from fusion_nb.providers.demo.models import MODELS, tokens
 from tests import plain_client
@@ -55,7 +56,9 @@ def test_costs_are_play_money_that_adds_up(url: str) -> None:
         listed = {side: Decimal(price) for side, price in prices[name].items()}
         used = heard.usage
         expected = used["prompt_tokens"] * listed["prompt"] + used["completion_tokens"] * listed["completion"]
-        assert heard.cost == expected
+        assert heard.cost == expected == demo.price(name, Usage(used["prompt_tokens"], used["completion_tokens"]))
+    assert demo.price("no-such", Usage(1, 1)) is None
+    assert demo.price("swift", Usage(1, None)) is None
 
 
 def test_every_model_says_that_it_is_a_demo(url: str) -> None:

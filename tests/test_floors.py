@@ -22,7 +22,7 @@ DOORS = {
     "pandas": "views/frame.py",
     "IPython": "magic/",
     "anywidget": "views/widget.py",
-    "genai_prices": "money/prices.py",
+    "genai_prices": "money/",
     "nest_asyncio2": "run/loop.py",
     "nh3": "views/markdown.py",
 }

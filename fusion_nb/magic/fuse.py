@@ -130,7 +130,8 @@ class Fuse(Magics):
 
     @property
     def _names(self) -> dict[str, Any]:
-        names: dict[str, Any] = self.shell.user_ns
+        shell: Any = self.shell
+        names: dict[str, Any] = shell.user_ns
         return names
 
     def offers(self, option: str, typed: str) -> Iterable[str]:
@@ -171,7 +172,8 @@ def load(shell: InteractiveShell) -> None:
     unload(shell)
     magics = Fuse(shell=shell)
     shell.register_magics(magics)
-    shell.configurables.append(magics)
+    # It is where %config looks; IPython types it as a list of shells.
+    shell.configurables.append(magics)  # type: ignore[arg-type]
     names = sorted(options.VALUED | options.FLAGS)
     shell.Completer.custom_matchers.append(complete.matcher(names, magics.offers))
 

@@ -29,7 +29,7 @@ def read(text: str, valued: Collection[str], flags: Collection[str]) -> Line:
         valued: options that take a value, as typed (`--pool`, `-p`).
         flags: options that take none.
     """
-    bind, text = bound[1:3] if (bound := _BINDING.fullmatch(text)) else (None, text)
+    bind, text = bound.groups() if (bound := _BINDING.fullmatch(text)) else (None, text)
     options, rest = _leading(text, valued, flags)
     last = [m.start() for m in re.finditer(r"(?<=\s)--?[A-Za-z]", rest)]
     for start in last:

@@ -56,7 +56,7 @@ class Caller:
         record = self._record
         record.emit(
             CallStarted(
-                call=call, ref=request.ref, role=role, round=round, messages=request.messages, labels=labels or {}
+                call=call, ref=request.ref, role=role, round=round, messages=request.messages, labels=dict(labels or {})
             )
         )
         arrived = Arrived(began=record.now())

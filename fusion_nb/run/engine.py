@@ -101,15 +101,17 @@ class Engine:
         splitter: Splitter | None = None,
         labels: Mapping[str, int] | None = None,
     ) -> Reply:
-        params = self._order.params if role == "candidate" else None
+        params, limits = self._order.params, self._order.limits
+        member = role == "candidate"
         request = Request(
             ref,
             messages,
-            self._order.limits.max_tokens,
-            # A judge keeps its service's own sampling: what the person asked of the members is not asked of it.
-            params.temperature if params else None,
-            params.seed if params else self._order.seed,
-            params.reasoning if params else None,
+            # A judge writes its verdict beside the answer, so it may use twice what a member may.
+            limits.max_tokens if member else 2 * limits.max_tokens,
+            # It keeps its service's own sampling: what is asked of the members is not asked of it.
+            params.temperature if member else None,
+            params.seed,
+            params.reasoning if member else None,
             schema,
         )
         return await self._caller.ask(request, role=role, round=round, splitter=splitter, labels=labels)

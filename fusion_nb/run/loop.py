@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Generic, TypeVar
 
 from fusion_nb._events import Event
@@ -137,6 +137,51 @@ def drive(handle: Handle[S], see: Callable[[S], None] | None = None, *, pace: fl
     if see is not None:
         see(handle.state)
     handle.raise_defect()
+    return handle.state
+
+
+def running() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs on this thread, if one does: a notebook's, while a cell is executed."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def on_loop(
+    callers: asyncio.AbstractEventLoop,
+) -> Callable[[Coroutine[Any, Any, None]], Awaitable[None]]:
+    """A runner for coroutines that are bound to the caller's loop: awaited on the engine's, run on theirs."""
+
+    def run(work: Coroutine[Any, Any, None]) -> Awaitable[None]:
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, callers))
+
+    return run
+
+
+def turning(handle: Handle[S], *, pace: float = 0.01) -> Iterator[list[Event]]:
+    """The run's events in batches, while the caller's own loop turns although the caller waits.
+
+    Needed where a member is a coroutine function of the notebook, bound to the notebook's loop; there, and only there,
+    asyncio is patched to be entered again.
+    """
+    import nest_asyncio2  # noqa: PLC0415  only this case needs it, and importing it is not free
+
+    callers = asyncio.get_running_loop()
+    nest_asyncio2.apply(callers)
+    with _interrupt_stops(handle):
+        while not handle.done:
+            yield handle.take(0)
+            callers.run_until_complete(asyncio.sleep(pace))
+    yield handle.take(0)
+    handle.raise_defect()
+
+
+def drive_turning(handle: Handle[S], see: Callable[[S], None] | None = None) -> S:
+    """`drive`, while the caller's loop turns."""
+    for batch in turning(handle):
+        if batch and see is not None:
+            see(handle.state)
     return handle.state
 
 

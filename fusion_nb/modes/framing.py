@@ -1,0 +1,129 @@
+"""How candidates reach a judge: blind, shuffled, each inside a frame that no text can close.
+
+Labels and order come from the run's seed, so the same seed shows the judge the same page. The nonce in the frames does
+not: it is drawn after every candidate has been written, so no candidate can know it (spotlighting by random delimiter,
+arXiv 2403.14720).
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from fusion_nb._types import Case, Reply
+
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+"""Without I and O, which look like 1 and 0."""
+
+_EQUALS = "=\uff1d\u2550\ufe66\u207c"
+"""The sign of our frames and those that look like it."""
+_RUN = re.compile(rf"([{_EQUALS}](?:[^\S\n]*+[{_EQUALS}])++)([^\S\n]*+(?:BEGIN|END)\b)?", re.IGNORECASE)
+"""A run is taken whole whether or not BEGIN or END follows: that keeps the search linear in the text."""
+_NEWLINES = re.compile("\r\n|[\r\x85\u2028\u2029]")
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
+"""Control characters, what reorders a line, and what is invisible. Joiners stay: scripts and emoji need them."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One candidate as a judge sees it."""
+
+    label: str
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """The candidates of a case in the order shown, under their blind labels."""
+
+    shown: tuple[Shown, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(s.label for s in self.shown)
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """Blind label -> call."""
+        return MappingProxyType({s.label: s.reply.call for s in self.shown})
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Blind label -> the name people know the member by."""
+        return MappingProxyType({s.label: s.reply.ref.name for s in self.shown})
+
+
+def lineup(case: Case) -> Lineup:
+    """The candidates of `case`, shuffled and labelled by its seed."""
+    rng = random.Random(case.seed)
+    labels = blind_labels(rng, len(case.candidates), texts_of(case))
+    order = list(case.candidates)
+    rng.shuffle(order)
+    return Lineup(tuple(Shown(label, reply) for label, reply in zip(labels, order, strict=True)))
+
+
+def blind_labels(rng: random.Random, count: int, texts: Iterable[str] = ()) -> tuple[str, ...]:
+    """`count` labels such as `K7`. First letters are distinct while they last.
+
+    A label that stands as a word in one of `texts` (F1 score, A4 paper) is passed over, so that what a judge writes can
+    be read without doubt.
+    """
+    taken = {word for text in texts for word in re.findall(r"(?<![A-Za-z0-9_])[A-Z][1-9](?![A-Za-z0-9_])", text)}
+    columns = rng.sample(LETTERS, len(LETTERS))
+    digits = {letter: rng.sample("123456789", 9) for letter in columns}
+    every = [letter + digits[letter][row] for row in range(9) for letter in columns]
+    free = [label for label in every if label not in taken]
+    return tuple((free + [label for label in every if label in taken])[:count])
+
+
+def nonce(texts: Iterable[str] = ()) -> str:
+    """128 random bits as hex, found in none of `texts`."""
+    held = list(texts)
+    while True:
+        drawn = secrets.token_hex(16)
+        if not any(drawn in text for text in held):
+            return drawn
+
+
+def frame(what: str, text: str, nonce: str) -> str:
+    """`text` between the two lines only we can write. `what`: `PROMPT`, `CANDIDATE K7` ..."""
+    return f"===== BEGIN {what} {nonce} =====\n{inert(text)}\n===== END {what} {nonce} ====="
+
+
+def frames(shown: Sequence[Shown], nonce: str) -> str:
+    """Every candidate in its frame, and which of them were cut off."""
+    parts = [frame(f"CANDIDATE {s.label}", s.reply.text, nonce) for s in shown]
+    cut = [s.label for s in shown if s.reply.status == "incomplete"]
+    if cut:
+        parts.append(f"Candidate {', '.join(cut)}: cut off before the end, by a limit of length or of the connection.")
+    return "\n\n".join(parts)
+
+
+def inert(text: str) -> str:
+    """`text` as it may stand in a frame: readable as before, but what hides or imitates a frame is made visible."""
+    plain = _SURROGATE.sub("\ufffd", _NEWLINES.sub("\n", text))
+    return _RUN.sub(_spaced, _HIDDEN.sub(_picture, plain))
+
+
+def _spaced(found: re.Match[str]) -> str:
+    if not found[2]:
+        return found[0]
+    return " ".join("=" for char in found[1] if char in _EQUALS) + found[2]
+
+
+def _picture(found: re.Match[str]) -> str:
+    """The control character's own picture (`\u241b` for escape), else its code in brackets."""
+    code = ord(found[0])
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "\u2421" if code == 0x7F else f"<U+{code:04X}>"
+
+
+def texts_of(case: Case) -> tuple[str, ...]:
+    """Everything the members were told and said."""
+    return (case.prompt, case.system or "", *(c.text for c in case.candidates))

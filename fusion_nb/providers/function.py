@@ -1,0 +1,184 @@
+"""A Python function as a member: sync or async, returning its answer or yielding it piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fusion_nb._errors import ProviderError
+from fusion_nb._types import Chunk, Ref, Request
+from fusion_nb.providers.faults import Asked
+from fusion_nb.providers.pipe import Pipe
+from fusion_nb.providers.text import RunOfText
+
+SERVICE = "python"
+MAX_TEXT = 8 * 1024 * 1024
+
+Runner = Callable[[Coroutine[Any, Any, None]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionMember:
+    """A pool entry that is a function of the user's own."""
+
+    ref: Ref
+    fn: Callable[..., Any]
+
+
+def name_of(fn: Callable[..., Any]) -> str:
+    """What people know a function by."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    name = getattr(fn, "__name__", "") or type(fn).__name__
+    return "function" if name == "<lambda>" else str(name)
+
+
+def is_async(fn: Callable[..., Any]) -> bool:
+    """Whether calling it needs a loop that turns."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    call = fn if inspect.isroutine(fn) else type(fn).__call__
+    return inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
+
+
+class FunctionProvider:
+    """Calls `fn` with the prompt; with `messages`, a list of `{"role", "content"}`, where it has such a parameter.
+
+    A sync function runs in a thread of its own, a generator to its end in that same thread. An async one runs on the
+    current loop, or where `runner` takes it: to the notebook's loop, for functions bound to what lives there.
+    """
+
+    def __init__(self, fn: Callable[..., Any], runner: Runner | None = None) -> None:
+        self._fn, self._runner = fn, runner
+        self._name = name_of(fn)
+
+    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        """What the function says. Raises `ProviderError` (`function`) for what it raises."""
+        pipe = Pipe()
+        call = functools.partial(self._fn, *_positional(self._fn, request), **_named(self._fn, request))
+        work = asyncio.ensure_future(self._work(call, pipe))
+        work.add_done_callback(pipe.end)
+        out: list[Chunk] = []
+        text = RunOfText(out, str, MAX_TEXT)
+        try:
+            async for said in pipe:
+                text.say("content", said)
+                text.flush()
+                for chunk in out:
+                    yield chunk
+                out.clear()
+                if text.full:
+                    raise ProviderError("too_big", f"{self._name} went on for too long.", status="incomplete")
+            if pipe.raised is not None:
+                raise self._fault(pipe.raised)
+            yield Chunk(finish="stop")
+        finally:
+            pipe.close()
+            work.cancel()
+            await asyncio.wait({work}, timeout=1.0)
+
+    async def _work(self, call: Callable[[], Any], pipe: Pipe) -> None:
+        if is_async(self._fn):
+            await self._on_loop(call(), pipe)
+            return
+        left, pipe.raised = await _in_thread(call, pipe)
+        if left is not None:  # a plain function that returned a coroutine, as lambdas do
+            await self._on_loop(left, pipe)
+
+    async def _on_loop(self, said: Any, pipe: Pipe) -> None:
+        listening = _listen(said, pipe)
+        await (self._runner(listening) if self._runner else listening)
+
+    def _fault(self, error: BaseException) -> ProviderError:
+        said = Asked(SERVICE).clean(f"{self._name} raised {type(error).__name__}: {error}", 500)
+        return ProviderError("function", said.rstrip(": "))
+
+
+async def _listen(said: Any, pipe: Pipe) -> None:
+    """Everything an awaitable or an async generator says."""
+    try:
+        if hasattr(said, "__aiter__"):
+            async for piece in said:
+                await pipe.send(text_of(piece))
+        else:
+            await pipe.send(text_of(await said if inspect.isawaitable(said) else said))
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  the last two would end the loop
+        pipe.raised = error
+
+
+async def _in_thread(call: Callable[[], Any], pipe: Pipe) -> tuple[Any, BaseException | None]:
+    """Call in a thread that dies with the process, so that a function that never ends cannot keep a kernel alive.
+    Gives back what has to be awaited, and what was raised."""
+    over: asyncio.Future[tuple[Any, BaseException | None]] = asyncio.get_running_loop().create_future()
+
+    def work() -> None:
+        left, raised = None, None
+        try:
+            said = call()
+            if inspect.isawaitable(said) or hasattr(said, "__aiter__"):
+                left = said
+            else:
+                _say(said, pipe)
+        except BaseException as error:  # noqa: BLE001  whatever a user's function raises is its reply's error
+            raised = error
+        pipe.call(lambda: None if over.done() else over.set_result((left, raised)))
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(work,), name="fusion_nb function", daemon=True).start()
+    return await over
+
+
+def _say(said: Any, pipe: Pipe) -> None:
+    if not isinstance(said, Iterator):
+        pipe.put(text_of(said))
+        return
+    for piece in said:
+        if not pipe.put(text_of(piece)):
+            if isinstance(said, Generator):
+                said.close()
+            return
+
+
+def text_of(said: Any) -> str:
+    if isinstance(said, str):
+        return said
+    if isinstance(said, bytes):
+        return said.decode(errors="replace")
+    return "" if said is None else str(said)
+
+
+def prompt_of(request: Request) -> str:
+    """The conversation as one text: the prompt itself where it is the only message."""
+    if len(request.messages) == 1:
+        return request.messages[0].content
+    return "\n\n".join(f"{m.role.capitalize()}: {m.content}" for m in request.messages)
+
+
+def _parameter(fn: Callable[..., Any]) -> inspect.Parameter | None:
+    try:
+        return inspect.signature(fn).parameters.get("messages")
+    except (TypeError, ValueError):
+        return None
+
+
+def _positional(fn: Callable[..., Any], request: Request) -> tuple[Any, ...]:
+    parameter = _parameter(fn)
+    if parameter is None:
+        return (prompt_of(request),)
+    return (_messages(request),) if parameter.kind is inspect.Parameter.POSITIONAL_ONLY else ()
+
+
+def _named(fn: Callable[..., Any], request: Request) -> dict[str, Any]:
+    parameter = _parameter(fn)
+    named = parameter is not None and parameter.kind is not inspect.Parameter.POSITIONAL_ONLY
+    return {"messages": _messages(request)} if named else {}
+
+
+def _messages(request: Request) -> list[dict[str, str]]:
+    return [{"role": m.role, "content": m.content} for m in request.messages]

@@ -1,0 +1,248 @@
+"""The only door to the HTTP client. Nothing above it knows which client is inside, and no exception of it gets out.
+
+It does not retry and keeps no clock but the connection's: `ask()` has those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpx2
+
+from fusion_nb._errors import ProviderError, UserError
+from fusion_nb._version import __version__
+from fusion_nb.providers import faults
+from fusion_nb.providers.answer import Answer
+from fusion_nb.providers.keys import KeyAuth
+from fusion_nb.providers.origins import Address
+from fusion_nb.providers.plain import plain
+from fusion_nb.providers.transport import of_transport
+
+MAX_BODY = 16 * 1024 * 1024
+LINGER = 0.25
+"""Seconds a finished reply's connection is read on, so that it can be used again."""
+_PIECE = 64 * 1024
+_TIMEOUT = httpx2.Timeout(None, connect=10.0, write=60.0)
+# No limit of connections, so that nobody ever waits for one: the run has its own limit.
+_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=128, keepalive_expiry=300.0)
+
+
+def parse(url: str) -> Address:
+    """`url` as the client will read it. Raises `UserError` where it cannot."""
+    try:
+        return _address(httpx2.URL(url))
+    except (httpx2.InvalidURL, ValueError, TypeError):
+        raise UserError("The base URL cannot be read: write it like https://host.example/v1.") from None
+
+
+def _address(url: httpx2.URL) -> Address:
+    host = url.raw_host.decode("ascii").strip("[]")
+    return Address(url.scheme, host, url.port or {"http": 80, "https": 443}.get(url.scheme, 0), url.path)
+
+
+class Http:
+    """Connections kept from run to run. Belongs to one event loop; close it on that loop."""
+
+    def __init__(self) -> None:
+        self._plain: httpx2.AsyncClient | None = None
+        self._secure: httpx2.AsyncClient | None = None
+        self._opening = asyncio.Lock()
+        self._lingering: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def post(
+        self, url: str, body: Any, *, auth: KeyAuth | None = None, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Answer]:
+        """POST `body` as JSON. Whatever the status, the answer is yielded; leaving closes it.
+
+        Raises `ProviderError`, here and from `Answer.read()`, for everything that goes wrong on the way.
+        """
+        try:
+            content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
+                errors="replace"
+            )
+        except (TypeError, ValueError, RecursionError):
+            raise ProviderError(
+                "bad_request", "The request holds something that is not JSON: look at its options."
+            ) from None
+        async with self._asking("POST", url, content, auth, headers or {}) as answer:
+            yield answer
+
+    async def get_json(
+        self, url: str, *, auth: KeyAuth | None = None, headers: Mapping[str, str] | None = None, timeout: float = 30.0
+    ) -> Any:
+        """The JSON at `url`, numbers with a point as `Decimal`. Raises `ProviderError`."""
+        asked = faults.Asked(parse(url).host, hide=auth.hide if auth else str)
+        fault = None
+        try:
+            async with asyncio.timeout(timeout), self._asking("GET", url, None, auth, headers or {}) as answer:
+                if answer.status != 200:
+                    raise faults.of_response(answer.status, answer.headers, await answer.read_head(65536, 5.0), asked)
+                body = await answer.read_all(MAX_BODY)
+            return json.loads(body, parse_float=Decimal)
+        except TimeoutError:
+            fault = ProviderError("timeout", f"{asked.service} did not answer within {timeout:g} s.")
+        except (ValueError, RecursionError):
+            fault = ProviderError("protocol", f"{asked.service} did not answer with JSON.")
+        raise fault
+
+    async def aclose(self) -> None:
+        if self._lingering:
+            await asyncio.wait(set(self._lingering))
+        for client in (self._plain, self._secure):
+            if client is not None:
+                await client.aclose()
+
+    @asynccontextmanager
+    async def _asking(
+        self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
+    ) -> AsyncIterator[Answer]:
+        answer = await self._answer(method, url, content, auth, headers)
+        try:
+            yield answer
+        finally:
+            if answer.finished:
+                self._let_go(answer)
+            else:
+                await answer.close()
+
+    async def _answer(
+        self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
+    ) -> Answer:
+        """Send the request and wait for the head of the answer."""
+        address, body = parse(url), _Body(content)
+        fault: ProviderError
+        try:
+            client = await self._client(address)
+            request = client.build_request(method, url, content=body.content, headers={**body.headers, **headers})
+            response = await client.send(request, auth=_Signed(auth) if auth else None, stream=True)
+            try:
+                return Answer(
+                    response.status_code,
+                    {name.lower(): value for name, value in response.headers.items()},
+                    response.aiter_raw(),
+                    response.aclose,
+                    lambda error: _fault(error, address, body),
+                )
+            except ProviderError:
+                await response.aclose()
+                raise
+        except asyncio.CancelledError as stopped:
+            # Without the frames below, whose variables hold the request as it went out.
+            raise stopped.with_traceback(None) from None
+        except ProviderError as error:
+            fault = error
+        except Exception as error:  # noqa: BLE001  every exception of the client is translated, here and only here
+            fault = _fault(error, address, body)
+        # Outside of `except`, so that it does not carry the client's exception, and its frames, along.
+        raise fault.with_traceback(None)
+
+    async def _client(self, address: Address) -> httpx2.AsyncClient:
+        if address.scheme == "http":
+            if not address.loopback:
+                raise ProviderError("protocol", "Unencrypted http goes to this machine only: use https.")
+            if self._plain is None:
+                self._plain = _client(secure=False)
+            return self._plain
+        async with self._opening:
+            if self._secure is None:
+                # Reading the certificate authorities takes tens of milliseconds: not on the loop, and only for https.
+                self._secure = await asyncio.to_thread(_client, secure=True)
+            return self._secure
+
+    def _let_go(self, answer: Answer) -> None:
+        """Read on for a moment to the end of a body nobody wants any more, so that the connection can be used again."""
+        closing = asyncio.create_task(answer.close(LINGER))
+        self._lingering.add(closing)
+        closing.add_done_callback(self._lingering.discard)
+
+
+class _Body:
+    """A request's body, which knows whether all of it has been sent."""
+
+    def __init__(self, content: bytes | None) -> None:
+        self.sent = content is None
+        self.headers = {"Accept": "text/event-stream, application/json", "Accept-Encoding": "identity"}
+        self.content = None if content is None else self._pieces(content)
+        if content is not None:
+            self.headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+
+    async def _pieces(self, content: bytes) -> AsyncIterator[bytes]:
+        for start in range(0, len(content), _PIECE):
+            yield content[start : start + _PIECE]
+        self.sent = True
+
+
+class _Signed(httpx2.Auth):
+    """Puts the key on a request for as long as it is under way."""
+
+    def __init__(self, auth: KeyAuth) -> None:
+        self._auth = auth
+
+    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        self._auth.attach(request.headers, _address(request.url).origin)
+        try:
+            yield request
+        finally:
+            request.headers.pop("Authorization", None)
+
+
+def _client(*, secure: bool) -> httpx2.AsyncClient:
+    # A context without authorities trusts nobody: it costs nothing, and is all that plain http to this machine needs.
+    context = httpx2.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx2.AsyncClient(
+        verify=context,
+        trust_env=secure,  # proxies; what stays on this machine never goes through one
+        timeout=_TIMEOUT,
+        limits=_LIMITS,
+        follow_redirects=False,
+        headers={"User-Agent": f"fusion_nb/{__version__}"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    )
+
+
+def _fault(error: Exception, address: Address, body: _Body) -> ProviderError:
+    """What an exception of the client means: the one translation."""
+    kind, reason = _classify(error, body)
+    return of_transport(kind, address.host if address.port in (80, 443) else f"{address.host}:{address.port}", reason)
+
+
+def _classify(error: Exception, body: _Body) -> tuple[str, str]:
+    causes = list(_chain(error))
+    insecure = next((c for c in causes if isinstance(c, ssl.SSLError)), None)
+    match error:
+        case httpx2.ConnectTimeout():
+            return "connect_timeout", ""
+        case httpx2.ProxyError() | ImportError():  # ImportError: a SOCKS proxy without what it needs
+            return "proxy", plain(str(error), 200)
+        case httpx2.ConnectError() if insecure is not None:
+            return "tls", plain(getattr(insecure, "verify_message", "") or insecure.reason or "", 200)
+        case ssl.SSLError() | FileNotFoundError():
+            return "tls", "the file SSL_CERT_FILE names cannot be read"
+        case httpx2.ConnectError():
+            return "dns" if any(isinstance(c, socket.gaierror) for c in causes) else "connect", ""
+        case httpx2.WriteError() | httpx2.WriteTimeout():
+            return "send", ""
+        case httpx2.ReadError() | httpx2.RemoteProtocolError() if not body.sent:
+            return "send", ""
+        case httpx2.RemoteProtocolError() if "disconnected" not in str(error) and "peer closed" not in str(error):
+            return "protocol", plain(str(error), 200)
+        case httpx2.NetworkError() | httpx2.RemoteProtocolError() | OSError():
+            return "disconnect", ""
+        case _:
+            return "protocol" if body.sent else "unsendable", f"{type(error).__name__}: {plain(str(error), 200)}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen = 0
+    while error is not None and seen < 20:
+        yield error
+        error, seen = error.__cause__ or error.__context__, seen + 1

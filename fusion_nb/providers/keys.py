@@ -1,0 +1,144 @@
+"""API keys: where they are found, and the one object that holds one.
+
+A key is bound to the origin of its service. It is attached to a request in the last moment and to no other origin, it
+is in no frame's variables under a name of ours, and neither `repr` nor `pickle` gives it away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import Any, Never
+
+from fusion_nb._errors import KeyMissing
+from fusion_nb.providers.redact import looks_like_key, scrub
+from fusion_nb.providers.services import Service
+
+__all__ = ["KeyAuth", "bind", "have", "looks_like_key", "scrub"]
+
+KEYRING = "fusion_nb"
+"""The keyring's service name; the user name is the variable's."""
+
+
+class _Sealed(str):
+    """A key's text that does not show itself to anything that prints variables."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __reduce_ex__(self, protocol: Any) -> Never:
+        raise TypeError("A key is neither pickled nor copied.")
+
+
+class KeyAuth:
+    """A key that may be sent to one origin. Immutable, opaque."""
+
+    __slots__ = ("_attach", "_hide", "fingerprint", "origin", "variable")
+
+    origin: str
+    variable: str
+    fingerprint: str
+    """The first 8 digits of its SHA-256: tells two keys apart, says nothing of either."""
+
+    def __init__(self, key: str, variable: str, origin: str) -> None:
+        attach, hide = _closures(_Sealed(key))
+        self._attach: Callable[[MutableMapping[str, str]], None] = attach
+        self._hide: Callable[[str], str] = hide
+        self.origin, self.variable = origin, variable
+        self.fingerprint = hashlib.sha256(key.encode()).hexdigest()[:8]
+
+    def attach(self, headers: MutableMapping[str, str], origin: str) -> None:
+        """Add `Authorization`, if the request goes where the key belongs."""
+        if origin == self.origin:
+            self._attach(headers)
+
+    def hide(self, text: str) -> str:
+        """`text` with `***` in place of this very key: services quote it in their errors."""
+        return self._hide(text)
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __reduce_ex__(self, protocol: Any) -> Never:
+        raise TypeError("A key is neither pickled nor copied.")
+
+
+def have(variable: str) -> bool:
+    """Whether there is a key under that name: in the environment, the keyring, or Colab's secrets."""
+    return bool(_find(variable))
+
+
+def bind(service: Service) -> KeyAuth | None:
+    """The service's key, bound to its origin; `None` for a service that needs none and has none.
+
+    Raises `KeyMissing`: there is none where one is needed, or it cannot be sent as it is.
+    """
+    variable = next((name for name in service.keys if have(name)), None)
+    if variable is None:
+        if service.key_env is None or service.key_optional:
+            return None
+        raise KeyMissing(
+            f"No API key for {service.name}: set {service.key_env} in the environment Jupyter starts in, or run "
+            f'`import os, getpass; os.environ["{service.key_env}"] = getpass.getpass()`, or try --pool demo.'
+        )
+    fault = _fault(_find(variable))
+    if fault:
+        raise KeyMissing(f"The key in {variable} cannot be used: it holds {fault}. Set it again without.")
+    # Imported here: it loads the HTTP client, which nobody needs before there is a key to send.
+    from fusion_nb.providers.http import parse  # noqa: PLC0415
+
+    return KeyAuth(_find(variable), variable, parse(service.base_url).origin)
+
+
+def _closures(
+    key: _Sealed,
+) -> tuple[Callable[[MutableMapping[str, str]], None], Callable[[str], str]]:
+    def attach(headers: MutableMapping[str, str]) -> None:
+        headers["Authorization"] = "Bearer " + key  # not an f-string: a sealed key formats as ***
+
+    def hide(text: str) -> str:
+        # What is shorter is a placeholder ("EMPTY", "none"), and a word a model may well say.
+        return text.replace(key, "***") if len(key) >= 12 and key in text else text
+
+    return attach, hide
+
+
+def _find(variable: str) -> _Sealed:
+    return _Sealed(os.environ.get(variable) or _from_keyring(variable) or _from_colab(variable) or "")
+
+
+def _from_keyring(variable: str) -> _Sealed:
+    try:
+        return _Sealed(importlib.import_module("keyring").get_password(KEYRING, variable) or "")
+    except Exception:  # noqa: BLE001  not installed, no backend, locked: as good as no key
+        return _Sealed()
+
+
+def _from_colab(variable: str) -> _Sealed:
+    if "google.colab" not in sys.modules:
+        return _Sealed()
+    try:
+        return _Sealed(importlib.import_module("google.colab.userdata").get(variable) or "")
+    except Exception:  # noqa: BLE001  no such secret, or no permission to read it
+        return _Sealed()
+
+
+def _fault(key: _Sealed) -> str:
+    """What makes a key impossible to send; told apart from the key, so that the caller can raise without holding it."""
+    if "\n" in key or "\r" in key:
+        return "a line break"
+    if not key.isascii():
+        return "a character outside ASCII"
+    if not key.isprintable() or " " in key:
+        return "a space or a control character"
+    return ""

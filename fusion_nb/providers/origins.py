@@ -1,0 +1,87 @@
+"""Where a key may go: an address is read once, by the client's own parser, and judged here.
+
+Plain `http` only to this machine; addresses of cloud metadata and link-local ones never; nothing that two parsers could
+read in two ways (decimal and hexadecimal addresses, user names, backslashes, trailing dots).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import NamedTuple
+
+from fusion_nb._errors import UserError
+
+_STRANGE = re.compile(r"[\s\\\x00-\x20\x7f-\xa0@#?%]|[^\x00-\x7f]")
+_NUMERIC = re.compile(r"\d*|0x[0-9a-f]*", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)*")
+_METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
+_METADATA = frozenset(
+    ipaddress.ip_address(a) for a in ("100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254")
+)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Address(NamedTuple):
+    """A base URL as the client reads it."""
+
+    scheme: str
+    host: str
+    """Lower case, ASCII; an IPv6 address without its brackets."""
+    port: int
+    path: str
+
+    @property
+    def origin(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it is this machine, by an address that no name server can turn elsewhere."""
+        address = _address(self.host)
+        return self.host == "localhost" if address is None else address.is_loopback
+
+
+def check(url: str, address: Address) -> None:
+    """Raise a `UserError` with the remedy where no request may go to `url`."""
+    shown = f"Base URL {_shown(url)}"
+    if _STRANGE.search(url):
+        raise UserError(
+            f"{shown} may hold a scheme, a host, a port and a path only: write it like https://host.example/v1, "
+            "without user name, query, spaces or backslashes; a key goes into an environment variable."
+        )
+    if address.scheme not in ("http", "https"):
+        raise UserError(f"{shown} must begin with https:// (or http:// for a server on this machine).")
+    where = _address(address.host)
+    if where is None and (_NUMERIC.fullmatch(address.host.rpartition(".")[2]) or not _HOST.fullmatch(address.host)):
+        raise UserError(f"{shown} names no proper host: write a name, or an address like 127.0.0.1 or [::1].")
+    if address.host in _METADATA_NAMES or (where is not None and _refused(where)):
+        raise UserError(
+            f"{shown} points at link-local or cloud metadata, where no model answers; requests never go there."
+        )
+    if address.scheme == "http" and not address.loopback:
+        raise UserError(
+            f"{shown} would send prompts and key unencrypted: use https://, or a tunnel to 127.0.0.1 on this machine."
+        )
+
+
+def _address(host: str) -> _IP | None:
+    try:
+        found: _IP = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in _NAT64 else None
+        return found.ipv4_mapped or found.sixtofour or inner or found
+    return found
+
+
+def _refused(where: _IP) -> bool:
+    return where in _METADATA or where.is_link_local or where.is_multicast or where.is_unspecified
+
+
+def _shown(url: str) -> str:
+    """The URL without what may be a secret in it."""
+    return repr(re.sub(r"//[^/]*@", "//***@", url)[:120])

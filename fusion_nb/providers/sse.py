@@ -1,0 +1,117 @@
+"""Server-sent events, decoded from bytes as the WHATWG standard has it. Pure: bytes in, events out.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+Lines end at CR, LF or CRLF and nowhere else: U+2028 and U+0085 are legal inside JSON, and readers that split text with
+`str.splitlines` damage it there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MAX_EVENT = 16 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+class ServerSentEvent(NamedTuple):
+    data: str
+    event: str = "message"
+    id: str = ""
+    retry: int | None = None
+    """Milliseconds, where this event set it."""
+    replaced: bool = False
+    """Whether invalid UTF-8 was replaced by U+FFFD."""
+
+
+class SSEDecoder:
+    """Feed it the stream in any pieces; it gives the events those pieces complete.
+
+    What is not complete is kept as pieces and joined once, when its end is there, so the work is linear however small
+    the pieces are. An event larger than `limit` bytes sets `too_big`, and nothing is decoded from there on.
+    """
+
+    def __init__(self, limit: int = MAX_EVENT) -> None:
+        self.too_big = False
+        self._limit = limit
+        self._held: list[bytes] = []
+        self._size = 0
+        self._start: bytes | None = b""
+        """The first bytes, as long as they may be a byte order mark."""
+        self._after_cr = False
+        self._id = ""
+
+    def feed(self, data: bytes) -> list[ServerSentEvent]:
+        if self._start is not None:
+            data = self._without_bom(data)
+        if self._after_cr or b"\r" in data:
+            data = self._with_lf(data)
+        if not data or self.too_big:
+            return []
+        if b"\n\n" not in data and not (self._held and data[0] == 10 and self._held[-1][-1] == 10):
+            self._hold(data)
+            return []
+        *blocks, rest = b"".join((*self._held, data)).split(b"\n\n")
+        self._held, self._size = [], 0
+        events = [event for block in blocks if block and (event := self._event(block)) is not None]
+        if rest and not self.too_big:
+            self._hold(rest)
+        return events
+
+    def close(self) -> ServerSentEvent | None:
+        """The event the stream broke off in, if any. The standard drops it; a caller who can tell whether it is
+        complete may keep it, for it may be the one with the bill."""
+        block = (self._start or b"") + b"".join(self._held)
+        self._held, self._start = [], None
+        return self._event(block) if block and not self.too_big else None
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        self._size += len(data)
+        self.too_big = self._size > self._limit
+
+    def _without_bom(self, data: bytes) -> bytes:
+        data = (self._start or b"") + data
+        if len(data) < len(_BOM) and _BOM.startswith(data):
+            self._start = data
+            return b""
+        self._start = None
+        return data.removeprefix(_BOM)
+
+    def _with_lf(self, data: bytes) -> bytes:
+        """`data` with LF for every line ending, also where a CRLF is cut in two."""
+        if self._after_cr and data[:1] == b"\n":
+            data = data[1:]
+            self._after_cr = False
+        if data:
+            self._after_cr = data[-1] == 13
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _event(self, block: bytes) -> ServerSentEvent | None:
+        if len(block) > self._limit:
+            self.too_big = True
+        if self.too_big:
+            return None
+        try:
+            text, replaced = block.decode(), False
+        except UnicodeDecodeError:
+            text, replaced = block.decode(errors="replace"), True
+        if text.startswith("data: ") and "\n" not in text:  # what nearly every event is
+            return ServerSentEvent(text[6:], "message", self._id, None, replaced)
+        return self._fields(text, replaced)
+
+    def _fields(self, text: str, replaced: bool) -> ServerSentEvent | None:
+        data: list[str] = []
+        kind, retry = "", None
+        for line in text.split("\n"):
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            match name:
+                case "data":
+                    data.append(value)
+                case "event":
+                    kind = value
+                case "id" if "\0" not in value:
+                    self._id = value
+                case "retry" if value.isascii() and value.isdigit():
+                    retry = int(value[:15])
+        return ServerSentEvent("\n".join(data), kind or "message", self._id, retry, replaced) if data else None

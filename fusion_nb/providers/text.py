@@ -1,0 +1,64 @@
+"""Text on its way into chunks: what comes together goes together, bounded, without halves of characters. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fusion_nb._types import Channel, Chunk
+
+
+class RunOfText:
+    """Joins pieces of the same channel until `flush()`; the chunks go to `out`, in order."""
+
+    def __init__(self, out: list[Chunk], hide: Callable[[str], str], limit: int) -> None:
+        self.any = False
+        """Whether content was said."""
+        self.full = False
+        self._out, self._hide, self._left = out, hide, limit
+        self._channel: Channel = "content"
+        self._pieces: list[str] = []
+        self._half = ""
+
+    def say(self, channel: Channel, text: str) -> None:
+        if channel != self._channel:
+            self.flush()
+            self._half_alone()
+            self._channel = channel
+        self._left -= len(text)
+        if self._left < 0:
+            self.full = True
+            text = text[: self._left]
+        self._pieces.append(text)
+        if channel == "content":
+            self.any = True
+
+    def flush(self) -> None:
+        """Make a chunk of what is there."""
+        if not self._pieces:
+            return
+        text = self._pieces[0] if len(self._pieces) == 1 else "".join(self._pieces)
+        self._pieces.clear()
+        if self._half or not text.isascii():
+            text = self._whole(text)
+        if text:
+            self._out.append(Chunk(self._hide(text), self._channel))
+
+    def close(self) -> None:
+        self.flush()
+        self._half_alone()
+
+    def _whole(self, text: str) -> str:
+        """Surrogates joined to characters: some servers cut a reply between the two halves of one."""
+        text, self._half = self._half + text, ""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            if "\ud800" <= text[-1] <= "\udbff":
+                text, self._half = text[:-1], text[-1]
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return text
+
+    def _half_alone(self) -> None:
+        if self._half:
+            self._half = ""
+            self._out.append(Chunk("\ufffd", self._channel))

@@ -1,0 +1,152 @@
+"""A desk with scripted models: what a mode asks is kept, what it hears is written in the test.
+
+It is a fake of the *models*, not of our code: it keeps the `Desk` protocol as the engine does (calls numbered from 1, a
+failure is a reply, a judge's text goes through the splitter in small pieces) and decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fusion_nb._types import Case, Message, Ref, Reply, Role, Round, Splitter, Verdict
+from fusion_nb.modes import MODES
+
+JUDGE = Ref("script", "judge", "judge")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call as the mode made it."""
+
+    ref: Ref
+    messages: tuple[Message, ...]
+    role: Role = "judge"
+    round: int = 0
+    schema: Mapping[str, Any] | None = None
+    labels: Mapping[str, int] = field(default_factory=dict)
+    streamed: bool = False
+
+    @property
+    def said(self) -> str:
+        """The latest message."""
+        return self.messages[-1].content
+
+    @property
+    def nonce(self) -> str:
+        found: list[str] = re.findall(r"===== BEGIN \S+(?: \S+)? ([0-9a-f]{32}) =====", self.messages[0].content)
+        return found[0]
+
+    def label(self, call: int) -> str:
+        return next(label for label, its in self.labels.items() if its == call)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A scripted reply that is more than text."""
+
+    text: str = ""
+    status: str = "ok"
+    detail: str | None = None
+
+
+Script = str | Said | Callable[[Asked], str | Said]
+
+
+class ScriptedDesk:
+    """Judges answer `judge` in turn, members `members[name]` in turn; `pieces` characters at a time."""
+
+    def __init__(self, judge: Sequence[Script] = (), members: Mapping[str, Sequence[Script]] | None = None) -> None:
+        self._judge = list(judge)
+        self._members = {name: list(scripts) for name, scripts in (members or {}).items()}
+        self.asked: list[Asked] = []
+        self.rounds: list[Round] = []
+        self.replies: list[Reply] = []
+        self.draft = ""
+        self.pieces = 3
+
+    async def ask(
+        self,
+        ref: Ref,
+        messages: tuple[Message, ...],
+        *,
+        role: Role = "judge",
+        round: int = 0,
+        schema: Mapping[str, Any] | None = None,
+        splitter: Splitter | None = None,
+        labels: Mapping[str, int] | None = None,
+    ) -> Reply:
+        asked = Asked(ref, messages, role, round, schema, labels or {}, splitter is not None)
+        self.asked.append(asked)
+        script = (self._judge if role == "judge" else self._members[ref.name]).pop(0)
+        heard = script(asked) if callable(script) else script
+        said = heard if isinstance(heard, Said) else Said(heard)
+        self._stream(said.text, splitter)
+        reply = Reply(100 + len(self.asked), ref, role, round, said.text, status=said.status, detail=said.detail)  # type: ignore[arg-type]
+        self.replies.append(reply)
+        return reply
+
+    def _stream(self, text: str, splitter: Splitter | None) -> None:
+        if splitter is None:
+            return
+        parts = [text[at : at + self.pieces] for at in range(0, len(text), self.pieces)]
+        given = [piece for part in parts for piece in splitter.feed(part)] + list(splitter.close())
+        assert "".join(piece for _, piece in given) == text, "a splitter loses nothing and adds nothing"
+        self.draft = "".join(piece for channel, piece in given if channel == "answer")
+
+    async def ask_all(self, asks: Sequence[tuple[Ref, tuple[Message, ...]]], *, round: int) -> tuple[Reply, ...]:
+        return tuple([await self.ask(ref, messages, role="candidate", round=round) for ref, messages in asks])
+
+    def round_ended(self, ended: Round) -> None:
+        self.rounds.append(ended)
+
+    def run(self, mode: str, case: Case) -> Verdict:
+        return asyncio.run(MODES[mode](case, self))
+
+
+def candidate(call: int, name: str, text: str, **more: Any) -> Reply:
+    return Reply(call, Ref("script", name, name), text=text, **{"status": "ok", **more})
+
+
+def case(*texts: str, prompt: str = "Which river runs through Paris?", seed: int = 5, **more: Any) -> Case:
+    """A case with candidates of claude, gemini, gpt4o ... saying `texts`."""
+    names = ("claude", "gemini", "gpt4o", "llama", "mistral", "qwen")
+    replies = tuple(
+        candidate(place + 1, name, text) for place, (name, text) in enumerate(zip(names, texts, strict=False))
+    )
+    return Case(prompt, replies, JUDGE, seed, **more)
+
+
+def cut(case: Case, call: int, **more: Any) -> Case:
+    """The case, with one reply cut off (or otherwise changed)."""
+    changed = {"status": "incomplete", **more}
+    return replace(case, candidates=tuple(replace(r, **changed) if r.call == call else r for r in case.candidates))
+
+
+def verdict_json(asked: Asked, scores: Mapping[int, float], ranking: Sequence[int] | None = None, **more: Any) -> str:
+    """A judge's JSON as it is asked for. `scores`, `ranking`: by call."""
+    each = {
+        asked.label(call): dict.fromkeys(("correctness", "completeness", "clarity"), s) for call, s in scores.items()
+    }
+    order = sorted(scores, key=lambda call: -scores[call]) if ranking is None else ranking
+    written = {"scores": each, "ranking": [asked.label(call) for call in order], "rationale": "Because.", **more}
+    return json.dumps(written)
+
+
+def judged(
+    scores: Mapping[int, float], ranking: Sequence[int] | None = None, answer: str = "", **more: Any
+) -> Callable[[Asked], str]:
+    """A judge that answers in form; in a merge with `answer`, where `{1}` stands for the label of call 1."""
+
+    def reply(asked: Asked) -> str:
+        written = verdict_json(asked, scores, ranking, **more)
+        if not answer:
+            return written
+        filled = re.sub(r"\{(\d)\}", lambda found: asked.label(int(found[1])), answer)
+        return f"{written}\nANSWER {asked.nonce}\n{filled}"
+
+    return reply

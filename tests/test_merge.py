@@ -1,0 +1,257 @@
+"""merge: one answer written from the candidates, streamed as it is written, its sources kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusion_nb._types import Case, Verdict
+from fusion_nb.modes.splitter import AnswerSplitter, split, unwrapped
+from tests.desk import Asked, Said, Script, ScriptedDesk, case, cut, judged, verdict_json
+
+NONCE = "0123456789abcdef" * 2
+HELD = case("The Seine runs through Paris.", "The Seine; it ends in the Channel.", "The Rhône.")
+SCORES = {1: 8, 2: 9, 3: 2}
+ANSWER = "The Seine runs through Paris. [{1}, {2}] It ends in the Channel. [{2}]\n\nThe rest is mine."
+CLEAN = "The Seine runs through Paris. It ends in the Channel.\n\nThe rest is mine."
+
+
+def run(judge: list[Script], held: Case = HELD, pieces: int = 3) -> tuple[Verdict, ScriptedDesk]:
+    desk = ScriptedDesk(judge)
+    desk.pieces = pieces
+    return desk.run("merge", held), desk
+
+
+def test_the_answer_comes_without_its_citations_and_they_are_kept() -> None:
+    """One call: the fused answer, clean, and which call each passage came from."""
+    verdict, desk = run([judged(SCORES, answer=ANSWER)])
+    assert verdict.answer == CLEAN
+    passages = [(CLEAN[c.start : c.end], c.calls) for c in verdict.citations]
+    assert passages == [("The Seine runs through Paris.", (1, 2)), (" It ends in the Channel.", (2,))]
+    assert verdict.chosen == ()
+    assert verdict.state == "judged"
+    assert verdict.ranking == (2, 1, 3)
+    assert sum(verdict.share(call) or 0 for call in (1, 2, 3)) == pytest.approx(1)
+    assert len(desk.asked) == 1
+
+
+def test_the_answer_streams_while_it_is_written() -> None:
+    """What people watch is the answer alone, citations inside; the verdict before it is no part of it."""
+    _, desk = run([judged(SCORES, answer=ANSWER)], pieces=1)
+    label = desk.asked[0].label
+    assert desk.draft == ANSWER.replace("{1}", label(1)).replace("{2}", label(2))
+    assert desk.asked[0].streamed
+    assert desk.asked[0].schema is None, "a service held to a schema could not write the answer"
+
+
+def test_broken_json_leaves_the_answer_and_costs_one_short_repair() -> None:
+    """The verdict alone is asked for again; the answer that was written stands."""
+    wrong = lambda a: f'{{"scores": 3}}\nANSWER {a.nonce}\nThe Seine. [{a.label(1)}]'  # noqa: E731
+    verdict, desk = run([wrong, judged(SCORES)])
+    assert (verdict.state, verdict.answer) == ("repaired", "The Seine.")
+    assert verdict.score(2) == 9
+    assert [c.calls for c in verdict.citations] == [(1,)]
+    again = desk.asked[1]
+    assert "ANSWER " not in again.said
+    assert "The Seine" not in again.messages[1].content
+    assert not again.streamed
+    assert again.schema is not None
+
+
+def test_an_answer_without_a_verdict_stands() -> None:
+    """Unreadable twice: the answer is still an answer, and it is said that there are no scores."""
+    verdict, _ = run([lambda a: f"Well.\nANSWER {a.nonce}\nThe Seine.", "Well, well."])
+    assert (verdict.state, verdict.answer) == ("unread", "The Seine.")
+    assert not verdict.scores
+    assert "without scores" in verdict.note
+
+
+def test_no_verdict_and_no_answer_are_both_asked_for_again() -> None:
+    """A judge that just answered the prompt is asked once more, for all of it, and streams anew."""
+    verdict, desk = run(["The Seine, of course.", judged(SCORES, answer=ANSWER)])
+    assert (verdict.state, verdict.answer) == ("repaired", CLEAN)
+    assert f"ANSWER {desk.asked[1].nonce}" in desk.asked[1].said
+    assert desk.asked[1].streamed
+    assert desk.draft.startswith("The Seine runs")
+
+
+def test_no_answer_falls_back_to_the_best_scored() -> None:
+    """Scores but no answer: the best candidate, byte for byte, said in a sentence, and nothing more is paid."""
+    verdict, desk = run([judged(SCORES)])
+    assert verdict.answer == HELD.candidates[1].text
+    assert verdict.chosen == (2,)
+    assert "best, gemini." in verdict.note
+    assert verdict.state == "judged"
+    assert len(desk.asked) == 1
+
+
+def test_no_verdict_at_all_falls_back_to_the_first_finished() -> None:
+    """Nothing readable, twice: the candidate that was there first."""
+    times = {1: (0.0, 3.0), 2: (0.0, None), 3: (1.0, 1.5)}
+    replies = [replace(r, started=times[r.call][0], latency=times[r.call][1]) for r in HELD.candidates]
+    verdict, _ = run(["hm", "hm"], replace(HELD, candidates=tuple(replies)))
+    assert verdict.state == "unread"
+    assert verdict.chosen == (3,)
+    assert verdict.answer == "The Rhône."
+    assert "finished first, gpt4o" in verdict.note
+
+
+def test_a_judge_that_fails_falls_back_too() -> None:
+    """No call succeeded: one candidate, the reason, no second call."""
+    verdict, desk = run([Said("", "timeout", "No end after 600 s.")])
+    assert (verdict.state, verdict.chosen) == ("failed", (1,))
+    assert "No end after 600 s" in verdict.note
+    assert len(desk.asked) == 1
+
+
+def test_a_judge_that_fails_in_the_middle_of_its_answer() -> None:
+    """Half an answer is none: the best-scored candidate by the verdict that had arrived, else the first finished."""
+    half = lambda a: Said(f"{verdict_json(a, SCORES)}\nANSWER {a.nonce}\nThe Sei", "error", "Connection lost.")  # noqa: E731
+    verdict, _ = run([half])
+    assert (verdict.state, verdict.chosen, verdict.answer) == ("failed", (2,), HELD.candidates[1].text)
+    assert verdict.score(2) == 9
+    assert "Connection lost" in verdict.note
+    verdict, _ = run([lambda a: Said(f"{{\nANSWER {a.nonce}\nThe Sei", "error", "Connection lost.")])
+    assert (verdict.state, verdict.chosen) == ("failed", (1,))
+
+
+def test_a_cut_off_answer_is_kept_and_said() -> None:
+    """The limit of tokens fell into the answer: it is kept, and the person is told."""
+    short = lambda a: Said(f"{verdict_json(a, SCORES)}\nANSWER {a.nonce}\nThe Seine ru", "incomplete")  # noqa: E731
+    verdict, desk = run([short])
+    assert (verdict.state, verdict.answer) == ("judged", "The Seine ru")
+    assert "cut off" in verdict.note
+    assert len(desk.asked) == 1
+
+
+def test_an_answer_inside_the_json_is_an_answer() -> None:
+    """Some judges put it under a key of its own instead of behind the object."""
+    verdict, _ = run([judged(SCORES, answer_=1), judged(SCORES)])
+    assert verdict.chosen == (2,)
+    verdict, desk = run([lambda a: verdict_json(a, SCORES, answer=f"The Seine. [{a.label(2)}]")])
+    assert (verdict.answer, verdict.chosen) == ("The Seine.", ())
+    assert [c.calls for c in verdict.citations] == [(2,)]
+    assert len(desk.asked) == 1
+
+
+def test_a_judge_with_a_form_of_its_own_and_an_answer() -> None:
+    """No JSON, but a verdict in prose and the answer where it belongs: both count, at one call."""
+    verdict, desk = run([lambda a: f"{a.label(2)} is the best.\nANSWER {a.nonce}\nThe Seine."])
+    assert (verdict.state, verdict.answer) == ("judged", "The Seine.")
+    assert "ignored the form" in verdict.note
+    assert len(desk.asked) == 1
+
+
+def test_a_candidate_that_was_cut_off_is_told() -> None:
+    """So in merge as well."""
+    assert "cut off" in run([judged(SCORES, answer=ANSWER)], cut(HELD, 3))[1].asked[0].said
+
+
+BENT = (
+    f"ANSWER {NONCE}\n",
+    f"**ANSWER {NONCE}**\n",
+    f"## ANSWER {NONCE}\n\n\n",
+    f"`ANSWER {NONCE}`\n",
+    f"ANSWER {NONCE}: \n",
+    f"ANSWER: {NONCE}\n",
+    f"answer {NONCE.upper()}   \n",
+    f"ANSWER {NONCE[:20]}\n",
+    f"ANSWER {NONCE} ",
+    f"> ANSWER {NONCE}\r\n",
+)
+
+
+@pytest.mark.parametrize("line", BENT)
+@pytest.mark.parametrize("before", ["", '{"scores": {}}\n', '```json\n{"a": 1}\n```\n\n'])
+def test_the_line_may_be_bent(line: str, before: str) -> None:
+    """Bold, a heading, a colon, a slip late in the code, the answer right behind it."""
+    assert split(f"{before}{line}# The Seine\n\n**Yes.**", NONCE)[1] == "# The Seine\n\n**Yes.**"
+
+
+@pytest.mark.parametrize("line", ["ANSWER", "ANSWER " + "f" * 32, f"The ANSWER {NONCE}", NONCE, f"ANSWER{NONCE}", ""])
+def test_other_lines_begin_no_answer(line: str) -> None:
+    """A text that cannot know the code cannot begin an answer."""
+    assert split(f"{{}}\n{line}\nThe Seine.", NONCE) == (f"{{}}\n{line}\nThe Seine.", "")
+
+
+@pytest.mark.parametrize(
+    ("after", "answer"),
+    [
+        ("```markdown\nThe Seine.\n```", "The Seine.\n"),
+        ("```md\nRun:\n```sh\nls\n```\n```\n", "Run:\n```sh\nls\n```\n"),
+        ("\n```markdown\nThe Seine.\n```\n\n", "The Seine.\n"),
+        ("```markdown\nThe Seine.", "The Seine."),
+        ("```python\nprint(1)\n```", "```python\nprint(1)\n```"),
+        ("```\nls\n```\nlists.", "```\nls\n```\nlists."),
+        ("``", "``"),
+        ("Use ``` to fence.\n```\nls\n```", "Use ``` to fence.\n```\nls\n```"),
+    ],
+)
+def test_a_fence_around_the_answer_goes_and_a_fence_around_code_stays(after: str, answer: str) -> None:
+    """Judges wrap what they write; code in an answer is part of it."""
+    assert split(f"{{}}\nANSWER {NONCE}\n{after}", NONCE)[1] == answer
+
+
+def test_a_fence_opened_before_the_line_is_closed_with_the_answer() -> None:
+    """So where the line itself stands inside the fence."""
+    assert split(f"{{}}\n```\nANSWER {NONCE}\nThe Seine.\n```\n", NONCE)[1] == "The Seine.\n"
+
+
+def test_a_bare_fence_around_a_text_with_citations_goes() -> None:
+    """Without a language a fence may be code; citations tell that it is not."""
+    assert unwrapped("```\nThe Seine. [K7]\n```") == "The Seine. [K7]"
+    assert unwrapped("```\nls -l\n```\n") == "```\nls -l\n```"
+
+
+PARTS = st.lists(
+    st.sampled_from(
+        [
+            *BENT,
+            NONCE,
+            NONCE[:9],
+            "ANSWER ",
+            "```",
+            "```markdown\n",
+            "```py\n",
+            "\n",
+            " ",
+            "`",
+            "x",
+            "[K7]",
+            "\r\n",
+            "*",
+        ]
+    )
+    | st.text(max_size=4)
+    | st.just("y" * 161),
+    max_size=14,
+).map("".join)
+
+
+@given(PARTS, st.lists(st.integers(1, 30)))
+def test_any_chunking_gives_the_same_channels(text: str, sizes: list[int]) -> None:
+    """One character at a time, or in pieces of any size: nothing lost, nothing added, the same answer."""
+    whole = split(text, NONCE)
+    for cuts in ([1] * len(text), sizes):
+        splitter, rest = AnswerSplitter(NONCE), text
+        pieces: list[tuple[str, str]] = []
+        for size in cuts:
+            pieces += splitter.feed(rest[:size])
+            rest = rest[size:]
+        pieces += [*splitter.feed(rest), *splitter.close()]
+        assert not splitter.close()
+        assert "".join(piece for _, piece in pieces) == text
+        assert all(piece for _, piece in pieces)
+        assert tuple("".join(p for c, p in pieces if c == channel) for channel in ("content", "answer")) == whole
+
+
+def test_an_answer_in_another_language_is_left_as_it_is() -> None:
+    """The answer is the judge's text, whatever its script; only citations go."""
+
+    def japanese(asked: Asked) -> str:
+        return f"{verdict_json(asked, SCORES)}\nANSWER {asked.nonce}\nパリを流れるのはセーヌ川です[{asked.label(1)}]。"
+
+    assert run([japanese])[0].answer == "パリを流れるのはセーヌ川です。"
