@@ -147,7 +147,7 @@ _KINDS: dict[str, type] = {kind.__name__: kind for kind in typing.get_args(Event
 
 def to_json(event: Event) -> dict[str, Any]:
     """The event as plain JSON values: `event` names its kind, money is text (exact), fields at rest are left out."""
-    return {"event": type(event).__name__, **_plain(event)}
+    return {"event": type(event).__name__, **plain(event)}
 
 
 def from_json(data: Mapping[str, Any]) -> Event:
@@ -160,16 +160,17 @@ def from_json(data: Mapping[str, Any]) -> Event:
     return typing.cast(Event, _build(kind, data))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Any value of a run (an event, a state, a verdict) as plain JSON; fields at rest are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         held = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
-        return {f.name: _plain(v) for f, v in held if f.name in ("seq", "at", "v") or v != _default(f)}
+        return {f.name: plain(v) for f, v in held if f.name in ("seq", "at", "v") or v != _default(f)}
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value
 
 

@@ -31,12 +31,14 @@ def fold(state: S, event: Event) -> S:
             if event.channel == "reasoning":
                 return _with_reply(state, event.call, reasoning=reply.reasoning + event.text)
             grown = _with_reply(state, event.call, text=reply.text + event.text)
-            return replace(grown, draft=grown.draft + event.text) if event.channel == "answer" else grown
+            if event.channel != "answer":
+                return grown
+            # A repaired answer is written anew; until it begins, what the first try left stays on the screen.
+            before = state.draft if state.draft_call == event.call else ""
+            return replace(grown, draft=before + event.text, draft_call=event.call)
         case CallStarted():
             reply = Reply(event.call, event.ref, event.role, event.round, started=event.at)
-            began = replace(state, replies=(*state.replies, reply), labels=event.labels or state.labels)
-            # A repaired verdict is written anew: what the first try left of an answer is not part of it.
-            return replace(began, draft="") if event.role == "judge" else began
+            return replace(state, replies=(*state.replies, reply), labels=event.labels or state.labels)
         case CallAccepted():
             return _with_reply(state, event.call, generation_id=event.generation_id)
         case CallRetried():

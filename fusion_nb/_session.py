@@ -33,6 +33,10 @@ DEMO_POOL = tuple(Ref(demo.SERVICE, name.partition(":")[2], name) for name in de
 DEMO_JUDGE = Ref(demo.SERVICE, demo.JUDGE.partition(":")[2], demo.JUDGE)
 
 
+# Its address is known when it is first asked: the server starts then.
+DEMO_SERVICE = replace(services.OPENROUTER, name=demo.SERVICE, base_url="http://127.0.0.1", key_env=None, local=True)
+
+
 class Session:
     """One wish's view of the services: the user's own names, the keys at hand, the functions in the pool."""
 
@@ -112,7 +116,7 @@ class Session:
         return catalogue.resolve(
             asked,
             aliases=self._wish.aliases or {},
-            services=self._own,
+            services={**self._own, demo.SERVICE: DEMO_SERVICE},
             have_key=keys.have,
             demo=DEMO_POOL,
             local=self._local_models if wants_local else (),
@@ -164,7 +168,7 @@ class Session:
         from fusion_nb.providers.chat import ChatProvider
 
         if ref.service == demo.SERVICE:
-            return ChatProvider(replace(services.OPENROUTER, name="demo", base_url=demo.base_url()), _http())
+            return ChatProvider(replace(DEMO_SERVICE, base_url=demo.base_url()), _http())
         service = self._service(ref)
         return ChatProvider(service, _http(), keys.bind(service))
 

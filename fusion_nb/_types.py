@@ -191,7 +191,7 @@ class Verdict:
     analysis: Analysis | None = None
     state: VerdictState = "judged"
     """`repaired`: read at the second try. `unread`: the judge answered but no verdict could be read. `failed`: the
-    judge's call failed. `not-needed`: one candidate was left, or the members agreed."""
+    judge's call failed. `not-needed`: one candidate was left."""
     note: str = ""
     """One sentence for people: the tie rule that was used, the fallback that was taken."""
     labels: Mapping[str, int] = field(default_factory=dict)
@@ -269,6 +269,8 @@ class RunState:
     labels: Mapping[str, int] = field(default_factory=dict)
     draft: str = ""
     """The fused answer while the judge is still writing it, citations inside."""
+    draft_call: int = 0
+    """The judge's call that writes it."""
     verdict: Verdict | None = None
     status: RunStatus = "running"
     error: str | None = None

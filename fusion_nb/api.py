@@ -12,7 +12,7 @@ from fusion_nb._errors import KeyMissing, RunFailed
 from fusion_nb._events import Event
 from fusion_nb._plan import Wish, plan
 from fusion_nb._result import FusionResult
-from fusion_nb._session import Session
+from fusion_nb._session import DEMO_JUDGE, DEMO_POOL, Session
 from fusion_nb.providers import aliases as builtin
 from fusion_nb.providers import catalogue, keys
 from fusion_nb.run import loop
@@ -183,7 +183,8 @@ def models(words: str = "", *, aliases: Mapping[str, str] | None = None, service
 
 def known_members(typed: str, aliases: Mapping[str, str] | None, services: Any) -> Iterable[str]:
     """What a pool entry that begins with `typed` could be, without asking any network."""
-    return catalogue.completions(typed, aliases, services)
+    yield from catalogue.completions(typed, aliases, services)
+    yield from (str(ref) for ref in (*DEMO_POOL, DEMO_JUDGE) if str(ref).startswith(typed))
 
 
 def alias_names(aliases: Mapping[str, str] | None) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,7 @@ def test_labels_are_turned_back_into_calls() -> None:
     assert set(verdict.scores[1]) == {"correctness", "completeness", "clarity"}
     assert dict(verdict.labels) == dict(desk.asked[0].labels)
     assert sorted(verdict.labels.values()) == [1, 2, 3]
+    assert pickle.loads(pickle.dumps(verdict)) == verdict
 
 
 def test_the_judge_is_asked_with_a_schema_and_without_an_answer_line() -> None:

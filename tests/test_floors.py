@@ -9,10 +9,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fusion_nb"
 FLOORS = [
     {"_version", "_types", "_errors"},
-    {"_events", "_fold", "_citations", "money"},
+    {"_events", "_citations", "money"},
+    {"_fold"},
     {"providers", "modes", "journal", "views"},
     {"run", "_result"},
-    {"_session", "_plan"},
+    {"_plan"},
+    {"_session"},
     {"api"},
     {"magic", "workbench"},
     {"__init__"},

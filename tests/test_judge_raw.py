@@ -197,6 +197,8 @@ def test_forms_of_their_own(text: str, best: tuple[int, ...]) -> None:
         "K7: 8/10",
         "Accuracy of K7: 8/10. Style of K7: 3/10. Accuracy of Q2: 8/10. Style of Q2: 9/10.",
         "K7: 3x + 10 = 5x\nQ2: 10 - 4 = 6",
+        "9 8",
+        "9 8\nThese are the two numbers.",
         "9 8 7",
         "90 80",
         "I cannot judge these answers.",
@@ -218,7 +220,8 @@ def test_more_than_two_candidates() -> None:
     assert second_chance("[[K7=M3]]", labels) == Form((0, 2))
     assert second_chance("K7: 5/10\nQ2: 8/10\nM3: 8/10", labels) == Form((1, 2), (5, 8, 8))
     assert second_chance("The scores for K7, Q2 and M3 are 4, 9 and 7, respectively.", labels) == Form((1,), (4, 9, 7))
-    assert second_chance("9 8 7", labels) == Form((0,), (9, 8, 7))
+    assert read_form("9 8 7", labels) == Form((0,), (9, 8, 7))
+    assert second_chance("9 8 7\nCandidate 1 says most.", labels) == Form((0,), (9, 8, 7))
     assert second_chance("[[C]]", labels) == Form((2,))
 
 
@@ -227,7 +230,6 @@ def test_more_than_two_candidates() -> None:
     [
         ("Option B is better.", "Which is better, option A or Option B?"),
         ("[[A]]", "Answer with [[A]] or [[B]]."),
-        ("3 5", "3 5\nThose are the two primes."),
         ("Answer 2 is the best.", "Of these riddles, which has the best answer? Answer 1: a map. Answer 2: a hole."),
     ],
 )

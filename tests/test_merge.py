@@ -88,6 +88,12 @@ def test_no_answer_falls_back_to_the_best_scored() -> None:
     assert len(desk.asked) == 1
 
 
+def test_citations_alone_are_no_answer() -> None:
+    """`[K7]` and nothing else is what a candidate is there for."""
+    verdict, _ = run([judged(SCORES, answer="[{1}]\n")])
+    assert (verdict.chosen, verdict.answer) == ((2,), HELD.candidates[1].text)
+
+
 def test_no_verdict_at_all_falls_back_to_the_first_finished() -> None:
     """Nothing readable, twice: the candidate that was there first."""
     times = {1: (0.0, 3.0), 2: (0.0, None), 3: (1.0, 1.5)}

@@ -31,7 +31,7 @@ PACES = (
     "whole+bytes:1",
     "words+bytes:7",
     "random:3+random:5",
-    "chars:40@2000",
+    "chars:40~2000",
 )
 
 

@@ -20,6 +20,8 @@ MAX_CHARS = 32_000
 NOUNS = ("Candidate", "Assistant", "Response", "Answer", "Output", "Model", "Option")
 """What judges call the candidates when they count them in the order shown."""
 _TIE = frozenset({"same", "tie", "tied", "both", "equal", "it's a tie", "it is a tie", "a tie", "draw"})
+_TOGETHER = re.compile(rf"\b(?:both|all|the) (?:\w+ )?(?:{'|'.join(NOUNS[:5])})s\b", re.IGNORECASE)
+"""Speaks of the candidates without telling them apart."""
 _ANSWER = re.compile(
     r"(?:(?:my|the) )?(?:(?:final|overall) )?(?:answer|verdict|winner|choice|best|decision)(?: is)?\s*[:=]\s*",
     re.IGNORECASE,
@@ -39,14 +41,16 @@ class Form:
 def second_chance(text: str, labels: Sequence[str], texts: Sequence[str] = ()) -> Form | None:
     """The verdict in `text`, whether it names candidates by blind label or by position in the order shown.
 
-    `texts`: the prompt and the candidates. What they too speak of (an "option A", a `[[B]]`, two numbers on a line)
-    says nothing about a candidate: the judge may be answering the prompt itself.
+    `texts`: the prompt and the candidates. What they too speak of (an "option A", a `[[B]]`) says nothing about a
+    candidate: the judge may be answering the prompt itself. So may a line of numbers in a text that names nobody.
     """
     if marks(mark(text[:MAX_CHARS], labels)):
         return read_form(text, labels)
     for names in _schemes(len(labels)):
         if marks(mark(text[:MAX_CHARS], names)):
             return None if any(marks(mark(held, names)) for held in texts) else read_form(text, names)
+    if not text.strip() or (first_line(text, len(labels)) and not _TOGETHER.search(text)):
+        return None
     return None if any("[[" in held or read_form(held, labels) for held in texts) else read_form(text, labels)
 
 

@@ -12,7 +12,6 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from fusion_nb._types import Case, Reply
 
@@ -50,12 +49,12 @@ class Lineup:
     @property
     def calls(self) -> Mapping[str, int]:
         """Blind label -> call."""
-        return MappingProxyType({s.label: s.reply.call for s in self.shown})
+        return {s.label: s.reply.call for s in self.shown}
 
     @property
     def names(self) -> Mapping[str, str]:
         """Blind label -> the name people know the member by."""
-        return MappingProxyType({s.label: s.reply.ref.name for s in self.shown})
+        return {s.label: s.reply.ref.name for s in self.shown}
 
 
 def lineup(case: Case) -> Lineup:

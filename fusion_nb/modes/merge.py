@@ -15,9 +15,9 @@ async def merge(case: Case, desk: Desk) -> Verdict:
     """The fused answer, its citations taken out and kept. Without one, the best candidate, or the first to be there."""
     heard = await consult(case, desk, merge=True)
     verdict = heard.verdict
-    if not heard.answer:
-        return _fallback(case, heard)
     answer, citations = _citations.read(heard.answer, verdict.labels)
+    if not answer.strip():
+        return _fallback(case, heard)
     notes = [verdict.note]
     if not heard.decided:
         notes.append("The answer it wrote stands, without scores.")

@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 ROOT = Path(__file__).parents[2]
 START = 30.0
@@ -39,8 +38,8 @@ class Replay:
         return f"http://127.0.0.1:{self.port}/api/v1"
 
     def at(self, pace: str) -> str:
-        """The base URL at another pace, e.g. `whole+bytes:1@200`; see `tests.replay.models.Pace`."""
-        return f"http://127.0.0.1:{self.port}/{quote(pace)}/api/v1"
+        """The base URL at another pace, e.g. `whole+bytes:1~200`; see `tests.replay.models.Pace`."""
+        return f"http://127.0.0.1:{self.port}/{pace}/api/v1"
 
     def stats(self) -> dict[str, Any]:
         """`requests`, `finished` and `cancelled` by model; `open` connections now and `connections` ever."""
@@ -60,7 +59,7 @@ class Replay:
 
 
 @contextmanager
-def replay_server(pace: str = "words@fast", ttft: float = 0.0) -> Iterator[Replay]:
+def replay_server(pace: str = "words~fast", ttft: float = 0.0) -> Iterator[Replay]:
     """A replay server in a process of its own, for the length of the block."""
     command = [sys.executable, "-m", "tests.replay.server", "--pace", pace, "--ttft", str(ttft)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

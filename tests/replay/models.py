@@ -37,8 +37,8 @@ class Pace:
 
     @classmethod
     def read(cls, written: str, ttft: float = 0.0) -> Pace:
-        """`words`, `chars:5+bytes:1`, `whole+random:7@200` ... (`@fast` is the default)."""
-        how, _, rate = written.partition("@")
+        """`words`, `chars:5+bytes:1`, `whole+random:7~200` ... (`~fast` is the default)."""
+        how, _, rate = written.partition("~")
         text, _, stream = how.partition("+")
         return cls(text or "words", stream or "events", 0.0 if rate in ("", "fast") else float(rate), ttft)
 

@@ -1,6 +1,6 @@
 """The replay server: OpenRouter's wire by hand over asyncio streams, in a process of its own.
 
-`python -m tests.replay.server --port 0 --pace words@fast` prints its port and serves until its standard input ends,
+`python -m tests.replay.server --port 0 --pace words~fast` prints its port and serves until its standard input ends,
 which it does when its parent dies. A client may choose another pace by the path: `http://127.0.0.1:PORT/<pace>/api/v1`.
 Besides the chat wire: `GET /stats` counts requests, and `GET /requests` tells what the latest of them said.
 """
@@ -198,7 +198,7 @@ async def serve(port: int, pace: Pace, lifetime: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--pace", default="words@fast", help="TEXT[+STREAM][@PER_SECOND], e.g. chars:5+bytes:1@200")
+    parser.add_argument("--pace", default="words~fast", help="TEXT[+STREAM][~PER_SECOND], e.g. chars:5+bytes:1~200")
     parser.add_argument("--ttft", type=float, default=0.0, help="seconds before a recorded reply begins")
     parser.add_argument("--lifetime", type=float, default=3600.0, help="seconds after which it ends in any case")
     given = parser.parse_args()
