@@ -64,6 +64,9 @@ class Session:
 
     def tools(self, order: Order) -> Tools:
         """What the engine needs to carry the order out."""
+        # Loaded before the clocks start: a member's first second must not hold our own imports.
+        import fusion_nb.providers.chat  # noqa: F401
+
         return Tools(self._provider, self.price, self._metered, modes.MODES[order.mode])
 
     def price(self, ref: Ref, model: str, usage: Usage) -> Decimal | None:
@@ -71,8 +74,7 @@ class Session:
         if ref.service == PYTHON or usage.prompt is None or usage.completion is None:
             return None
         if ref.service == demo.SERVICE:
-            found = find_demo(ref.model)
-            return sum(found.cost(usage.prompt, usage.completion), Decimal(0)) if found else None
+            return demo.price(ref.model, usage)
         return prices.computed(self._service(ref).prices_id, model, usage)
 
     async def models(self) -> list[Any]:
@@ -204,4 +206,8 @@ def _http() -> Http:
     """The connections of the engine's loop, kept from run to run. Called on that loop."""
     from fusion_nb.providers.http import Http
 
-    return _https.setdefault(id(loop.engine_loop()), Http())
+    engine = loop.engine_loop()
+    if id(engine) not in _https:
+        _https[id(engine)] = Http()
+        loop.at_exit(_https[id(engine)].aclose)
+    return _https[id(engine)]

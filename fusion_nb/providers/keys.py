@@ -51,7 +51,7 @@ class KeyAuth:
     """The first 8 digits of its SHA-256: tells two keys apart, says nothing of either."""
 
     def __init__(self, key: str, variable: str, origin: str) -> None:
-        attach, hide = _closures(_Sealed(key))
+        attach, hide = _closures(key if isinstance(key, _Sealed) else _Sealed(key))
         self._attach: Callable[[MutableMapping[str, str]], None] = attach
         self._hide: Callable[[str], str] = hide
         self.origin, self.variable = origin, variable
@@ -114,7 +114,7 @@ def _closures(
 
 
 def _find(variable: str) -> _Sealed:
-    return _Sealed(os.environ.get(variable) or _from_keyring(variable) or _from_colab(variable) or "")
+    return _Sealed(os.environ.get(variable) or "") or _from_keyring(variable) or _from_colab(variable)
 
 
 def _from_keyring(variable: str) -> _Sealed:

@@ -54,6 +54,8 @@ def check(url: str, address: Address) -> None:
         )
     if address.scheme not in ("http", "https"):
         raise UserError(f"{shown} must begin with https:// (or http:// for a server on this machine).")
+    if not 0 < address.port < 65536:
+        raise UserError(f"{shown} has a port outside 1 to 65535.")
     where = _address(address.host)
     if where is None and (_NUMERIC.fullmatch(address.host.rpartition(".")[2]) or not _HOST.fullmatch(address.host)):
         raise UserError(f"{shown} names no proper host: write a name, or an address like 127.0.0.1 or [::1].")

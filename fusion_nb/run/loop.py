@@ -6,6 +6,7 @@ The caller's loop, a blocked kernel, uvloop or trio never disturb the clocks, an
 from __future__ import annotations
 
 import asyncio
+import atexit
 import concurrent.futures
 import contextlib
 import os
@@ -34,6 +35,17 @@ def engine_loop() -> asyncio.AbstractEventLoop:
             threading.Thread(target=loop.run_forever, name="fusion_nb", daemon=True).start()
             _engine = (os.getpid(), loop)
         return _engine[1]
+
+
+def at_exit(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Await `close()` on the engine's loop when the interpreter ends, for a second at most."""
+
+    def ending() -> None:
+        if _engine is not None and _engine[0] == os.getpid():
+            with contextlib.suppress(Exception):
+                asyncio.run_coroutine_threadsafe(close(), _engine[1]).result(timeout=1.0)
+
+    atexit.register(ending)
 
 
 def on_engine(work: Coroutine[Any, Any, T]) -> T:

@@ -116,14 +116,14 @@ class Telling:
         )
         self._write(writer, [b": OPENROUTER PROCESSING\n\n"])
         while sent < len(pieces):
-            if reader.at_eof() or writer.is_closing():
+            if _gone(reader, writer):
                 raise ConnectionResetError("the client has left")
             now = time.monotonic() - arrived
             due = sent
             while due < len(pieces) and due < sent + BATCH and self.plan.due(due) <= now:
                 due += 1
             if due == sent:
-                await self._until(arrived + self.plan.due(sent), reader)
+                await _until(arrived + self.plan.due(sent), reader, writer)
                 continue
             ready = [events.text(piece) for piece in pieces[sent:due]]
             sent = due
@@ -144,11 +144,16 @@ class Telling:
     def _write(self, writer: asyncio.StreamWriter, events: list[bytes]) -> None:
         writer.write(b"".join(wire.frame(piece) for piece in wire.cut_stream(events, self.cut)))
 
-    @staticmethod
-    async def _until(when: float, reader: asyncio.StreamReader) -> None:
-        """Sleep, in naps short enough to notice soon that nobody listens any more: a reader has no event for that."""
-        while (left := when - time.monotonic()) > 0 and not reader.at_eof():  # noqa: ASYNC110
-            await asyncio.sleep(min(left, 0.05))
+
+def _gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Whether the client has left: orderly (an end of file), or by a reset (which is none)."""
+    return reader.at_eof() or writer.is_closing()
+
+
+async def _until(when: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Sleep, in naps short enough to notice soon that nobody listens any more: a reader has no event for that."""
+    while (left := when - time.monotonic()) > 0 and not _gone(reader, writer):  # noqa: ASYNC110
+        await asyncio.sleep(min(left, 0.05))
 
 
 def _listed(model: str) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class Endpoints:
         try:
             await (_stream if body.get("stream") else _whole)(made, client)
         finally:
+            made.seconds = time.monotonic() - made.began
             made.cancelled = made.sent < len(made.plan)
             self._ended[made.id] = made
             while len(self._ended) > REMEMBERED:
@@ -86,32 +87,30 @@ class Endpoints:
 
 
 async def _stream(made: Generation, client: Client) -> None:
-    began, wait, rate = time.monotonic(), made.model.ttft / speed(), made.model.rate * speed()
+    wait, rate = made.model.ttft / speed(), made.model.rate * speed()
     await client.start_events({"x-generation-id": made.id})
     for _ in range(2):
         await client.send_events(COMMENT)
         await asyncio.sleep(wait / 2)
-    made.ttft = time.monotonic() - began
+    made.ttft = time.monotonic() - made.began
     delta: dict[str, str] = {"role": "assistant", "content": ""}
     await client.send_events(wire.event(wire.chunk(made, delta)))
     while made.sent < len(made.plan):
         # By the clock and not by the tick, so that a busy machine makes it jerky and not slow.
-        due = min(len(made.plan), 1 + int((time.monotonic() - began - made.ttft) * rate))
+        due = min(len(made.plan), 1 + int((time.monotonic() - made.began - made.ttft) * rate))
         fresh, made.sent = made.plan[made.sent : due], max(made.sent, due)
         grouped = itertools.groupby(fresh, key=lambda piece: piece.channel)
         deltas = [{channel: "".join(piece.text for piece in pieces)} for channel, pieces in grouped]
         await client.send_events(*(wire.event(wire.chunk(made, delta)) for delta in deltas))
         await asyncio.sleep(TICK / speed())
-    made.seconds = time.monotonic() - began
     last = (wire.event(wire.chunk(made, {"content": ""}, made.finish)), wire.event(wire.last_chunk(made)))
     await client.send_events(*last, b"data: [DONE]\n\n")
     await client.end_events()
 
 
 async def _whole(made: Generation, client: Client) -> None:
-    made.ttft = made.seconds = (made.model.ttft + len(made.plan) / made.model.rate) / speed()
-    await asyncio.sleep(made.seconds)
-    made.sent = len(made.plan)
+    await asyncio.sleep((made.model.ttft + len(made.plan) / made.model.rate) / speed())
+    made.ttft, made.sent = time.monotonic() - made.began, len(made.plan)
     await client.send_json(HTTPStatus.OK, wire.completion(made), {"x-generation-id": made.id})
 
 

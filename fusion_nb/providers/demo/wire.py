@@ -32,7 +32,9 @@ class Generation:
     created: int = field(default_factory=lambda: int(time.time()))
     sent: int = 0
     cancelled: bool = False
-    ttft: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+    ttft: float | None = None
+    """Seconds to its first text; `None` where the client left before there was any."""
     seconds: float = 0.0
 
     def text(self, channel: str) -> str:
@@ -130,7 +132,7 @@ def generation(made: Generation) -> dict[str, Any]:
         "native_tokens_completion": made.sent,
         "native_tokens_reasoning": usage(made)["completion_tokens_details"]["reasoning_tokens"],
         "native_tokens_cached": 0,
-        "latency": round(made.ttft * 1000),
+        "latency": None if made.ttft is None else round(made.ttft * 1000),
         "generation_time": round(made.seconds * 1000),
         "finish_reason": None if made.cancelled else made.finish,
         "cancelled": made.cancelled,

@@ -1,0 +1,132 @@
+"""Services are rows of a table; a key and a prompt go where they belong, or nowhere."""
+
+import dataclasses
+
+import pytest
+
+from fusion_nb._errors import KeyMissing, UnknownName, UserError
+from fusion_nb.providers import origins
+from fusion_nb.providers.http import parse
+from fusion_nb.providers.services import SERVICES, custom, known
+
+
+def test_the_table() -> None:
+    """Every service of the table is at a place its key may go to, over TLS unless it is on this machine."""
+    assert set(SERVICES) == {
+        "openrouter", "openai", "anthropic", "gemini", "ollama", "lmstudio", "vllm", "llamacpp", "litellm", "groq",
+        "together", "deepseek", "mistral", "xai", "fireworks",
+    }  # fmt: skip
+    for row in SERVICES.values():
+        address = parse(row.base_url)
+        origins.check(row.base_url, address)
+        assert not row.base_url.endswith("/")
+        assert (address.scheme == "https") == (not address.loopback)
+        assert row.key_env is not None or row.name == "ollama"
+        assert row.key_optional or address.scheme == "https" or row.key_env is None
+    assert len({row.base_url for row in SERVICES.values()}) == len(SERVICES)
+    variables = [variable for row in SERVICES.values() for variable in row.keys]
+    assert len(variables) == len(set(variables))
+
+
+def test_rows_are_values() -> None:
+    """Nobody can point a service, and its key, somewhere else at run time."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        SERVICES["openai"].base_url = "https://evil.example"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://llm.example/v1", "https://llm.example/v1"),
+        ("https://llm.example/v1/", "https://llm.example/v1"),
+        ("https://llm.example/v1/chat/completions", "https://llm.example/v1"),
+        ("https://10.0.0.5:8443/v1", "https://10.0.0.5:8443/v1"),
+        ("http://127.0.0.1:9000/v1", "http://127.0.0.1:9000/v1"),
+        ("http://127.8.9.1/v1", "http://127.8.9.1/v1"),
+        ("http://localhost:9000", "http://localhost:9000"),
+        ("http://[::1]:9000/v1", "http://[::1]:9000/v1"),
+        ("HTTP://LOCALHOST:9000/v1", "HTTP://LOCALHOST:9000/v1"),
+        ("https://xn--bcher-kva.example/v1", "https://xn--bcher-kva.example/v1"),
+    ],
+)
+def test_addresses_of_ones_own(url: str, kept: str) -> None:
+    """Any https server, and http on this machine, can be a service."""
+    assert custom("mine", url, "MINE_API_KEY").base_url == kept
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://llm.example/v1", "http://10.0.0.5/v1", "http://192.168.1.2/v1", "http://0.0.0.0:8000/v1",
+        "http://127.0.0.1.evil.example/v1", "http://localhost.evil.example/v1", "http://localhost./v1", "http://127.0.0.1./v1",
+        "http://2130706433/v1", "http://0x7f000001/v1", "http://0x7f.0.0.1/v1", "http://0177.0.0.1/v1", "http://127.1/v1", "http://127.0.1/v1",
+        "http://[::ffff:10.0.0.1]/v1", "http://[::]/v1", "http://[fe80::1]/v1", "http://[fe80::1%25eth0]/v1",
+        "http://user@127.0.0.1/v1", "http://127.0.0.1@evil.example/v1", "http://127.0.0.1:80@evil.example/v1",
+        "http://127.0.0.1\\@evil.example/v1", "http://evil.example\\@127.0.0.1/v1", "http:\\\\127.0.0.1/v1", "http://127.0.0.1#@evil.example/",
+        "http://evil.example#@127.0.0.1/", "http://127.0.0.1?@evil.example/", "https://host.example/v1?key=1", "https://host.example/v1#x",
+        "https://user:pass@host.example/v1", "https://openrouter.ai@evil.example/api/v1",
+        "https://169.254.169.254/latest", "http://169.254.169.254/latest", "https://2852039166/", "https://0xa9fea9fe/", "https://[fd00:ec2::254]/",
+        "https://[::ffff:169.254.169.254]/", "https://[64:ff9b::a9fe:a9fe]/", "https://100.100.100.200/", "https://metadata.google.internal/", "https://metadata/",
+        "https://[2002:a9fe:a9fe::]/", "https://224.0.0.1/", "https://0.0.0.0/", "https://example.com./v1", "https://-bad-.example/",
+        "ftp://host.example/", "file:///etc/passwd", "javascript:alert(1)", "//host.example/v1", "host.example/v1", "https://", "https:///v1", "",
+        "https://ho st.example/", "https://host.example/v1\r\nX: y", "https://host.example:99999/", "https://host.example:x/", "https://оpenrouter.ai/api/v1",
+        "https://host%2eexample/", "https://[::1/", "https://host.example/\x00",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_refused(url: str) -> None:
+    """Unencrypted ways off this machine, metadata, and whatever two parsers could read in two ways are refused."""
+    with pytest.raises(UserError) as refused:
+        custom("mine", url, "MINE_API_KEY")
+    assert len(str(refused.value)) > 30
+    assert "user:pass" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["openai", "mine"])
+@pytest.mark.parametrize("variable", ["OPENROUTER_API_KEY", "OPENAI_API_KEY", "GOOGLE_API_KEY", "GROQ_API_KEY"])
+def test_a_known_key_goes_to_its_own_service_alone(name: str, variable: str) -> None:
+    """A configuration cannot have the key of a known service sent to another address."""
+    with pytest.raises(UserError, match=f"{variable} belongs to"):
+        custom(name, "https://evil.example/v1", variable)
+
+
+def test_a_known_key_at_home() -> None:
+    """Another path of the same service may have its key."""
+    row = custom("openai", "https://api.openai.com/v2", "OPENAI_API_KEY")
+    assert (row.base_url, row.key_env, row.prices_id) == ("https://api.openai.com/v2", "OPENAI_API_KEY", "openai")
+
+
+def test_a_service_of_the_table_elsewhere_leaves_its_key_behind() -> None:
+    """`openai` at another address keeps its habits, and gets no key that was not named for it."""
+    row = custom("openai", "https://proxy.example/v1")
+    assert (row.keys, row.max_tokens) == ((), "max_completion_tokens")
+    row = custom("ollama", "http://127.0.0.1:9999/v1")
+    assert (row.local, row.base_url) == (True, "http://127.0.0.1:9999/v1")
+
+
+@pytest.mark.parametrize("variable", ["MY KEY", "1KEY", "A=B", "", "K\n"])
+def test_variables_are_names(variable: str) -> None:
+    """What names a key's variable is a name."""
+    with pytest.raises(UserError, match="name of an environment variable"):
+        custom("mine", "https://host.example/v1", variable)
+
+
+def test_a_key_in_place_of_its_name_is_refused_without_showing_it() -> None:
+    """Who writes the key itself into the configuration is told, without it."""
+    key = "sk-or-v1-" + "ab12" * 16
+    with pytest.raises(KeyMissing) as refused:
+        custom("mine", "https://host.example/v1", key)
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "demo", "local", "python", "x:y", "../x", "x" * 50])
+def test_names_are_words(name: str) -> None:
+    """A service's name is a word that means nothing else."""
+    with pytest.raises(UserError, match="Service name"):
+        custom(name, "https://host.example/v1", "MINE_API_KEY")
+
+
+def test_unknown_services_have_neighbours() -> None:
+    """A misspelt service is answered with the nearest there is."""
+    with pytest.raises(UnknownName, match="openrouter"):
+        known("openruter")
+    assert known("mine", {"mine": custom("mine", "https://host.example/v1")}).name == "mine"

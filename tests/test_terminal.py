@@ -1,0 +1,49 @@
+"""Plain IPython in a real terminal."""
+
+import os
+import re
+import signal
+import sys
+import time
+
+import pexpect
+import pytest
+
+ESC = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@pytest.fixture
+def ipython(tmp_path):
+    command = "from IPython import start_ipython; start_ipython(['--simple-prompt', '--no-banner', '--colors=NoColor'])"
+    env = {**os.environ, "IPYTHONDIR": str(tmp_path), "FUSION_NB_DEMO_SPEED": "1"}
+    child = pexpect.spawn(sys.executable, ["-c", command], env=env, encoding="utf-8", timeout=60, dimensions=(50, 120))
+    child.expect(r"In \[1\]:")
+    child.sendline("%load_ext fusion_nb")
+    child.expect(r"In \[2\]:")
+    yield child
+    child.close(force=True)
+
+
+def test_a_fuse_in_a_terminal(ipython) -> None:
+    """Progress is a line per member, then the answer, the rationale and the ledger as text."""
+    ipython.sendline("%fuse --pool demo --mode best-of How many times does the letter r occur in the word strawberry?")
+    ipython.expect(r"In \[3\]:")
+    said = ESC.sub("", ipython.before)
+    for word in ("demo:swift", "demo:steady", "demo:careful", "demo:judge", "DEMO"):
+        assert word in said
+    assert "<div" not in said
+
+
+def test_ctrl_c_keeps_what_was_received(ipython) -> None:
+    """Ctrl-C in the middle ends the run within a second, and the next cell works."""
+    ipython.sendline("%fuse -o df --pool demo What should I check before trusting a p-value?")
+    ipython.expect("demo:careful")
+    time.sleep(0.7)
+    began = time.monotonic()
+    os.kill(ipython.pid, signal.SIGINT)
+    ipython.expect(r"In \[3\]:")
+    # The first use loads pandas for the frame; the run itself has ended long before.
+    assert time.monotonic() - began < 5
+    ipython.sendline("print('status', set(df['status']), df.attrs['status'])")
+    ipython.expect(r"status \{.*\} cancelled")
+    ipython.expect(r"In \[4\]:")
