@@ -54,6 +54,13 @@ class RunStarted(_Event):
     params: Params = Params()
     limits: Limits = Limits()
     notes: tuple[str, ...] = ()
+    criteria: tuple[str, ...] = ()
+    max_rounds: int = 1
+    of: str = ""
+    """The earlier run whose replies this one takes over."""
+    also: str = ""
+    """What the names of pool and judge leave open and an unchanged cell must share: a digest of the addresses of the
+    user's own services and of the code of functions. Compared, never read."""
     v: int = SCHEMA
 
 
@@ -65,6 +72,8 @@ class CallStarted(_Event):
     round: int = 0
     messages: tuple[Message, ...] = ()
     labels: Mapping[str, int] = field(default_factory=dict)
+    kept_from: str = ""
+    """The run that asked for this reply, where nothing is sent and its text follows at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +119,7 @@ class CallEnded(_Event):
     attempts: int = 1
     maybe_billed: bool = False
     warnings: tuple[str, ...] = ()
+    kept_cost: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

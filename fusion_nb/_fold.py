@@ -37,7 +37,7 @@ def fold(state: S, event: Event) -> S:
             before = state.draft if state.draft_call == event.call else ""
             return replace(grown, draft=before + event.text, draft_call=event.call)
         case CallStarted():
-            reply = Reply(event.call, event.ref, event.role, event.round, started=event.at)
+            reply = Reply(event.call, event.ref, event.role, event.round, started=event.at, kept_from=event.kept_from)
             return replace(state, replies=(*state.replies, reply), labels=event.labels or state.labels)
         case CallAccepted():
             return _with_reply(state, event.call, generation_id=event.generation_id)
@@ -45,7 +45,7 @@ def fold(state: S, event: Event) -> S:
             return _with_reply(state, event.call, attempts=event.attempt)
         case CallEnded():
             fields = ("usage", "cost", "cost_source", "ttft", "latency", "finish", "status", "error", "detail")
-            more = ("generation_id", "model", "attempts", "maybe_billed", "warnings")
+            more = ("generation_id", "model", "attempts", "maybe_billed", "warnings", "kept_cost")
             return _with_reply(state, event.call, **{f: getattr(event, f) for f in (*fields, *more)})
         case RoundEnded():
             return replace(state, rounds=(*state.rounds, event.ended))
@@ -53,7 +53,8 @@ def fold(state: S, event: Event) -> S:
             return replace(state, verdict=event.verdict)
         case RunStarted():
             kept = ("run", "when", "prompt", "mode", "then", "pool", "judge", "seed", "params", "limits", "notes")
-            return replace(state, **{f: getattr(event, f) for f in kept})
+            more = ("criteria", "max_rounds", "of")
+            return replace(state, **{f: getattr(event, f) for f in (*kept, *more)})
         case RunEnded():
             notes = (*state.notes, *event.notes)
             return replace(state, status=event.status, error=event.error, seconds=event.at, notes=notes)

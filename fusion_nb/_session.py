@@ -85,7 +85,7 @@ class Session:
         for server in await local.find(_http()):
             found += [models.ModelInfo(ref, ref.model, source="this machine") for ref in server.models]
         wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.have, row.keys))]
-        for row in dict.fromkeys((services.OPENROUTER, *wanted, *self._own.values())):
+        for row in {row.name: row for row in (services.OPENROUTER, *wanted, *self._own.values())}.values():
             auth = keys.bind(row) if any(map(keys.have, row.keys)) else None
             try:
                 found += await models.list_models(_http(), row, auth)

@@ -83,7 +83,10 @@ RATIONALE = """**claude** is the most complete: it gives the law, the figure tha
 that comes next, why the sky is not violet. **gemini** is just as correct and has the clearest table, but stops at blue. \
 **gpt4o** is right and lets one check the figure, yet explains the least."""
 ANALYSIS: Analysis = {
-    "consensus": ["Rayleigh scattering by air molecules is the cause.", "Blue is scattered about `4.4` times as much as red."],
+    "consensus": [
+        "Rayleigh scattering by air molecules is the cause.",
+        "Blue is scattered about `4.4` times as much as red.",
+    ],
     "contradictions": [
         {
             "topic": "Why not violet?",
@@ -128,7 +131,9 @@ class Script:
         for begin in range(0, len(text), 40):
             self.emit(TextDelta, call=call, text=text[begin : begin + 40], channel=channel)
 
-    def end(self, call: int, status: str = "ok", cost: str | None = "0.0031", tokens: int | None = 210, **fields: Any) -> None:
+    def end(
+        self, call: int, status: str = "ok", cost: str | None = "0.0031", tokens: int | None = 210, **fields: Any
+    ) -> None:
         known = cost is not None
         usage = Usage(48, tokens, 0, 0) if tokens is not None else Usage()
         fields = {"ttft": 0.42, "latency": 1.9, "finish": "stop", **fields}
@@ -179,14 +184,21 @@ def best_of() -> RunState:
 
 def debate() -> RunState:
     script = Script(mode="debate", then="merge", prompt="Should I switch doors in the Monty Hall problem?")
-    script.members(["**It makes no difference**: 1/2 each.", "Two doors, so 1/2.", "**Switch**: it wins in 2 of 3 cases."])
+    script.members(
+        ["**It makes no difference**: 1/2 each.", "Two doors, so 1/2.", "**Switch**: it wins in 2 of 3 cases."]
+    )
     script.emit(RoundEnded, ended=Round(0, False))
     script.members(["**Switch.** I was wrong: 2/3.", "Two doors are left, so 1/2.", "**Switch**, as before."], round=1)
     script.emit(RoundEnded, ended=Round(1, False, ("claude",)))
     script.members(["**Switch**: 2/3.", "I am convinced: **switch**.", "**Switch.**"], round=2)
     script.emit(RoundEnded, ended=Round(2, True, ("gemini",)))
-    moved = {call + 6: given for call, given in SCORES.items()}
-    script.judged("**Switch**: it wins in 2 of 3 cases [K7, Q2, R4].", {"K7": 7, "Q2": 8, "R4": 9}, ranking=(9, 7, 8), scores=moved)
+    moved = {9: SCORES[1], 7: SCORES[2], 8: SCORES[3]}
+    script.judged(
+        "**Switch**: it wins in 2 of 3 cases [K7, Q2, R4].",
+        {"K7": 7, "Q2": 8, "R4": 9},
+        ranking=(9, 7, 8),
+        scores=moved,
+    )
     return script.close(at=14.2)
 
 
@@ -219,8 +231,16 @@ def one_failed() -> RunState:
     script = Script(notes=("gpt5 judges and is the only model of its family here.",))
     script.reply(CLAUDE, SKY)
     script.reply(GEMINI, "", status="error", error="rate_limit", detail="OpenRouter: too many requests for gemini-2.5-pro. Wait a minute, or use --pool without it.", cost=None, tokens=None, ttft=None, latency=2.2, finish=None, attempts=3)  # fmt: skip
-    script.reply(GPT4O, GPT_SKY[:200], status="incomplete", finish="length", error="length", detail="Cut off at max_tokens=200.")
-    script.judged("**Rayleigh scattering** [K7, R4].", {"K7": 1, "R4": 3}, ranking=(1, 3), scores={1: SCORES[1], 3: SCORES[3]}, analysis=None)
+    script.reply(
+        GPT4O, GPT_SKY[:200], status="incomplete", finish="length", error="length", detail="Cut off at max_tokens=200."
+    )
+    script.judged(
+        "**Rayleigh scattering** [K7, R4].",
+        {"K7": 1, "R4": 3},
+        ranking=(1, 3),
+        scores={1: SCORES[1], 3: SCORES[3]},
+        analysis=None,
+    )
     return script.close()
 
 
@@ -261,8 +281,8 @@ def single_survivor() -> RunState:
 def unread() -> RunState:
     script = Script(mode="best-of")
     script.members()
-    for round in (0, 1):
-        script.reply(JUDGE, "I like them all.", role="judge", round=round)
+    for turn in (0, 1):
+        script.reply(JUDGE, "I like them all.", role="judge", round=turn)
     note = "It wrote no JSON, twice. Its words are kept; all candidates are below."
     script.emit(VerdictReached, verdict=Verdict(rationale="I like them all.", state="unread", note=note))
     return script.close("unjudged")
@@ -272,14 +292,22 @@ def unknown_costs() -> RunState:
     script = Script(pool=(CLAUDE, Ref("ollama", "llama3.3", "llama3.3")))
     script.reply(CLAUDE, SKY)
     script.reply(script.state.pool[1], GEMINI_SKY, cost=None, tokens=None, ttft=0.2)
-    script.judged("Rayleigh scattering [K7].", {"K7": 1, "Q2": 2}, ranking=(1, 2), scores={1: SCORES[1], 2: SCORES[2]}, analysis=None)
+    script.judged(
+        "Rayleigh scattering [K7].",
+        {"K7": 1, "Q2": 2},
+        ranking=(1, 2),
+        scores={1: SCORES[1], 2: SCORES[2]},
+        analysis=None,
+    )
     return script.close()
 
 
 def no_costs() -> RunState:
     script = Script(pool=(Ref("python", "mine", "mine"),), judge=None)
     script.reply(script.state.pool[0], "42", cost=None, tokens=None)
-    script.emit(VerdictReached, verdict=Verdict(answer="42", chosen=(1,), state="not-needed", note="The pool has one member."))
+    script.emit(
+        VerdictReached, verdict=Verdict(answer="42", chosen=(1,), state="not-needed", note="The pool has one member.")
+    )
     return script.close()
 
 
@@ -298,7 +326,9 @@ def many(count: int = 8) -> RunState:
 def one() -> RunState:
     script = Script(pool=(CLAUDE,), judge=None)
     script.reply(CLAUDE, SKY)
-    script.emit(VerdictReached, verdict=Verdict(answer=SKY, chosen=(1,), state="not-needed", note="The pool has one member."))
+    script.emit(
+        VerdictReached, verdict=Verdict(answer=SKY, chosen=(1,), state="not-needed", note="The pool has one member.")
+    )
     return script.close()
 
 
@@ -338,7 +368,15 @@ def hostile(payload: str) -> RunState:
         "blind_spots": [payload],
     }
     script.emit(RoundEnded, ended=Round(1, False, (payload,)))
-    script.judged(f"{payload} [K7]", {"K7": 1, "Q2": 2}, rationale=payload, ranking=(1, 2), scores={1: {payload: 5.0}, 2: {payload: 4.0}}, analysis=analysis, note=payload)
+    script.judged(
+        f"{payload} [K7]",
+        {"K7": 1, "Q2": 2},
+        rationale=payload,
+        ranking=(1, 2),
+        scores={1: {payload: 5.0}, 2: {payload: 4.0}},
+        analysis=analysis,
+        note=payload,
+    )
     return script.close(error=payload)
 
 

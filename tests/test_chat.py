@@ -27,16 +27,21 @@ KEY = "sk-or-v1-" + "0123456789abcdef" * 4
 ASK = Request(Ref("mine", "m"), (Message("system", "Be brief."), Message("user", "Hi?")), 50)
 
 
-def ask(server: WireServer, request: Request = ASK, *, key: bool = False, name: str = "mine") -> tuple[list[Chunk], ProviderError | None]:
+def ask(
+    server: WireServer, request: Request = ASK, *, key: bool = False, name: str = "mine"
+) -> tuple[list[Chunk], ProviderError | None]:
     """What a provider yields, and what it raises."""
 
     async def main() -> tuple[list[Chunk], ProviderError | None]:
         http, chunks = Http(), []
         auth = KeyAuth(KEY, "MY_KEY", f"http://127.0.0.1:{server.port}") if key else None
         try:
-            async with asyncio.timeout(20), aclosing(ChatProvider(custom(name, server.url), http, auth).stream(request)) as stream:  # type: ignore[type-var]
+            async with (
+                asyncio.timeout(20),
+                aclosing(ChatProvider(custom(name, server.url), http, auth).stream(request)) as stream,
+            ):  # type: ignore[type-var]
                 async for said in stream:
-                    chunks.append(said)
+                    chunks.append(said)  # noqa: PERF401  what came before an error counts too
         except ProviderError as error:
             return chunks, error
         finally:
@@ -73,7 +78,7 @@ def test_a_reply() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
 def test_text_is_exact_whatever_the_pieces(size: int) -> None:
     """The text is the same to the byte however the network cuts the stream."""
-    said = "Zwölf Boxkämpfer 🥊 jagen\r\n\u2028Viktor\x85 quer\t\"über\" den \\großen\\ Sylter Deich"
+    said = 'Zwölf Boxkämpfer 🥊 jagen\r\n\u2028Viktor\x85 quer\t"über" den \\großen\\ Sylter Deich'
     whole = sse(delta(said[:20])) + b": ping\r\n\r\n" + sse(delta(said[20:])) + sse(finish()) + sse("[DONE]")
     with WireServer([head(), *(chunk(whole[i : i + size]) for i in range(0, len(whole), size)), END]) as server:
         assert text(ask(server)[0]) == said
@@ -121,7 +126,12 @@ def test_a_service_that_finishes_and_never_hangs_up(monkeypatch: pytest.MonkeyPa
     [
         ([head(), event(delta("half")), "reset"], "half", "disconnect", "error"),
         ([head(), event(delta("half")), END], "half", "truncated", "incomplete"),
-        ([head(), event(delta("half")), event({"error": {"code": 502, "message": "x"}}), END], "half", "server", "error"),
+        (
+            [head(), event(delta("half")), event({"error": {"code": 502, "message": "x"}}), END],
+            "half",
+            "server",
+            "error",
+        ),
         (response(200, b""), "", "empty", "empty"),
         (response(200, b"<html>Please log in", "text/html"), "", "not_sse", "error"),
         (response(200, {"error": {"code": 402, "message": "no money"}}), "", "credits", "error"),
@@ -211,7 +221,11 @@ def test_error_bodies(status: int, said: Any, error: str, retryable: bool) -> No
 def test_error_texts_are_harmless() -> None:
     """What a service says of its failure is shown short, on one line, without tags, control characters or keys."""
     ugly = f"<script>alert(1)</script><b>bad</b>\x1b[31m key {KEY} and AIza{'x1' * 20}\n\u202eevil\x00" + "long " * 5000
-    for body in ({"error": {"message": ugly, "metadata": {"raw": ugly, "reasons": [ugly]}}}, f"<html><title>Oops</title>{ugly}".encode(), ugly.encode()):
+    for body in (
+        {"error": {"message": ugly, "metadata": {"raw": ugly, "reasons": [ugly]}}},
+        f"<html><title>Oops</title>{ugly}".encode(),
+        ugly.encode(),
+    ):
         with WireServer(response(400, body)) as server:
             _, told = ask(server, key=True)
         shown = str(told)
@@ -223,7 +237,9 @@ def test_error_texts_are_harmless() -> None:
 
 def test_the_remedy_names_the_variable_not_the_key() -> None:
     """A refused key is told by the name of its variable."""
-    with WireServer(lambda request: response(401, {"error": {"message": f"bad: {request.headers.get('authorization')}"}})) as server:
+    with WireServer(
+        lambda request: response(401, {"error": {"message": f"bad: {request.headers.get('authorization')}"}})
+    ) as server:
         _, told = ask(server, key=True)
         assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert "MY_KEY" in str(told)
@@ -281,7 +297,11 @@ def test_a_wait_too_long_is_told_and_not_waited() -> None:
     assert (told.retryable, told.retry_after) == (False, 3600.0)
     assert "60 min" in str(told)
     assert "UTC" in str(told)
-    with WireServer(response(503, {"error": {}}, retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True))) as server:
+    with WireServer(
+        response(
+            503, {"error": {}}, retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+        )
+    ) as server:
         _, told = ask(server)
     assert told is not None
     assert told.retryable
@@ -306,7 +326,11 @@ def test_each_service_is_asked_in_its_own_words(service: Service, expected: dict
     body, warnings = body_of(request, service)
     common = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True, "temperature": 0.5}
     assert body == {**common, **expected}
-    assert warnings == {"gemini": ("seed_ignored",), "anthropic": ("seed_ignored", "reasoning_ignored"), "mistral": ("reasoning_ignored",)}.get(service.name, ())
+    assert warnings == {
+        "gemini": ("seed_ignored",),
+        "anthropic": ("seed_ignored", "reasoning_ignored"),
+        "mistral": ("reasoning_ignored",),
+    }.get(service.name, ())
 
 
 def test_options_of_a_member_come_last() -> None:
@@ -315,8 +339,13 @@ def test_options_of_a_member_come_last() -> None:
     body, _ = body_of(Request(ref, (), 9, 0.5, 5), SERVICES["mistral"])
     assert (body["random_seed"], body["temperature"], body["top_p"]) == (7, 1.0, 0.9)
     assert "seed" not in body
-    assert body_of(Request(Ref("openrouter", "m"), (), 9, reasoning="2000"), OPENROUTER)[0]["reasoning"] == {"max_tokens": 2000}
-    assert body_of(Request(Ref("openai", "m"), (), 9, reasoning="5000"), SERVICES["openai"])[0]["reasoning_effort"] == "medium"
+    assert body_of(Request(Ref("openrouter", "m"), (), 9, reasoning="2000"), OPENROUTER)[0]["reasoning"] == {
+        "max_tokens": 2000
+    }
+    assert (
+        body_of(Request(Ref("openai", "m"), (), 9, reasoning="5000"), SERVICES["openai"])[0]["reasoning_effort"]
+        == "medium"
+    )
 
 
 def test_ignored_options_are_said() -> None:
@@ -346,7 +375,7 @@ def test_many_at_once() -> None:
             return text([c async for c in provider.stream(ASK)])
 
         async def release() -> None:
-            while len(server.requests) < 200:
+            while len(server.requests) < 200:  # noqa: ASYNC110  an event of another thread
                 await asyncio.sleep(0.01)
             gate.set()
 

@@ -28,7 +28,7 @@ DOORS = {
     "nest_asyncio2": "run/loop.py",
     "nh3": "views/markdown.py",
 }
-STANDARD_LIBRARY_ONLY = ("_types.py", "_errors.py", "_events.py", "_fold.py", "_citations.py")
+STANDARD_LIBRARY_ONLY = ("_types/*.py", "_errors.py", "_events.py", "_fold.py", "_citations.py")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -88,8 +88,9 @@ def test_values_know_nothing() -> None:
     """The values of a run import the standard library and one another alone."""
     foreign = {
         module
-        for name in STANDARD_LIBRARY_ONLY
-        for module, _ in imports(PACKAGE / name)
+        for pattern in STANDARD_LIBRARY_ONLY
+        for path in PACKAGE.glob(pattern)
+        for module, _ in imports(path)
         if module.split(".")[0] not in __import__("sys").stdlib_module_names and not module.startswith("fusion_nb._")
     }
     assert not foreign

@@ -59,8 +59,9 @@ class AsyncCaller:
 
 
 @pytest.mark.parametrize("fn", [
-    plain, coroutine, generator, async_generator, Caller(), AsyncCaller(), lambda p: p.upper(), lambda p: coroutine(p),
-    lambda p: async_generator(p), functools.partial(lambda x, p: p.upper(), 1), str.upper, lambda p: iter([p[:1].upper(), p[1:].upper()]),
+    plain, coroutine, generator, async_generator, Caller(), AsyncCaller(), lambda p: p.upper(), lambda p: coroutine(p),  # noqa: PLW0108  what a lambda returns is the point
+    lambda p: async_generator(p),  # noqa: PLW0108
+    functools.partial(lambda x, p: p.upper(), 1), str.upper, lambda p: iter([p[:1].upper(), p[1:].upper()]),
 ])  # fmt: skip
 def test_every_kind_of_function(fn: Callable[..., Any]) -> None:
     """Sync or async, returning or yielding, a lambda, an object or a partial: its text is the reply."""
@@ -92,7 +93,7 @@ def test_pieces_come_as_they_are_yielded() -> None:
 def test_what_it_is_given() -> None:
     """The prompt, the conversation as text where it is longer, or the messages where it asks for them."""
     assert text(ask(lambda prompt: prompt, MANY)) == "System: Be brief.\n\nUser: Hi?\n\nAssistant: Hi.\n\nUser: Why?"
-    assert text(ask(lambda messages: repr(messages))) == "[{'role': 'user', 'content': 'Hi?'}]"
+    assert text(ask(lambda messages: f"{messages}")) == "[{'role': 'user', 'content': 'Hi?'}]"
     assert text(ask(lambda prompt="no", *, messages: f"{prompt} {len(messages)}", MANY)) == "no 4"
 
     def positional(messages: list[dict[str, str]], /) -> str:
@@ -101,13 +102,26 @@ def test_what_it_is_given() -> None:
     assert text(ask(positional, MANY)) == "Why?"
 
 
-@pytest.mark.parametrize(("said", "expected"), [(None, ""), ("", ""), (42, "42"), (b"caf\xc3\xa9", "café"), (["a"], "['a']"), ("\ud83e", "\ufffd")])
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [(None, ""), ("", ""), (42, "42"), (b"caf\xc3\xa9", "café"), (["a"], "['a']"), ("\ud83e", "\ufffd")],
+)
 def test_what_is_no_text(said: Any, expected: str) -> None:
     """Other values are written out; nothing is an empty reply."""
-    assert text(ask(lambda _: said)) == expected.replace("\ufffd", "")[: len(expected)] or said == "\ud83e"
+    assert text(ask(lambda _: said)) == expected
 
 
-@pytest.mark.parametrize("error", [ValueError("bad\n\x1b[31mthing"), KeyError("x"), SystemExit(3), KeyboardInterrupt(), StopIteration(), asyncio.CancelledError()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("bad\n\x1b[31mthing"),
+        KeyError("x"),
+        SystemExit(3),
+        KeyboardInterrupt(),
+        StopIteration(),
+        asyncio.CancelledError(),
+    ],
+)
 @pytest.mark.parametrize("kind", ["sync", "async", "generator", "async generator"])
 def test_what_it_raises_is_its_error(error: BaseException, kind: str) -> None:
     """Whatever a function raises is an error of its reply, in one line, and ends nothing else."""
@@ -228,7 +242,7 @@ def test_a_runner_takes_coroutines_to_their_own_loop() -> None:
 
     try:
         assert text(ask(where, runner=runner)) == "home"
-        assert text(ask(lambda p: where(p), runner=runner)) == "home"
+        assert text(ask(lambda p: where(p), runner=runner)) == "home"  # noqa: PLW0108
         assert text(ask(pieces, runner=runner)) == "x" * 200 + "home"
         assert text(ask(plain, runner=runner)) == "HI?"
         with pytest.raises(ProviderError, match="at home"):
@@ -253,6 +267,14 @@ def test_endless_text_is_stopped() -> None:
 
 def test_names() -> None:
     """People know a function by its name."""
-    assert [name_of(f) for f in (plain, lambda _: "", functools.partial(plain), Caller(), str.upper)] == ["plain", "function", "plain", "Caller", "upper"]
+    assert [name_of(f) for f in (plain, lambda _: "", functools.partial(plain), Caller(), str.upper)] == [
+        "plain",
+        "function",
+        "plain",
+        "Caller",
+        "upper",
+    ]
     assert [is_async(f) for f in (plain, generator, Caller())] == [False] * 3
-    assert [is_async(f) for f in (coroutine, async_generator, AsyncCaller(), functools.partial(coroutine))] == [True] * 4
+    assert [is_async(f) for f in (coroutine, async_generator, AsyncCaller(), functools.partial(coroutine))] == [
+        True
+    ] * 4

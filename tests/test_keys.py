@@ -102,10 +102,13 @@ def test_malformed_keys(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", bad.format(KEY))
     with pytest.raises(KeyMissing) as refused:
         bind(OPENROUTER)
-    shown = "".join(traceback.TracebackException.from_exception(refused.value, capture_locals=True).format())
     assert "OPENROUTER_API_KEY" in str(refused.value)
-    assert KEY[:30] not in shown.replace(bad.format(KEY), "") or KEY not in str(refused.value)
-    ours = [frame for frame in traceback.StackSummary.extract(traceback.walk_tb(refused.value.__traceback__), capture_locals=True) if "fusion_nb/" in frame.filename]
+    assert KEY[:30] not in str(refused.value)
+    ours = [
+        frame
+        for frame in traceback.StackSummary.extract(traceback.walk_tb(refused.value.__traceback__), capture_locals=True)
+        if "fusion_nb/" in frame.filename
+    ]
     assert ours
     assert not any(KEY[:30] in value for frame in ours for value in (frame.locals or {}).values())
 
@@ -127,7 +130,13 @@ def test_a_key_does_not_show_itself() -> None:
 def test_a_key_stays_at_its_origin() -> None:
     """Another host, port or scheme gets nothing."""
     auth = KeyAuth(KEY, "K", "https://openrouter.ai:443")
-    for origin in ("http://openrouter.ai:443", "https://openrouter.ai:8443", "https://openrouter.ai.evil.example:443", "https://evil.example:443", ""):
+    for origin in (
+        "http://openrouter.ai:443",
+        "https://openrouter.ai:8443",
+        "https://openrouter.ai.evil.example:443",
+        "https://evil.example:443",
+        "",
+    ):
         headers: dict[str, str] = {}
         auth.attach(headers, origin)
         assert headers == {}

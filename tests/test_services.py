@@ -69,7 +69,7 @@ def test_addresses_of_ones_own(url: str, kept: str) -> None:
         "https://[::ffff:169.254.169.254]/", "https://[64:ff9b::a9fe:a9fe]/", "https://100.100.100.200/", "https://metadata.google.internal/", "https://metadata/",
         "https://[2002:a9fe:a9fe::]/", "https://224.0.0.1/", "https://0.0.0.0/", "https://example.com./v1", "https://-bad-.example/",
         "ftp://host.example/", "file:///etc/passwd", "javascript:alert(1)", "//host.example/v1", "host.example/v1", "https://", "https:///v1", "",
-        "https://ho st.example/", "https://host.example/v1\r\nX: y", "https://host.example:99999/", "https://host.example:x/", "https://оpenrouter.ai/api/v1",
+        "https://ho st.example/", "https://host.example/v1\r\nX: y", "https://host.example:99999/", "https://host.example:x/", "https://host.example:0/", "https://оpenrouter.ai/api/v1",
         "https://host%2eexample/", "https://[::1/", "https://host.example/\x00",
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,7 +71,11 @@ def test_every_split_gives_the_same_text() -> None:
     """Cut at any byte, the text is the same to the byte."""
     for cut in range(len(GOOD)):
         told = Told(GOOD[:cut], GOOD[cut:])
-        assert (told.said(), told.last("finish"), told.last("cost")) == ("Hi wörld 🥊\u2028\u2029\x85.", "stop", Decimal("0.0012"))
+        assert (told.said(), told.last("finish"), told.last("cost")) == (
+            "Hi wörld 🥊\u2028\u2029\x85.",
+            "stop",
+            Decimal("0.0012"),
+        )
     assert Told(*(bytes([b]) for b in GOOD)).said() == "Hi wörld 🥊\u2028\u2029\x85."
 
 
@@ -84,8 +89,16 @@ def test_any_text_comes_through(texts: list[str]) -> None:
 def test_channels_keep_their_order() -> None:
     """Reasoning and content are told apart, in the order they came."""
     thinking = {"index": 0, "delta": {"reasoning": "hm"}}
-    told = Told(stream({"choices": [thinking]}, {"choices": [thinking]}, delta("a"), {"choices": [thinking]}, finish(), "[DONE]"))
-    assert [(c.channel, c.text) for c in told.chunks if c.text] == [("reasoning", "hmhm"), ("content", "a"), ("reasoning", "hm")]
+    told = Told(
+        stream(
+            {"choices": [thinking]}, {"choices": [thinking]}, delta("a"), {"choices": [thinking]}, finish(), "[DONE]"
+        )
+    )
+    assert [(c.channel, c.text) for c in told.chunks if c.text] == [
+        ("reasoning", "hmhm"),
+        ("content", "a"),
+        ("reasoning", "hm"),
+    ]
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "a"}]
     told = Told(stream({"choices": [{"delta": {"content": parts}}]}, finish(), "[DONE]"))
     assert (told.said("reasoning"), told.said()) == ("hm", "a")
@@ -121,7 +134,12 @@ def test_how_it_may_end(said: list[Any], error: Any, warnings: list[str]) -> Non
     told = Told(stream(*said))
     assert told.error == error
     assert told.warnings == warnings
-    assert told.said() == "".join(s["choices"][0]["delta"].get("content", "") for s in said if isinstance(s, dict) and s.get("choices"))[: len(told.said())]
+    assert (
+        told.said()
+        == "".join(
+            s["choices"][0]["delta"].get("content", "") for s in said if isinstance(s, dict) and s.get("choices")
+        )[: len(told.said())]
+    )
 
 
 def test_nothing_at_all_is_empty() -> None:
@@ -162,7 +180,9 @@ def test_cost_is_exact(cost: str, expected: Decimal | None) -> None:
     assert (told.last("cost"), told.warnings) == (expected, [])
 
 
-@pytest.mark.parametrize("cost", ["-0.1", "NaN", "Infinity", "1e400", '"free"', "true", "[]", "1e9", "1e-500", "9" * 5000])
+@pytest.mark.parametrize(
+    "cost", ["-0.1", "NaN", "Infinity", "1e400", '"free"', "true", "[]", "1e9", "1e-500", "9" * 5000]
+)
 def test_nonsense_cost_is_unknown_and_said(cost: str) -> None:
     """A cost that cannot be is `None` with a warning, and the rest of its event still counts."""
     said = b'data: {"choices": [], "usage": {"prompt_tokens": 7, "cost": %s}}\n\n' % cost.encode()
@@ -218,7 +238,14 @@ def test_tool_calls_are_told_and_never_executed() -> None:
     """What a model wanted to call is on record, as words."""
     calls = [{"index": 0, "function": {"name": "rm", "arguments": '{"path"'}}]
     more = [{"index": 0, "function": {"arguments": ': "/"}'}}]
-    told = Told(stream({"choices": [{"delta": {"tool_calls": calls}}]}, {"choices": [{"delta": {"tool_calls": more}}]}, finish("tool_calls"), "[DONE]"))
+    told = Told(
+        stream(
+            {"choices": [{"delta": {"tool_calls": calls}}]},
+            {"choices": [{"delta": {"tool_calls": more}}]},
+            finish("tool_calls"),
+            "[DONE]",
+        )
+    )
     assert told.last("finish") == "tool_calls"
     assert told.warnings == ['tool_calls: rm{"path": "/"}']
 
@@ -243,7 +270,10 @@ def test_errors_in_the_middle(said: dict[str, Any], error: str) -> None:
 
 def test_error_events() -> None:
     """`event: error` is an error whatever its data looks like."""
-    for body in ('{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}', '{"type": "overloaded_error"}'):
+    for body in (
+        '{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}',
+        '{"type": "overloaded_error"}',
+    ):
         told = Told(stream(delta("a")) + f"event: error\ndata: {body}\n\n".encode())
         assert told.error == ("overloaded", "error")
     assert Told(b"event: error\ndata: something broke\n\n").error == ("provider", "error")
@@ -251,17 +281,32 @@ def test_error_events() -> None:
 
 def test_a_body_that_is_no_stream() -> None:
     """A whole completion is taken, an error in it is one, a web page is none."""
-    whole = {"id": "gen-2", "model": "m-1", "choices": [{"message": {"role": "assistant", "content": "Hi", "reasoning": "hm"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "cost": 0.25}}
+    whole = {
+        "id": "gen-2",
+        "model": "m-1",
+        "choices": [{"message": {"role": "assistant", "content": "Hi", "reasoning": "hm"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "cost": 0.25},
+    }
     body = json.dumps(whole).encode()
     told = Told(body[:9], body[9:], kind="application/json")
-    assert (told.said(), told.said("reasoning"), told.last("cost"), told.last("model")) == ("Hi", "hm", Decimal("0.25"), "m-1")
+    assert (told.said(), told.said("reasoning"), told.last("cost"), told.last("model")) == (
+        "Hi",
+        "hm",
+        Decimal("0.25"),
+        "m-1",
+    )
     assert (told.warnings, told.error) == (["not_streamed"], None)
-    partial = {"choices": [{"message": {"content": "Ha"}, "finish_reason": "error", "error": {"code": 502, "message": "x"}}]}
+    partial = {
+        "choices": [{"message": {"content": "Ha"}, "finish_reason": "error", "error": {"code": 502, "message": "x"}}]
+    }
     told = Told(json.dumps(partial).encode())
     assert (told.said(), told.error) == ("Ha", ("server", "error"))
     for said in ({"error": {"code": 402, "message": "pay"}}, [{"error": {"code": 402, "message": "pay"}}]):
         assert Told(json.dumps(said).encode(), kind="application/json").error == ("credits", "error")
-    told = Told(b"<!doctype html><html><head><title>Hotel login</title><script>x()</script></head><body>Pay</body></html>", kind="text/html")
+    told = Told(
+        b"<!doctype html><html><head><title>Hotel login</title><script>x()</script></head><body>Pay</body></html>",
+        kind="text/html",
+    )
     assert told.error == ("not_sse", "error")
     assert "Hotel login" in str(told.fault)
     assert "<" not in str(told.fault)
@@ -286,11 +331,21 @@ def test_sizes_are_bounded() -> None:
     assert Told(b"{", *[b" " * 1024 * 1024] * 17).error == ("too_big", "incomplete")
 
 
+def half_of(escaped: str) -> bytes:
+    return sse('{"choices": [{"delta": {"content": "' + escaped + '"}}]}')
+
+
 def test_halves_of_characters() -> None:
     """A character a server cut in two arrives whole; half of one never does."""
-    told = Told(*(sse('{"choices": [{"delta": {"content": "%s"}}]}' % half) for half in ("a\\ud83e", "\\udd4ab")), stream(finish()))
+    told = Told(
+        *map(half_of, ("a\\ud83e", "\\udd4ab")),
+        stream(finish()),
+    )
     assert told.said() == "a🥊b"
-    told = Told(*(sse('{"choices": [{"delta": {"content": "%s"}}]}' % half) for half in ("a\\udd4a", "\\ud83e")), stream(finish()))
+    told = Told(
+        *map(half_of, ("a\\udd4a", "\\ud83e")),
+        stream(finish()),
+    )
     assert told.said() == "a\ufffd\ufffd"
 
 
@@ -306,10 +361,38 @@ def test_nonsense_of_every_type() -> None:
             Told(json.dumps(said).encode())
 
 
+VECTORS = Path(__file__).parents[1] / "../shared/vectors"
+
+
+@pytest.mark.skipif(not VECTORS.exists(), reason="the shared test vectors are not here")
+def test_the_json_test_suite() -> None:
+    """No document of the JSON test suite, good or bad, as an event or as a body, raises or loses the text around it."""
+    files = sorted((VECTORS / "json").glob("*.json"))
+    assert len(files) > 300
+    for file in files:
+        document = file.read_bytes().replace(b"\r", b" ").replace(b"\n", b"\ndata: ")
+        told = Told(stream(delta("a")), b"data: " + document + b"\n\n", stream(delta("b"), finish(), "[DONE]"))
+        assert (told.said(), told.error) == ("ab", None), file.name
+        Told(file.read_bytes(), kind="application/json")
+
+
+@pytest.mark.skipif(not VECTORS.exists(), reason="the shared test vectors are not here")
+def test_naughty_strings() -> None:
+    """The big list of naughty strings comes through to the byte, at every escape JSON has for it."""
+    strings = json.loads((VECTORS / "blns.json").read_text(encoding="utf-8"))
+    for text in strings:
+        for escaped in (json.dumps(delta(text)), json.dumps(delta(text), ensure_ascii=False)):
+            told = Told(sse(escaped), stream(finish(), "[DONE]"))
+            assert told.said() == text
+
+
 def test_a_key_in_the_text_is_hidden() -> None:
     """A service that echoes the key does not get it onto the screen."""
     key = "local-secret-0123456789"
     asked = Asked("x", "m", "K", hide=lambda text: text.replace(key, "***"))
-    told = Told(stream(delta(f"your key {key}!", model=f"m-{key}", id=f"gen-{key}"), {"error": {"message": f"bad key {key}"}}), asked=asked)
+    told = Told(
+        stream(delta(f"your key {key}!", model=f"m-{key}", id=f"gen-{key}"), {"error": {"message": f"bad key {key}"}}),
+        asked=asked,
+    )
     assert told.said() == "your key ***!"
     assert key not in repr(told.chunks) + str(told.fault)

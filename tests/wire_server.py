@@ -182,7 +182,13 @@ def usage(cost: Any = None, prompt: int = 3, completion: int = 2) -> dict[str, A
 
 def reply(*texts: str, **headers: str) -> list[Step]:
     """A whole, well-behaved reply."""
-    return [head(**headers), *(event(delta(t)) for t in texts), event(finish()), event(usage(0.001)), event("[DONE]"), END]
+    return [
+        head(**headers),
+        *(event(delta(t)) for t in texts),
+        event(finish()),
+        event(usage(0.001)),
+        event("[DONE]") + END,
+    ]
 
 
 def response(status: int, body: bytes | dict[str, Any], kind: str = "application/json", **headers: str) -> list[Step]:

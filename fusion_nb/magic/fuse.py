@@ -172,15 +172,16 @@ def load(shell: InteractiveShell) -> None:
     unload(shell)
     magics = Fuse(shell=shell)
     shell.register_magics(magics)
-    # It is where %config looks; IPython types it as a list of shells.
-    shell.configurables.append(magics)  # type: ignore[arg-type]
     names = sorted(options.VALUED | options.FLAGS)
     shell.Completer.custom_matchers.append(complete.matcher(names, magics.offers))
+    shell.input_transformers_cleanup.append(line.keep_question)
 
 
 def unload(shell: InteractiveShell) -> None:
     """Take away what `load` brought."""
     shell.configurables[:] = [held for held in shell.configurables if not isinstance(held, Fuse)]
+    cleanup = shell.input_transformers_cleanup
+    cleanup[:] = [held for held in cleanup if getattr(held, "__name__", "") != line.keep_question.__name__]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [held for held in matchers if getattr(held, "__name__", "") != "fuse_matcher"]
     for kind, name in (("line", "fuse"), ("cell", "fuse"), ("line", "fuse_models")):

@@ -13,6 +13,17 @@ _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 _VALUE = re.compile(r"\s*(?:\"((?:\\.|[^\"\\])*)\"|'([^']*)'|(\S+))", re.DOTALL)
 
 
+_QUESTION = re.compile(r"(\s*)%fuse[ \t]+(\S.*\?)[ \t]*\n?")
+
+
+def keep_question(lines: list[str]) -> list[str]:
+    """`%fuse Why is the sky blue?` asks; to IPython, a line that ends in `?` would ask for help on `blue`."""
+    if lines and lines[0].lstrip().startswith("%%"):
+        return lines
+    asked = ((_QUESTION.fullmatch(line), line) for line in lines)
+    return [f"{m[1]}get_ipython().run_line_magic('fuse', {m[2]!r})\n" if m else line for m, line in asked]
+
+
 class Line(NamedTuple):
     """A magic's line, taken apart: argv for argparse and what is left over."""
 

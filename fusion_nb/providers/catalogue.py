@@ -79,8 +79,8 @@ class Names:
             yield from self._found()
         elif self._default is not None and name.partition(":")[0] not in (*self._services, *SERVICES):
             yield Ref(self._default, name, label)
-        elif name in ALIASES:
-            yield self._alias(name, label)
+        elif name.lower() in ALIASES:
+            yield self._alias(name.lower(), label)
         else:
             yield self._spelled(name, label)
 

@@ -75,6 +75,9 @@ class FunctionProvider:
                 out.clear()
                 if text.full:
                     raise ProviderError("too_big", f"{self._name} went on for too long.", status="incomplete")
+            text.close()
+            for chunk in out:
+                yield chunk
             if pipe.raised is not None:
                 raise self._fault(pipe.raised)
             yield Chunk(finish="stop")

@@ -6,11 +6,12 @@ It does not retry and keeps no clock but the connection's: `ask()` has those.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -25,11 +26,16 @@ from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import Address
 from fusion_nb.providers.plain import plain
 from fusion_nb.providers.transport import of_transport
+from fusion_nb.providers.upload import Body
+
+# What the client loads with its first request (0.1 s), loaded with this room: a reply's first second is not for that.
+for _part in ("httpcore2", "anyio._backends._asyncio", "anyio.streams.tls"):
+    with suppress(ImportError):
+        importlib.import_module(_part)
 
 MAX_BODY = 16 * 1024 * 1024
 LINGER = 0.25
 """Seconds a finished reply's connection is read on, so that it can be used again."""
-_PIECE = 64 * 1024
 _TIMEOUT = httpx2.Timeout(None, connect=10.0, write=60.0)
 # No limit of connections, so that nobody ever waits for one: the run has its own limit.
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=128, keepalive_expiry=300.0)
@@ -45,7 +51,8 @@ def parse(url: str) -> Address:
 
 def _address(url: httpx2.URL) -> Address:
     host = url.raw_host.decode("ascii").strip("[]")
-    return Address(url.scheme, host, url.port or {"http": 80, "https": 443}.get(url.scheme, 0), url.path)
+    port = {"http": 80, "https": 443}.get(url.scheme, 0) if url.port is None else url.port
+    return Address(url.scheme, host, port, url.path)
 
 
 class Http:
@@ -118,7 +125,7 @@ class Http:
         self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
     ) -> Answer:
         """Send the request and wait for the head of the answer."""
-        address, body = parse(url), _Body(content)
+        address, body = parse(url), Body(content)
         fault: ProviderError
         try:
             client = await self._client(address)
@@ -165,22 +172,6 @@ class Http:
         closing.add_done_callback(self._lingering.discard)
 
 
-class _Body:
-    """A request's body, which knows whether all of it has been sent."""
-
-    def __init__(self, content: bytes | None) -> None:
-        self.sent = content is None
-        self.headers = {"Accept": "text/event-stream, application/json", "Accept-Encoding": "identity"}
-        self.content = None if content is None else self._pieces(content)
-        if content is not None:
-            self.headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
-
-    async def _pieces(self, content: bytes) -> AsyncIterator[bytes]:
-        for start in range(0, len(content), _PIECE):
-            yield content[start : start + _PIECE]
-        self.sent = True
-
-
 class _Signed(httpx2.Auth):
     """Puts the key on a request for as long as it is under way."""
 
@@ -209,13 +200,13 @@ def _client(*, secure: bool) -> httpx2.AsyncClient:
     )
 
 
-def _fault(error: Exception, address: Address, body: _Body) -> ProviderError:
+def _fault(error: Exception, address: Address, body: Body) -> ProviderError:
     """What an exception of the client means: the one translation."""
     kind, reason = _classify(error, body)
     return of_transport(kind, address.host if address.port in (80, 443) else f"{address.host}:{address.port}", reason)
 
 
-def _classify(error: Exception, body: _Body) -> tuple[str, str]:
+def _classify(error: Exception, body: Body) -> tuple[str, str]:
     causes = list(_chain(error))
     insecure = next((c for c in causes if isinstance(c, ssl.SSLError)), None)
     match error:

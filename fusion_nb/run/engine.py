@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fusion_nb._events import RoundEnded, RunEnded, RunStarted, VerdictReached
+from fusion_nb._events import RoundEnded, RunEnded, VerdictReached
 from fusion_nb._types import (
     Case,
     Message,
@@ -21,7 +21,8 @@ from fusion_nb._types import (
 )
 from fusion_nb.money.budget import Budget
 from fusion_nb.run.call import Caller
-from fusion_nb.run.order import Order, Tools
+from fusion_nb.run.kept import kept_events
+from fusion_nb.run.order import Order, Tools, started
 from fusion_nb.run.record import Record
 
 
@@ -36,22 +37,8 @@ class Engine:
 
     async def run(self, run: str, when: str) -> None:
         """From `RunStarted` to `RunEnded`, whatever happens between them."""
-        order, emit = self._order, self._record.emit
-        emit(
-            RunStarted(
-                run=run,
-                when=when,
-                prompt=order.prompt,
-                mode=order.mode,
-                then=order.then if order.mode == "debate" else "",
-                pool=order.pool,
-                judge=order.judge,
-                seed=order.seed,
-                params=order.params,
-                limits=order.limits,
-                notes=order.notes,
-            )
-        )
+        emit = self._record.emit
+        emit(started(self._order, run, when))
         try:
             await self._fuse()
         except asyncio.CancelledError:
@@ -117,13 +104,26 @@ class Engine:
         return await self._caller.ask(request, role=role, round=round, splitter=splitter, labels=labels)
 
     async def ask_all(self, asks: Sequence[tuple[Ref, tuple[Message, ...]]], *, round: int) -> tuple[Reply, ...]:
+        kept = [self._keep(ref, round) for ref, _ in asks]
+        missing = [ask for ask, reply in zip(asks, kept, strict=True) if reply is None]
         first = len(self._record.state.replies)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self.ask(ref, said, role="candidate", round=round)) for ref, said in asks]
+            tasks = [group.create_task(self.ask(ref, said, role="candidate", round=round)) for ref, said in missing]
             if self._order.limits.quorum is not None:
-                await self._quorum(tasks, self._order.limits.quorum)
+                await self._quorum(tasks, self._order.limits.quorum - sum(r is not None and r.usable for r in kept))
         # Read from the record, not from the tasks: a straggler that was let go has a row too.
-        return self._record.state.replies[first : first + len(asks)]
+        asked = iter(self._record.state.replies[first : first + len(missing)])
+        return tuple(next(asked) if reply is None else reply for reply in kept)
+
+    def _keep(self, ref: Ref, round: int) -> Reply | None:
+        """The reply an earlier run has for this call, if it has one, put on record in this run's own file."""
+        found = next((r for r in self._order.kept if (r.ref.name, r.round) == (ref.name, round)), None)
+        if found is None:
+            return None
+        call = len(self._record.state.replies) + 1
+        for event in kept_events(call, found, self._order.of):
+            self._record.emit(event)
+        return self._record.state.reply(call)
 
     async def _quorum(self, tasks: Sequence[asyncio.Task[Reply]], quorum: int) -> None:
         """Once `quorum` usable candidates are there, give the others `grace` seconds, then let them go."""

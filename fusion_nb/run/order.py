@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, Protocol
 
-from fusion_nb._types import Case, Chunk, Desk, Limits, Mode, Params, Ref, Request, Usage, Verdict
+from fusion_nb._events import RunStarted
+from fusion_nb._types import Case, Chunk, Desk, Limits, Mode, Params, Ref, Reply, Request, Usage, Verdict
 
 
 class Provider(Protocol):
@@ -36,6 +37,33 @@ class Order:
     limits: Limits = Limits()
     seed: int = 0
     notes: tuple[str, ...] = ()
+    kept: tuple[Reply, ...] = ()
+    """Replies of an earlier run that stand for calls of this one: by member and round, they are not asked for again."""
+    of: str = ""
+    """That earlier run."""
+    also: str = ""
+    """See `RunStarted.also`."""
+
+
+def started(order: Order, run: str, when: str) -> RunStarted:
+    """The first event of the run that carries the order out: all that makes it what it is."""
+    return RunStarted(
+        run=run,
+        when=when,
+        prompt=order.prompt,
+        mode=order.mode,
+        then=order.then if order.mode == "debate" else "",
+        pool=order.pool,
+        judge=order.judge,
+        seed=order.seed,
+        params=order.params,
+        limits=order.limits,
+        notes=order.notes,
+        criteria=order.criteria,
+        max_rounds=order.rounds,
+        of=order.of,
+        also=order.also,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,22 @@
+"""What people see of a run and take away from it. All of it is a function of the state."""
+
+from __future__ import annotations
+
+from fusion_nb._types import RunState
+from fusion_nb.views import document, html, plain
+
+__all__ = ["bundle"]
+
+
+def bundle(state: RunState, *, now: float | None = None) -> dict[str, str]:
+    """The view of a run in every form a front end may ask for, by MIME type.
+
+    Args:
+        state: the run so far, in any phase.
+        now: seconds since its start, for calls under way.
+    """
+    return {
+        "text/html": html.render(state, now=now),
+        "text/markdown": document.render(state),
+        "text/plain": plain.render(state),
+    }

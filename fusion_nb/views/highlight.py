@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name
-from pygments.token import Token, _TokenType
-from pygments.util import ClassNotFound
+from pygments.lexer import Lexer  # type: ignore[import-untyped]
+from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
+from pygments.token import Token, _TokenType  # type: ignore[import-untyped]
+from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
 from fusion_nb.views import clean
 
 # A lexer is a heap of regular expressions: only those of common languages are let near hostile text, and not with much.
-_LANGUAGES = frozenset(
-    "python py ipython python3 pycon r julia sql bash sh shell zsh console javascript js jsx typescript ts tsx json html "
-    "xml css c cpp c++ csharp c# java kotlin swift go rust ruby php lua perl scala haskell matlab yaml yml toml ini "
-    "diff dockerfile make".split()
-)
+_LANGUAGES = {
+    *("python", "py", "python3", "ipython", "pycon", "r", "julia", "sql", "bash", "sh", "shell", "zsh", "console"),
+    *("javascript", "js", "jsx", "typescript", "ts", "tsx", "json", "html", "xml", "css", "php", "ruby", "perl", "lua"),
+    *("c", "cpp", "c++", "csharp", "c#", "java", "kotlin", "swift", "go", "rust", "scala", "haskell", "matlab"),
+    *("yaml", "yml", "toml", "ini", "diff", "dockerfile", "make"),
+}
 _LARGEST = 20_000
 CLASSES: dict[_TokenType, str] = {
     Token.Comment: "fnb-tc",

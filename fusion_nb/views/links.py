@@ -11,7 +11,9 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 # Narrower than what browsers accept: no user name, no backslash, no percent sign before the path.
-_WEB = re.compile(r"https?://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?P<port>:\d{1,5})?(?=[/?#]|$)", re.I)
+_WEB = re.compile(
+    r"https?://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?P<port>:\d{1,5})?(?=[/?#]|$)", re.I
+)
 _MAIL = re.compile(r"mailto:(?P<address>[a-z0-9._+-]+@[a-z0-9.-]+)(?:\?subject=[^&]*)?$", re.I)
 _ANY_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?[\\/]{2}([^\\/?#\s]+)", re.I)
 

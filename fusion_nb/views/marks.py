@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -14,7 +15,7 @@ _FIRST, _LAST = 0xF0000, 0xFFFFD
 # The brackets are punctuation, so that `**Note.**` still ends its emphasis when a mark follows.
 PATTERN = re.compile(f"⸨([{chr(_FIRST)}-{chr(_LAST)}])⸩")
 _OURS = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
-_LEAVES = ("inline", "fence", "code_block", "math_block", "hr")
+_BAR = re.compile(r"(?<!\\)\|")
 
 
 def mark(index: int) -> str:
@@ -22,6 +23,7 @@ def mark(index: int) -> str:
 
 
 def index(found: re.Match[str]) -> int:
+    """Which mark a match of `PATTERN` is."""
     return ord(found[1]) - _FIRST
 
 
@@ -42,48 +44,63 @@ def after(token: Token) -> str:
 
 def _place(state: StateCore) -> None:
     offsets: Sequence[int] = state.env.get("marks", ())
-    leaves = [t for t in state.tokens if t.type in _LEAVES and t.map] if offsets else []
+    leaves = _leaves(state.tokens) if offsets else []
+    first_rows = [leaf.map[0] for leaf in leaves if leaf.map]
     lines = state.src.split("\n")
     starts = [0]
-    for line in lines:
+    for line in lines[:-1]:
         starts.append(starts[-1] + len(line) + 1)
     inserts: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for number, offset in enumerate(offsets[: _LAST - _FIRST]):
-        row = max(i for i, start in enumerate(starts[:-1]) if start <= max(0, offset))
-        before = [(i, leaf) for i, leaf in enumerate(leaves) if leaf.map and leaf.map[0] <= row]
-        if not before:
+        row = max(0, bisect_right(starts, offset) - 1)
+        at = bisect_right(first_rows, row) - 1
+        if at < 0:
             continue
-        at, leaf = _cell(before, lines[row], offset - starts[row])
-        if leaf.type == "inline":
-            inserts[at].append((_column(leaf, row, lines[row], offset - starts[row]), number))
+        column = offset - starts[row]
+        at = _cell(leaves, at, lines[row][:column])
+        if leaves[at].type == "inline":
+            inserts[at].append((_position(leaves[at], row, lines[row], column), number))
         else:
-            leaf.meta.setdefault("marks", []).append(number)
+            leaves[at].meta.setdefault("marks", []).append(number)
     for at, places in inserts.items():
         leaves[at].content = _inserted(leaves[at].content, places)
 
 
-def _cell(before: list[tuple[int, Token]], line: str, column: int) -> tuple[int, Token]:
-    """The last leaf at or above the place; in a row of a table, the cell the place is in."""
-    last = before[-1]
-    row = [pair for pair in before if pair[1].map == last[1].map]
-    if len(row) == 1:
-        return last
-    bars = len(re.findall(r"(?<!\\)\|", line[:column])) - line.lstrip().startswith("|")
-    return row[min(max(bars, 0), len(row) - 1)]
+def _leaves(tokens: Sequence[Token]) -> list[Token]:
+    """The blocks that hold text, in the order of their lines; cells of tables know that they are."""
+    leaves = []
+    for i, token in enumerate(tokens):
+        if token.map and token.type in ("inline", "fence", "code_block", "math_block", "hr"):
+            token.meta["cell"] = tokens[i - 1].type in ("td_open", "th_open")
+            leaves.append(token)
+    return leaves
 
 
-def _column(leaf: Token, row: int, line: str, column: int) -> int:
-    """Where in the leaf's own text the place is. Containers cut lines on their left, so it is counted from the right."""
-    texts = leaf.content.split("\n")
+def _cell(leaves: Sequence[Token], at: int, before: str) -> int:
+    """In a row of a table, the cell that the place behind `before` is in; else `at` itself."""
+    if not leaves[at].meta["cell"]:
+        return at
+    first = at
+    while first and leaves[first - 1].meta["cell"] and leaves[first - 1].map == leaves[at].map:
+        first -= 1
+    bars = len(_BAR.findall(before)) - before.lstrip().startswith("|")
+    # Behind the bar that ends a row is still its last cell.
+    return min(first + max(bars, 0), at)
+
+
+def _position(leaf: Token, row: int, line: str, column: int) -> int:
+    """Where in the leaf's own text the place is: containers and headings keep a part of the line for themselves."""
+    lines = leaf.content.split("\n")
     at = row - (leaf.map or [row])[0]
-    if at >= len(texts) or "|" in line and leaf.content not in line:
+    if at >= len(lines) or leaf.meta["cell"]:
         return len(leaf.content)
-    right = max(0, len(line.rstrip()) - column)
-    inside = len(texts[at].rstrip()) - right
-    return sum(len(t) + 1 for t in texts[:at]) + max(0, inside)
+    inside = column - max(0, line.rfind(lines[at]))
+    return sum(len(text) + 1 for text in lines[:at]) + min(max(0, inside), len(lines[at].rstrip()))
 
 
 def _inserted(content: str, places: list[tuple[int, int]]) -> str:
-    for column, number in sorted(places, reverse=True):
-        content = content[:column] + mark(number) + content[column:]
-    return content
+    pieces, last = [], 0
+    for position, number in sorted(places):
+        pieces += [content[last:position], mark(number)]
+        last = position
+    return "".join([*pieces, content[last:]])

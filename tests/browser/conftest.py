@@ -136,6 +136,10 @@ class Notebook:
     def run(self, cell: int, timeout: float = 60.0) -> None:
         """Run one cell and wait for its end."""
         self.start(cell)
+        self.finished(cell, timeout)
+
+    def finished(self, cell: int, timeout: float = 60.0) -> None:
+        """Wait for the end of a cell that was started."""
         prompt = self.cells.nth(cell).locator(".jp-InputArea-prompt")
         expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=timeout * 1000)
 

@@ -1,0 +1,118 @@
+"""Where the journal is: `$FUSION_NB_HOME`, else this user's data folder. Nobody else may read or write it."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+_RUN = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6,32}")
+SUFFIX = ".jsonl"
+# A link in the place of a file would lead a write, or a reader, somewhere else.
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def home() -> Path:
+    """The folder of everything fusion_nb keeps for this user. It need not exist."""
+    if given := os.environ.get("FUSION_NB_HOME"):
+        return Path(given).expanduser()
+    import platformdirs  # noqa: PLC0415  most processes never come here without FUSION_NB_HOME more than once
+
+    return platformdirs.user_data_path("fusion_nb", appauthor=False)
+
+
+def runs_folder() -> Path:
+    """The folder of the runs' files, made where it is missing. Raises `OSError` where it cannot be ours alone."""
+    return private(_own(home()) / "runs")
+
+
+def spare_folder() -> Path:
+    """Where a run is written whose own folder is full or closed. Raises `OSError` as `runs_folder` does."""
+    return private(_spare())
+
+
+def folders() -> tuple[Path, ...]:
+    """The folders that may hold runs, without making any. Raises `OSError` where one belongs to somebody else."""
+    found = []
+    for folder in (home() / "runs", _spare()):
+        if folder.exists():
+            _check_owner(folder, folder.lstat())
+            found.append(folder)
+    return tuple(found)
+
+
+class Entry(NamedTuple):
+    """The file of a run, as a folder lists it."""
+
+    run: str
+    path: Path
+    size: int
+    changed: int
+    """Nanoseconds; only ever compared."""
+
+
+def entries() -> dict[str, Entry]:
+    """Every run's file, oldest first. What is no run of ours is passed over. Where both folders hold one, the longer.
+
+    Raises `OSError` where a folder cannot be read.
+    """
+    found: dict[str, Entry] = {}
+    for folder in folders():
+        for entry in _listed(folder):
+            held = found.get(entry.run)
+            if held is None or entry.size > held.size:
+                found[entry.run] = entry
+    return dict(sorted(found.items()))
+
+
+def _listed(folder: Path) -> Iterator[Entry]:
+    with os.scandir(folder) as listing:
+        for each in listing:
+            run = each.name.removesuffix(SUFFIX)
+            if run == each.name or not is_run(run) or not each.is_file(follow_symlinks=False):
+                continue
+            about = each.stat(follow_symlinks=False)
+            yield Entry(run, Path(each.path), about.st_size, about.st_mtime_ns)
+
+
+def is_run(name: str) -> bool:
+    """Whether `name` is formed like a run's id; nothing else may become part of a path."""
+    return _RUN.fullmatch(name) is not None
+
+
+def private(folder: Path) -> Path:
+    """`folder`, made where it is missing, readable by its owner alone. Raises `OSError` where it is another's."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        about = folder.lstat()
+        _check_owner(folder, about)
+        if os.name == "posix" and stat.S_IMODE(about.st_mode) & 0o077:
+            folder.chmod(0o700)
+    return folder
+
+
+def _own(folder: Path) -> Path:
+    """A folder the user named, or the system's: it may be a link, and its mode is left as it is."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        _check_owner(folder, folder.stat())
+    return folder
+
+
+def _check_owner(folder: Path, about: os.stat_result) -> None:
+    if not stat.S_ISDIR(about.st_mode):
+        raise NotADirectoryError(20, "is not a folder", str(folder))
+    if os.name == "posix" and about.st_uid != os.geteuid():
+        raise PermissionError(1, "belongs to another user: set FUSION_NB_HOME to a folder of your own", str(folder))
+
+
+def _spare() -> Path:
+    whose = f"-{os.geteuid()}" if os.name == "posix" else ""
+    return Path(os.environ.get("TMPDIR") or tempfile.gettempdir()) / f"fusion_nb{whose}"

@@ -1,0 +1,98 @@
+"""An event as a line of a file, and a file's lines as events: what can be read is kept, whatever stands around it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fusion_nb._events import SCHEMA, Event, TextDelta, from_json, to_json
+from fusion_nb.journal import lock
+from fusion_nb.journal.home import NO_LINKS
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a run's file says."""
+
+    events: tuple[Event, ...] = ()
+    """In order. Deltas were joined on their way here, so `seq` has gaps."""
+    under_way: bool = False
+    """Whether some process is writing it."""
+    damaged: bool = False
+    """Lines were lost: garbage, or a file cut in the middle. A last line that was never finished is no damage."""
+    newer: bool = False
+    """A newer fusion_nb wrote it; `events` has what this one knows."""
+
+
+def line(event: Event) -> bytes:
+    """The event as one line. ASCII: a model's lone surrogate or line separator cannot break the file."""
+    return json.dumps(to_json(event), separators=(",", ":"), default=str).encode("ascii") + b"\n"
+
+
+def joined(deltas: Iterable[TextDelta]) -> list[TextDelta]:
+    """As few deltas as say the same: neighbours of one call and channel become one, with the `seq` of the last."""
+    open_: dict[int, tuple[TextDelta, list[str]]] = {}
+    done: list[TextDelta] = []
+    for delta in deltas:
+        held = open_.get(delta.call)
+        if held is not None and held[0].channel == delta.channel:
+            held[1].append(delta.text)
+            open_[delta.call] = (delta, held[1])
+            continue
+        if held is not None:
+            done.append(_closed(*held))
+        open_[delta.call] = (delta, [delta.text])
+    done += [_closed(*held) for held in open_.values()]
+    return sorted(done, key=lambda delta: delta.seq)
+
+
+def _closed(last: TextDelta, texts: list[str]) -> TextDelta:
+    return last if len(texts) == 1 else replace(last, text="".join(texts))
+
+
+def read(path: Path) -> Past:
+    """Everything readable of a run's file. Raises `OSError` where it cannot be opened; a link is not followed."""
+    fd = os.open(path, os.O_RDONLY | NO_LINKS)
+    with os.fdopen(fd, "rb") as file:
+        # First: a run that ends between the two must not look as if its kernel had died.
+        under_way = lock.held(fd)
+        written = file.read()
+    return parse(written, under_way=under_way)
+
+
+def parse(written: bytes, *, under_way: bool = False) -> Past:
+    """The events in a file's bytes."""
+    events: list[Event] = []
+    damaged = newer = False
+    *lines, torn = written.split(b"\n")
+    for each in lines:
+        found = _event(each)
+        if isinstance(found, _Newer):
+            newer = True
+        elif found is None:
+            damaged = True
+        else:
+            events.append(found)
+    last = _event(torn) if torn else None
+    if last is not None and not isinstance(last, _Newer):
+        events.append(last)
+    return Past(tuple(events), under_way, damaged, newer)
+
+
+class _Newer:
+    """A line of a form that is not known yet."""
+
+
+def _event(written: bytes) -> Event | _Newer | None:
+    try:
+        data = json.loads(written)
+        if not isinstance(data, dict):
+            return None
+        if isinstance(data.get("v"), int) and data["v"] > SCHEMA:
+            return _Newer()
+        return from_json(data)
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
+        return _Newer() if isinstance(error, ValueError) and "Unknown event" in str(error) else None

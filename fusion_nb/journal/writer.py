@@ -1,0 +1,171 @@
+"""`Journal`: writes a run's events as they come into being. The run goes on whatever becomes of the file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, TextDelta, VerdictReached
+from fusion_nb.journal import home, lock
+from fusion_nb.journal.lines import joined, line
+
+EVERY = 0.1
+"""Seconds that text may wait for more of it, so that it can be written together."""
+MOST = 1024
+"""Characters that may wait: at most 4 kB."""
+_DURABLE = (CallStarted, CallEnded, VerdictReached, RunEnded)
+"""On the disk itself before anyone acts on them; the others are with the operating system, which a kernel's death
+does not harm."""
+
+
+class Journal:
+    """The file of one run, as `Record`'s hook: called with each event, on one thread, before anyone else sees it.
+
+    It never raises. Where the journal's folder is full or closed, the run is written, from its beginning, to
+    `$TMPDIR`; where that fails too, it goes on unwritten. Either way `trouble` is the sentence to show.
+    """
+
+    def __init__(self, run: str) -> None:
+        self._name = f"{run}{home.SUFFIX}"
+        self._file: _File | None = None
+        self._folders: list[Callable[[], Path]] = [home.spare_folder, home.runs_folder]
+        """Where it may be written, the last first; each is tried once."""
+        self._held: list[TextDelta] = []
+        self._size = 0
+        self._flushed = -EVERY
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended = False
+        self.trouble: str | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is written; `None` where it is not."""
+        return self._file.path if self._file else None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, TextDelta):
+            self._held.append(event)
+            self._size += len(event.text)
+            if self._size >= MOST or event.at - self._flushed >= EVERY:
+                self.flush()
+            elif self._timer is None:
+                self._timer = _later(EVERY, self._on_time)
+            return
+        self.flush(event)
+        if isinstance(event, RunEnded):
+            self.close()
+
+    def flush(self, event: Event | None = None) -> None:
+        """Write what waits, and then `event`."""
+        if not self._held and event is None:
+            return
+        waiting: list[Event] = [*joined(self._held)]
+        self._flushed = (event or self._held[-1]).at
+        self._held.clear()
+        self._size = 0
+        try:
+            written = b"".join(map(line, [*waiting, event] if event else waiting))
+            self._write(written, durable=isinstance(event, _DURABLE))
+        except Exception as error:  # noqa: BLE001  a defect here must not cost anybody an answer that is being paid
+            self._lose(f"fusion_nb failed to write it ({type(error).__name__}: {error})")
+
+    def close(self) -> None:
+        """Write what waits and let go of the file: no more events come."""
+        self.flush()
+        self._ended = True
+        if self._file:
+            self._file.close()
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self.flush()
+
+    def _write(self, written: bytes, *, durable: bool) -> None:
+        if self._ended:
+            return
+        why: OSError | None = None
+        before = b""
+        while self._file or self._folders:
+            try:
+                self._file = self._file or _File(self._folders.pop()() / self._name)
+                self._file.append(before + written, durable=durable)
+            except OSError as error:
+                why = why or error
+                if self._file:
+                    before = self._file.abandon()
+                    self._file = None
+                continue
+            if why:
+                self.trouble = f"{_closed(why)} This run is written to {self._file.path} instead."
+            return
+        if why:
+            self._lose(_closed(why))
+
+    def _lose(self, why: str) -> None:
+        self.trouble = f"This run is not being written down: its answers live in this kernel alone. {why}"
+        self._ended = True
+        if self._file:
+            self._file.abandon()
+            self._file = None
+
+
+class _File:
+    """An append-only file of ours, marked as being written for as long as it is open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | home.NO_LINKS, 0o600)
+        # Before its first line: a file that has one is either marked or over.
+        lock.hold(self._fd)
+        self._length = 0
+        self._listed = False
+
+    def append(self, written: bytes, *, durable: bool) -> None:
+        """All of it, or an `OSError`."""
+        rest = memoryview(written)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+        if durable:
+            os.fsync(self._fd)
+            if not self._listed:
+                _sync_folder(self.path.parent)
+                self._listed = True
+        self._length += len(written)
+
+    def abandon(self) -> bytes:
+        """Close it after a failure and give what it holds in whole lines."""
+        held = b""
+        with contextlib.suppress(OSError):
+            held = os.pread(self._fd, self._length, 0) if hasattr(os, "pread") else self.path.read_bytes()
+            os.ftruncate(self._fd, self._length)
+        self.close()
+        return held[: self._length]
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            os.close(self._fd)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file is durable once its folder is; Windows needs, and can, nothing of the kind."""
+    if os.name == "posix":
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _closed(error: OSError) -> str:
+    return f"The journal cannot be written: {error.filename or home.home()}: {error.strerror}."
+
+
+def _later(seconds: float, work: Callable[[], None]) -> asyncio.TimerHandle | None:
+    """`work`, on this thread's loop; where none turns, the next event does it."""
+    try:
+        return asyncio.get_running_loop().call_later(seconds, work)
+    except RuntimeError:
+        return None

@@ -1,0 +1,156 @@
+"""A run as a Markdown document. Model text is kept as it is, save what would load, run, or break out of its place."""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it import MarkdownIt
+
+from fusion_nb._types import Analysis, Reply, RunState
+from fusion_nb.views import clean, words
+from fusion_nb.views.ledger import ledger
+
+# Reads documents as the most permissive of front ends does: what it takes for a tag or an image must not be there.
+_READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+_ACTIVE = re.compile(r"<(?=[A-Za-z/!?])|!(?=\[)")
+_LARGEST = 100_000
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#!~$])")
+
+
+def render(state: RunState) -> str:
+    """Answer, rationale, candidates, ledger; in any phase."""
+    parts = [_head(state), *(f"> {_words(note)}" for note in state.notes), f"## {_words(words.answer_title(state))}"]
+    parts += [_answer(state)]
+    if state.status != "running":
+        parts += [*_judge(state), *_candidates(state), *_rounds(state), *_ledger(state)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def embedded(text: str) -> str:
+    """Model text that no front end takes for HTML or loads an image from; its code is kept to the letter."""
+    text = clean.text(clean.encodable(text)).strip("\n")
+    if len(text) <= _LARGEST:
+        held = _closed(_outside_code(text))
+        if not _acts(held):
+            return held
+    # Something slipped through: nothing of it is read as Markdown.
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _acts(text: str) -> bool:
+    tokens = _READER.parse(text)
+    inline = [child for token in tokens for child in token.children or ()]
+    return any(t.type in ("html_block", "html_inline", "image") for t in (*tokens, *inline))
+
+
+def _outside_code(text: str) -> str:
+    """`text` with tags and images escaped where they are not inside fences, code blocks or code spans."""
+    lines = text.split("\n")
+    kept = {n for t in _READER.parse(text) if t.map and t.type in ("fence", "code_block") for n in range(*t.map)}
+    out: list[str] = []
+    prose: list[str] = []
+    for number, line in enumerate(lines):
+        if number in kept:
+            out += [_escaped("\n".join(prose)), line] if prose else [line]
+            prose = []
+        else:
+            prose.append(line)
+    return "\n".join([*out, *([_escaped("\n".join(prose))] if prose else [])])
+
+
+def _escaped(prose: str) -> str:
+    pieces, last = [], 0
+    for code in _CODE.finditer(prose):
+        pieces += [_ACTIVE.sub(r"\\\g<0>", prose[last : code.start()]), code[0]]
+        last = code.end()
+    return "".join([*pieces, _ACTIVE.sub(r"\\\g<0>", prose[last:])])
+
+
+def _closed(text: str) -> str:
+    """`text` with its last fence closed, so that what follows is not code."""
+    open_fence = ""
+    for line in text.split("\n"):
+        found = _FENCE.match(line)
+        if not found:
+            continue
+        if not open_fence:
+            open_fence = found[1]
+        elif found[1][0] == open_fence[0] and len(found[1]) >= len(open_fence) and not line.strip(" `~"):
+            open_fence = ""
+    return f"{text}\n{open_fence}" if open_fence else text
+
+
+def _words(text: str) -> str:
+    """A name or a sentence of ours: no Markdown in it."""
+    return _SPECIAL.sub(r"\\\1", clean.line(clean.encodable(text)))
+
+
+def _quoted(text: str) -> str:
+    """A block quote: whatever the text opens ends with it."""
+    return "\n".join(f"> {line}" if line else ">" for line in embedded(text).split("\n"))
+
+
+def _head(state: RunState) -> str:
+    judge = f"judge {state.judge.name}" if state.judge else ""
+    took = words.seconds(state.seconds) if state.status != "running" else ""
+    status = words.run_status(state) if state.status != "ok" else ""
+    facts = [words.pool(state), judge, took, words.total_cost(state), status]
+    demo = f" · **{words.DEMO}**" if state.demo else ""
+    return f"**{_words(words.mode(state))}**" + "".join(f" · {_words(fact)}" for fact in facts if fact) + demo
+
+
+def _answer(state: RunState) -> str:
+    text = state.answer if state.answer is not None else state.draft
+    return embedded(text) if text else _words(words.no_answer(state)) if state.status != "running" else "\\(not yet\\)"
+
+
+def _judge(state: RunState) -> list[str]:
+    given = state.verdict
+    said = words.verdict(given) if given else ""
+    if not given or not (said or given.rationale.strip() or given.analysis):
+        return []
+    parts = ["## Judge", _words(said), _quoted(given.rationale) if given.rationale.strip() else ""]
+    return [*parts, *(_analysis(given.analysis) if given.analysis else [])]
+
+
+def _analysis(held: Analysis) -> list[str]:
+    stances = [
+        f"{c['topic']}: " + "; ".join(f"{s['model']}: {s['stance']}" for s in c["stances"])
+        for c in held["contradictions"]
+    ]
+    lists = {
+        "Consensus": held["consensus"],
+        "Contradictions": stances,
+        "Covered by some": [f"{p['point']} ({', '.join(p['models'])})" for p in held["partial_coverage"]],
+        "Only one says": [f"{u['model']}: {u['insight']}" for u in held["unique_insights"]],
+        "Nobody covers": held["blind_spots"],
+    }
+    return [f"**{name}**\n\n" + "\n".join(f"- {_words(i)}" for i in items) for name, items in lists.items() if items]
+
+
+def _candidates(state: RunState) -> list[str]:
+    return [part for reply in state.candidates for part in _candidate(state, reply)]
+
+
+def _candidate(state: RunState, reply: Reply) -> list[str]:
+    failed = f"{words.reply_status(reply)}: {reply.detail}" if reply.detail and reply.status != "ok" else ""
+    head = f"### {_words(' · '.join(words.facts(state, reply)))}"
+    return [head, _words(failed), _quoted(reply.text) if reply.text.strip() else ""]
+
+
+def _rounds(state: RunState) -> list[str]:
+    items = [f"- Round {ended.round}: {_words(words.debate_round(ended))}" for ended in state.rounds]
+    return ["## Debate", "\n".join(items)] if items else []
+
+
+def _ledger(state: RunState) -> list[str]:
+    if not state.replies:
+        return []
+    kept = ledger(state)
+    heads = [column.head for column in kept.columns]
+    rule = ["--:" if column.right else ":--" for column in kept.columns]
+    rows = [heads, rule, *([_words(cell) for cell in row] for row in (*kept.rows, kept.totals))]
+    return ["## Ledger", "\n".join(f"| {' | '.join(row)} |" for row in rows)]

@@ -1,0 +1,184 @@
+"""A run as a pandas DataFrame: one row per call. The one place that imports pandas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, get_args
+
+import pandas as pd
+
+from fusion_nb._types import Ref, Reply, Role, RunState, Status
+from fusion_nb.views import clean
+from fusion_nb.views.ledger import model, speed
+
+ROLES = pd.CategoricalDtype(list(get_args(Role)))
+STATUSES = pd.CategoricalDtype(list(get_args(Status)))
+DTYPES: dict[str, Any] = {
+    "run": "string",
+    "call": "Int64",
+    "role": ROLES,
+    "round": "Int64",
+    "label": "string",
+    "service": "string",
+    "model": "string",
+    "text": "string",
+    "prompt_tokens": "Int64",
+    "completion_tokens": "Int64",
+    "cached_tokens": "Int64",
+    "reasoning_tokens": "Int64",
+    "cost_usd": "Float64",
+    "cost_source": "string",
+    "ttft_s": "Float64",
+    "latency_s": "Float64",
+    "tokens_per_s": "Float64",
+    "finish": "string",
+    "status": STATUSES,
+    "error": "string",
+    "attempts": "Int64",
+    "score": "Float64",
+    "rank": "Int64",
+    "chosen": "boolean",
+    "share": "Float64",
+    "generation_id": "string",
+}
+"""The contract: columns in their order, with their dtypes. Seconds, USD, tokens; `<NA>` is what nobody reported."""
+
+_MODEL_DTYPES: dict[str, Any] = {
+    "ref": "string",
+    "name": "string",
+    "context": "Int64",
+    "modalities": "string",
+    "prompt_usd_per_mtok": "Float64",
+    "completion_usd_per_mtok": "Float64",
+    "source": "string",
+    "created": "string",
+}
+
+
+def frame(state: RunState) -> pd.DataFrame:
+    """One row per call, in call order; columns and dtypes as in `DTYPES`, in any phase of a run.
+
+    `cost_usd` is the reported decimal as the nearest float; the exact sum is `df.attrs["total_cost_usd"]`, as text.
+    `df.attrs` holds plain JSON alone: the run, its prompt, answer, rationale, analysis, notes and errors.
+    """
+    df = _table([_row(state, reply) for reply in state.replies], DTYPES)
+    df.attrs.update(_attrs(state))
+    return df
+
+
+class Listed(Protocol):
+    """What a model is known by; `None` where nobody said."""
+
+    @property
+    def ref(self) -> Ref: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def context(self) -> int | None: ...
+    @property
+    def modalities(self) -> tuple[str, ...]: ...
+    @property
+    def prompt_usd_per_mtok(self) -> Any: ...
+    @property
+    def completion_usd_per_mtok(self) -> Any: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def created(self) -> str | None: ...
+
+
+def models_frame(models: Iterable[Listed]) -> pd.DataFrame:
+    """One row per model: `ref` names it in a pool; prices are USD per million tokens."""
+    return _table([_model_row(listed) for listed in models], _MODEL_DTYPES)
+
+
+def _table(rows: list[dict[str, Any]], dtypes: Mapping[str, Any]) -> pd.DataFrame:
+    columns = {name: pd.array([row[name] for row in rows], dtype=kind) for name, kind in dtypes.items()}
+    return pd.DataFrame(columns)
+
+
+def _row(state: RunState, reply: Reply) -> dict[str, Any]:
+    used = reply.usage
+    return {
+        "run": state.run,
+        "call": reply.call,
+        "role": reply.role,
+        "round": reply.round,
+        "label": clean.encodable(reply.ref.name),
+        "service": reply.ref.service,
+        "model": _word(model(reply)),
+        "text": clean.encodable(reply.text),
+        "prompt_tokens": used.prompt,
+        "completion_tokens": used.completion,
+        "cached_tokens": used.cached,
+        "reasoning_tokens": used.reasoning,
+        "cost_usd": _float(reply.cost),
+        "cost_source": reply.cost_source,
+        "ttft_s": reply.ttft,
+        "latency_s": reply.latency,
+        "tokens_per_s": speed(reply),
+        "finish": _word(reply.finish),
+        "status": reply.status,
+        "error": _word(reply.error),
+        "attempts": reply.attempts,
+        "generation_id": _word(reply.generation_id),
+        **_judged(state, reply),
+    }
+
+
+def _judged(state: RunState, reply: Reply) -> dict[str, Any]:
+    """What the verdict says of this call."""
+    given = state.verdict
+    if given is None:
+        return dict.fromkeys(("score", "rank", "chosen", "share"))
+    ranked = given.ranking.index(reply.call) + 1 if reply.call in given.ranking else None
+    share = given.share(reply.call) if reply.role == "candidate" else None
+    return {"score": given.score(reply.call), "rank": ranked, "chosen": reply.call in given.chosen, "share": share}
+
+
+def _attrs(state: RunState) -> dict[str, Any]:
+    return {
+        "run": state.run,
+        "when": state.when,
+        "mode": state.mode,
+        "prompt": _plain(state.prompt),
+        "answer": _plain(state.answer),
+        "rationale": _plain(state.rationale),
+        "analysis": _plain(state.analysis),
+        "total_cost_usd": None if state.cost is None else f"{state.cost:f}",
+        "unpriced_calls": state.unpriced,
+        "demo": state.demo,
+        "status": state.status,
+        "notes": _plain(list(state.notes)),
+        "errors": {str(r.call): _plain(r.detail or r.error) for r in state.replies if r.detail or r.error},
+        "labels": dict((state.verdict and state.verdict.labels) or state.labels),
+        "seed": state.seed,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A copy nobody else holds, fit for any JSON writer."""
+    return json.loads(clean.encodable(json.dumps(value, ensure_ascii=False)))
+
+
+def _word(text: str | None) -> str | None:
+    """A name a service gave: on one line, with nothing in it that acts on a terminal."""
+    return None if text is None else clean.line(text)
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _model_row(listed: Listed) -> dict[str, Any]:
+    return {
+        "ref": str(listed.ref),
+        "name": clean.line(listed.name),
+        "context": listed.context,
+        "modalities": ", ".join(listed.modalities),
+        "prompt_usd_per_mtok": _float(listed.prompt_usd_per_mtok),
+        "completion_usd_per_mtok": _float(listed.completion_usd_per_mtok),
+        "source": listed.source,
+        "created": listed.created,
+    }

@@ -1,0 +1,106 @@
+"""The ledger as rows of words: every call, what it took, and totals that name what they leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+from fusion_nb._types import Reply, RunState
+from fusion_nb.views import words
+
+
+class Column(NamedTuple):
+    head: str
+    right: bool
+    """Figures stand on the right."""
+
+
+class Ledger(NamedTuple):
+    columns: tuple[Column, ...]
+    rows: list[list[str]]
+    totals: list[str]
+    caption: str
+    """All of it in one line."""
+
+
+COLUMNS = (
+    Column("call", True),
+    Column("name", False),
+    Column("role", False),
+    Column("model", False),
+    Column("status", False),
+    Column("tokens in", True),
+    Column("tokens out", True),
+    Column("cost", True),
+    Column("first text", True),
+    Column("total", True),
+    Column("tokens/s", True),
+)
+
+
+def speed(reply: Reply) -> float | None:
+    """Completion tokens per second after the first text; `None` where a part of that is unknown or no time passed."""
+    tokens, first, all_of_it = reply.usage.completion, reply.ttft, reply.latency
+    if tokens is None or first is None or all_of_it is None or all_of_it <= first:
+        return None
+    return tokens / (all_of_it - first)
+
+
+def model(reply: Reply) -> str:
+    """The concrete model that answered, where it is known; else the one asked."""
+    return reply.model or reply.ref.model
+
+
+def ledger(state: RunState) -> Ledger:
+    """Rows in call order, cells and totals in the order of `COLUMNS`; what nobody reported is an em dash."""
+    places = words.decimals([r.cost for r in state.replies if r.cost is not None])
+    rows = [_row(reply, places) for reply in state.replies]
+    return Ledger(COLUMNS, rows, _totals(state, places), words.caption(state))
+
+
+def _row(reply: Reply, places: int) -> list[str]:
+    turn = f", round {reply.round}" if reply.role == "candidate" and reply.round else ""
+    role = "repair" if reply.role == "judge" and reply.round else reply.role
+    tries = f", {reply.attempts} attempts" if reply.attempts > 1 else ""
+    return [
+        str(reply.call),
+        reply.ref.name,
+        role + turn,
+        f"{reply.ref.service}:{model(reply)}",
+        f"{words.reply_status(reply)}{f' ({reply.error})' if reply.error else ''}{tries}",
+        words.number(reply.usage.prompt),
+        words.number(reply.usage.completion),
+        words.money(reply.cost, places),
+        words.seconds(reply.ttft),
+        words.seconds(reply.latency),
+        words.number(speed(reply)),
+    ]
+
+
+def _totals(state: RunState, places: int) -> list[str]:
+    def tokens(pick: Callable[[Reply], int | None]) -> str:
+        known = [n for n in map(pick, state.replies) if n is not None]
+        return _least(words.number(sum(known)) if known else None, len(known) < len(state.replies))
+
+    unpriced = sum(r.cost is None for r in state.replies)
+    cost: Decimal | None = state.cost
+    return [
+        "",
+        "all",
+        "",
+        "",
+        f"{words.plural(unpriced, 'call')} unpriced" if unpriced else "",
+        tokens(lambda r: r.usage.prompt),
+        tokens(lambda r: r.usage.completion),
+        _least(None if cost is None else words.money(cost, places), bool(unpriced)),
+        "",
+        words.seconds(state.seconds) if state.status != "running" else "",
+        "",
+    ]
+
+
+def _least(sum_of_known: str | None, partial: bool) -> str:
+    if sum_of_known is None:
+        return words.DASH
+    return f"≥ {sum_of_known}" if partial else sum_of_known

@@ -1,0 +1,76 @@
+"""The display of a run under way, updated in place. Knows no front end: it is given something to show with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from fusion_nb._types import RunState
+from fusion_nb.views import bundle
+from fusion_nb.views.pace import Pace
+
+_TICK = 1.0
+"""Seconds between two drawings while nothing happens but time."""
+
+
+class Handle(Protocol):
+    """A display that can be changed."""
+
+    def update(self, bundle: dict[str, str]) -> None: ...
+
+
+class Live:
+    """Shows a run as it grows, at most ten times a second and for at most a fifth of the time.
+
+    Args:
+        show: displays a bundle (MIME type -> text) and returns a handle to change it by.
+        interval: least number of seconds between two drawings.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        show: Callable[[dict[str, str]], Handle],
+        *,
+        interval: float = 0.1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._show = show
+        self._clock = clock
+        self._pace = Pace(interval, clock)
+        self._handle: Handle | None = None
+        self._begun: float | None = None
+        self._seen: RunState | None = None
+        self._last = float("-inf")
+
+    def update(self, state: RunState) -> None:
+        """Show `state` now, or leave it for a later call. Call it often, also while nothing happens: time goes on."""
+        if self._begun is None:
+            self._begun = self._clock()
+        if state is self._seen and self._clock() - self._last < _TICK:
+            return
+        # The first words are what a person waits for.
+        first = self._seen is not None and not _has_text(self._seen) and _has_text(state)
+        if self._pace.due(urgent=first):
+            self._draw(state)
+
+    def finish(self, state: RunState) -> None:
+        """Show the end, whenever that is."""
+        self._draw(state)
+
+    def _draw(self, state: RunState) -> None:
+        self._pace.draw(lambda: self._put(state))
+        self._seen, self._last = state, self._clock()
+
+    def _put(self, state: RunState) -> None:
+        now = None if self._begun is None else self._clock() - self._begun
+        shown = bundle(state, now=now)
+        if self._handle is None:
+            self._handle = self._show(shown)
+        else:
+            self._handle.update(shown)
+
+
+def _has_text(state: RunState) -> bool:
+    return any(reply.text for reply in state.replies)

@@ -1,0 +1,150 @@
+"""Model text as safe HTML, the one place.
+
+Two walls: markdown-it with raw HTML off writes only the tags it knows, then nh3 lets only ours through. Nothing is ever
+loaded from elsewhere; links say where they lead; characters that hide or reverse text are shown by their number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+
+from fusion_nb.views import clean, links, marks, tex
+from fusion_nb.views.highlight import CLASSES as CODE_CLASSES
+from fusion_nb.views.highlight import highlight
+
+MAX_TEXT = 1_000_000
+"""Characters; a longer text is shown as it is, the beginning of it."""
+MAX_MARKUP = 100_000
+"""Characters that may mean something to Markdown: its parser needs up to 8 microseconds for each."""
+SHOWN = 200_000
+_MARKUP = re.compile(r"[][*_`~<>&|!$\\\n()#-]")
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_ALIGN = {"text-align:left": "fnb-left", "text-align:right": "fnb-right", "text-align:center": "fnb-center"}
+# Front ends list a notebook's headings; those of a model's answer are no part of its outline.
+_NO_OUTLINE = "jp-toc-ignore"
+TAGS = {
+    *_HEADINGS, "p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span",
+    "table", "thead", "tbody", "tr", "th", "td",
+}  # fmt: skip
+SPAN_CLASSES = {"fnb-hidden", "fnb-host", "fnb-image", "fnb-tail", *tex.CLASSES, *CODE_CLASSES.values()}
+CLASSES = {
+    "span": SPAN_CLASSES,
+    "p": {"fnb-tail", *tex.CLASSES},
+    "th": set(_ALIGN.values()),
+    "td": set(_ALIGN.values()),
+    **{heading: {_NO_OUTLINE} for heading in _HEADINGS},
+}
+ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+
+
+class _Renderer(RendererHTML):
+    """Writes tokens as HTML; every piece of text passes `clean.markup`."""
+
+    def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        return clean.markup(tokens[idx].content)
+
+    def note(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        return f'<span class="fnb-host">{clean.markup(tokens[idx].content)}</span>'
+
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        token = tokens[idx]
+        alt = self.renderInlineAsText(token.children, options, env)
+        where = links.host(str(token.attrs.get("src", "")))
+        said = " — ".join(part for part in (where, alt) if part)
+        return f'<span class="fnb-image">[image: {clean.markup(said)}]</span>'
+
+    def code_inline(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
+    ) -> str:
+        return f"<code>{clean.markup(tokens[idx].content)}</code>"
+
+    def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        return f"<pre><code>{clean.markup(tokens[idx].content)}</code></pre>\n{_after(tokens[idx])}"
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        token = tokens[idx]
+        language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
+        return f"<pre><code>{highlight(token.content, language)}</code></pre>\n{_after(token)}"
+
+    def hr(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        return f"<hr>\n{_after(tokens[idx])}"
+
+    def math_inline(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
+    ) -> str:
+        return _math("span", tokens[idx].content)
+
+    def math_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        return f"{_math('p', tokens[idx].content)}\n{_after(tokens[idx])}"
+
+    def heading_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
+    ) -> str:
+        return f'<{tokens[idx].tag} class="{_NO_OUTLINE}">'
+
+    def th_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        side = _ALIGN.get(str(tokens[idx].attrs.get("style", "")))
+        return f'<{tokens[idx].tag} class="{side}">' if side else f"<{tokens[idx].tag}>"
+
+    td_open = th_open
+
+
+def _after(token: Token) -> str:
+    placed = marks.after(token)
+    return f'<p class="fnb-tail">{placed}</p>\n' if placed else ""
+
+
+def _math(tag: str, source: str) -> str:
+    if not tex.harmless(source):
+        return clean.markup(source) if tag == "span" else f"<p>{clean.markup(source)}</p>"
+    return f'<{tag} class="{" ".join(tex.CLASSES)}">{clean.markup(source)}</{tag}>'
+
+
+def _parser() -> MarkdownIt:
+    md = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable(["table", "strikethrough"])
+    tex.install(md)
+    marks.install(md)
+    links.install(md)
+    return md
+
+
+_MD = _parser()
+_CLEANER = nh3.Cleaner(
+    tags=TAGS,
+    attributes=ATTRIBUTES,
+    allowed_classes=CLASSES,
+    url_schemes={"http", "https", "mailto"},
+    link_rel="noopener noreferrer nofollow",
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+)
+
+
+def render(text: str, places: Sequence[int] = ()) -> str:
+    """`text` (Markdown) as safe HTML. `places`: offsets in it that come out as `marks.mark(i)`."""
+    text = clean.encodable(text)
+    if len(text) > MAX_TEXT or len(_MARKUP.findall(text)) > MAX_MARKUP:
+        return _as_it_is(text)
+    # Line ends of other systems become ours without moving any offset.
+    return _CLEANER.clean(_MD.render(text.replace("\r\n", " \n").replace("\r", "\n"), {"marks": tuple(places)}))
+
+
+def inline(text: str) -> str:
+    """One sentence of Markdown as safe HTML without a paragraph around it."""
+    text = clean.encodable(text)
+    if len(text) > SHOWN or len(_MARKUP.findall(text)) > MAX_MARKUP:
+        return _as_it_is(text)
+    return _CLEANER.clean(_MD.renderInline(text))
+
+
+def _as_it_is(text: str) -> str:
+    more = f"; these are its first {SHOWN:,} characters" if len(text) > SHOWN else ""
+    said = f"This text of {len(text):,} characters is too large to be set as Markdown{more}."
+    return f"<p>{said}</p>\n<pre>{clean.markup(text[:SHOWN])}</pre>"

@@ -1,0 +1,87 @@
+"""A run as plain text: the answer, the judge's reasons, the ledger. Nothing in it can act on a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from fusion_nb._types import Reply, RunState
+from fusion_nb.views import clean, words
+from fusion_nb.views.lanes import current, figures
+from fusion_nb.views.ledger import ledger
+
+
+def render(state: RunState) -> str:
+    """What a terminal shows of a run, in any phase."""
+    parts = [head(state), *(f"Note: {clean.line(note)}" for note in state.notes)]
+    parts += _running(state) if state.status == "running" else _finished(state)
+    return "\n".join(parts)
+
+
+def head(state: RunState) -> str:
+    """The run in one line."""
+    judge = f", judge {state.judge.name}" if state.judge else ""
+    took = f", {words.seconds(state.seconds)}" if state.status != "running" else ""
+    said = f"{words.mode(state)}: {words.pool(state)}{judge}{took}, {words.total_cost(state)}"
+    status = "" if state.status == "ok" else f" [{words.run_status(state)}]"
+    demo = f" [{words.DEMO}]" if state.demo else ""
+    return clean.line(f"{said}{status}{demo}")
+
+
+def width(text: str) -> int:
+    """Columns `text` takes on a screen of fixed pitch."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def lane(name: str, reply: Reply | None, now: float | None) -> list[str]:
+    """One member's progress as cells: name, state, seconds, tokens or characters, cost."""
+    return [clean.line(cell) for cell in (name, *(figures(reply, now) if reply else ("waiting", "", "", "")))]
+
+
+def aligned(rows: list[list[str]], right: list[bool]) -> list[str]:
+    """Cells in columns two blanks apart."""
+    widths = [max(width(row[i]) for row in rows) for i in range(len(right))] if rows else []
+    return ["  ".join(_padded(*cell) for cell in zip(row, widths, right, strict=True)).rstrip() for row in rows]
+
+
+def _padded(cell: str, size: int, right: bool) -> str:
+    blanks = " " * (size - width(cell))
+    return blanks + cell if right else cell + blanks
+
+
+def _running(state: RunState) -> list[str]:
+    rows = [lane(ref.name, reply, None) for ref, reply in current(state)]
+    draft = ["", clean.text(state.draft)] if state.draft else []
+    return [*aligned(rows, [False, False, True, True, True]), *draft]
+
+
+def _finished(state: RunState) -> list[str]:
+    parts = ["", *_answer(state)]
+    given = state.verdict
+    if given:
+        said = words.verdict(given)
+        parts += ["", f"{'Judge' if state.judge else 'Verdict'}: {clean.line(said)}"] if said else []
+        parts += ["", "Rationale:", clean.text(given.rationale.strip())] if given.rationale.strip() else []
+    parts += [f"Round {ended.round}: {clean.line(words.debate_round(ended))}" for ended in state.rounds]
+    if state.replies:
+        parts += ["", *_ledger(state)]
+    return [*parts, *_failures(state)]
+
+
+def _answer(state: RunState) -> list[str]:
+    if state.answer is None:
+        return [clean.text(words.no_answer(state))]
+    return [f"{clean.line(words.answer_title(state))}:", clean.text(state.answer)]
+
+
+def _ledger(state: RunState) -> list[str]:
+    kept = ledger(state)
+    heads = [column.head for column in kept.columns]
+    rows = [[clean.line(cell) for cell in row] for row in (heads, *kept.rows, kept.totals)]
+    table = aligned(rows, [column.right for column in kept.columns])
+    return [*table, clean.line(kept.caption)]
+
+
+def _failures(state: RunState) -> list[str]:
+    bad = [r for r in state.replies if r.status not in (None, "ok") and r.detail]
+    return [clean.line(f"{r.ref.name} {words.reply_status(r)}: {r.detail}") for r in bad]

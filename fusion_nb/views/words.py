@@ -1,0 +1,179 @@
+"""How figures and states are said, the same in every view. Plain text: each view escapes it for itself."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from fusion_nb._types import Reply, Round, RunState, Verdict
+
+DASH = "—"
+DEMO = "DEMO: scripted models, not real answers"
+_STATUS = {
+    "ok": "done",
+    "incomplete": "cut off",
+    "filtered": "filtered",
+    "refused": "refused",
+    "empty": "empty",
+    "error": "failed",
+    "timeout": "timed out",
+    "cancelled": "cancelled",
+}
+_RUN = {"running": "running", "ok": "done", "unjudged": "no verdict", "cancelled": "cancelled", "error": "failed"}
+_VERDICT = {
+    "judged": "",
+    "repaired": "The judge's verdict was readable at its second try.",
+    "unread": "No verdict: what the judge wrote could not be read as one.",
+    "failed": "No verdict: the judge's call failed.",
+    "not-needed": "No judge was asked.",
+}
+
+
+def money(cost: Decimal | None, places: int | None = None) -> str:
+    """USD with `places` decimals; by default up to three significant figures, at least two decimals."""
+    if cost is None:
+        return DASH
+    if places is not None:
+        return f"${cost:.{places}f}"
+    whole, _, part = f"{cost:.{decimals([cost])}f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
+
+
+def decimals(costs: list[Decimal]) -> int:
+    """How many decimals show three significant figures of the smallest of `costs`; 2 to 8."""
+    smallest = min((abs(c) for c in costs if c), default=Decimal(1))
+    return min(8, max(2, 2 - smallest.adjusted()))
+
+
+def seconds(value: float | None) -> str:
+    if value is None:
+        return DASH
+    if value >= 100:
+        return f"{int(value) // 60} min {int(value) % 60:02d} s"
+    return f"{value:.1f} s" if value >= 0.095 else f"{value * 1000:.0f} ms"
+
+
+def number(value: int | float | None) -> str:
+    if value is None:
+        return DASH
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}"
+
+
+def score(value: float | None) -> str:
+    return DASH if value is None else f"{value:.1f}"
+
+
+def compact(value: float | None) -> str:
+    """A score with no more decimals than it has."""
+    return DASH if value is None else f"{value:g}"
+
+
+def percent(share: float | None) -> str:
+    return DASH if share is None else f"{share:.0%}".replace("%", " %")
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(names: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def no_answer(state: RunState) -> str:
+    """Why there is none."""
+    if state.error:
+        return state.error
+    if state.status == "cancelled":
+        return "Stopped before there was an answer. What was received is kept."
+    return "No answer, because there is no verdict. The candidates are all here."
+
+
+def caption(state: RunState) -> str:
+    """The ledger in one line."""
+    tokens = total_tokens(state)
+    said = [plural(len(state.replies), "call"), "" if tokens == DASH else f"{tokens} tokens", total_cost(state)]
+    return " · ".join(part for part in said if part)
+
+
+def total_cost(state: RunState) -> str:
+    """The sum of what is known, with what it leaves out."""
+    if state.status == "running":
+        return DASH if state.cost is None else f"{money(state.cost)} so far"
+    if state.cost is None:
+        return "cost unknown" if state.replies else DASH
+    if state.unpriced:
+        return f"≥ {money(state.cost)}, {plural(state.unpriced, 'call')} unpriced"
+    return money(state.cost)
+
+
+def total_tokens(state: RunState) -> str:
+    used, calls = state.usage, [r.usage for r in state.replies]
+    if used.prompt is None and used.completion is None:
+        return DASH
+    partial = any(u.prompt is None or u.completion is None for u in calls)
+    return f"{'≥ ' if partial else ''}{(used.prompt or 0) + (used.completion or 0):,}"
+
+
+def run_status(state: RunState) -> str:
+    return _RUN[state.status]
+
+
+def reply_status(reply: Reply, draft: str = "") -> str:
+    """How it ended; while it is under way `waiting`, `thinking`, `writing`, and of a judge what it writes."""
+    if reply.status is not None:
+        return _STATUS[reply.status]
+    if reply.role == "judge":
+        return "writing the answer" if draft else "writing the verdict" if reply.text else "reading"
+    return "writing" if reply.text else "thinking" if reply.reasoning else "waiting"
+
+
+def mode(state: RunState) -> str:
+    return f"{state.mode}, then {state.then}" if state.then else state.mode
+
+
+def pool(state: RunState) -> str:
+    return plural(len(state.pool), "model")
+
+
+def verdict(given: Verdict) -> str:
+    """What there is to say of a verdict besides its rationale; empty for one that came at once."""
+    return " ".join(part for part in (_VERDICT[given.state], given.note) if part)
+
+
+def answer_title(state: RunState) -> str:
+    """Whose words the answer is."""
+    given = state.verdict
+    if given is None:
+        return "Answer"
+    if not given.chosen:
+        return "Fused answer"
+    names = listed([state.reply(call).ref.name for call in given.chosen])
+    return f"Answer of {names}"
+
+
+def debate_round(ended: Round) -> str:
+    """Who changed their mind, and whether that made them agree."""
+    if ended.round == 0:
+        return "the members agree" if ended.agreed else "the members differ"
+    changed = f"{listed(list(ended.changed))} changed their mind" if ended.changed else "nobody changed their mind"
+    if len(ended.changed) == 1:
+        changed = f"{ended.changed[0]} changed its mind"
+    return f"{changed}; {'they agree' if ended.agreed else 'they still differ'}"
+
+
+def facts(state: RunState, reply: Reply) -> list[str]:
+    """A candidate in a few words: name, rank, score, seconds, cost; what is not known is left out."""
+    given = state.verdict
+    rank = given.ranking.index(reply.call) + 1 if given and reply.call in given.ranking else None
+    mean = given.score(reply.call) if given else None
+    ended_badly = reply_status(reply) if reply.status not in (None, "ok") else None
+    said = [
+        reply.ref.name,
+        ended_badly,
+        f"rank {rank}" if rank else None,
+        score(mean) if mean is not None else None,
+        seconds(reply.latency) if reply.latency is not None else None,
+        money(reply.cost) if reply.cost is not None else None,
+    ]
+    return [s for s in said if s is not None]

@@ -1,0 +1,332 @@
+"""What a person writes as a pool becomes the members they meant, or a sentence that says what is near."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from fusion_nb._errors import ProviderError, UnknownName, UserError
+from fusion_nb._types import Ref
+from fusion_nb.money import table
+from fusion_nb.providers import catalogue
+from fusion_nb.providers.aliases import ALIASES
+from fusion_nb.providers.catalogue import completions, resolve
+from fusion_nb.providers.function import FunctionMember
+from fusion_nb.providers.http import Http
+from fusion_nb.providers.kin import STRONG, default_judge, family, kinship
+from fusion_nb.providers.models import ModelInfo, list_models, offline
+from fusion_nb.providers.services import OPENROUTER, SERVICES, custom
+from tests.wire_server import WireServer, response
+
+MINE = custom("mine", "http://127.0.0.1:9/v1")
+
+
+def keys(*held: str) -> Callable[[str], bool]:
+    return lambda variable: variable in held
+
+
+ALL = keys("OPENROUTER_API_KEY")
+
+
+def named(*pool: Any, **options: Any) -> list[str]:
+    """The refs a pool comes to, as `label=service:model`."""
+    found = resolve(list(pool), **{"have_key": ALL, **options})
+    return [f"{r.label}={r}" for r in (m.ref if isinstance(m, FunctionMember) else m for m in found)]
+
+
+def test_aliases_exist() -> None:
+    """Every alias leads to a model OpenRouter has, and, for people without its key, to one its vendor has."""
+    assert {
+        "claude",
+        "opus",
+        "sonnet",
+        "haiku",
+        "gemini",
+        "flash",
+        "gpt",
+        "gpt4o",
+        "gpt-mini",
+        "deepseek",
+        "grok",
+        "llama",
+        "mistral",
+        "qwen",
+        "kimi",
+        "glm",
+    } <= set(ALIASES)
+    for name, alias in ALIASES.items():
+        assert alias.slug in catalogue.slugs(), name
+        if alias.service:
+            there = {row.id for row in table.listed(SERVICES[alias.service].prices_id or "")}
+            assert alias.model in there, name
+        assert family(Ref("openrouter", alias.slug)) == family(
+            Ref(alias.service or "openrouter", alias.model or alias.slug)
+        ), name
+    for vendor in ("anthropic", "gemini", "openai"):
+        assert any(alias.service == vendor for alias in ALIASES.values())
+
+
+def test_names_of_every_kind() -> None:
+    """An alias, a slug, a service's model, with spaces and commas as people write them."""
+    assert [str(r) for r in resolve(" claude, openai/gpt-4o ,~google/gemini-pro-latest,groq:llama-3.3-70b-versatile, ollama:llama3.2:1b ", have_key=ALL)] == [
+        "openrouter:~anthropic/claude-sonnet-latest", "openrouter:openai/gpt-4o", "openrouter:~google/gemini-pro-latest",
+        "groq:llama-3.3-70b-versatile", "ollama:llama3.2:1b",
+    ]  # fmt: skip
+    assert named("claude", "openai/gpt-4o", "ollama:x") == [
+        "claude=openrouter:~anthropic/claude-sonnet-latest", "openai/gpt-4o=openrouter:openai/gpt-4o", "ollama:x=ollama:x",
+    ]  # fmt: skip
+    assert named("openrouter:new/model-9", "deepseek/deepseek-r1:free") == [
+        "openrouter:new/model-9=openrouter:new/model-9", "deepseek/deepseek-r1:free=openrouter:deepseek/deepseek-r1:free",
+    ]  # fmt: skip
+    assert named("GPT4o") == ["GPT4o=openrouter:openai/gpt-4o"]
+    assert named("mine:a/b:c", services={"mine": MINE}) == ["mine:a/b:c=mine:a/b:c"]
+
+
+def test_vendors_stand_in_for_openrouter() -> None:
+    """Without an OpenRouter key an alias is the same model at its vendor, where there is that vendor's key."""
+    assert named("claude", "gemini", "gpt4o", have_key=keys("ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY")) == [
+        "claude=anthropic:claude-sonnet-5-5", "gemini=gemini:gemini-3.1-pro-preview", "gpt4o=openai:gpt-4o",
+    ]  # fmt: skip
+    assert named("claude", have_key=keys("ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"))[0].startswith("claude=openrouter:")
+    assert named("claude", have_key=keys())[0].startswith("claude=openrouter:")
+    assert named("llama", have_key=keys("OPENAI_API_KEY"))[0].startswith("llama=openrouter:")
+
+
+def test_three_times_the_same() -> None:
+    """`name*3` is three members with labels and seeds of their own."""
+    members = resolve("gpt4o*3, claude * 2", have_key=ALL)
+    assert [(m.label, m.options) for m in members if isinstance(m, Ref)] == [
+        ("gpt4o #1", (("seed", 1),)), ("gpt4o #2", (("seed", 2),)), ("gpt4o #3", (("seed", 3),)),
+        ("claude #1", (("seed", 1),)), ("claude #2", (("seed", 2),)),
+    ]  # fmt: skip
+    assert named("gpt4o*1") == ["gpt4o=openrouter:openai/gpt-4o"]
+    for wrong in ("gpt4o*0", "gpt4o*65", "gpt4o*999999"):
+        with pytest.raises(UserError, match="1 to 64"):
+            resolve(wrong, have_key=ALL)
+
+
+def test_labels_are_unique() -> None:
+    """The same member twice is two members under two names, whatever else they are called."""
+    assert [n.partition("=")[0] for n in named("gpt4o", "gpt4o", "gpt4o*2", "gpt4o", "openai/gpt-4o")] == [
+        "gpt4o", "gpt4o #2", "gpt4o #1", "gpt4o #2 #2", "gpt4o #3", "openai/gpt-4o",
+    ]  # fmt: skip
+
+
+def test_functions() -> None:
+    """Python functions are members under their own names."""
+
+    def oracle(prompt: str) -> str:
+        return "42"
+
+    members = resolve([oracle, "gpt4o", oracle, lambda p: p], have_key=ALL)
+    assert [(m.ref.label, m.fn) if isinstance(m, FunctionMember) else m.label for m in members][:3] == [
+        ("oracle", oracle),
+        "gpt4o",
+        ("oracle #2", oracle),
+    ]
+    assert str(members[3].ref) == "python:function"  # type: ignore[union-attr]
+    assert resolve(oracle)[0] == FunctionMember(Ref("python", "oracle", "oracle"), oracle)
+
+
+def test_own_aliases() -> None:
+    """A user's own names come first, may lead to anything, and may not lead to themselves."""
+    own = {"fast": "groq:llama", "claude": "fast", "mix": "demo", "x": "y", "y": "x"}
+    assert named("fast", "claude", aliases=own) == ["fast=groq:llama", "claude=groq:llama"]
+    assert named("mix", aliases=own, demo=[Ref("demo", "a", "a"), Ref("demo", "b", "b")]) == ["a=demo:a", "b=demo:b"]
+    with pytest.raises(UserError, match="leads to itself"):
+        resolve("x", aliases=own)
+
+
+def test_demo_and_local() -> None:
+    """`demo` and `local` stand for what they were given; nothing on this machine is a sentence."""
+    demo, local = [Ref("demo", "ada", "ada")], [Ref("ollama", "m", "m"), Ref("vllm", "m", "m")]
+    assert named("demo", "local", demo=demo, local=local) == ["ada=demo:ada", "m=ollama:m", "m #2=vllm:m"]
+    with pytest.raises(UserError, match="Ollama"):
+        resolve("local", have_key=ALL)
+
+
+def test_a_default_service() -> None:
+    """With a service of one's own as default, plain names are its models; everything named in full stays."""
+    assert named("gpt4o", "a/b", "llama3:8b", "ollama:x", default="mine", services={"mine": MINE}) == [
+        "gpt4o=mine:gpt4o", "a/b=mine:a/b", "llama3:8b=mine:llama3:8b", "ollama:x=ollama:x",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("cluade", "claude"), ("gtp4o", "gpt4o"), ("openai/gpt-4p", "openai/gpt-4"), ("opnai/gpt-4o", "openai/gpt-4o"), ("openruter:x", "openrouter"),
+     ("qwen/qwen3-codr", "qwen/qwen3-coder")],
+)  # fmt: skip
+def test_unknown_names_have_neighbours(name: str, near: str) -> None:
+    """A misspelt name is answered with the nearest that exist."""
+    with pytest.raises(UnknownName) as unknown:
+        resolve(name, have_key=ALL)
+    assert near in str(unknown.value)
+
+
+def test_a_model_newer_than_the_list() -> None:
+    """Who knows better than the list can say so, and is told how."""
+    with pytest.raises(UnknownName, match="openrouter:openai/gpt-99"):
+        resolve("openai/gpt-99", have_key=ALL)
+    assert named("openrouter:openai/gpt-99") == ["openrouter:openai/gpt-99=openrouter:openai/gpt-99"]
+
+
+@pytest.mark.parametrize("pool", ["", "  ", [], ","])
+def test_empty_pools(pool: Any) -> None:
+    """An empty pool is one sentence."""
+    with pytest.raises(UserError, match="pool"):
+        resolve(pool)
+    with pytest.raises(UserError, match="no model"):
+        resolve("ollama:")
+
+
+def test_pools_have_an_end() -> None:
+    """Sixty-four members are a pool, one more is not."""
+    assert len(resolve("gpt4o*64", have_key=ALL)) == 64
+    with pytest.raises(UserError, match="64"):
+        resolve("gpt4o*64,claude", have_key=ALL)
+
+
+def test_completions() -> None:
+    """What begins like what was typed, vendors' models only once a vendor or a service was typed."""
+    assert list(completions("cl")) == ["claude"]
+    assert "groq:" in list(completions("gro"))
+    assert list(completions("m", {"my-fast": "x"}, {"mine": MINE})) == [
+        "minimax",
+        "mistral",
+        "my-fast",
+        "mine:",
+        "mistral:",
+    ]
+    assert {"demo", "local", "claude", "openrouter:"} <= set(completions(""))
+    assert "openai/gpt-4o" in list(completions("openai/gpt-4"))
+    assert "anthropic:claude-opus-5-5" in list(completions("anthropic:claude-op"))
+    assert list(completions("nosuch")) == []
+
+
+@pytest.mark.parametrize(
+    ("ref", "kin"),
+    [
+        ("openrouter:~anthropic/claude-opus-latest", "anthropic"), ("anthropic:claude-opus-5-5", "anthropic"), ("openrouter:openai/gpt-oss-120b", "openai"),
+        ("ollama:gpt-oss:20b", "openai"), ("openai:o3-mini", "openai"), ("gemini:gemma-4-31b-it", "google"), ("openrouter:meta-llama/llama-4-scout", "meta"),
+        ("groq:llama-3.3-70b-versatile", "meta"), ("together:meta-llama/Llama-3.3-70B", "meta"), ("ollama:mistral-nemo", "mistral"), ("openrouter:mistralai/mixtral-8x7b", "mistral"),
+        ("ollama:deepseek-r1:8b", "deepseek"), ("groq:deepseek-r1-distill-llama-70b", "deepseek"), ("openrouter:x-ai/grok-4.7", "xai"), ("xai:grok-4.7", "xai"),
+        ("fireworks:accounts/fireworks/models/qwen3-235b", "qwen"), ("lmstudio:phi-4", "microsoft"), ("ollama:my-model", "my-model"), ("openrouter:acme/llama-tune", "acme"),
+        ("openrouter:z-ai/glm-5", "glm"), ("openrouter:moonshotai/kimi-k3", "kimi"),
+    ],
+)  # fmt: skip
+def test_families(ref: str, kin: str) -> None:
+    """A model's family is known by its vendor or its name, whoever serves it."""
+    service, _, model = ref.partition(":")
+    assert family(Ref(service, model)) == kin
+
+
+def refs(*names: str, **options: Any) -> list[Ref]:
+    return [m for m in resolve(list(names), **{"have_key": ALL, **options}) if isinstance(m, Ref)]
+
+
+def test_kinship() -> None:
+    """A judge that is a member, or of a member's family, is known as such."""
+    pool = refs("claude", "gpt4o")
+    assert kinship(Ref("openrouter", "openai/gpt-4o", "judge"), pool) == "member"
+    assert kinship(Ref("openai", "o3"), pool) == "family"
+    assert kinship(Ref("openrouter", "x-ai/grok-4.7"), pool) is None
+
+
+def test_the_default_judge() -> None:
+    """A strong model that is no relation of anybody in the pool, as far as the keys reach."""
+
+    def judge(*pool: str, have: Callable[[str], bool] = ALL, **options: Any) -> str:
+        return str(default_judge(refs(*pool, have_key=have, **options), have))
+
+    assert judge("gpt4o", "gemini") == "openrouter:~anthropic/claude-opus-latest"
+    assert judge("claude", "llama") == "openrouter:~openai/gpt-latest"
+    assert kinship(default_judge(refs("claude", "gemini", "gpt4o"), ALL), refs("claude", "gemini", "gpt4o")) is None
+    assert judge("claude", "gpt4o", have=keys("ANTHROPIC_API_KEY", "OPENAI_API_KEY")) == "anthropic:claude-opus-5-5"
+    assert judge("claude", have=keys("ANTHROPIC_API_KEY", "OPENAI_API_KEY")) == "openai:gpt-5.5"
+    assert judge("opus", have=keys("ANTHROPIC_API_KEY")) == "anthropic:claude-opus-5-5"
+    assert judge("groq:llama", have=keys("GROQ_API_KEY")) == "groq:llama"
+    everyone = refs(*STRONG)
+    assert str(default_judge(everyone, ALL)).startswith("openrouter:")
+
+
+def test_judges_of_private_pools() -> None:
+    """A pool on this machine is judged there and sent nowhere else; scripted members have their scripted judge."""
+    local = [Ref("ollama", "qwen3:8b", "qwen3"), Ref("ollama", "llama3", "llama3")]
+    assert default_judge([local[1]], ALL, local=local) == local[0]
+    assert str(default_judge([Ref("mine", "m", "m #1")], ALL, services={"mine": MINE})) == "mine:m"
+    demo = Ref("demo", "judge", "judge")
+    assert default_judge([Ref("demo", "ada"), Ref("demo", "bob")], ALL, demo=demo) == demo
+    assert default_judge([Ref("demo", "ada"), Ref("openrouter", "openai/gpt-4o")], ALL, demo=demo) != demo
+    with pytest.raises(UserError, match="--judge"):
+        default_judge([Ref("python", "f")], keys())
+
+
+def listed(body: Any, service: Any = OPENROUTER) -> list[ModelInfo]:
+    async def main(url: str) -> list[ModelInfo]:
+        http = Http()
+        try:
+            return await list_models(http, custom(service.name, url))
+        finally:
+            await http.aclose()
+
+    with WireServer(response(200, json.dumps(body).encode())) as server:
+        return asyncio.run(main(server.url))
+
+
+def test_the_models_of_a_service() -> None:
+    """Names, context, modalities and exact prices per million tokens, as the service lists them."""
+    rows = [
+        {"id": "a/b", "name": "B", "created": 1_750_000_000, "context_length": 128000, "architecture": {"input_modalities": ["text", "image"]},
+         "pricing": {"prompt": "0.0000025", "completion": "0.00001"}},
+        {"id": "openrouter/auto", "pricing": {"prompt": "-1", "completion": "-1"}},
+        {"id": "models/gemini-x", "display_name": "X\x1b[31m"},
+        {"id": "evil\x1b[31m"}, {"id": 5}, None, [], {"id": "junk", "context_length": "many", "pricing": [], "architecture": {"input_modalities": 3}, "created": "x"},
+    ]  # fmt: skip
+    found = listed({"data": rows})
+    assert [str(m.ref) for m in found] == [
+        "openrouter:a/b",
+        "openrouter:openrouter/auto",
+        "openrouter:gemini-x",
+        "openrouter:junk",
+    ]
+    first = found[0]
+    assert (first.name, first.context, first.modalities, first.created) == (
+        "B",
+        128000,
+        ("text", "image"),
+        "2025-06-15",
+    )
+    assert (first.prompt_usd_per_mtok, first.completion_usd_per_mtok) == (Decimal("2.5"), Decimal(10))
+    assert (found[1].prompt_usd_per_mtok, found[1].context) == (None, None)
+    assert found[2].name == "X"
+    assert found[0].source.startswith("127.0.0.1:")
+    assert [str(m.ref) for m in listed([{"id": "t"}], SERVICES["together"])] == ["together:t"]
+    assert listed({"oops": 1}) == []
+    with pytest.raises(ProviderError):
+        asyncio.run(_ask_nobody())
+
+
+async def _ask_nobody() -> list[ModelInfo]:
+    http = Http()
+    try:
+        return await list_models(http, custom("mine", "http://127.0.0.1:1/v1"))
+    finally:
+        await http.aclose()
+
+
+def test_models_without_a_network() -> None:
+    """The price table lists a service's models offline, dated by its version."""
+    found = {m.ref.model: m for m in offline(SERVICES["openai"])}
+    assert (found["gpt-4o"].prompt_usd_per_mtok, found["gpt-4o"].completion_usd_per_mtok) == (
+        Decimal("2.5"),
+        Decimal(10),
+    )
+    assert found["gpt-4o"].source.startswith("genai-prices ")
+    assert len(offline(OPENROUTER)) > 500
+    assert offline(SERVICES["ollama"]) == []
+    for row in SERVICES.values():
+        assert row.prices_id is None or offline(row), row.name

@@ -1,0 +1,57 @@
+"""The notebooks a person opens first: executed as they are, on the demo pool, by a real kernel."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def executed() -> dict[str, nbformat.NotebookNode]:
+    """Each notebook run once."""
+    books = {}
+    for path in NOTEBOOKS:
+        book = nbformat.read(path, as_version=4)
+        NotebookClient(book, timeout=120, kernel_name="python3").execute()
+        books[path.stem] = book
+    return books
+
+
+@pytest.mark.parametrize("name", [p.stem for p in NOTEBOOKS])
+def test_a_notebook_runs_from_top_to_bottom(executed: dict[str, nbformat.NotebookNode], name: str) -> None:
+    """Every cell runs without an error, and each `%%fuse` cell shows an answer that says it is scripted."""
+    cells = [c for c in executed[name].cells if c.cell_type == "code"]
+    assert not [o for c in cells for o in c.outputs if o.output_type == "error"]
+    fused = [c for c in cells if c.source.startswith("%%fuse")]
+    assert fused
+    for cell in fused:
+        views = [o.data for o in cell.outputs if o.output_type == "display_data"]
+        assert len(views) == 1, "one view a cell, however often it was updated"
+        assert {"text/html", "text/markdown", "text/plain"} <= set(views[0])
+        assert all("scripted" in views[0][mime].lower() for mime in ("text/html", "text/markdown", "text/plain"))
+
+
+@pytest.mark.parametrize("name", [p.stem for p in NOTEBOOKS])
+def test_a_saved_notebook_reads_well_without_a_kernel(executed: dict[str, nbformat.NotebookNode], name: str) -> None:
+    """nbconvert's HTML holds the answers and the candidates, and no script or remote resource of ours."""
+    html, _ = HTMLExporter().from_notebook_node(executed[name])
+    views = html.split('class="fusion-nb')[1:]
+    assert views
+    for cell in (c for c in executed[name].cells if c.cell_type == "code"):
+        for output in cell.outputs:
+            shown = output.get("data", {}).get("text/html", "")
+            if "fusion-nb" in shown:
+                assert "<script" not in shown
+                assert "src=" not in shown
+                assert "url(" not in shown
+
+
+def test_sources_are_clean() -> None:
+    """The notebooks in the repository hold no outputs and no counters: they diff well."""
+    for path in NOTEBOOKS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            assert cell.cell_type == "markdown" or (not cell.outputs and cell.execution_count is None)
