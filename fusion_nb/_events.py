@@ -152,7 +152,7 @@ Event = (
     | RunEnded
 )
 
-_KINDS: dict[str, type] = {kind.__name__: kind for kind in typing.get_args(Event)}
+KINDS: dict[str, type] = {kind.__name__: kind for kind in typing.get_args(Event)}
 
 
 def to_json(event: Event) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def to_json(event: Event) -> dict[str, Any]:
 
 def from_json(data: Mapping[str, Any]) -> Event:
     """The event `to_json` wrote. Raises `ValueError` where it is of a kind or a version this release cannot read."""
-    kind = _KINDS.get(str(data.get("event")))
+    kind = KINDS.get(str(data.get("event")))
     if kind is None:
         raise ValueError(f"Unknown event {data.get('event')!r}: written by a newer fusion_nb? Upgrade to read it.")
     if isinstance(data.get("v"), int) and data["v"] > SCHEMA:

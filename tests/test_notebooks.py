@@ -1,5 +1,6 @@
 """The notebooks a person opens first: executed as they are, on the demo pool, by a real kernel."""
 
+import asyncio
 from pathlib import Path
 
 import nbformat
@@ -16,7 +17,8 @@ def executed() -> dict[str, nbformat.NotebookNode]:
     books = {}
     for path in NOTEBOOKS:
         book = nbformat.read(path, as_version=4)
-        NotebookClient(book, timeout=120, kernel_name="python3").execute()
+        # Through asyncio.run: nbclient's own sync form leaves its loop unclosed.
+        asyncio.run(NotebookClient(book, timeout=120, kernel_name="python3").async_execute())
         books[path.stem] = book
     return books
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import heapq
 import os
 import re
 import stat
@@ -36,12 +38,16 @@ def spare_folder() -> Path:
 
 
 def folders() -> tuple[Path, ...]:
-    """The folders that may hold runs, without making any. Raises `OSError` where one belongs to somebody else."""
+    """The folders that may hold runs, without making any. Raises `OSError` where the runs' own is somebody else's."""
     found = []
-    for folder in (home() / "runs", _spare()):
-        if folder.exists():
-            _check_owner(folder, folder.lstat())
-            found.append(folder)
+    own, spare = home() / "runs", _spare()
+    if own.exists():
+        _check_owner(own, own.lstat())
+        found.append(own)
+    # Anybody may make a folder of that name among the temporary ones.
+    with contextlib.suppress(OSError):
+        _check_owner(spare, spare.lstat())
+        found.append(spare)
     return tuple(found)
 
 
@@ -55,28 +61,38 @@ class Entry(NamedTuple):
     """Nanoseconds; only ever compared."""
 
 
-def entries() -> dict[str, Entry]:
-    """Every run's file, oldest first. What is no run of ours is passed over. Where both folders hold one, the longer.
+def entries(newest: int | None = None) -> dict[str, Entry]:
+    """Every run's file, oldest first, or only those of the newest runs. What is no run of ours is passed over.
 
     Raises `OSError` where a folder cannot be read.
     """
-    found: dict[str, Entry] = {}
-    for folder in folders():
-        for entry in _listed(folder):
-            held = found.get(entry.run)
-            if held is None or entry.size > held.size:
-                found[entry.run] = entry
-    return dict(sorted(found.items()))
+    found = [pair for folder in folders() for pair in _listed(folder)]
+    wanted = {run for run, _ in heapq.nlargest(newest, found)} if newest is not None else None
+    kept: dict[str, Entry] = {}
+    for run, path in sorted(found):
+        if wanted is not None and run not in wanted:
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            about = path.lstat()
+            entry = Entry(run, path, about.st_size, about.st_mtime_ns)
+            # A run in both folders began in one and was written anew, and to its end, in the other.
+            if run not in kept or entry.size > kept[run].size:
+                kept[run] = entry
+    return kept
 
 
-def _listed(folder: Path) -> Iterator[Entry]:
+def stranded() -> list[Path]:
+    """The runs that were written to the spare folder. Raises `OSError` where it cannot be read."""
+    spare = [folder for folder in folders() if folder == _spare()]
+    return [path for folder in spare for _, path in _listed(folder)]
+
+
+def _listed(folder: Path) -> Iterator[tuple[str, Path]]:
     with os.scandir(folder) as listing:
         for each in listing:
             run = each.name.removesuffix(SUFFIX)
-            if run == each.name or not is_run(run) or not each.is_file(follow_symlinks=False):
-                continue
-            about = each.stat(follow_symlinks=False)
-            yield Entry(run, Path(each.path), about.st_size, about.st_mtime_ns)
+            if run != each.name and is_run(run) and each.is_file(follow_symlinks=False):
+                yield run, Path(each.path)
 
 
 def is_run(name: str) -> bool:

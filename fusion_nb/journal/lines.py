@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fusion_nb._events import SCHEMA, Event, TextDelta, from_json, to_json
+from fusion_nb._events import KINDS, SCHEMA, Event, TextDelta, from_json, to_json
 from fusion_nb.journal import lock
 from fusion_nb.journal.home import NO_LINKS
 
@@ -24,7 +24,7 @@ class Past:
     damaged: bool = False
     """Lines were lost: garbage, or a file cut in the middle. A last line that was never finished is no damage."""
     newer: bool = False
-    """A newer fusion_nb wrote it; `events` has what this one knows."""
+    """A newer fusion_nb wrote it; `events` has what this one understands."""
 
 
 def line(event: Event) -> bytes:
@@ -69,30 +69,34 @@ def parse(written: bytes, *, under_way: bool = False) -> Past:
     damaged = newer = False
     *lines, torn = written.split(b"\n")
     for each in lines:
-        found = _event(each)
-        if isinstance(found, _Newer):
-            newer = True
-        elif found is None:
-            damaged = True
-        else:
-            events.append(found)
-    last = _event(torn) if torn else None
-    if last is not None and not isinstance(last, _Newer):
-        events.append(last)
-    return Past(tuple(events), under_way, damaged, newer)
+        event, is_newer = understood(each)
+        newer = newer or is_newer
+        damaged = damaged or (event is None and not is_newer)
+        if event is not None:
+            events.append(event)
+    last = understood(torn)[0] if torn else None
+    return Past((*events, last) if last else tuple(events), under_way, damaged, newer)
 
 
-class _Newer:
-    """A line of a form that is not known yet."""
-
-
-def _event(written: bytes) -> Event | _Newer | None:
+def understood(written: bytes) -> tuple[Event | None, bool]:
+    """(the event on a line, where there is one; whether a newer fusion_nb wrote it)."""
+    newer = False
     try:
         data = json.loads(written)
-        if not isinstance(data, dict):
-            return None
-        if isinstance(data.get("v"), int) and data["v"] > SCHEMA:
-            return _Newer()
-        return from_json(data)
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
-        return _Newer() if isinstance(error, ValueError) and "Unknown event" in str(error) else None
+        newer = isinstance(data.get("v"), int) and data["v"] > SCHEMA
+        newer = newer or (isinstance(data.get("event"), str) and data["event"] not in KINDS)
+        return from_json({**data, "v": SCHEMA} if "v" in data else data), newer
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+        return None, newer
+
+
+def is_under_way(path: Path) -> bool:
+    """Whether some process is writing this file."""
+    try:
+        fd = os.open(path, os.O_RDONLY | NO_LINKS)
+    except OSError:
+        return False
+    try:
+        return lock.held(fd)
+    finally:
+        os.close(fd)

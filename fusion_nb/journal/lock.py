@@ -1,4 +1,4 @@
-"""The mark of a run under way: a lock on its open file. It goes with its process, however that ends; no ids are guessed.
+"""The mark of a run under way: a lock on its open file. It goes with its process, however that ends.
 
 On a file system that knows no locks, every run without an end looks like one whose kernel died.
 """
@@ -9,6 +9,25 @@ import contextlib
 import os
 import sys
 
+_open: set[int] = set()
+
+
+def close(fd: int) -> None:
+    """Close a file that is held."""
+    _open.discard(fd)
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
+def _after_fork() -> None:
+    """A child shares the marks of its parent's files: it would keep a run under way after the parent's death."""
+    for fd in list(_open):
+        close(fd)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
 if sys.platform == "win32":  # pragma: no cover  the tests run where there is fcntl
     import msvcrt
 
@@ -16,7 +35,8 @@ if sys.platform == "win32":  # pragma: no cover  the tests run where there is fc
     """Windows keeps others from reading what is locked, so a byte is locked that no file reaches."""
 
     def hold(fd: int) -> None:
-        """Mark the file as being written, until it is closed."""
+        """Mark the file as being written, until `close`."""
+        _open.add(fd)
         with contextlib.suppress(OSError):
             os.lseek(fd, _FAR, os.SEEK_SET)
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
@@ -38,8 +58,10 @@ else:
     import fcntl
 
     def hold(fd: int) -> None:
-        """Mark the file as being written, until it is closed."""
+        """Mark the file as being written, until `close`."""
+        _open.add(fd)
         with contextlib.suppress(OSError):
+            # Not lockf: a POSIX lock is lost when any other descriptor of the file is closed in this process.
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def held(fd: int) -> bool:

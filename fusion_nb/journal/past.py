@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ CRASHED = "crashed"
 """The error of a call that was under way when its kernel died."""
 _MOST_LOST = 256
 """Calls that may be missing before one; a larger number is no number of a call."""
-_DAMAGED = "This run's file is damaged: what could be read of it is here, the rest is lost."
+DAMAGED = "This run's file is damaged: what could be read of it is here, the rest is lost."
 _DIED = "The kernel stopped before this run had ended; what had arrived is here."
 
 
@@ -35,16 +35,20 @@ def load(run: str, state: S) -> S:
 
 def find(run: str) -> Path:
     """The run's file. Raises `UserError` where there is none."""
-    known = entries()
-    if not home.is_run(run) or run not in known:
+    return found(run, entries()).path
+
+
+def found(run: str, known: Mapping[str, home.Entry]) -> home.Entry:
+    """The run among those that are known. Raises `UserError` where it is not."""
+    if run not in known:
         raise UnknownName("run", run, known, "%fuse_runs lists them.")
-    return known[run].path
+    return known[run]
 
 
-def entries() -> dict[str, home.Entry]:
-    """Every run's file, oldest first. Raises `UserError` where the journal cannot be read."""
+def entries(newest: int | None = None) -> dict[str, home.Entry]:
+    """Every run's file, oldest first, or the newest runs'. Raises `UserError` where the journal cannot be read."""
     try:
-        return home.entries()
+        return home.entries(newest)
     except OSError as error:
         raise unreadable(error) from None
 
@@ -105,7 +109,7 @@ def _restarted(run: str, state: RunState) -> RunStarted:
         seed=state.seed,
         params=state.params,
         limits=state.limits,
-        notes=(*state.notes, _DAMAGED),
+        notes=(*state.notes, DAMAGED),
         criteria=state.criteria,
         max_rounds=state.max_rounds,
         of=state.of,

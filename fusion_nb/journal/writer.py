@@ -145,8 +145,7 @@ class _File:
         return held[: self._length]
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            os.close(self._fd)
+        lock.close(self._fd)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,7 +12,6 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Dict, Float, Int, List, Unicode
 
-from fusion_nb import api
 from fusion_nb._errors import FusionError, RunFailed, UserError
 from fusion_nb._types import RunState
 from fusion_nb.magic import complete, line, options
@@ -61,10 +60,10 @@ class Fuse(Magics):
     @line_magic
     def fuse_models(self, words: str) -> Any:
         """List the models a pool can name, as a DataFrame. `%fuse_models gemini flash` keeps those with both words."""
-        return api.models(words, aliases=self.aliases, services=self.services)
+        return _api().models(words, aliases=self.aliases, services=self.services)
 
     def _fuse(self, text: str, cell: str | None) -> Any:
-        api.refuse_key(text)
+        _api().refuse_key(text)
         silent = text.rstrip().endswith(";") or (cell or "").rstrip().endswith(";")
         given = line.read(text.rstrip().removesuffix(";") if cell is not None else text, options.VALUED, options.FLAGS)
         parsed = type(self).fuse.parser.parse_args(given.options)
@@ -84,7 +83,7 @@ class Fuse(Magics):
             first_text.see(state)
 
         try:
-            result = api.fuse(prompt, **self._arguments(parsed), progress=see)
+            result = _api().fuse(prompt, **self._arguments(parsed), progress=see)
         except RunFailed as failed:
             view.finish(failed.result)
             self._bind(bind, failed.result.frame() if bind else None)
@@ -121,7 +120,7 @@ class Fuse(Magics):
 
     def _member(self, entry: str) -> Any:
         held = self._names.get(entry) if entry.isidentifier() else None
-        is_function = callable(held) and not isinstance(held, type) and entry not in api.alias_names(self.aliases)
+        is_function = callable(held) and not isinstance(held, type) and entry not in _api().alias_names(self.aliases)
         return held if is_function else entry
 
     def _bind(self, name: str | None, frame: Any) -> None:
@@ -138,7 +137,7 @@ class Fuse(Magics):
         """What could stand as the value of an option, for Tab."""
         match option:
             case "-p" | "--pool" | "-j" | "--judge":
-                return api.known_members(typed, self.aliases, self.services)
+                return _api().known_members(typed, self.aliases, self.services)
             case "-m" | "--mode":
                 return ("best-of", "merge", "debate", "debate:2", "debate:3")
             case "--then":
@@ -158,7 +157,14 @@ class _OnFirstText:
     def see(self, state: RunState) -> None:
         if not self._begun and any(reply.text for reply in state.replies):
             self._begun = True
-            threading.Thread(target=api.load_frame, name="fusion_nb-pandas", daemon=True).start()
+            threading.Thread(target=_api().load_frame, name="fusion_nb-pandas", daemon=True).start()
+
+
+def _api() -> Any:
+    """`fusion_nb.api`, loaded with the first cell that asks: `%load_ext` should cost a notebook next to nothing."""
+    from fusion_nb import api  # noqa: PLC0415
+
+    return api
 
 
 def _name(name: str | None) -> str | None:

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from fusion_nb._types import Ref
+from fusion_nb._types import Ref, Usage
 from fusion_nb.money import prices, table
+from fusion_nb.money.rates import Rates
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.plain import plain
+from fusion_nb.providers.pricing import price, rates_in
 from fusion_nb.providers.services import Service
 
 _MILLION = 1_000_000
@@ -35,15 +37,28 @@ class ModelInfo:
     """Where the row is from: a host, or the price table with its version."""
     created: str | None = None
     """ISO date."""
+    rates: Rates | None = None
+    """USD per token, tiers and hours included."""
+    alias_target: str | None = None
+    """The concrete model that a moving name (OpenRouter's `~...-latest`) stands for now."""
 
 
 async def list_models(http: Http, service: Service, auth: KeyAuth | None = None) -> list[ModelInfo]:
     """What the service says it has, in its order. Raises `ProviderError`. OpenRouter needs no key for it."""
-    said = await http.get_json(f"{service.base_url}/models", auth=auth)
+    return read_models(await http.get_json(f"{service.base_url}/models", auth=auth), service)
+
+
+def read_models(said: Any, service: Service) -> list[ModelInfo]:
+    """The models in an answer of `GET /models`, in its order; rows that make no sense are left out."""
     rows = said.get("data") if isinstance(said, Mapping) else said
     source = service.base_url.split("/")[2]
     found = (_row(row, service, source) for row in (rows[:MAX_MODELS] if isinstance(rows, list) else ()))
     return [info for info in found if info is not None]
+
+
+def price_of(info: ModelInfo, usage: Usage, at: datetime) -> Decimal | None:
+    """USD of a usage at a time by the service's own list, tiers and hours honoured; `None` where it cannot be known."""
+    return info.rates.cost(usage, at) if info.rates else None
 
 
 def offline(service: Service) -> list[ModelInfo]:
@@ -78,17 +93,20 @@ def _row(row: Any, service: Service, source: str) -> ModelInfo | None:
     name = name.removeprefix("models/")  # Gemini
     pricing, architecture, top = (_part(row, part) for part in ("pricing", "architecture", "top_provider"))
     modalities = architecture.get("input_modalities")
+    target, title = _target(row.get("alias_target"))
     context = row.get("context_length") or row.get("max_model_len") or top.get("context_length")
     said = row.get("name") or row.get("display_name")
     return ModelInfo(
         Ref(service.name, name, name),
-        plain(said, 200) if isinstance(said, str) else name,
+        (plain(said, 200) if isinstance(said, str) else name) + (f" (now {title})" if title else ""),
         context if isinstance(context, int) and not isinstance(context, bool) and 0 < context < 2**40 else None,
         tuple(plain(m, 40) for m in modalities[:10] if isinstance(m, str)) if isinstance(modalities, list) else (),
         _per_million(pricing.get("prompt")),
         _per_million(pricing.get("completion")),
         source,
         _day(row.get("created")),
+        rates_in(pricing, source),
+        target,
     )
 
 
@@ -97,15 +115,19 @@ def _part(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def _target(said: Any) -> tuple[str | None, str]:
+    """The concrete model of a moving name, and what people call it."""
+    slug = said.get("slug") if isinstance(said, Mapping) else said
+    if not isinstance(slug, str) or not slug or plain(slug, 200) != slug:
+        return None, ""
+    name = said.get("name") if isinstance(said, Mapping) else None
+    return slug, plain(name, 200) if isinstance(name, str) else slug
+
+
 def _per_million(said: Any) -> Decimal | None:
     """USD per token, as text, to USD per million: exact. Negative means "it depends" (OpenRouter's routers)."""
-    if isinstance(said, bool) or not isinstance(said, (str, int, Decimal)) or len(str(said)) > 40:
-        return None
-    try:
-        price = Decimal(said)
-    except ArithmeticError:
-        return None
-    return price * _MILLION if price.is_finite() and price >= 0 else None
+    amount = price(said)
+    return None if amount is None else amount * _MILLION
 
 
 def _day(said: Any) -> str | None:

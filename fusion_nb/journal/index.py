@@ -1,0 +1,200 @@
+"""All runs, looked up: a SQLite file beside the runs' own, made anew from them whenever it is missing or broken.
+
+Nobody writes it while a run goes on: whoever reads it first brings it up to the files. So a run never waits for it, and
+nothing in it can be lost. Rows are compared with the files by length and time of change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from fusion_nb._events import plain
+from fusion_nb.journal import home
+from fusion_nb.journal.keep import adopt
+from fusion_nb.journal.lines import is_under_way
+from fusion_nb.journal.past import entries, when_of
+from fusion_nb.journal.rows import OPEN, CallRow, RunRow, Summary, summary
+
+NAME = "index.sqlite"
+SCHEMA = 1
+WAIT = 5.0
+"""Seconds to wait for another kernel that writes the index; after that we do without."""
+_TABLE = """
+CREATE TABLE runs (
+    run TEXT PRIMARY KEY, size INTEGER, changed INTEGER, status TEXT, fingerprint TEXT, whole INTEGER, words TEXT,
+    row TEXT, calls TEXT
+)
+"""
+_WITH_WORDS = (
+    "SELECT row FROM runs WHERE NOT EXISTS (SELECT 1 FROM json_each(?) WHERE instr(runs.words, value) = 0) "
+    "ORDER BY run DESC"
+)
+R = TypeVar("R", RunRow, CallRow)
+_here = threading.Lock()
+"""One reader of this process at a time: they would only do the same work twice."""
+
+
+def runs(words: str = "") -> list[RunRow]:
+    """Past runs, newest first; of those, the ones in whose prompt, answer, members or mode all `words` occur."""
+    with _index() as (db, files):
+        found = db.execute(_WITH_WORDS, (json.dumps(words.casefold().split()),)).fetchall()
+    return [_now(_row(RunRow, json.loads(row)), files) for (row,) in found]
+
+
+def calls(since: str = "") -> list[CallRow]:
+    """Calls that were made in runs begun at `since` (ISO 8601, UTC) or later, newest run first."""
+    with _index() as (db, _):
+        found = db.execute("SELECT calls FROM runs ORDER BY run DESC").fetchall()
+    every = (_row(CallRow, row) for (written,) in found for row in json.loads(written))
+    return [row for row in every if row.when >= since]
+
+
+def find_same(fingerprint: str) -> str | None:
+    """The newest run that ended well and asked exactly this (`rows.fingerprint`); `None` where there is none."""
+    query = "SELECT run FROM runs WHERE fingerprint = ? AND status = 'ok' AND whole ORDER BY run DESC LIMIT 1"
+    with _index() as (db, _):
+        found = db.execute(query, (fingerprint,)).fetchone()
+    return found[0] if found else None
+
+
+def _now(row: RunRow, files: Mapping[str, home.Entry]) -> RunRow:
+    if row.status != OPEN:
+        return row
+    entry = files.get(row.run)
+    # One that is not among the files began a moment ago, and another kernel has it in the index already.
+    return replace(row, status="running" if entry is None or is_under_way(entry.path) else "crashed")
+
+
+@contextlib.contextmanager
+def _index() -> Iterator[tuple[sqlite3.Connection, Mapping[str, home.Entry]]]:
+    """The index, as new as the files, and the files. Raises `UserError` where the journal cannot be read."""
+    adopt()
+    files = entries()
+    with _here:
+        db = _up_to_date(files)
+        try:
+            yield db, files
+        finally:
+            db.close()
+
+
+def _up_to_date(files: Mapping[str, home.Entry]) -> sqlite3.Connection:
+    """The file where it can be used; else one in memory, which is as right and only slower."""
+    for _ in range(2):
+        db = None
+        try:
+            db = _open()
+            if db is None:
+                break
+            _follow(db, files)
+            return db
+        except sqlite3.OperationalError:
+            # Locked for long, a full disk, a folder we may not write: it stays as it is.
+            _close(db)
+            break
+        except sqlite3.DatabaseError:
+            _close(db)
+            _set_aside()
+        except OSError:
+            break
+    db = sqlite3.connect(":memory:")
+    _make(db)
+    _follow(db, files)
+    return db
+
+
+def _open() -> sqlite3.Connection | None:
+    """The index file, made where it is missing; `None` where a newer fusion_nb made it."""
+    path = home.home() / NAME
+    # Through the file system first: SQLite would follow a link, and give the file the mode of the day.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | home.NO_LINKS, 0o600))
+    db = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
+    try:
+        # Not WAL: two writers can corrupt one (SQLite 3.7.0 to 3.51.2), and a network folder cannot hold one.
+        db.execute("PRAGMA journal_mode = TRUNCATE")
+        db.execute("PRAGMA synchronous = FULL")
+        # What was deleted is gone, not free space that still holds the words.
+        db.execute("PRAGMA secure_delete = ON")
+        if _version(db) > SCHEMA:
+            db.close()
+            return None
+        if _version(db) < SCHEMA:
+            _make(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _make(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    # Asked again under the lock: another kernel may have made it, and filled it, while this one waited.
+    if _version(db) < SCHEMA:
+        db.execute("DROP TABLE IF EXISTS runs")
+        db.execute(_TABLE)
+        db.execute("CREATE INDEX same ON runs (fingerprint)")
+        db.execute(f"PRAGMA user_version = {SCHEMA}")
+    db.execute("COMMIT")
+
+
+def _set_aside() -> None:
+    """Keep a broken index for whoever wants to look at it, out of the way."""
+    path = home.home() / NAME
+    with contextlib.suppress(OSError):
+        path.rename(path.with_name(f"{NAME}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"))
+
+
+def _close(db: sqlite3.Connection | None) -> None:
+    if db is not None:
+        with contextlib.suppress(sqlite3.Error):
+            db.close()
+
+
+def _follow(db: sqlite3.Connection, files: Mapping[str, home.Entry]) -> None:
+    """Bring the rows up to the files. Nothing is written, and no lock taken, where nothing has changed."""
+    known = {run: (size, changed) for run, size, changed in db.execute("SELECT run, size, changed FROM runs")}
+    changed = [entry for run, entry in files.items() if known.get(run) != (entry.size, entry.changed)]
+    gone = [(run,) for run in known if run not in files]
+    if not changed and not gone:
+        return
+    # Read before the lock is taken: another kernel need not wait for that.
+    written = list(_written(changed))
+    db.execute("BEGIN IMMEDIATE")
+    db.executemany("DELETE FROM runs WHERE run = ?", gone)
+    db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", written)
+    db.execute("COMMIT")
+
+
+def _written(changed: Iterable[home.Entry]) -> Iterator[tuple[Any, ...]]:
+    for entry in changed:
+        try:
+            found = summary(entry)
+        except OSError:
+            # Looked at again the next time.
+            entry = entry._replace(size=-1)  # noqa: PLW2901
+            found = Summary(RunRow(entry.run, when_of(entry.run), status="error", damaged=True))
+        row, its_calls = json.dumps(plain(found.row)), json.dumps(plain(found.calls))
+        whole = not found.row.damaged
+        words = found.words.encode("utf-8", "replace").decode()
+        yield entry.run, entry.size, entry.changed, found.row.status, found.fingerprint, whole, words, row, its_calls
+
+
+def _row(kind: type[R], written: dict[str, Any]) -> R:
+    if "cost" in written:
+        written["cost"] = Decimal(written["cost"])
+    if "pool" in written:
+        written["pool"] = tuple(written["pool"])
+    return kind(**written)

@@ -1,0 +1,177 @@
+"""What becomes of runs later: deleted, exported, and for crashed ones what was learned of them afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from fusion_nb._errors import UserError
+from fusion_nb._events import CallEnded, RunStarted
+from fusion_nb.journal import home, lock
+from fusion_nb.journal.lines import Past, is_under_way, line, read, understood
+from fusion_nb.journal.past import entries, find, found
+
+_NOTICED = 50
+"""The newest runs a notice looks at."""
+_RECENT = timedelta(days=7)
+
+
+def delete(runs: Iterable[str]) -> int:
+    """Delete runs, wherever they are kept, and return how many. They leave the index when it is next read.
+
+    Raises `UserError`, before anything is deleted, where there is no such run or it is under way.
+    """
+    known = entries()
+    wanted = [found(run, known) for run in dict.fromkeys(runs)]
+    for entry in wanted:
+        if is_under_way(entry.path):
+            raise UserError(f"Run {entry.run} is under way: stop it before you delete it.")
+    try:
+        for folder in home.folders():
+            for entry in wanted:
+                (folder / entry.path.name).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be deleted: {error.strerror}.") from None
+    return len(wanted)
+
+
+def purge_before(day: str | date) -> int:
+    """Delete every run begun before `day` (UTC; `2026-11-24`) and return how many; runs under way stay."""
+    try:
+        limit = date.fromisoformat(day) if isinstance(day, str) else day
+    except ValueError:
+        raise UserError(f"{day!r} is no date: write it like 2026-11-24.") from None
+    old = [e for e in entries().values() if e.run[:8] < f"{limit:%Y%m%d}" and not is_under_way(e.path)]
+    return delete(entry.run for entry in old)
+
+
+def export(runs: Iterable[str], path: str | Path) -> int:
+    """Write the runs' events to a new JSONL file, one run after the other, and return how many runs.
+
+    Raises `UserError` where there is no such run, or where `path` exists or cannot be written: nothing is overwritten.
+    """
+    known = entries()
+    sources = [found(run, known).path for run in dict.fromkeys(runs)]
+    target = Path(path).expanduser()
+    try:
+        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | home.NO_LINKS, 0o600)
+    except FileExistsError:
+        raise UserError(f"{target} exists and is left as it is: export to a new name.") from None
+    except OSError as error:
+        raise UserError(f"{target} cannot be written: {error.strerror}.") from None
+    try:
+        with os.fdopen(fd, "wb") as out:
+            for source in sources:
+                past = read(source)
+                out.write(source.read_bytes() if past.newer else b"".join(map(line, past.events)))
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        raise UserError(f"{target} could not be written: {error.strerror}. Nothing is left of it.") from None
+    return len(sources)
+
+
+def amend(run: str, ended: Iterable[CallEnded]) -> None:
+    """Put on a crashed run's record how its open calls ended after all: what `GET /generation` tells of them.
+
+    Raises `UserError` where there is no such run, or it is under way, or its file cannot be written.
+    """
+    path = find(run)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | home.NO_LINKS)
+    except OSError as error:
+        raise UserError(f"Run {run} cannot be written: {error.strerror}.") from None
+    try:
+        if lock.held(fd):
+            raise UserError(f"Run {run} is under way.")
+        lock.hold(fd)
+        written = path.read_bytes()
+        whole = written.rfind(b"\n") + 1
+        if understood(written[whole:])[0] is None:
+            # The line its kernel died in: nothing can be read of it, and nothing may be written behind it.
+            os.truncate(fd, whole)
+        elif whole < len(written):
+            os.write(fd, b"\n")
+        os.write(fd, b"".join(map(line, ended)))
+        os.fsync(fd)
+    except OSError as error:
+        raise UserError(f"Run {run} cannot be written: {error.strerror}.") from None
+    finally:
+        lock.close(fd)
+
+
+def crashed() -> list[str]:
+    """Of the newest runs, those whose kernel died within the last week and that no later run has taken up; newest
+    first. Looks at the ends of a few files and at no index: quick enough for `%load_ext`.
+    """
+    newest = list(entries(_NOTICED).values())[::-1]
+    since = f"{datetime.now(UTC) - _RECENT:%Y%m%dT%H%M%S}"
+    dead = [entry for entry in newest if entry.run >= since and not _ended(entry) and not is_under_way(entry.path)]
+    if not dead:
+        return []
+    taken_up = {event.of for entry in newest for event in _read(entry).events[:1] if isinstance(event, RunStarted)}
+    return [entry.run for entry in dead if entry.run not in taken_up]
+
+
+def notice() -> str:
+    """One line for people about runs that crashed; empty where there is nothing to say. Never raises."""
+    try:
+        dead = crashed()
+    except UserError:
+        return ""
+    if not dead:
+        return ""
+    many = len(dead) > 1
+    return (
+        f"{f'{len(dead)} runs' if many else 'A run'} did not end because the kernel stopped; what had arrived is kept. "
+        f"%fuse_runs lists {'them' if many else 'it'}, fusion_nb.resume({dead[0]!r}) finishes "
+        f"{'the newest' if many else 'it'}."
+    )
+
+
+def _read(entry: home.Entry) -> Past:
+    try:
+        return read(entry.path)
+    except OSError:
+        return Past()
+
+
+def _ended(entry: home.Entry) -> bool:
+    """Whether the file's last lines tell of an end. Within a line, a quotation mark cannot stand unescaped."""
+    try:
+        fd = os.open(entry.path, os.O_RDONLY | home.NO_LINKS)
+    except OSError:
+        return True
+    with os.fdopen(fd, "rb") as file:
+        file.seek(max(0, entry.size - 65_536))
+        end = file.read()
+    return any(b'{"event":"%s"' % kind in end for kind in (b"RunEnded", b"VerdictReached"))
+
+
+def adopt() -> int:
+    """Move runs that were written to `$TMPDIR` because their own folder was full into it, and return how many."""
+    moved = 0
+    with contextlib.suppress(OSError):
+        for path in home.stranded():
+            if not is_under_way(path):
+                _move(path, home.runs_folder())
+                moved += 1
+    return moved
+
+
+def _move(path: Path, into: Path) -> None:
+    """Whole or not at all, between two disks too."""
+    part = into / f".{path.name}.part"
+    try:
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | home.NO_LINKS, 0o600)
+        with os.fdopen(fd, "wb") as out:
+            out.write(path.read_bytes())
+            out.flush()
+            os.fsync(fd)
+        part.replace(into / path.name)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    path.unlink()

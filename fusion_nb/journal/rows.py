@@ -1,0 +1,156 @@
+"""A run, and a call, as a row of a table: what is asked of many runs at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from fusion_nb._events import CallStarted, Event, RunEnded, RunStarted, VerdictReached, plain
+from fusion_nb._types import Ref, RunState
+from fusion_nb.journal import home
+from fusion_nb.journal.lines import read
+from fusion_nb.journal.past import DAMAGED, settled, when_of
+
+OPEN = "open"
+"""A file without an end: whether its run is under way or its kernel died is only true for now, so it is never kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run of the past. Money is USD, unknown is `None`."""
+
+    run: str
+    when: str
+    """ISO 8601, UTC."""
+    prompt: str = ""
+    mode: str = ""
+    pool: tuple[str, ...] = ()
+    """Labels."""
+    judge: str | None = None
+    status: str = OPEN
+    """`ok`, `unjudged`, `cancelled`, `error`, `running`; `crashed` (its kernel died), `newer` (written by a newer
+    fusion_nb, which alone can load it)."""
+    cost: Decimal | None = None
+    """What is known of it; see `unpriced`."""
+    unpriced: int = 0
+    """Calls the cost leaves out because nobody knows theirs."""
+    seconds: float | None = None
+    calls: int = 0
+    """That were made: what was taken over from an earlier run does not count."""
+    failed: int = 0
+    """Members without a usable answer."""
+    of: str = ""
+    """The earlier run whose replies it took over."""
+    damaged: bool = False
+    """Part of its file is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One call that was made, of any run: what history is reckoned from. Money is USD, unknown is `None`."""
+
+    run: str
+    when: str
+    call: int
+    ref: str
+    """`service:model` as asked."""
+    role: str
+    status: str | None = None
+    """`None`: without an end, because its run is under way or its kernel died."""
+    model: str | None = None
+    prompt_tokens: int | None = None
+    prompt_chars: int = 0
+    """Of all messages it was asked with."""
+    completion_tokens: int | None = None
+    reply_chars: int = 0
+    cost: Decimal | None = None
+    ttft: float | None = None
+    latency: float | None = None
+    generation_id: str | None = None
+    maybe_billed: bool = False
+    """Without a cost: whether the service may charge for it all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the index keeps of one file."""
+
+    row: RunRow
+    calls: tuple[CallRow, ...] = ()
+    fingerprint: str = ""
+    words: str = ""
+    """All that a search looks at, in lower case."""
+
+
+def summary(entry: home.Entry) -> Summary:
+    """The rows of a run's file, whether it is under way or not. Raises `OSError` where it cannot be read."""
+    past = read(entry.path)
+    ended = any(isinstance(event, RunEnded | VerdictReached) for event in past.events)
+    # Whether an open run is under way is not for the index to say: it is read as if it were.
+    state = settled(entry.run, replace(past, under_way=not ended), RunState())
+    row = RunRow(
+        run=entry.run,
+        when=state.when or when_of(entry.run),
+        prompt=state.prompt,
+        mode=state.mode,
+        pool=tuple(ref.name for ref in state.pool),
+        judge=state.judge.name if state.judge else None,
+        status="newer" if past.newer else state.status if ended else OPEN,
+        cost=state.cost,
+        unpriced=state.unpriced,
+        seconds=state.seconds if ended else None,
+        calls=sum(not r.kept_from for r in state.replies),
+        failed=sum(not r.usable for r in state.candidates),
+        of=state.of,
+        damaged=DAMAGED in state.notes,
+    )
+    start = next((e for e in past.events if isinstance(e, RunStarted)), None)
+    said = (state.prompt, *row.pool, row.judge or "", state.mode, state.answer or "")
+    return Summary(row, _calls(state, past.events), fingerprint(start) if start else "", "\n".join(said).casefold())
+
+
+def _calls(state: RunState, events: Iterable[Event]) -> tuple[CallRow, ...]:
+    asked = {e.call: sum(len(m.content) for m in e.messages) for e in events if isinstance(e, CallStarted)}
+    return tuple(
+        CallRow(
+            run=state.run,
+            when=state.when,
+            call=r.call,
+            ref=str(r.ref),
+            role=r.role,
+            status=r.status,
+            model=r.model,
+            prompt_tokens=r.usage.prompt,
+            prompt_chars=asked.get(r.call, 0),
+            completion_tokens=r.usage.completion,
+            reply_chars=len(r.text),
+            cost=r.cost,
+            ttft=r.ttft,
+            latency=r.latency,
+            generation_id=r.generation_id,
+            maybe_billed=r.maybe_billed,
+        )
+        for r in state.replies
+        if not r.kept_from
+    )
+
+
+def fingerprint(start: RunStarted) -> str:
+    """A digest of what was asked of whom: equal where an unchanged cell would ask the very same again.
+
+    Limits that change no answer (`max_cost`, the timeouts, `concurrency`) are left out, and so is a seed nobody chose.
+    """
+
+    def ref(asked: Ref | None) -> object:
+        return asked and [asked.service, asked.model, asked.label, plain(asked.options)]
+
+    debate = start.mode == "debate"
+    asked = [
+        [start.prompt, start.mode, start.then if debate else "", start.max_rounds if debate else 0],
+        [[ref(member) for member in start.pool], ref(start.judge), list(start.criteria), plain(start.params)],
+        [start.limits.max_tokens, start.limits.quorum, start.also],
+    ]
+    return hashlib.sha256(json.dumps(asked, default=str).encode("ascii")).hexdigest()

@@ -1,0 +1,122 @@
+"""Orders that go on from an earlier run: its replies are taken over, and only what is missing is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Literal, cast
+
+from fusion_nb._errors import UnknownName, UserError
+from fusion_nb._types import MODES, Limits, Mode, Ref, Reply, RunState
+from fusion_nb.run.order import Order
+
+_End = Literal["best-of", "merge"]
+
+
+def resume(state: RunState) -> Order:
+    """The rest of a run that crashed or was stopped: members without a reply, then the judge.
+
+    Replies that ended are kept, failed ones too, and so are whole rounds of a debate. What is left of `max_cost` holds.
+    Raises `UserError` where nothing is left to do.
+    """
+    if state.status == "running":
+        raise UserError(f"Run {state.run} is under way: there is nothing to resume yet.")
+    if state.status != "cancelled" or state.verdict is not None:
+        raise UserError(f"Run {state.run} has ended: there is nothing to resume. --retry asks the members that failed.")
+    kept: list[Reply] = []
+    for turn in range(state.max_rounds + 1):
+        asked = [r for r in state.replies if r.role == "candidate" and r.round == turn]
+        there = [r for r in asked if r.status != "cancelled" or _let_go(r, asked, state.limits.quorum)]
+        kept += there
+        if len(there) < len(asked):
+            # What was said in a later round was said to these; others will stand in their place.
+            break
+    return replace(_same(state), kept=tuple(kept), limits=_rest(state))
+
+
+def _let_go(reply: Reply, asked: Sequence[Reply], quorum: int | None) -> bool:
+    """Whether it was stopped because the quorum was there without it."""
+    return reply.error == "cancelled" and quorum is not None and sum(r.usable for r in asked) >= quorum
+
+
+def retry(state: RunState) -> Order:
+    """The members that failed, asked once more, then the judge on all. Raises `UserError` where none failed."""
+    kept = tuple(reply for reply in state.candidates if reply.usable)
+    if len(kept) == len(state.pool):
+        raise UserError(f"No member failed in run {state.run}: there is nothing to ask again.")
+    return _judged_again(state, kept, state.pool)
+
+
+def add(state: RunState, members: Sequence[Ref]) -> Order:
+    """New members asked, then the judge on all: nobody else is asked again. Raises `UserError` for who is there."""
+    there = {ref.name for ref in state.pool}
+    for ref in members:
+        if ref.name in there:
+            raise UserError(f"{ref.name} is a member of run {state.run} already. --retry asks members that failed.")
+    return _judged_again(state, state.candidates, (*_heard(state), *members))
+
+
+def rejudge(
+    state: RunState, *, judge: Ref | None = None, mode: str | None = None, criteria: tuple[str, ...] | None = None
+) -> Order:
+    """The candidates of a run before a judge again: no member is asked. What is not given is as it was.
+
+    Raises `UserError` where the run has no candidate, or a debate is asked for: that asks its members.
+    """
+    if mode is not None and mode not in MODES:
+        raise UnknownName("mode", mode, MODES, "best-of or merge can judge again.")
+    if mode == "debate":
+        raise UserError("A debate asks its members anew: run it with %%fuse --mode debate.")
+    if not any(reply.usable for reply in state.candidates):
+        raise UserError(f"Run {state.run} has no candidate to judge.")
+    order = _judged_again(state, state.candidates, _heard(state))
+    return replace(
+        order,
+        judge=judge or order.judge,
+        mode=cast(Mode, mode) or order.mode,
+        criteria=order.criteria if criteria is None else criteria,
+    )
+
+
+def _heard(state: RunState) -> tuple[Ref, ...]:
+    """The members that have a reply, be it a failed one: not those a crash came before."""
+    return tuple(ref for ref in state.pool if any(reply.ref.name == ref.name for reply in state.candidates))
+
+
+def _same(state: RunState) -> Order:
+    """The order `state` is the run of; its seed too, so that a judge sees the same labels in the same order."""
+    return Order(
+        prompt=state.prompt,
+        pool=state.pool,
+        judge=state.judge,
+        mode=cast(Mode, state.mode),
+        then=cast(_End, state.then or "merge"),
+        rounds=state.max_rounds,
+        criteria=state.criteria,
+        params=state.params,
+        limits=state.limits,
+        seed=state.seed,
+        of=state.run,
+    )
+
+
+def _judged_again(state: RunState, kept: Sequence[Reply], pool: tuple[Ref, ...]) -> Order:
+    """The judge on standing answers. A debate is over by then: what is left of it is the way it ends."""
+    order = _same(state)
+    return replace(
+        order,
+        pool=pool,
+        mode=cast(Mode, order.then if order.mode == "debate" else order.mode),
+        rounds=1,
+        kept=tuple(replace(reply, round=0) for reply in kept),
+        # It was there without those who are asked now, and they are asked to be waited for.
+        limits=replace(order.limits, quorum=None),
+    )
+
+
+def _rest(state: RunState) -> Limits:
+    """The run's limits with what it has spent taken off."""
+    if state.limits.max_cost is None:
+        return state.limits
+    return replace(state.limits, max_cost=max(Decimal(0), state.limits.max_cost - (state.cost or 0)))

@@ -1,0 +1,196 @@
+"""`df.fusion`: what people ask of the calls in a frame, of one run or of many put together with `pd.concat`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal, localcontext
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from fusion_nb.views import export, plot, words
+
+NEEDED = ("run", "call", "role", "label", "cost_usd")
+
+
+class Cost(NamedTuple):
+    """What calls cost, and what the sum leaves out."""
+
+    usd: Decimal | None
+    """Sum of every known cost, to the last digit; `None` where none is known."""
+    calls: int
+    unpriced: int
+    """Calls whose cost nobody reported or could compute."""
+    computed: int
+    """Calls whose cost was computed from a price list, because their service did not report it."""
+    demo: bool
+    """Whether some of it is the demo's play money."""
+
+    def __str__(self) -> str:
+        if self.usd is None:
+            return f"cost unknown ({words.plural(self.calls, 'call')})"
+        left_out = f", {self.unpriced} of them unpriced" if self.unpriced else ""
+        listed = f", {self.computed} computed from price lists" if self.computed else ""
+        play = "; play money: demo" if self.demo else ""
+        return f"{'≥ ' if self.unpriced else ''}${self.usd:f} ({words.plural(self.calls, 'call')}{left_out}{listed}{play})"
+
+    __repr__ = __str__
+
+
+class Fusion:
+    """What a frame's calls cost and took, member by member; a picture of it; files that are safe to open.
+
+    `cost()`, `by_member()`, `timeline()`, `plot()`, `to_csv()`, `to_excel()`. Works on parts of a frame and on frames of
+    several runs put together.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        missing = [name for name in NEEDED if name not in frame.columns]
+        if missing:
+            # What pandas expects of an accessor that does not fit: `hasattr(df, "fusion")` is then false.
+            raise AttributeError(f"df.fusion is for frames of fusion_nb; this one has no column {', '.join(missing)}.")
+        self._frame = frame
+
+    def cost(self) -> Cost:
+        """The exact total of all known costs, with how many calls it leaves out."""
+        df = self._frame
+        known = [_exact(v) for v in df["cost_usd"] if not pd.isna(v)]
+        computed = int((df["cost_source"] == "computed").fillna(False).sum()) if "cost_source" in df else 0
+        demo = "service" in df and bool((df["service"] == "demo").fillna(False).any())
+        total = self._reported(known) if known else None
+        return Cost(total, len(df), len(df) - len(known), computed, demo)
+
+    def by_member(self) -> pd.DataFrame:
+        """A row per member, the judge last: calls, cost, tokens, median seconds, mean score, how often it was chosen.
+
+        `failed` counts calls without a usable reply. A cost or a count that nobody knows is `<NA>`; `unpriced` says how
+        many calls `cost_usd` leaves out.
+        """
+        df = self._frame
+        found = [(role, label, part) for (role, label), part in df.groupby(["role", "label"], sort=False, observed=True)]
+        rows = [_member(role, label, part) for role, label, part in sorted(found, key=lambda row: row[0] == "judge")]
+        table = pd.DataFrame(rows, columns=list(_MEMBER_DTYPES))
+        return table.astype(_MEMBER_DTYPES).set_index("label")
+
+    def timeline(self) -> pd.DataFrame:
+        """A row per call: seconds from the run's start to its start, its first text and its end.
+
+        Where the frame does not say when calls started (several runs put together), each round is taken to start when
+        the one before has ended, which is what the engine does.
+        """
+        parts = [self._run_times(run, part) for run, part in self._frame.groupby("run", sort=False)]
+        empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _TIME_DTYPES.items()})
+        return pd.concat(parts, ignore_index=True) if parts else empty
+
+    def plot(self, *, theme: str | None = None) -> Any:
+        """Cost and seconds by member and role, side by side; returns the two matplotlib axes.
+
+        Args:
+            theme: `light` or `dark`; `None` follows matplotlib's own style. Raises `UserError` without matplotlib.
+        """
+        return plot.draw(self.by_member(), self.timeline(), str(self.cost()), theme)
+
+    def to_csv(self, path: Any = None, **options: Any) -> str | None:
+        """Like `DataFrame.to_csv`, but no text in it can act as a formula in a spreadsheet."""
+        return export.to_csv(self._frame, path, **options)
+
+    def to_excel(self, path: Any, *, sheet_name: str = "fusion", **options: Any) -> None:
+        """Like `DataFrame.to_excel`, but no text in it can act as a formula in a spreadsheet."""
+        export.to_excel(self._frame, path, sheet_name=sheet_name, **options)
+
+    def _reported(self, known: list[Decimal]) -> Decimal:
+        """The sum; to the last digit of the services' own decimals where the frame is a whole run and keeps them."""
+        total = _sum(known)
+        held = self._frame.attrs.get("total_cost_usd")
+        whole = isinstance(held, str) and self._frame["run"].nunique() == 1
+        return Decimal(held) if whole and float(Decimal(str(held))) == float(total) else total
+
+    def _run_times(self, run: Any, part: pd.DataFrame) -> pd.DataFrame:
+        attrs = self._frame.attrs
+        started = attrs.get("started_s", {}) if attrs.get("run") == run else {}
+        times, rounds = [], part["round"].fillna(0) if "round" in part else part["call"] * 0
+        begin = end = 0.0
+        phase: Any = None
+        for place, (_, row) in enumerate(part.sort_values("call").iterrows()):
+            this = (str(row["role"]), int(rounds.loc[row.name]) if rounds.index.is_unique else int(rounds.iloc[place]))
+            begin, phase = (begin, phase) if this == phase else (end, this)
+            start = float(started.get(str(row["call"]), begin))
+            first, last = (_after(start, row.get(name)) for name in ("ttft_s", "latency_s"))
+            end = max(end, start if last is None else last)
+            times.append((run, row["call"], row["role"], this[1], row["label"], start, first, last))
+        return pd.DataFrame(times, columns=list(_TIME_DTYPES)).astype(_TIME_DTYPES)
+
+
+_MEMBER_DTYPES: dict[str, Any] = {
+    "label": "string",
+    "role": "string",
+    "calls": "Int64",
+    "failed": "Int64",
+    "cost_usd": "Float64",
+    "unpriced": "Int64",
+    "prompt_tokens": "Int64",
+    "completion_tokens": "Int64",
+    "median_latency_s": "Float64",
+    "mean_score": "Float64",
+    "chosen": "Int64",
+}
+_TIME_DTYPES: dict[str, Any] = {
+    "run": "string",
+    "call": "Int64",
+    "role": "string",
+    "round": "Int64",
+    "label": "string",
+    "start_s": "Float64",
+    "first_text_s": "Float64",
+    "end_s": "Float64",
+}
+
+
+def _member(role: Any, label: Any, part: pd.DataFrame) -> list[Any]:
+    costs = [_exact(v) for v in part["cost_usd"] if not pd.isna(v)]
+    usable = part["status"].isin(["ok", "incomplete"]) if "status" in part else None
+    return [
+        label,
+        role,
+        len(part),
+        pd.NA if usable is None else int((~usable).sum()),
+        float(_sum(costs)) if costs else pd.NA,
+        len(part) - len(costs),
+        *(_total(part, name) for name in ("prompt_tokens", "completion_tokens")),
+        _numbers(part, "latency_s").median() if "latency_s" in part else pd.NA,
+        _numbers(part, "score").mean() if "score" in part else pd.NA,
+        int((part["chosen"] == True).fillna(False).sum()) if "chosen" in part else pd.NA,  # noqa: E712  a column
+    ]
+
+
+def _numbers(part: pd.DataFrame, name: str) -> pd.Series[Any]:
+    return part[name].astype("Float64")
+
+
+def _total(part: pd.DataFrame, name: str) -> Any:
+    return _numbers(part, name).sum(min_count=1) if name in part else pd.NA
+
+
+def _exact(value: Any) -> Decimal:
+    """The decimal a service reported: of a float, the shortest that is this float."""
+    return value if isinstance(value, Decimal) else Decimal(repr(float(value)))
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    """Exact, whatever precision the notebook has set for its own decimals."""
+    with localcontext() as context:
+        context.prec = 60
+        return sum(amounts, Decimal(0))
+
+
+def _after(start: float, seconds: Any) -> float | None:
+    return None if seconds is None or pd.isna(seconds) else start + float(seconds)
+
+
+def register() -> None:
+    """Make `df.fusion` known to pandas; once, however often the module is loaded."""
+    if not hasattr(pd.DataFrame, "fusion"):
+        pd.api.extensions.register_dataframe_accessor("fusion")(Fusion)
+
+
+register()

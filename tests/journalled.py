@@ -1,0 +1,105 @@
+"""Journalled runs from their parts, as `fusion_nb.api` puts them together; and tiny runs from no parts at all."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from fusion_nb._events import (
+    CallAccepted,
+    CallEnded,
+    CallStarted,
+    Event,
+    RunEnded,
+    RunStarted,
+    TextDelta,
+    VerdictReached,
+)
+from fusion_nb._plan import Wish, plan
+from fusion_nb._result import FusionResult
+from fusion_nb._session import Session
+from fusion_nb._types import Message, Ref, RunState, Usage, Verdict
+from fusion_nb.journal.writer import Journal
+from fusion_nb.run import loop
+from fusion_nb.run.engine import Engine
+from fusion_nb.run.order import Order
+from fusion_nb.run.record import Record
+
+
+def new_run(now: datetime | None = None) -> str:
+    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(5)}"
+
+
+@dataclass
+class Kernel:
+    """Starts runs whose members are models of the server at `url`."""
+
+    url: str
+    journal: Journal | None = None
+    """Of the newest run."""
+
+    def order(self, models: Sequence[Any], **wish: Any) -> tuple[Session, Order]:
+        services = {"replay": {"base_url": self.url}}
+        pool = [model if callable(model) else f"replay:{model}" for model in models]
+        asked = Wish(prompt="Count.", pool=pool, services=services, **{"judge": "replay:scripted-judge", **wish})
+        session = Session(asked)
+        return session, plan(asked, session.cast, session.price)
+
+    def start(self, session: Session, order: Order) -> loop.Handle[FusionResult]:
+        run = new_run()
+        self.journal = Journal(run)
+        record = Record(FusionResult(), self.journal)
+        work = Engine(order, session.tools(order), record).run(run, datetime.now(UTC).isoformat())
+        return loop.Handle(record, work)
+
+    def run(self, models: Sequence[Any], **wish: Any) -> FusionResult:
+        return loop.drive(self.start(*self.order(models, **wish)))
+
+    def again(self, order: Order, *functions: Callable[..., Any]) -> FusionResult:
+        """Carry out an order made from an earlier run. `functions`: those of its members that are."""
+        session, _ = self.order(["burst/1", "burst/2", *functions])
+        return loop.drive(self.start(session, order))
+
+
+def tiny(run: str, text: str = "Paris.", *, prompt: str = "Capital of France?", when: str = "") -> list[Event]:
+    """The events of a run of one member, as an engine numbers them."""
+    ref = Ref("demo", "swift", "demo:swift")
+    events: list[Event] = [
+        RunStarted(run=run, when=when or datetime.now(UTC).isoformat(), prompt=prompt, mode="merge", pool=(ref,)),
+        CallStarted(call=1, ref=ref, messages=(Message("user", prompt),)),
+        CallAccepted(call=1, generation_id=f"gen-{run}"),
+        *(TextDelta(call=1, text=word) for word in text.split(" ")),
+        CallEnded(
+            call=1, status="ok", usage=Usage(5, 7), cost=Decimal("0.00000120"), cost_source="reported", latency=0.5,
+            generation_id=f"gen-{run}", finish="stop",
+        ),
+        VerdictReached(verdict=Verdict(answer=text, chosen=(1,), ranking=(1,), state="not-needed")),
+        RunEnded(status="ok"),
+    ]  # fmt: skip
+    return [replace(event, seq=seq, at=seq / 1000) for seq, event in enumerate(events)]
+
+
+def written(events: Sequence[Event], run: str | None = None) -> tuple[str, Path]:
+    """The id and the file of a run whose events were journalled."""
+    start = events[0]
+    assert isinstance(start, RunStarted)
+    journal = Journal(run or start.run)
+    path = None
+    for event in events:
+        journal(event)
+        path = journal.path or path
+    journal.close()
+    assert journal.trouble is None, journal.trouble
+    assert path is not None
+    return start.run, path
+
+
+def folded(events: Sequence[Event]) -> RunState:
+    from fusion_nb._fold import fold_all
+
+    return fold_all(events, RunState())
