@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -161,13 +162,17 @@ def to_json(event: Event) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> Event:
-    """The event `to_json` wrote. Raises `ValueError` where it is of a kind or a version this release cannot read."""
+    """The event `to_json` wrote. Raises `ValueError` where it is of a kind or a version this release cannot read, or
+    holds what the classes do not allow."""
     kind = KINDS.get(str(data.get("event")))
     if kind is None:
         raise ValueError(f"Unknown event {data.get('event')!r}: written by a newer fusion_nb? Upgrade to read it.")
     if isinstance(data.get("v"), int) and data["v"] > SCHEMA:
         raise ValueError(f"This run is of schema {data['v']}, this fusion_nb reads up to {SCHEMA}: upgrade to read it.")
-    return typing.cast(Event, _build(kind, data))
+    try:
+        return typing.cast(Event, _build(kind, data))
+    except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        raise ValueError(f"Not a {kind.__name__}: {error}") from error
 
 
 def plain(value: Any) -> Any:
@@ -195,22 +200,41 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def _build(hint: Any, data: Any) -> Any:
     """`data` as the type `hint` says; the hints of the classes above are the schema."""
-    if data is None:
-        return None
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return _build(next(a for a in args if a is not type(None)), data)
+        return None if data is None else _build(next(a for a in args if a is not type(None)), data)
     if origin is tuple:
-        return tuple(_build(args[0], item) for item in data) if len(args) == 2 and args[1] is ... else _row(args, data)
+        return tuple(_list(args[0], data)) if len(args) == 2 and args[1] is ... else _row(args, data)
+    if origin is list:
+        return _list(args[0], data)
     if origin in (Mapping, dict):
         return {_build(args[0], k): _build(args[1], v) for k, v in data.items()}
+    if typing.is_typeddict(hint):
+        return {k: _build(its, data[k]) for k, its in _hints(hint).items()}
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         known = _hints(hint)
         return hint(**{k: _build(known[k], v) for k, v in data.items() if k in known})
     if isinstance(hint, type) and issubclass(hint, tuple):
         return hint(*_row(tuple(_hints(hint).values()), data))
-    return hint(data) if hint in (Decimal, int, float) else data
+    return _scalar(hint, origin, args, data)
+
+
+def _scalar(hint: Any, origin: Any, args: tuple[Any, ...], data: Any) -> Any:
+    if hint in (Decimal, int, float):
+        number = hint(data)
+        if not math.isfinite(number):
+            raise ValueError(f"{data!r} is no number")
+        return number
+    if hint is not Any and not (data in args if origin is typing.Literal else isinstance(data, hint)):
+        raise ValueError(f"{data!r} is not {hint}")
+    return data
+
+
+def _list(hint: Any, data: Any) -> list[Any]:
+    if not isinstance(data, list):
+        raise ValueError(f"{data!r} is no list")
+    return [_build(hint, item) for item in data]
 
 
 def _row(hints: tuple[Any, ...], data: Any) -> tuple[Any, ...]:
-    return tuple(_build(h, item) for h, item in zip(hints, data, strict=True))
+    return tuple(_build(h, item) for h, item in zip(hints, _list(Any, data), strict=True))

@@ -53,3 +53,18 @@ def test_a_newer_file_is_refused_with_the_remedy() -> None:
         ev.from_json(newer)
     with pytest.raises(ValueError, match="Upgrade"):
         ev.from_json({"event": "Telepathy"})
+
+
+@pytest.mark.parametrize("event", EVERY_KIND, ids=lambda e: type(e).__name__)
+def test_what_the_classes_do_not_allow_is_refused(event: ev.Event) -> None:
+    """A value of another type is never taken for the right one: it is an error, or its plain equivalent."""
+    written = json.loads(json.dumps(ev.to_json(event)))
+    for field in set(written) - {"event"}:
+        for wrong in (None, "x", [], [None], {"x": None}, -1.5, float("nan"), float("inf"), True):
+            try:
+                read = ev.from_json({**written, field: wrong})
+            except ValueError:
+                continue
+            assert ev.from_json(json.loads(json.dumps(ev.to_json(read)))) == read
+    with pytest.raises(ValueError, match="Not a"):
+        ev.from_json({"event": type(event).__name__, "call": [], "run": 5, "ended": 1, "verdict": "x", "status": {}})

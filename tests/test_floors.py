@@ -21,7 +21,8 @@ FLOORS = [
 ]
 DOORS = {
     "httpx2": "providers/http.py",
-    "pandas": "views/frame.py",
+    "pandas": ("views/frame.py", "views/accessor.py"),
+    "matplotlib": "views/plot.py",
     "IPython": "magic/",
     "anywidget": "views/widget.py",
     "genai_prices": "money/",

@@ -1,5 +1,6 @@
 """Damaged, foreign and newer files: what can be read of them is there, nothing else is harmed, nothing raises."""
 
+import ast
 import json
 import os
 import random
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fusion_nb._errors import UserError
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
+from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json, plain
 from fusion_nb._result import FusionResult
 from fusion_nb._types import RunState, Usage
 from fusion_nb.journal import home, index, keep
@@ -96,7 +97,10 @@ def test_random_damage_never_raises(seed: int) -> None:
                 data[at:at] = rng.choice([b'null', b'"x"', b"-1", b"[]", b"{}", b"1e999", b"NaN", b"99999999999"])
     file.write_bytes(data)
     healthy, _ = written(tiny(new_run()))
-    assert load(run, FusionResult()).run
+    try:
+        assert load(run, FusionResult()).run
+    except UserError as newer:
+        assert b'"v":1,' not in data and b'"v":1}' not in data, newer
     assert {row.run for row in index.runs()} == {run, healthy}
     assert load(healthy, FusionResult()).status == "ok"
     index.calls()
@@ -115,10 +119,12 @@ def test_wrong_types_in_well_formed_lines(path: Path) -> None:
         for field in row:
             for value in (None, -1, 10**9, "x", [], {}, [None], True):
                 bad = [json.dumps({**r, field: value} if n == place else r) for n, r in enumerate(rows)]
-                if field == "v" and value in (10**9,):
-                    continue
                 file.write_text("\n".join(bad) + "\n")
-                load(run, FusionResult())
+                if (field, value) != ("v", 10**9):
+                    state = load(run, FusionResult())
+                    assert plain(state)["run"]
+                    assert state.usage
+                    assert state.cost is None or state.cost.is_finite()
 
 
 def newer(run: str) -> Iterator[str]:
@@ -142,15 +148,6 @@ def test_a_newer_schema_is_listed_and_left_alone(own_home: Path) -> None:
     assert keep.crashed() == []
     keep.export([run], own_home / "out.jsonl")
     assert (own_home / "out.jsonl").read_bytes() == file.read_bytes() == before
-
-
-def test_an_unknown_event_is_newer_too(own_home: Path) -> None:
-    """A file of this schema with an event nobody here knows is not half-read as if it were whole."""
-    run, file = written(tiny(new_run()))
-    with file.open("a") as out:
-        out.write('{"event":"Telepathy","seq":99}\n')
-    with pytest.raises(UserError, match="upgrade"):
-        load(run, RunState())
 
 
 def test_foreign_files_are_ignored(own_home: Path, tmp_path: Path) -> None:
@@ -183,7 +180,10 @@ def test_an_id_is_no_path(name: str) -> None:
 def test_no_pickle_anywhere() -> None:
     """The journal is read as JSON alone: no file in it can run code."""
     for path in (Path(__file__).parents[1] / "fusion_nb").rglob("*.py"):
-        assert "pickle" not in path.read_text().replace("pickled", "").split("import")[0] or "import pickle" not in path.read_text()
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
+        named += [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+        assert not {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"} & set(named)
 
 
 def test_amended_after_a_torn_line(own_home: Path) -> None:

@@ -108,11 +108,12 @@ def crashed() -> list[str]:
     """
     newest = list(entries(_NOTICED).values())[::-1]
     since = f"{datetime.now(UTC) - _RECENT:%Y%m%dT%H%M%S}"
-    dead = [entry for entry in newest if entry.run >= since and not _ended(entry) and not is_under_way(entry.path)]
+    dead = [entry.run for entry in newest if entry.run >= since and not _ended(entry) and not is_under_way(entry.path)]
     if not dead:
         return []
-    taken_up = {event.of for entry in newest for event in _read(entry).events[:1] if isinstance(event, RunStarted)}
-    return [entry.run for entry in dead if entry.run not in taken_up]
+    read_ = {entry.run: _read(entry) for entry in newest}
+    taken_up = {event.of for past in read_.values() for event in past.events[:1] if isinstance(event, RunStarted)}
+    return [run for run in dead if run not in taken_up and not read_[run].newer]
 
 
 def notice() -> str:

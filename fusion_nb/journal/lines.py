@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fusion_nb._events import KINDS, SCHEMA, Event, TextDelta, from_json, to_json
+from fusion_nb._events import SCHEMA, Event, TextDelta, from_json, to_json
 from fusion_nb.journal import lock
 from fusion_nb.journal.home import NO_LINKS
 
@@ -24,7 +24,7 @@ class Past:
     damaged: bool = False
     """Lines were lost: garbage, or a file cut in the middle. A last line that was never finished is no damage."""
     newer: bool = False
-    """A newer fusion_nb wrote it; `events` has what this one understands."""
+    """A newer fusion_nb wrote it, as its first line tells; `events` has what this one understands."""
 
 
 def line(event: Event) -> bytes:
@@ -83,10 +83,11 @@ def understood(written: bytes) -> tuple[Event | None, bool]:
     newer = False
     try:
         data = json.loads(written)
+        if not isinstance(data, dict):
+            return None, False
         newer = isinstance(data.get("v"), int) and data["v"] > SCHEMA
-        newer = newer or (isinstance(data.get("event"), str) and data["event"] not in KINDS)
-        return from_json({**data, "v": SCHEMA} if "v" in data else data), newer
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+        return from_json({**data, "v": SCHEMA} if newer else data), newer
+    except (ValueError, RecursionError):
         return None, newer
 
 

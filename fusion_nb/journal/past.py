@@ -73,7 +73,7 @@ def folded(events: Iterable[Event], state: S) -> tuple[S, bool]:
         try:
             state, fits = _step(state, event)
             whole = whole and fits
-        except (TypeError, ValueError, AttributeError, LookupError):
+        except (TypeError, LookupError):
             whole = False
     return state, whole
 

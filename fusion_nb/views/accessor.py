@@ -32,7 +32,9 @@ class Cost(NamedTuple):
         left_out = f", {self.unpriced} of them unpriced" if self.unpriced else ""
         listed = f", {self.computed} computed from price lists" if self.computed else ""
         play = "; play money: demo" if self.demo else ""
-        return f"{'≥ ' if self.unpriced else ''}${self.usd:f} ({words.plural(self.calls, 'call')}{left_out}{listed}{play})"
+        return (
+            f"{'≥ ' if self.unpriced else ''}${self.usd:f} ({words.plural(self.calls, 'call')}{left_out}{listed}{play})"
+        )
 
     __repr__ = __str__
 
@@ -67,7 +69,9 @@ class Fusion:
         many calls `cost_usd` leaves out.
         """
         df = self._frame
-        found = [(role, label, part) for (role, label), part in df.groupby(["role", "label"], sort=False, observed=True)]
+        found = [
+            (role, label, part) for (role, label), part in df.groupby(["role", "label"], sort=False, observed=True)
+        ]
         rows = [_member(role, label, part) for role, label, part in sorted(found, key=lambda row: row[0] == "judge")]
         table = pd.DataFrame(rows, columns=list(_MEMBER_DTYPES))
         return table.astype(_MEMBER_DTYPES).set_index("label")
@@ -96,7 +100,7 @@ class Fusion:
 
     def to_excel(self, path: Any, *, sheet_name: str = "fusion", **options: Any) -> None:
         """Like `DataFrame.to_excel`, but no text in it can act as a formula in a spreadsheet."""
-        export.to_excel(self._frame, path, sheet_name=sheet_name, **options)
+        export.to_excel(self._frame, path, pd.ExcelWriter, sheet_name=sheet_name, **options)
 
     def _reported(self, known: list[Decimal]) -> Decimal:
         """The sum; to the last digit of the services' own decimals where the frame is a whole run and keeps them."""
@@ -107,17 +111,18 @@ class Fusion:
 
     def _run_times(self, run: Any, part: pd.DataFrame) -> pd.DataFrame:
         attrs = self._frame.attrs
-        started = attrs.get("started_s", {}) if attrs.get("run") == run else {}
-        times, rounds = [], part["round"].fillna(0) if "round" in part else part["call"] * 0
+        known = attrs.get("started_s", {}) if attrs.get("run") == run else {}
+        times: list[tuple[Any, ...]] = []
         begin = end = 0.0
-        phase: Any = None
-        for place, (_, row) in enumerate(part.sort_values("call").iterrows()):
-            this = (str(row["role"]), int(rounds.loc[row.name]) if rounds.index.is_unique else int(rounds.iloc[place]))
-            begin, phase = (begin, phase) if this == phase else (end, this)
-            start = float(started.get(str(row["call"]), begin))
+        phase: tuple[Any, int] | None = None
+        for row in part.sort_values("call").to_dict("records"):
+            this = (row["role"], 0 if pd.isna(row.get("round", pd.NA)) else int(row["round"]))
+            if this != phase:
+                begin, phase = end, this
+            start = float(known.get(str(row["call"]), begin))
             first, last = (_after(start, row.get(name)) for name in ("ttft_s", "latency_s"))
             end = max(end, start if last is None else last)
-            times.append((run, row["call"], row["role"], this[1], row["label"], start, first, last))
+            times.append((run, row["call"], *this, row["label"], start, first, last))
         return pd.DataFrame(times, columns=list(_TIME_DTYPES)).astype(_TIME_DTYPES)
 
 

@@ -50,10 +50,10 @@ def to_csv(frame: pd.DataFrame, path: Any = None, **options: Any) -> str | None:
     return text
 
 
-def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "fusion", **options: Any) -> None:
+def to_excel(frame: pd.DataFrame, path: Any, writer_of: Any, *, sheet_name: str = "fusion", **options: Any) -> None:
     """`DataFrame.to_excel` with every text written as a text, whatever it begins with, and marked as one.
 
-    Takes the options of `DataFrame.to_excel`; `index` is off by default. Texts of more than 32,767 characters are cut,
+    `writer_of` is `pandas.ExcelWriter`. Takes the options of `DataFrame.to_excel`; `index` is off by default. Texts of more than 32,767 characters are cut,
     which is said at their end. Raises `UserError` where neither xlsxwriter nor openpyxl is installed.
     """
     if isinstance(path, (str, Path)) and Path(path).suffix.lower() not in (".xlsx", ".xlsm"):
@@ -61,7 +61,8 @@ def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "fusion", **op
     engine = _engine(options.pop("engine", None))
     safe = _mapped(frame, _excel_text)
     wanted = {"index": False, "sheet_name": sheet_name, "freeze_panes": (1, 0), **options}
-    with _writer(path, engine) as writer:
+    inner = {"options": {"strings_to_formulas": False, "strings_to_urls": False}} if engine == "xlsxwriter" else None
+    with writer_of(path, engine=engine, engine_kwargs=inner) as writer:
         safe.to_excel(writer, **wanted)
         (_mark_xlsxwriter if engine == "xlsxwriter" else _mark_openpyxl)(writer, safe, wanted)
 
@@ -98,13 +99,6 @@ def _engine(asked: str | None) -> str:
     if not found:
         raise UserError("An Excel file needs xlsxwriter or openpyxl: run `%pip install xlsxwriter`, or use to_csv().")
     return asked or found[0]
-
-
-def _writer(path: Any, engine: str) -> Any:
-    import pandas  # noqa: ICN001, PLC0415  it is there: it made the frame
-
-    options = {"options": {"strings_to_formulas": False, "strings_to_urls": False}} if engine == "xlsxwriter" else None
-    return pandas.ExcelWriter(path, engine=engine, engine_kwargs=options)  # type: ignore[call-overload]
 
 
 def _mark_xlsxwriter(writer: Any, frame: pd.DataFrame, wanted: dict[str, Any]) -> None:

@@ -1,0 +1,173 @@
+"""The picture of what calls cost and took: a row per member, money on the left, seconds on the right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fusion_nb._errors import UserError
+from fusion_nb.views import clean, words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LONGEST = 30
+_MANY = 400
+"""Points of one member from which on they are drawn fainter."""
+
+
+class Theme(NamedTuple):
+    """Colours that are told apart on their ground, those of the HTML view; members first, the judge last."""
+
+    ground: str
+    text: str
+    dim: str
+    line: str
+    members: tuple[str, ...]
+    judge: str
+
+
+LIGHT = Theme(
+    "#ffffff",
+    "#1f2328",
+    "#59636e",
+    "#e2e4e8",
+    ("#2a6fc9", "#d4752a", "#25915a", "#b5459c", "#1f8fa3", "#a58a17", "#6547c0", "#ab5060"),
+    "#7a828b",
+)
+DARK = Theme(
+    "#15171a",
+    "#e7e9ea",
+    "#a2a9b0",
+    "#34383d",
+    ("#7db1f7", "#f2ab68", "#74cf9c", "#e58dcd", "#70cbdb", "#d9c264", "#ab98f2", "#e59aa4"),
+    "#a2a9b0",
+)
+
+
+def draw(members: pd.DataFrame, times: pd.DataFrame, total: str, theme: str | None) -> Any:
+    """Both halves as matplotlib axes. `members` and `times` are those of the accessor; `total` is said above the left."""
+    pyplot = _pyplot()
+    look = _look(pyplot, theme)
+    height = 1.35 + 0.42 * max(len(members), 2)
+    figure, (left, right) = pyplot.subplots(
+        1, 2, sharey=True, figsize=(10.5, height), facecolor=look.ground, layout="constrained", width_ratios=(2, 3)
+    )
+    rows = _rows(members, look)
+    _costs(left, members, rows, look)
+    single = times["run"].nunique() <= 1
+    (_lanes if single else _spread)(right, times, rows, look)
+    _title(left, "Cost", total, look)
+    _title(right, "Time", "pale: until the first text" if single else "each call, and their median", look)
+    _frame(left, [row.label for row in rows.values()], look)
+    _frame(right, None, look)
+    right.set_xlabel("seconds since the run's start" if single else "seconds", color=look.dim, fontsize=9)
+    left.set_xlabel("USD", color=look.dim, fontsize=9)
+    return left, right
+
+
+class _Row(NamedTuple):
+    y: int
+    label: str
+    colour: str
+
+
+def _rows(members: pd.DataFrame, look: Theme) -> dict[tuple[str, str], _Row]:
+    """(role, label) -> where and in which colour it is drawn."""
+    rows: dict[tuple[str, str], _Row] = {}
+    for y, (label, role) in enumerate(zip(members.index, members["role"], strict=True)):
+        name = clean.line(str(label))
+        name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+        judge = role == "judge"
+        shown = f"judge · {name}" if judge and "judge" not in name.lower() else name
+        rows[str(role), str(label)] = _Row(y, shown, look.judge if judge else look.members[y % len(look.members)])
+    return rows
+
+
+def _costs(axes: Any, members: pd.DataFrame, rows: dict[tuple[str, str], _Row], look: Theme) -> None:
+    known = [float(c) for c in members["cost_usd"].dropna()]
+    most = max(known, default=0.0) or 1.0
+    for row, cost, unpriced in zip(rows.values(), members["cost_usd"], members["unpriced"], strict=True):
+        value = 0.0 if cost is None or cost != cost or str(cost) == "<NA>" else float(cost)
+        axes.barh(row.y, value, height=0.56, color=row.colour, linewidth=0)
+        said = "unknown" if str(cost) == "<NA>" else f"{'≥ ' if unpriced else ''}{_usd(value)}"
+        axes.text(value + most * 0.02, row.y, said, va="center", fontsize=9, color=look.text, parse_math=False)
+    axes.set_xlim(0, most * 1.32)
+
+
+def _lanes(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], look: Theme) -> None:
+    """One run: when each call waited and when it wrote."""
+    for call in times.to_dict("records"):
+        row = rows[str(call["role"]), str(call["label"])]
+        start, first, end = (None if str(call[n]) == "<NA>" else call[n] for n in ("start_s", "first_text_s", "end_s"))
+        if end is None:
+            continue
+        first = end if first is None else first
+        axes.barh(row.y, first - start, left=start, height=0.56, color=row.colour, alpha=0.28, linewidth=0)
+        axes.barh(row.y, end - first, left=first, height=0.56, color=row.colour, linewidth=0)
+        axes.text(end, row.y, f" {words.seconds(end - start)}", va="center", fontsize=9, color=look.text)
+    ends = [float(e) for e in times["end_s"].dropna()]
+    axes.set_xlim(0, (max(ends, default=0.0) or 1.0) * 1.14)
+
+
+def _spread(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], look: Theme) -> None:
+    """Several runs: how long each call took, and the median."""
+    longest = 0.0
+    for (role, label), row in rows.items():
+        mine = times[(times["role"] == role) & (times["label"] == label)]
+        took = [float(s) for s in (mine["end_s"] - mine["start_s"]).dropna()]
+        if not took:
+            continue
+        offsets = [row.y + 0.2 * ((n * 0.618) % 1 - 0.5) for n in range(len(took))]
+        faint = 0.35 if len(took) > _MANY else 0.65
+        axes.scatter(took, offsets, s=16, color=row.colour, alpha=faint, linewidths=0)
+        middle = sorted(took)[len(took) // 2] if len(took) % 2 else sum(sorted(took)[len(took) // 2 - 1 :][:2]) / 2
+        axes.vlines(middle, row.y - 0.3, row.y + 0.3, color=look.text, linewidth=1.6)
+        axes.text(middle, row.y - 0.34, words.seconds(middle), ha="center", va="bottom", fontsize=8, color=look.text)
+        longest = max(longest, *took)
+    axes.set_xlim(0, (longest or 1.0) * 1.1)
+
+
+def _frame(axes: Any, labels: list[str] | None, look: Theme) -> None:
+    """Calm: no box, a thin grid for the eye, names instead of numbers."""
+    axes.set_facecolor(look.ground)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    axes.tick_params(length=0, colors=look.dim, labelsize=9)
+    axes.xaxis.grid(visible=True, color=look.line, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.locator_params(axis="x", nbins=5)
+    if labels is not None:
+        axes.set_yticks(range(len(labels)), labels, fontsize=10, color=look.text)
+        axes.set_ylim(len(labels) - 0.45, -0.6)
+        for tick in axes.get_yticklabels():
+            tick.set_parse_math(False)  # a model's name may hold dollars
+
+
+def _title(axes: Any, title: str, more: str, look: Theme) -> None:
+    axes.set_title(title, loc="left", fontsize=11, fontweight="semibold", color=look.text, pad=9)
+    axes.set_title(more, loc="right", fontsize=9, color=look.dim, pad=9, parse_math=False)
+
+
+def _usd(value: float) -> str:
+    places = 2 if not value else min(8, max(2, 2 - int(f"{value:e}".partition("e")[2])))
+    return f"${value:.{places}f}"
+
+
+def _look(pyplot: Any, theme: str | None) -> Theme:
+    if theme not in (None, "light", "dark"):
+        raise UserError(f"theme is 'light' or 'dark', not {theme!r}.")
+    if theme is not None:
+        return DARK if theme == "dark" else LIGHT
+    import matplotlib.colors  # noqa: PLC0415  it is loaded
+
+    red, green, blue = matplotlib.colors.to_rgb(pyplot.rcParams["figure.facecolor"])
+    return DARK if 0.3 * red + 0.6 * green + 0.1 * blue < 0.5 else LIGHT
+
+
+def _pyplot() -> Any:
+    try:
+        # Imported here: it takes half a second, and a picture is asked for seldom.
+        import matplotlib.pyplot as pyplot  # noqa: PLC0415, PLR0402
+    except ImportError:
+        raise UserError("The picture needs matplotlib: run `%pip install matplotlib` and try again.") from None
+    return pyplot
