@@ -36,14 +36,15 @@ class Cost(NamedTuple):
             f"{'≥ ' if self.unpriced else ''}${self.usd:f} ({words.plural(self.calls, 'call')}{left_out}{listed}{play})"
         )
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Fusion:
     """What a frame's calls cost and took, member by member; a picture of it; files that are safe to open.
 
-    `cost()`, `by_member()`, `timeline()`, `plot()`, `to_csv()`, `to_excel()`. Works on parts of a frame and on frames of
-    several runs put together.
+    `cost()`, `by_member()`, `timeline()`, `plot()`, `to_csv()`, `to_excel()`. Works on parts of a frame, and on frames
+    of several runs put together.
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -106,8 +107,9 @@ class Fusion:
         """The sum; to the last digit of the services' own decimals where the frame is a whole run and keeps them."""
         total = _sum(known)
         held = self._frame.attrs.get("total_cost_usd")
-        whole = isinstance(held, str) and self._frame["run"].nunique() == 1
-        return Decimal(held) if whole and float(Decimal(str(held))) == float(total) else total
+        if not isinstance(held, str) or self._frame["run"].nunique() != 1:
+            return total
+        return exact if float(exact := Decimal(held)) == float(total) else total
 
     def _run_times(self, run: Any, part: pd.DataFrame) -> pd.DataFrame:
         attrs = self._frame.attrs

@@ -53,8 +53,9 @@ def to_csv(frame: pd.DataFrame, path: Any = None, **options: Any) -> str | None:
 def to_excel(frame: pd.DataFrame, path: Any, writer_of: Any, *, sheet_name: str = "fusion", **options: Any) -> None:
     """`DataFrame.to_excel` with every text written as a text, whatever it begins with, and marked as one.
 
-    `writer_of` is `pandas.ExcelWriter`. Takes the options of `DataFrame.to_excel`; `index` is off by default. Texts of more than 32,767 characters are cut,
-    which is said at their end. Raises `UserError` where neither xlsxwriter nor openpyxl is installed.
+    Takes the options of `DataFrame.to_excel`; `index` is off by default. Texts of more than 32,767 characters are cut,
+    which is said at their end. `writer_of` is `pandas.ExcelWriter`. Raises `UserError` where neither xlsxwriter nor
+    openpyxl is installed.
     """
     if isinstance(path, (str, Path)) and Path(path).suffix.lower() not in (".xlsx", ".xlsm"):
         raise UserError(f"An Excel file ends in .xlsx: {Path(path).name!r} does not.")
@@ -76,8 +77,7 @@ def _mapped(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
     safe = frame.copy()
     for place, kind in enumerate(frame.dtypes):
         if kind.kind not in "biufcmM":
-            column = frame.iloc[:, place].astype(object).map(changed, na_action="ignore")
-            safe.isetitem(place, column)
+            safe.isetitem(place, frame.iloc[:, place].astype(object).map(changed, na_action="ignore").array)
     safe.columns = safe.columns.map(changed)
     if safe.index.dtype.kind == "O":
         safe.index = safe.index.map(changed)

@@ -45,11 +45,11 @@ DARK = Theme(
 
 
 def draw(members: pd.DataFrame, times: pd.DataFrame, total: str, theme: str | None) -> Any:
-    """Both halves as matplotlib axes. `members` and `times` are those of the accessor; `total` is said above the left."""
+    """Both halves as matplotlib axes. `members`, `times`: the accessor's tables; `total` stands above the left one."""
     pyplot = _pyplot()
     look = _look(pyplot, theme)
     height = 1.35 + 0.42 * max(len(members), 2)
-    figure, (left, right) = pyplot.subplots(
+    _, (left, right) = pyplot.subplots(
         1, 2, sharey=True, figsize=(10.5, height), facecolor=look.ground, layout="constrained", width_ratios=(2, 3)
     )
     rows = _rows(members, look)
@@ -87,10 +87,10 @@ def _costs(axes: Any, members: pd.DataFrame, rows: dict[tuple[str, str], _Row], 
     known = [float(c) for c in members["cost_usd"].dropna()]
     most = max(known, default=0.0) or 1.0
     for row, cost, unpriced in zip(rows.values(), members["cost_usd"], members["unpriced"], strict=True):
-        value = 0.0 if cost is None or cost != cost or str(cost) == "<NA>" else float(cost)
-        axes.barh(row.y, value, height=0.56, color=row.colour, linewidth=0)
-        said = "unknown" if str(cost) == "<NA>" else f"{'≥ ' if unpriced else ''}{_usd(value)}"
-        axes.text(value + most * 0.02, row.y, said, va="center", fontsize=9, color=look.text, parse_math=False)
+        value = _known(cost)
+        axes.barh(row.y, value or 0.0, height=0.56, color=row.colour, linewidth=0)
+        said = "unknown" if value is None else f"{'≥ ' if unpriced else ''}{_usd(value)}"
+        axes.text((value or 0.0) + most * 0.02, row.y, said, va="center", fontsize=9, color=look.text, parse_math=False)
     axes.set_xlim(0, most * 1.32)
 
 
@@ -98,8 +98,8 @@ def _lanes(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], lo
     """One run: when each call waited and when it wrote."""
     for call in times.to_dict("records"):
         row = rows[str(call["role"]), str(call["label"])]
-        start, first, end = (None if str(call[n]) == "<NA>" else call[n] for n in ("start_s", "first_text_s", "end_s"))
-        if end is None:
+        start, first, end = (_known(call[name]) for name in ("start_s", "first_text_s", "end_s"))
+        if start is None or end is None:
             continue
         first = end if first is None else first
         axes.barh(row.y, first - start, left=start, height=0.56, color=row.colour, alpha=0.28, linewidth=0)
@@ -144,8 +144,13 @@ def _frame(axes: Any, labels: list[str] | None, look: Theme) -> None:
 
 
 def _title(axes: Any, title: str, more: str, look: Theme) -> None:
-    axes.set_title(title, loc="left", fontsize=11, fontweight="semibold", color=look.text, pad=9)
+    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.text, pad=9)
     axes.set_title(more, loc="right", fontsize=9, color=look.dim, pad=9, parse_math=False)
+
+
+def _known(value: Any) -> float | None:
+    """A figure, or `None` for `<NA>`."""
+    return None if str(value) in ("<NA>", "nan", "None") else float(value)
 
 
 def _usd(value: float) -> str:
