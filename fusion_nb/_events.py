@@ -171,7 +171,7 @@ def from_json(data: Mapping[str, Any]) -> Event:
         raise ValueError(f"This run is of schema {data['v']}, this fusion_nb reads up to {SCHEMA}: upgrade to read it.")
     try:
         return typing.cast(Event, _build(kind, data))
-    except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
         raise ValueError(f"Not a {kind.__name__}: {error}") from error
 
 

@@ -12,8 +12,7 @@ def test_the_cap_holds_under_a_race() -> None:
     budget, granted = Budget(Decimal("1.00")), []
 
     def race() -> None:
-        for _ in range(50):
-            granted.append(budget.reserve(Decimal("0.01")))
+        granted.extend(budget.reserve(Decimal("0.01")) for _ in range(50))
 
     threads = [threading.Thread(target=race) for _ in range(64)]
     for thread in threads:

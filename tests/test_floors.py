@@ -66,7 +66,7 @@ def test_imports_go_down_only(path: Path) -> None:
     """A file imports from lower floors and its own room alone: never upwards, never sideways."""
     here = home(path)
     for module, typing_only in imports(path):
-        if module.split(".")[0] != "fusion_nb" or typing_only and here == "__init__":
+        if module.split(".")[0] != "fusion_nb" or (typing_only and here == "__init__"):
             continue
         there = room(module)
         assert there == here or floor(there) < floor(here), f"{path.name} ({here}) climbs to {module}"

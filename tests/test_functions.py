@@ -47,7 +47,9 @@ def test_a_function_that_raises_is_one_row() -> None:
 def test_a_function_that_hangs_does_not_hang_the_run() -> None:
     """A blocked thread is left behind at the timeout; the run ends."""
     began = time.monotonic()
-    result = fusion_nb.fuse("Hi", [lambda p: time.sleep(3), lambda p: "fine"], "best-of", judge="demo:judge", timeout=0.3)
+    result = fusion_nb.fuse(
+        "Hi", [lambda p: time.sleep(3), lambda p: "fine"], "best-of", judge="demo:judge", timeout=0.3
+    )
     assert time.monotonic() - began < 2.5
     assert result.replies[0].status == "timeout"
 

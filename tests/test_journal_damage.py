@@ -109,10 +109,9 @@ def test_random_damage_never_raises(seed: int) -> None:
     assert [row.run for row in index.runs()] == [healthy]
 
 
-@pytest.mark.parametrize("path", FIXTURES, ids=lambda p: p.stem)
-def test_wrong_types_in_well_formed_lines(path: Path) -> None:
+def test_wrong_types_in_well_formed_lines() -> None:
     """A line of the right form with a value of another type is passed over or kept as text, never a traceback."""
-    events = recorded(path)
+    events = recorded(Path(__file__).parent / "fixtures/runs/unread.jsonl")
     run, file = written(events)
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     for place, row in enumerate(rows):

@@ -56,8 +56,8 @@ def test_the_frame_is_bound_and_silenced(shell: Shell) -> None:
 
 def test_the_line_magic_takes_the_prompt_as_it_stands(shell: Shell) -> None:
     """`%fuse` needs no quoting; its options may come first or last."""
-    shell.run("%fuse -q --pool demo What's \"this\", then?")
-    assert fusion_nb.last().prompt == "What's \"this\", then?"  # type: ignore[union-attr]
+    shell.run('%fuse -q --pool demo What\'s "this", then?')
+    assert fusion_nb.last().prompt == 'What\'s "this", then?'  # type: ignore[union-attr]
     shell.run("x = 7")
     shell.run("%fuse Is {x} prime? {y} --pool demo -q")
     assert fusion_nb.last().prompt == "Is 7 prime? {y}"  # type: ignore[union-attr]
@@ -158,7 +158,14 @@ def test_the_key_goes_out_once_and_appears_nowhere(
     result = fusion_nb.last()
     assert result is not None
     assert [r.status for r in result.replies] == ["ok", "error", "ok", "ok"]
-    for seen in (ran.text, repr(ran.outputs), repr(result), result.to_html(), result.frame().to_csv(), repr(result.replies)):
+    for seen in (
+        ran.text,
+        repr(ran.outputs),
+        repr(result),
+        result.to_html(),
+        result.frame().to_csv(),
+        repr(result.replies),
+    ):
         assert key not in seen
 
 

@@ -55,7 +55,9 @@ def test_a_recorded_debate_is_replayed(replay: Replay) -> None:
     assert said == {(r, a): recordings.debate_reply(index, a, r) for r in range(2) for a in range(2)}
     assert [r.round for r in result.candidates] == [1, 1]
     assert result.answer in said.values()
-    others = [m["messages"][-1]["content"] for m in replay.requests() if "DEBATE ROUND 1" in m["messages"][-1]["content"]]
+    others = [
+        m["messages"][-1]["content"] for m in replay.requests() if "DEBATE ROUND 1" in m["messages"][-1]["content"]
+    ]
     first_lines = [said[0, a].splitlines()[0] for a in range(2)]
     assert sum(line in text for text in others[-2:] for line in first_lines) >= 2
 

@@ -39,6 +39,12 @@ class Cost(NamedTuple):
     def __repr__(self) -> str:
         return str(self)
 
+    @property
+    def short(self) -> str:
+        """The total in a few words."""
+        total = "unknown" if self.usd is None else f"{'≥ ' if self.unpriced else ''}{words.money(self.usd)}"
+        return f"{total}, {words.plural(self.calls, 'call')}{', play money (demo)' if self.demo else ''}"
+
 
 class Fusion:
     """What a frame's calls cost and took, member by member; a picture of it; files that are safe to open.
@@ -93,7 +99,7 @@ class Fusion:
         Args:
             theme: `light` or `dark`; `None` follows matplotlib's own style. Raises `UserError` without matplotlib.
         """
-        return plot.draw(self.by_member(), self.timeline(), str(self.cost()), theme)
+        return plot.draw(self.by_member(), self.timeline(), self.cost().short, theme)
 
     def to_csv(self, path: Any = None, **options: Any) -> str | None:
         """Like `DataFrame.to_csv`, but no text in it can act as a formula in a spreadsheet."""

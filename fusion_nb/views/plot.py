@@ -49,9 +49,10 @@ def draw(members: pd.DataFrame, times: pd.DataFrame, total: str, theme: str | No
     pyplot = _pyplot()
     look = _look(pyplot, theme)
     height = 1.35 + 0.42 * max(len(members), 2)
-    _, (left, right) = pyplot.subplots(
+    figure, (left, right) = pyplot.subplots(
         1, 2, sharey=True, figsize=(10.5, height), facecolor=look.ground, layout="constrained", width_ratios=(2, 3)
     )
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1, wspace=0.03)
     rows = _rows(members, look)
     _costs(left, members, rows, look)
     single = times["run"].nunique() <= 1
@@ -96,17 +97,24 @@ def _costs(axes: Any, members: pd.DataFrame, rows: dict[tuple[str, str], _Row], 
 
 def _lanes(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], look: Theme) -> None:
     """One run: when each call waited and when it wrote."""
+    taken: dict[int, list[float]] = {}
+    edge = {"height": 0.56, "edgecolor": look.ground, "linewidth": 1.2}  # so that one round is told from the next
+    last = 0.0
     for call in times.to_dict("records"):
         row = rows[str(call["role"]), str(call["label"])]
         start, first, end = (_known(call[name]) for name in ("start_s", "first_text_s", "end_s"))
         if start is None or end is None:
             continue
         first = end if first is None else first
-        axes.barh(row.y, first - start, left=start, height=0.56, color=row.colour, alpha=0.28, linewidth=0)
-        axes.barh(row.y, end - first, left=first, height=0.56, color=row.colour, linewidth=0)
-        axes.text(end, row.y, f" {words.seconds(end - start)}", va="center", fontsize=9, color=look.text)
-    ends = [float(e) for e in times["end_s"].dropna()]
-    axes.set_xlim(0, (max(ends, default=0.0) or 1.0) * 1.14)
+        axes.barh(row.y, first - start, left=start, color=row.colour, alpha=0.28, **edge)
+        axes.barh(row.y, end - first, left=first, color=row.colour, **edge)
+        taken.setdefault(row.y, []).append(end - start)
+        last = max(last, end)
+        if call["call"] == times.loc[(times["role"] == call["role"]) & (times["label"] == call["label"]), "call"].max():
+            many = f" in {len(taken[row.y])} calls" if len(taken[row.y]) > 1 else ""
+            said = f" {words.seconds(sum(taken[row.y]))}{many}"
+            axes.text(end, row.y, said, va="center", fontsize=9, color=look.text)
+    axes.set_xlim(0, (last or 1.0) * 1.16)
 
 
 def _spread(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], look: Theme) -> None:

@@ -49,7 +49,13 @@ class Lab:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         settings = ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}", f"--IdentityProvider.token={TOKEN}"]
-        quiet = ["--no-browser", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--ServerApp.open_browser=False", "--LabApp.news_url=None", "--ServerApp.port_retries=0"]
+        quiet = [
+            "--no-browser",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--ServerApp.open_browser=False",
+            "--LabApp.news_url=None",
+            "--ServerApp.port_retries=0",
+        ]
         news = {"fetchNews": "false", "checkForUpdates": False}
         (self._settings("apputils-extension") / "notification.jupyterlab-settings").write_text(json.dumps(news))
         self._log = (folder / "lab.log").open("w")
