@@ -53,8 +53,8 @@ def fold(state: S, event: Event) -> S:
             return replace(state, verdict=event.verdict)
         case RunStarted():
             kept = ("run", "when", "prompt", "mode", "then", "pool", "judge", "seed", "params", "limits", "notes")
-            more = ("criteria", "max_rounds", "of")
-            return replace(state, **{f: getattr(event, f) for f in (*kept, *more)})
+            also = ("criteria", "max_rounds", "of")
+            return replace(state, **{f: getattr(event, f) for f in (*kept, *also)})
         case RunEnded():
             notes = (*state.notes, *event.notes)
             return replace(state, status=event.status, error=event.error, seconds=event.at, notes=notes)

@@ -94,7 +94,7 @@ def test_random_damage_never_raises(seed: int) -> None:
                 data[at:at] = rng.randbytes(rng.randint(1, 50))
             case 3:
                 # Well-formed, and not of the types it should be.
-                data[at:at] = rng.choice([b'null', b'"x"', b"-1", b"[]", b"{}", b"1e999", b"NaN", b"99999999999"])
+                data[at:at] = rng.choice([b"null", b'"x"', b"-1", b"[]", b"{}", b"1e999", b"NaN", b"99999999999"])
     file.write_bytes(data)
     healthy, _ = written(tiny(new_run()))
     try:

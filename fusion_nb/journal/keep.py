@@ -108,7 +108,9 @@ def crashed() -> list[str]:
     """
     newest = list(entries(_NOTICED).values())[::-1]
     since = f"{datetime.now(UTC) - _RECENT:%Y%m%dT%H%M%S}"
-    dead = [entry.run for entry in newest if entry.run >= since and not _ended(entry) and not is_under_way(entry.path)]
+    recent = [entry for entry in newest if entry.run >= since]
+    # In this order: one that ends between the two looks has not crashed.
+    dead = [entry.run for entry in recent if not is_under_way(entry.path) and not _ended(entry)]
     if not dead:
         return []
     read_ = {entry.run: _read(entry) for entry in newest}

@@ -130,7 +130,7 @@ def _read(texts: Sequence[str], ref: Ref, past: Sequence[Past]) -> Range[int]:
     if ratio is None:
         return rough
     chars = sum(map(len, texts))
-    own = Range(int(chars * ratio.low * 0.9), int(chars * ratio.high * 1.1) + 2)
+    own = Range(int(chars * ratio.low * 0.9), int(chars * ratio.high * 1.1) + PER_MESSAGE * len(texts))
     both = Range(max(rough.low, own.low), min(rough.high, own.high))
     # Where the two contradict each other, this text is of another kind than the past ones: both may be wrong.
     return both if both.low <= both.high else Range(min(rough.low, own.low), max(rough.high, own.high))
@@ -158,7 +158,7 @@ def _written(past: Sequence[Past], others: Sequence[Past], limit: int, least: in
     else:
         strangers = usual([p.completion_tokens for p in others if p.completion_tokens is not None])
         found = Range(strangers.low / _STRANGER, strangers.high * _STRANGER) if strangers else None
-        basis = "other models' past calls" if found else "no past calls: up to the limit"
+        basis = "other models' past calls" if found else f"no past calls: up to {limit:,} tokens"
     tokens_ = whole(found) or Range(least, limit)
     return Range(min(tokens_.low, limit), min(tokens_.high, limit)), basis
 
@@ -210,7 +210,7 @@ def _problems(known: Known, calls: Sequence[Call]) -> list[Problem]:
             verb = "will not fit" if certain else "may not fit"
             size = f"{call.prompt.low:,} to {call.prompt.high:,} tokens"
             room = "" if certain else f", and up to {call.limit:,} for its answer"
-            said = f"The prompt {verb} {who}: it is {size}{room}, and {call.ref.model} holds {holds:,}."
+            said = f"The prompt {verb} {who}: it has {size}{room}, and {call.ref.model} holds {holds:,}."
             return [Problem(call.ref.name, certain, said)]
     return []
 
