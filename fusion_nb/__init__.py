@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fusion_nb._version import __version__
+from fusion_nb._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -16,20 +16,22 @@ if TYPE_CHECKING:
     from fusion_nb._errors import FusionError, RunFailed, UserError
     from fusion_nb._result import FusionResult
     from fusion_nb.api import afuse, fuse, last, models, stream
+    from fusion_nb.history import load, rejudge, resume, runs
 
 __all__ = [
     "FusionError",
     "FusionResult",
     "RunFailed",
     "UserError",
-    "__version__",
     "afuse",
     "fuse",
     "last",
-    "load_ipython_extension",
+    "load",
     "models",
+    "rejudge",
+    "resume",
+    "runs",
     "stream",
-    "unload_ipython_extension",
 ]
 
 # Names are fetched when first used, so that `%load_ext fusion_nb` costs a notebook next to nothing.
@@ -41,7 +43,11 @@ _HOMES = {
     "afuse": "api",
     "fuse": "api",
     "last": "api",
+    "load": "history",
     "models": "api",
+    "rejudge": "history",
+    "resume": "history",
+    "runs": "history",
     "stream": "api",
 }
 
@@ -59,7 +65,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """`%load_ext fusion_nb`: registers `%%fuse`, `%fuse`, `%fuse_models`, their configuration and Tab."""
+    """`%load_ext fusion_nb`: registers `%%fuse`, `%fuse`, `%fuse_models`, `%fuse_runs`, their configuration and Tab."""
     importlib.import_module("fusion_nb.magic").load(shell)
 
 

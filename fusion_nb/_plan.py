@@ -43,6 +43,8 @@ class Wish:
     key_env: str | None = None
     aliases: Mapping[str, str] | None = None
     services: Mapping[str, Mapping[str, str]] | None = None
+    journal: bool = True
+    replay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Cast:
     pool: tuple[Ref, ...]
     judge: Ref | None
     notes: tuple[str, ...] = ()
+    also: str = ""
+    """See `RunStarted.also`."""
 
 
 def plan(wish: Wish, cast_of: Cast, price: Callable[[Ref, str, Usage], Decimal | None]) -> Order:
@@ -70,6 +74,7 @@ def plan(wish: Wish, cast_of: Cast, price: Callable[[Ref, str, Usage], Decimal |
         limits=_limits(wish, len(cast_of.pool)),
         seed=random.SystemRandom().randrange(2**31) if wish.seed is None else wish.seed,
         notes=cast_of.notes,
+        also=cast_of.also,
     )
     _affordable(order, price)
     return order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -16,12 +17,13 @@ from fusion_nb.money import prices
 from fusion_nb.providers import catalogue, demo, keys, kin, services
 from fusion_nb.providers.demo.models import find as find_demo
 from fusion_nb.providers.function import SERVICE as PYTHON
-from fusion_nb.providers.function import FunctionProvider, is_async
+from fusion_nb.providers.function import FunctionProvider, is_async, name_of
 from fusion_nb.providers.services import SERVICES, Service
 from fusion_nb.run import loop
 from fusion_nb.run.order import Order, Provider, Tools
 
 if TYPE_CHECKING:
+    from fusion_nb.providers.generation import Generation
     from fusion_nb.providers.http import Http
 
 # `providers.http` loads the HTTP client (0.2 s): it is imported when there is something to send.
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT_POOL = ("claude", "gemini", "gpt")
 OWN_SERVICE = "custom"
+_JUDGE = " (judge)"
 DEMO_POOL = tuple(Ref(demo.SERVICE, name.partition(":")[2], name) for name in demo.MEMBERS)
 DEMO_JUDGE = Ref(demo.SERVICE, demo.JUDGE.partition(":")[2], demo.JUDGE)
 
@@ -51,11 +54,40 @@ class Session:
         """The pool and the judge, every name resolved. Raises `UserError` where one cannot be asked."""
         pool, notes = self._pool()
         judge = self._judge(pool) if len(pool) > 1 else None
-        for ref in dict.fromkeys((*pool, *([judge] if judge else []))):
-            self._check_key(ref)
+        self.check((*pool, *([judge] if judge else [])))
         if judge is not None:
             notes += _kin_notes(judge, pool)
-        return Cast(pool, judge, tuple(notes))
+        return Cast(pool, judge, tuple(notes), self._fingerprint(pool, judge))
+
+    def know(self, functions: Sequence[Callable[..., Any]]) -> None:
+        """Take Python functions back that an earlier run had as members or judge: its record has only their names."""
+        for fn in functions:
+            self._functions[name_of(fn)] = self._functions[f"{name_of(fn)}{_JUDGE}"] = fn
+
+    def check(self, refs: Sequence[Ref]) -> None:
+        """Raise `UserError` where one of these cannot be asked: no key, no such service, no such function."""
+        for ref in refs:
+            self._check_key(ref)
+
+    def resolve(self, asked: Sequence[Member]) -> tuple[Ref, ...]:
+        """The refs of some more members."""
+        return tuple(self._keep(member) for member in self._resolve(asked))
+
+    def judge_named(self, name: Member) -> Ref:
+        """The one model `name` stands for."""
+        found = self._resolve([name])
+        if len(found) != 1:
+            raise UserError(f"The judge is one model, and {name!r} names {len(found)}.")
+        return self._keep(found[0], judge=True)
+
+    async def generation(self, ref: Ref, generation_id: str) -> Generation | None:
+        """What the service kept of a call, by its generation id; awaited on the engine's loop."""
+        from fusion_nb.providers.generation import fetch
+
+        if ref.service == demo.SERVICE:
+            return await fetch(_http(), replace(DEMO_SERVICE, base_url=demo.base_url()), None, generation_id)
+        service = self._service(ref)
+        return await fetch(_http(), service, keys.bind(service), generation_id)
 
     @property
     def needs_callers_loop(self) -> bool:
@@ -127,17 +159,14 @@ class Session:
 
     def _judge(self, pool: tuple[Ref, ...]) -> Ref:
         if self._wish.judge is not None:
-            found = self._resolve([self._wish.judge])
-            if len(found) != 1:
-                raise UserError(f"The judge is one model, and {self._wish.judge!r} names {len(found)}.")
-            return self._keep(found[0], judge=True)
+            return self.judge_named(self._wish.judge)
         return kin.default_judge(pool, keys.have, demo=DEMO_JUDGE, services=self._own)
 
     def _keep(self, member: catalogue.Member, *, judge: bool = False) -> Ref:
         """The member's ref. A function is kept under its label: a journal or a frame cannot hold it."""
         if isinstance(member, Ref):
             return member
-        ref = replace(member.ref, label=f"{member.ref.label} (judge)") if judge else member.ref
+        ref = replace(member.ref, label=f"{member.ref.label}{_JUDGE}") if judge else member.ref
         self._functions[ref.label] = member.fn
         return ref
 
@@ -153,8 +182,19 @@ class Session:
     def _check_key(self, ref: Ref) -> None:
         if ref.service == demo.SERVICE and find_demo(ref.model) is None:
             raise UserError(f"The demo has no model {ref.model!r}: it has {', '.join(demo.MEMBERS)} and {demo.JUDGE}.")
+        if ref.service == PYTHON and ref.label not in self._functions:
+            raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
         if ref.service not in (PYTHON, demo.SERVICE):
             keys.bind(self._service(ref))
+
+    def _fingerprint(self, pool: Sequence[Ref], judge: Ref | None) -> str:
+        """What names leave open: a service moved to another address, a function with other code, is not the same."""
+        asked = {ref.service for ref in (*pool, *([judge] if judge else []))}
+        own = {name: row.base_url for name, row in self._own.items() if name in asked}
+        code = {name: _code(fn) for name, fn in self._functions.items()}
+        if not own and not code:
+            return ""
+        return hashlib.sha256(repr((sorted(own.items()), sorted(code.items()))).encode()).hexdigest()
 
     def _service(self, ref: Ref) -> Service:
         return services.known(ref.service, self._own)
@@ -173,6 +213,12 @@ class Session:
             return ChatProvider(replace(DEMO_SERVICE, base_url=demo.base_url()), _http())
         service = self._service(ref)
         return ChatProvider(service, _http(), keys.bind(service))
+
+
+def _code(fn: Callable[..., Any]) -> str:
+    """What a function does, as far as it can be compared: its own code, not what it calls."""
+    found = getattr(fn, "__code__", None)
+    return repr((found.co_code, found.co_consts, found.co_names)) if found else repr(type(fn))
 
 
 def _own_services(wish: Wish) -> Mapping[str, Service]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,10 +14,13 @@ from fusion_nb._events import Event
 from fusion_nb._plan import Wish, plan
 from fusion_nb._result import FusionResult
 from fusion_nb._session import DEMO_JUDGE, DEMO_POOL, Session
+from fusion_nb.journal import index, past, rows
+from fusion_nb.journal.writer import Journal
 from fusion_nb.providers import aliases as builtin
 from fusion_nb.providers import catalogue, keys
 from fusion_nb.run import loop
 from fusion_nb.run.engine import Engine
+from fusion_nb.run.order import Order, started
 from fusion_nb.run.record import Record
 
 if TYPE_CHECKING:
@@ -49,6 +53,8 @@ def fuse(
     key_env: str | None = None,
     aliases: Mapping[str, str] | None = None,
     services: Mapping[str, Mapping[str, str]] | None = None,
+    journal: bool = True,
+    replay: bool = False,
     progress: Progress | None = None,
 ) -> FusionResult:
     """Ask every member of `pool` in parallel; let the judge turn their candidates into one answer.
@@ -74,6 +80,8 @@ def fuse(
         allow_unpriced: ask models of unknown price although `max_cost` is set.
         base_url, key_env: a chat-completions service of your own, and the variable that holds its key.
         aliases, services: names of your own; see `%config Fuse`.
+        journal: keep the run's record on disk, so that a crash loses nothing that was paid (`runs()`, `load()`).
+        replay: serve the very same request (prompt, pool, judge, mode, parameters) from the journal where it is there.
         progress: called on this thread with the result so far while the run goes on, and once at its end.
 
     Returns:
@@ -83,38 +91,61 @@ def fuse(
         UserError: the request cannot be sent as written; nothing was sent.
         RunFailed: every member failed; `.result` has a row for each.
     """
-    wish = {k: v for k, v in locals().items() if k != "progress"}
-    with stream(**wish) as run:
+    wish = Wish(**{k: v for k, v in locals().items() if k != "progress"})
+    session, order = _planned(wish)
+    if (held := _replayed(wish, order)) is not None:
+        return _checked(held)
+    with Run(session, order, journal=wish.journal) as run:
         return run.finish(progress)
 
 
 async def afuse(prompt: str, pool: str | Sequence[Member] | None = None, **options: Any) -> FusionResult:
     """`fuse()` awaited: the caller's loop goes on turning. Takes the same options, without `progress`."""
-    run = stream(prompt, pool, **options)
-    return await run.wait()
+    wish = Wish(prompt=prompt, pool=pool, **options)
+    session, order = _planned(wish)
+    if (held := _replayed(wish, order)) is not None:
+        return _checked(held)
+    return await Run(session, order, journal=wish.journal).wait()
 
 
 def stream(prompt: str, pool: str | Sequence[Member] | None = None, **options: Any) -> Run:
-    """Start a run and iterate its events. Takes the same options as `fuse()`, without `progress`.
+    """Start a run and iterate its events. Takes the same options as `fuse()`, without `progress` and `replay`.
 
     >>> with stream("Why is the sky blue?", pool="demo") as run:
     ...     for event in run:
     ...         print(event)
     >>> run.result
     """
-    return Run(Wish(prompt=prompt, pool=pool, **options))
+    wish = Wish(prompt=prompt, pool=pool, **options)
+    return Run(*_planned(wish), journal=wish.journal)
+
+
+def _planned(wish: Wish) -> tuple[Session, Order]:
+    session = Session(wish)
+    return session, plan(wish, session.cast, session.price)
+
+
+def _replayed(wish: Wish, order: Order) -> FusionResult | None:
+    """The journal's run of the very same request, where `replay` asks for it and there is one."""
+    same = index.find_same(rows.fingerprint(started(order, "", ""))) if wish.replay else None
+    if same is None:
+        return None
+    held = past.load(same, FusionResult())
+    said = (
+        f"From the journal: run {held.run} of {held.when[:16].replace('T', ' ')} UTC. Nothing was asked, nothing paid."
+    )
+    return replace(held, notes=(*held.notes, said))
 
 
 class Run:
     """A run under way: an iterator of its events, with the result so far and a way to stop it."""
 
-    def __init__(self, wish: Wish) -> None:
-        session = Session(wish)
-        order = plan(wish, session.cast, session.price)
-        self._turns = session.needs_callers_loop
-        record = Record(FusionResult())
+    def __init__(self, session: Session, order: Order, *, journal: bool = True) -> None:
         now = datetime.now(UTC)
         run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(5)}"
+        self._turns = session.needs_callers_loop
+        self._journal = Journal(run) if journal else None
+        record = Record(FusionResult(), self._journal)
         self._handle = loop.Handle(record, Engine(order, session.tools(order), record).run(run, now.isoformat()))
 
     def __iter__(self) -> Iterator[Event]:
@@ -132,7 +163,7 @@ class Run:
     @property
     def result(self) -> FusionResult:
         """Everything known so far; the finished result once the run has ended."""
-        return self._handle.state
+        return self._told(self._handle.state)
 
     @property
     def done(self) -> bool:
@@ -145,11 +176,17 @@ class Run:
     def finish(self, progress: Progress | None = None) -> FusionResult:
         """Wait for the end, showing `progress`. Raises `RunFailed` where every member failed."""
         drive = loop.drive_turning if self._turns else loop.drive
-        return _checked(drive(self._handle, progress))
+        see = None if progress is None else lambda state: progress(self._told(state))
+        return _checked(self._told(drive(self._handle, see)))
 
     async def wait(self) -> FusionResult:
         """Await the end on the caller's loop. Raises `RunFailed` where every member failed."""
-        return _checked(await self._handle.wait())
+        return _checked(self._told(await self._handle.wait()))
+
+    def _told(self, state: FusionResult) -> FusionResult:
+        """`state`, with a word where the journal could not keep it."""
+        trouble = self._journal.trouble if self._journal else None
+        return state if trouble is None else replace(state, notes=(*state.notes, trouble))
 
 
 def _checked(result: FusionResult) -> FusionResult:

@@ -16,6 +16,7 @@ FLOORS = [
     {"_plan"},
     {"_session"},
     {"api"},
+    {"history"},
     {"magic", "workbench"},
     {"__init__"},
 ]

@@ -1,7 +1,6 @@
 """All runs of the past: found, filtered, deleted and exported, from as many kernels at once as there are."""
 
 import json
-import os
 import sqlite3
 import stat
 import subprocess
@@ -338,7 +337,7 @@ def test_the_index_keeps_no_guess(own_home: Path) -> None:
     journal.close()
     assert index.runs()[0].status == "crashed"
     assert load(run, RunState()).status == "cancelled"
-    assert os.listdir(own_home / "runs") == [f"{run}.jsonl"]
+    assert [path.stem for path in (own_home / "runs").iterdir()] == [run]
 
 
 def test_a_run_that_ends_while_it_is_listed() -> None:

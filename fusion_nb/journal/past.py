@@ -61,8 +61,10 @@ def unreadable(error: OSError) -> UserError:
 def settled(run: str, past: lines.Past, state: S) -> S:
     """The state a file's events come to."""
     state, whole = folded(past.events, state)
-    if past.damaged or not whole or not state.run:
-        state = fold(state, _restarted(run, state))
+    damaged = past.damaged or not whole or (bool(past.events) and not state.run)
+    if damaged or not state.run:
+        # Without its first line, as where its kernel died in that, its id still tells when it began.
+        state = fold(state, _restarted(run, state, (DAMAGED,) if damaged else ()))
     return state if past.under_way else closed(state, past.events)
 
 
@@ -96,8 +98,8 @@ def _step(state: S, event: Event) -> tuple[S, bool]:
     return fold(state, event), not missing
 
 
-def _restarted(run: str, state: RunState) -> RunStarted:
-    """The first event again, with what is to be said of a damaged file; its own id where even that was lost."""
+def _restarted(run: str, state: RunState, notes: tuple[str, ...]) -> RunStarted:
+    """The first event again, with what is to be said of the file; made up from its id where even that was lost."""
     return RunStarted(
         run=state.run or run,
         when=state.when or when_of(run),
@@ -109,7 +111,7 @@ def _restarted(run: str, state: RunState) -> RunStarted:
         seed=state.seed,
         params=state.params,
         limits=state.limits,
-        notes=(*state.notes, DAMAGED),
+        notes=(*state.notes, *notes),
         criteria=state.criteria,
         max_rounds=state.max_rounds,
         of=state.of,

@@ -141,11 +141,16 @@ class _File:
         with contextlib.suppress(OSError):
             held = os.pread(self._fd, self._length, 0) if hasattr(os, "pread") else self.path.read_bytes()
             os.ftruncate(self._fd, self._length)
+            if not self._length:
+                self.path.unlink()
         self.close()
         return held[: self._length]
 
     def close(self) -> None:
-        lock.close(self._fd)
+        """Once: the number of a closed descriptor is soon somebody else's."""
+        if self._fd >= 0:
+            lock.close(self._fd)
+            self._fd = -1
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import inspect
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -14,6 +16,7 @@ from traitlets import Bool, Dict, Float, Int, List, Unicode
 
 from fusion_nb._errors import FusionError, RunFailed, UserError
 from fusion_nb._types import RunState
+from fusion_nb.journal.glance import suspicious
 from fusion_nb.magic import complete, line, options
 from fusion_nb.magic.interpolate import expand
 from fusion_nb.magic.show import screen
@@ -35,6 +38,12 @@ class Fuse(Magics):
     max_cost = Float(None, allow_none=True, help="USD a run may cost at most.").tag(config=True)
     max_tokens = Int(4096, help="Completion tokens of each call.").tag(config=True)
     timeout = Float(600.0, help="Seconds each call may take.").tag(config=True)
+    journal = Bool(True, help="Keep runs on disk: off, a crash loses what was paid, and nothing can be replayed.").tag(
+        config=True
+    )
+    replay = Bool(False, help="Serve an unchanged cell from the journal: Restart and run all costs nothing.").tag(
+        config=True
+    )
     quiet = Bool(False, help="Show nothing, only return the DataFrame.").tag(config=True)
     aliases = Dict(help='Names of your own: {"mini": "openai/gpt-4o-mini"}.').tag(config=True)
     services = Dict(help='Your own: {"corp": {"base_url": "https://...", "key_env": "CORP_KEY"}}.').tag(config=True)
@@ -58,6 +67,26 @@ class Fuse(Magics):
             raise error.with_traceback(None) from None
 
     @line_magic
+    def fuse_runs(self, line: str) -> Any:
+        """List past runs, newest first, as a DataFrame; words filter.
+
+        %fuse_runs p-value            those with the word in prompt, answer or members
+        %fuse_runs --delete RUN       delete one
+        %fuse_runs --purge-before 2026-01-31
+        %fuse_runs --export runs.jsonl [words]
+        """
+        match line.split():
+            case ["--delete", *named] if named:
+                return print(f"Deleted: {sum(_history().delete(run) for run in named)}.")
+            case ["--purge-before", day]:
+                return print(f"Deleted: {_history().purge_before(day)}.")
+            case ["--export", path, *words]:
+                return print(f"Exported: {_history().export(path, ' '.join(words))}.")
+            case [option, *_] if option.startswith("-"):
+                raise UserError(f"{line!r}: %fuse_runs takes words, --delete RUN, --purge-before DAY or --export FILE.")
+        return _history().runs(line)
+
+    @line_magic
     def fuse_models(self, words: str) -> Any:
         """List the models a pool can name, as a DataFrame. `%fuse_models gemini flash` keeps those with both words."""
         return _api().models(words, aliases=self.aliases, services=self.services)
@@ -69,12 +98,32 @@ class Fuse(Magics):
         parsed = type(self).fuse.parser.parse_args(given.options)
         if parsed.help:
             return print(type(self).fuse.parser.format_help())
-        prompt = self._prompt(given.rest, cell, raw=parsed.raw)
+        again = any(getattr(parsed, name) for name in options.AGAIN)
+        prompt = "" if again else self._prompt(given.rest, cell, raw=parsed.raw)
         bind = _name(parsed.out or given.bind)
-        frame = self._run(prompt, parsed, bind)
+        frame = self._run(functools.partial(self._ask, prompt, parsed, again=again), parsed, bind)
         return None if silent else frame
 
-    def _run(self, prompt: str, parsed: argparse.Namespace, bind: str | None) -> Any:
+    def _ask(self, prompt: str, parsed: argparse.Namespace, progress: Any, *, again: bool) -> Any:
+        """A new run, or a past one gone on with."""
+        arguments = self._arguments(parsed)
+        if not again:
+            return _api().fuse(prompt, **arguments, progress=progress)
+        given = options.values(parsed)
+        names = ("aliases", "services", "journal")
+        functions = [held for held in self._names.values() if inspect.isfunction(held)]
+        going = {name: arguments[name] for name in names} | {"functions": functions, "progress": progress}
+        past, run = _history(), parsed.rejudge or "last"
+        if parsed.resume:
+            return past.resume(parsed.resume, **going)
+        if parsed.add:
+            return past.add(run, [self._member(name.strip()) for name in parsed.add.split(",")], **going)
+        if parsed.retry:
+            return past.retry(run, **going)
+        chosen = {name: given[name] for name in ("judge", "mode") if name in given}
+        return past.rejudge(run, **chosen, **going)
+
+    def _run(self, ask: Callable[[Any], Any], parsed: argparse.Namespace, bind: str | None) -> Any:
         view = screen(self.shell, quiet=parsed.quiet or self.quiet)
         first_text = _OnFirstText()
 
@@ -83,7 +132,7 @@ class Fuse(Magics):
             first_text.see(state)
 
         try:
-            result = _api().fuse(prompt, **self._arguments(parsed), progress=see)
+            result = ask(see)
         except RunFailed as failed:
             view.finish(failed.result)
             self._bind(bind, failed.result.frame() if bind else None)
@@ -104,7 +153,7 @@ class Fuse(Magics):
     def _arguments(self, parsed: argparse.Namespace) -> dict[str, Any]:
         """The line's options over `%config Fuse`'s; a pool may name functions of this notebook."""
         given = options.values(parsed)
-        for name in ("judge", "mode", "criteria", "system", "max_cost", "max_tokens", "timeout"):
+        for name in ("judge", "mode", "criteria", "system", "max_cost", "max_tokens", "timeout", "journal", "replay"):
             if (default := getattr(self, name)) not in (None, ""):
                 given.setdefault(name, default)
         for name in ("system", "criteria"):
@@ -167,6 +216,13 @@ def _api() -> Any:
     return api
 
 
+def _history() -> Any:
+    """`fusion_nb.history`, likewise."""
+    from fusion_nb import history  # noqa: PLC0415
+
+    return history
+
+
 def _name(name: str | None) -> str | None:
     if name is not None and not name.isidentifier():
         raise UserError(f"-o takes the name of a variable, not {name!r}.")
@@ -181,6 +237,8 @@ def load(shell: InteractiveShell) -> None:
     names = sorted(options.VALUED | options.FLAGS)
     shell.Completer.custom_matchers.append(complete.matcher(names, magics.offers))
     shell.input_transformers_cleanup.append(line.keep_question)
+    if suspicious() and (said := _history().notice()):
+        print(said)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -190,6 +248,6 @@ def unload(shell: InteractiveShell) -> None:
     cleanup[:] = [held for held in cleanup if getattr(held, "__name__", "") != line.keep_question.__name__]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [held for held in matchers if getattr(held, "__name__", "") != "fuse_matcher"]
-    for kind, name in (("line", "fuse"), ("cell", "fuse"), ("line", "fuse_models")):
+    for kind, name in (("line", "fuse"), ("cell", "fuse"), ("line", "fuse_models"), ("line", "fuse_runs")):
         with contextlib.suppress(KeyError):
             del shell.magics_manager.magics[kind][name]

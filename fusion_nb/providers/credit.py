@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fusion_nb._errors import ProviderError
-from fusion_nb.providers.http import Http
-from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.plain import plain
 from fusion_nb.providers.services import Service
+
+if TYPE_CHECKING:
+    from fusion_nb.providers.http import Http
+    from fusion_nb.providers.keys import KeyAuth
 
 TIMEOUT = 5.0
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fusion_nb._errors import ProviderError
 from fusion_nb.money.outlook import Speed
 from fusion_nb.money.past import Range
-from fusion_nb.providers.http import Http
-from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.services import Service
+
+if TYPE_CHECKING:
+    from fusion_nb.providers.http import Http
+    from fusion_nb.providers.keys import KeyAuth
 
 TIMEOUT = 5.0
 _MAX_ENDPOINTS = 100

@@ -20,6 +20,9 @@ from fusion_nb.providers.reader import ReplyReader
 from fusion_nb.providers.sse import MAX_EVENT, ServerSentEvent, SSEDecoder
 
 _BAD_EVENTS = 3
+_BLANK = 4096
+"""Blank bytes before it is called a stream: they could go on for ever."""
+_BOM = b"\xef\xbb\xbf"
 _NAN = Decimal("NaN")
 
 
@@ -116,13 +119,18 @@ class ChatDecoder:
     def _sniff(self, data: bytes) -> bytes:
         """What kind of body this is, by its first byte: headers are often wrong about it. The bytes to decode."""
         self._body.append(data)
-        begin = b"".join(self._body)
-        start = begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        if not start:
+        begin = b"".join(self._body).removeprefix(_BOM)
+        marked = begin.startswith(_BOM)
+        while begin.startswith(_BOM):  # a gateway put its own before the service's: the first words hang on it
+            begin = begin.removeprefix(_BOM)
+        start = begin.lstrip()[:1]
+        if _BOM.startswith(begin[:3]) or (not start and len(begin) < _BLANK):
             return b""
-        if start in b"{[":
+        if marked:
+            self._reader.warn("extra_bom")
+        if start and start in b"{[":
             self._form = "json"
-        elif start in b"d:eir\xef" or (self._is_stream and start != b"<"):
+        elif start in b"d:eir" or (self._is_stream and start != b"<"):
             self._form = "sse"
         else:
             words = self._asked.clean(page(begin[:16384].decode(errors="replace")), 300)

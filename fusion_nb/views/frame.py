@@ -1,4 +1,4 @@
-"""A run as a pandas DataFrame: one row per call. The one place that imports pandas."""
+"""A run as a pandas DataFrame: one row per call. With the accessor, the one place that imports pandas."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Protocol, get_args
 
 import pandas as pd
 
+import fusion_nb.views.accessor  # noqa: F401  makes `df.fusion` known to pandas
 from fusion_nb._types import Ref, Reply, Role, RunState, Status
 from fusion_nb.views import clean
 from fusion_nb.views.ledger import model, speed
@@ -56,6 +57,23 @@ _MODEL_DTYPES: dict[str, Any] = {
 }
 
 
+_RUN_DTYPES: dict[str, Any] = {
+    "run": "string",
+    "when": "datetime64[ns, UTC]",
+    "prompt": "string",
+    "mode": "string",
+    "pool": "string",
+    "judge": "string",
+    "status": "string",
+    "cost_usd": "Float64",
+    "unpriced": "Int64",
+    "seconds": "Float64",
+    "calls": "Int64",
+    "failed": "Int64",
+    "of": "string",
+}
+
+
 def frame(state: RunState) -> pd.DataFrame:
     """One row per call, in call order; columns and dtypes as in `DTYPES`, in any phase of a run.
 
@@ -91,6 +109,23 @@ class Listed(Protocol):
 def models_frame(models: Iterable[Listed]) -> pd.DataFrame:
     """One row per model: `ref` names it in a pool; prices are USD per million tokens."""
     return _table([_model_row(listed) for listed in models], _MODEL_DTYPES)
+
+
+def runs_frame(runs: Iterable[Any]) -> pd.DataFrame:
+    """One row per past run, as `journal.rows.RunRow` has it."""
+    return _table([_run_row(row) for row in runs], _RUN_DTYPES)
+
+
+def _run_row(row: Any) -> dict[str, Any]:
+    held = {name: getattr(row, name, None) for name in _RUN_DTYPES}
+    return {
+        **held,
+        "when": pd.to_datetime(row.when, utc=True, errors="coerce"),
+        "prompt": clean.encodable(row.prompt),
+        "pool": ", ".join(clean.line(label) for label in row.pool),
+        "cost_usd": _float(row.cost),
+        "of": row.of or None,
+    }
 
 
 def _table(rows: list[dict[str, Any]], dtypes: Mapping[str, Any]) -> pd.DataFrame:
@@ -154,6 +189,7 @@ def _attrs(state: RunState) -> dict[str, Any]:
         "errors": {str(r.call): _plain(r.detail or r.error) for r in state.replies if r.detail or r.error},
         "labels": dict((state.verdict and state.verdict.labels) or state.labels),
         "seed": state.seed,
+        "started_s": {str(r.call): r.started for r in state.replies},
     }
 
 

@@ -18,12 +18,15 @@ class Column(NamedTuple):
 
 class Ledger(NamedTuple):
     columns: tuple[Column, ...]
+    """What each cell of a row is."""
     rows: list[list[str]]
     totals: list[str]
     caption: str
     """All of it in one line."""
 
 
+BRIEF = ("call", "name", "role", "status", "tokens in", "tokens out", "cost", "total")
+"""The columns there is room for on 80 columns."""
 COLUMNS = (
     Column("call", True),
     Column("name", False),
