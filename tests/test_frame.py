@@ -160,7 +160,7 @@ def test_the_sum_is_what_the_services_reported(costs: list[Decimal]) -> None:
     total = sum(costs, Decimal(0))
     assert Decimal(df.attrs["total_cost_usd"]) == total
     assert sum((Decimal(str(cost)) for cost in df.cost_usd), Decimal(0)) == total
-    assert round(df.cost_usd.sum(), 11) == round(float(total), 11)
+    assert df.cost_usd.sum() == pytest.approx(float(total), rel=1e-14)
 
 
 @pytest.mark.parametrize(

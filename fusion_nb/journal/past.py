@@ -71,7 +71,7 @@ def settled(run: str, past: lines.Past, state: S) -> S:
 def folded(events: Iterable[Event], state: S) -> tuple[S, bool]:
     """`state` after the events, and whether they fitted together; those that do not are passed over."""
     whole = True
-    for event in events:
+    for event in lines.gathered(events):
         try:
             state, fits = _step(state, event)
             whole = whole and fits

@@ -22,6 +22,7 @@ import fusion_nb
 from fusion_nb import _plan, _session
 from fusion_nb._events import Event
 from fusion_nb._types import Limits, Reply
+from tests.faults.listeners import TLS
 from tests.faults.row import Row
 
 KEY_ENV, WELL_ENV = "FAULT_KEY", "WELL_KEY"
@@ -65,6 +66,10 @@ class Faults:
                 return f"https://127.0.0.1:{self.ports[at]}/v1"
             case _:
                 return f"http://127.0.0.1:{self.ports[at]}/v1"
+
+    def has(self, at: str) -> bool:
+        """Whether there is such a listener: certificates need a command to make them."""
+        return at in self.ports or at not in TLS
 
     def stats(self) -> dict[str, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.ports["main"], timeout=10)

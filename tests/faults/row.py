@@ -8,11 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from fusion_nb._types import Status
-from tests.faults.answer import Answer
+from tests.faults.answer import COST, TEXT, Answer
 
 ALWAYS = ("whole", "bytes")
-SOON = 4.0
-"""Seconds within which a run with one faulty member must be over, its own timers not counted."""
+SOON = 12.0
+"""Seconds within which a run with one faulty member must be over: generous, for the product's own timers are ten times
+that and more."""
+OK: Mapping[str, Any] = {"status": "ok", "text": TEXT, "cost": Decimal(COST), "tokens": (7, 3), "finish": "stop"}
+"""What comes of `answer.GOOD`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,8 @@ class Row:
     cuts: tuple[str, ...] = ALWAYS
     split: bool = False
     """Whether it is also sent cut in two at every byte."""
+    heavy: bool = False
+    """Played alone: it keeps a core busy."""
 
     @property
     def told(self) -> str:

@@ -11,7 +11,6 @@ from tests.faults.answer import COST, TEXT, Answer, delta, finish, sse, stream, 
 from tests.faults.row import Row
 
 MIB = 1 << 20
-_LONG = 20.0
 WORDS = sse(delta("word " * 4000))
 
 
@@ -28,7 +27,7 @@ def _bill(number: int, name: str, *bills: Any, **more: Any) -> Row:
 
 
 def _big(number: int, name: str, answer: Any, **more: Any) -> Row:
-    given = {"status": "incomplete", "error": "too_big", "billed": True, "within": _LONG, "cuts": ("whole",)}
+    given = {"status": "incomplete", "error": "too_big", "billed": True, "cuts": ("whole",), "heavy": True}
     return Row(number=number, name=name, answers=answer if callable(answer) else (answer,), **{**given, **more})
 
 

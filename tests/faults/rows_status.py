@@ -8,11 +8,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from tests.faults.answer import GOOD, TEXT, Answer, failure, sse
-from tests.faults.row import Row
+from tests.faults.answer import GOOD, Answer, failure, sse
+from tests.faults.row import OK, Row
 
-AGAIN = 8.0
-"""Seconds for two retries with their back-off."""
 WAIT = 1.0
 WAITED = (1.0, 2.5)
 _SKEW = timedelta(days=-3)
@@ -33,9 +31,7 @@ def no(number: int, status: int, error: str, **more: Any) -> Row:
 
 
 def retried(number: int, name: str, status: int, error: str, **more: Any) -> Row:
-    return Row(
-        number=number, name=name, answers=(failure(status),), **{"error": error, "posts": 3, "within": AGAIN, **more}
-    )
+    return Row(number=number, name=name, answers=(failure(status),), **{"error": error, "posts": 3, **more})
 
 
 def asked_to_wait(number: int, name: str, headers: Callable[[], dict[str, str]], **extra: Any) -> Row:
@@ -44,8 +40,7 @@ def asked_to_wait(number: int, name: str, headers: Callable[[], dict[str, str]],
     def answers(turn: int) -> Answer:
         return GOOD if turn > 1 else failure(429, headers=tuple(headers().items()), **extra)
 
-    return Row(number=number, name=name, answers=answers, status="ok", text=TEXT, posts=2, waits=WAITED, within=AGAIN,
-               cuts=("whole",))  # fmt: skip
+    return Row(number=number, name=name, answers=answers, posts=2, waits=WAITED, cuts=("whole",), **OK)
 
 
 def _date(seconds: float) -> str:
@@ -81,26 +76,25 @@ ROWS = (
     no(25, 400, "too_large", name="context", extra={"metadata": {"error_type": "context_length_exceeded"}}),
     no(26, 422, "bad_request"),
     retried(27, "429", 429, "rate_limit"),
-    Row(number=27, name="429-then-good", answers=(failure(429), failure(429), GOOD), status="ok", text=TEXT, posts=3,
-        within=AGAIN),
+    Row(number=27, name="429-then-good", answers=(failure(429), failure(429), GOOD), posts=3, **OK),
     asked_to_wait(28, "after-seconds", lambda: {"Retry-After": "1"}),
     Row(number=28, name="after-7", answers=(failure(429, headers=(("Retry-After", "7"),)),), error="rate_limit",
         options={"timeout": 3}, says=("until", "--timeout")),
     asked_to_wait(29, "after-date", lambda: {"Date": _date(0), "Retry-After": _date(WAIT)}),
     Row(number=29, name="after-past", answers=lambda turn: GOOD if turn > 1 else failure(429, headers=(("Date", _date(0)), ("Retry-After", _date(-50)))),
-        status="ok", text=TEXT, posts=2, waits=(0, 0.9), cuts=("whole",)),
+        posts=2, waits=(0, 0.9), cuts=("whole",), **OK),
     asked_to_wait(30, "reset-ms", lambda: _reset(1000)),
     asked_to_wait(30, "reset-relative", lambda: {"X-RateLimit-Reset": "1"}),
     asked_to_wait(31, "body", dict, availability=HOOK),
     asked_to_wait(31, "provider", dict, metadata={"headers": {"Retry-After": "1"}}),
-    Row(number=31, name="in-stream", status="ok", text=TEXT, posts=2, waits=WAITED, within=AGAIN, billed=True,
+    Row(number=31, name="in-stream", posts=2, waits=WAITED, billed=True, **OK,
         answers=(Answer(sse({"error": {"code": 429, "message": "slow", "availability": HOOK}})), GOOD)),
     _too_long("after-hour", {"Retry-After": "3600"}, "60 min"),
     _too_long("after-year", {"Retry-After": "31536000"}, "days"),
     _too_long("after-1e300", {"Retry-After": "1e300"}, "days"),
     *(
         Row(number=32, name=f"junk-{n}", answers=(failure(429, headers=(("Retry-After", junk),)),), error="rate_limit",
-            posts=3, within=AGAIN, cuts=("whole",))
+            posts=3, cuts=("whole",))
         for n, junk in enumerate(("-1", "NaN", "abc", "1e400", "", "inf", "99999999999999 GMT"))
     ),
     *(retried(33, str(status), status, error, billed=status == 504, cuts=("whole",))
@@ -109,7 +103,7 @@ ROWS = (
     Row(number=34, name="page-404", answers=(Answer(PAGE, 404, "text/html", framing="length"),), error="model",
         says=("502 Bad Gateway", "The upstream is down."), never=("<", "alert")),
     Row(number=34, name="page-502", answers=(Answer(PAGE, 502, "text/html", framing="length"),), error="server", posts=3,
-        within=AGAIN, says=("502 Bad Gateway",), never=("<", "alert"), cuts=("whole",)),
+        says=("502 Bad Gateway",), never=("<", "alert"), cuts=("whole",)),
     Row(number=34, name="long-body", answers=(Answer(b"x" * 200_000, 400, "text/plain"),), error="bad_request",
         cuts=("whole",)),
     *(

@@ -22,19 +22,17 @@ from tests.faults.answer import (
     usage,
     whole,
 )
-from tests.faults.row import Row
+from tests.faults.row import OK, Row
 from tests.faults.rows_status import PAGE
 
-_PAID: dict[str, Any] = {"status": "ok", "text": TEXT, "cost": Decimal(COST), "tokens": (7, 3), "finish": "stop"}
 BOM = b"\xef\xbb\xbf"
 LINES = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"
 _OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 _DEEP = "[" * 100_000
-_LATER = 8.0
 
 
 def good(number: int, name: str, body: bytes, **more: Any) -> Row:
-    return Row(number=number, name=name, answers=(Answer(body),), **{**_PAID, **more})
+    return Row(number=number, name=name, answers=(Answer(body),), **{**OK, **more})
 
 
 def broken(number: int, name: str, said: Any, error: str, *, kept: str = FIRST, **more: Any) -> Row:
@@ -63,11 +61,11 @@ ROWS = (
     Row(number=36, name="error-object", answers=(Answer(b'{"error":{"code":402,"message":"Pay."}}', kind="application/json"),),
         error="credits", billed=True, says=("Pay.",), split=True),
     Row(number=36, name="error-429", answers=(Answer(b'{"error":{"code":429,"message":"Slow."}}', kind="application/json"),),
-        error="rate_limit", billed=True, posts=3, within=_LATER, cuts=("whole",)),
+        error="rate_limit", billed=True, posts=3, cuts=("whole",)),
     Row(number=36, name="error-event", answers=(stream({"error": {"code": 402, "message": "Pay."}}),), error="credits",
         billed=True, split=True),
     Row(number=37, name="not-streamed", answers=(whole({"content": TEXT}),), warns=("not_streamed",),
-        generation="gen-whole", **_PAID),
+        generation="gen-whole", **OK),
     Row(number=37, name="not-streamed-short", answers=(Answer(compact({"choices": [{"message": {"content": TEXT}}]}).encode(), kind=""),),
         warns=("not_streamed",), status="ok", text=TEXT, split=True),
     Row(number=37, name="not-streamed-cut", answers=(Answer(b'{"choices":[{"message":{"content":"Gr', kind="application/json"),),
@@ -110,10 +108,10 @@ ROWS = (
            "server", says=("Down.",), finish="error", split=True),
     broken(48, "error-limit-late", {"error": {"code": 429, "metadata": {"error_type": "rate_limit_exceeded"}}}, "rate_limit"),
     Row(number=48, name="error-object-first", answers=(stream({"error": {"code": 502, "message": "Down."}}),), error="server",
-        posts=3, billed=True, within=_LATER, cuts=("whole",)),
+        posts=3, billed=True, cuts=("whole",)),
     broken(49, "event-error-late", f"event: error\ndata: {compact(_OVERLOADED)}\n\n".encode(), "overloaded"),
     Row(number=49, name="event-error-first", answers=(Answer(f"event: error\ndata: {compact(_OVERLOADED)}\n\n".encode()), GOOD),
-        status="ok", text=TEXT, posts=2, billed=True, within=_LATER, cuts=("whole",)),
+        posts=2, billed=True, cuts=("whole",), **OK),
     broken(49, "event-error-text", b"event: error\ndata: something broke\n\n", "provider", says=("something broke",)),
     broken(50, "finish-error", finish("error"), "provider", finish="error"),
     broken(50, "choice-error", choice(error={"code": 503, "message": "Down."}), "server"),

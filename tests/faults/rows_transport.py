@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from tests.faults.answer import FIRST, GOOD, TEXT, Answer, compact, delta, finish, sse, stream
-from tests.faults.row import Row
+from tests.faults.row import OK, Row
 
 QUICK = {"ttft": 0.8, "idle": 0.8}
-TIMED = 8.0
 HALF = stream(delta(FIRST))
 COMMENT = b": OPENROUTER PROCESSING\n\n"
 GEN = (("X-Generation-Id", "gen-77"),)
@@ -15,23 +14,21 @@ SLOW = sse(delta("x"))
 
 
 def _timed(number: int, name: str, answer: Answer, error: str, **more: object) -> Row:
-    given: dict[str, object] = {"status": "timeout", "billed": True, "limits": QUICK, "within": TIMED, "says": (" s",)}
+    given: dict[str, object] = {"status": "timeout", "billed": True, "limits": QUICK, "says": (" s",)}
     return Row(number=number, name=name, answers=(answer,), error=error, **{**given, **more})  # type: ignore[arg-type]
 
 
 ROWS = (
-    Row(number=1, name="dns", at="dns", error="dns", attempts=2, cuts=("whole",), within=15, says=("cannot be found",)),
-    Row(number=2, name="refused", at="refused", error="connect", attempts=3, cuts=("whole",), within=8),
+    Row(number=1, name="dns", at="dns", error="dns", attempts=2, cuts=("whole",), says=("cannot be found",)),
+    Row(number=2, name="refused", at="refused", error="connect", attempts=3, cuts=("whole",)),
     *(
-        Row(number=3, name=f"tls-{name}", at=name, error="tls", attempts=1, cuts=("whole",), within=8,
-            says=("SSL_CERT_FILE", "never switched off"))
+        Row(number=3, name=f"tls-{name}", at=name, error="tls", attempts=1, cuts=("whole",), says=("SSL_CERT_FILE", "never switched off"))
         for name in ("selfsigned", "expired", "otherhost")
     ),
-    Row(number=3, name="tls-good", at="good", answers=(GOOD,), status="ok", text=TEXT, cuts=("whole",), within=8),
-    Row(number=4, name="connect-timeout", at="blackhole", error="connect_timeout", attempts=3, cuts=("whole",), within=12),
-    Row(number=5, name="send", at="send", error="send", attempts=2, billed=True, cuts=("whole",), within=20,
-        options={"big": True}),
-    Row(number=6, name="pool", answers=(GOOD,), status="ok", text=TEXT, cuts=("whole",)),
+    Row(number=3, name="tls-good", at="good", answers=(GOOD,), cuts=("whole",), **OK),
+    Row(number=4, name="connect-timeout", at="blackhole", error="connect_timeout", attempts=3, cuts=("whole",)),
+    Row(number=5, name="send", at="send", error="send", attempts=2, billed=True, cuts=("whole",), options={"big": True}, heavy=True),
+    Row(number=6, name="pool", answers=(GOOD,), cuts=("whole",), **OK),
     _timed(7, "header-stall", Answer(framing="none", end="hold"), "ttft", cuts=("whole",)),
     _timed(8, "body-stall", Answer(headers=GEN, end="hold"), "ttft", generation="gen-77", cuts=("whole",)),
     _timed(9, "idle", stream(delta(FIRST), end="hold"), "idle", text=FIRST),
@@ -53,15 +50,14 @@ ROWS = (
         )
     ),
     *(
-        Row(number=13, name=f"{how}-nothing", answers=(answer,), error="disconnect", posts=3, billed=True, within=8,
-            cuts=("whole",))
+        Row(number=13, name=f"{how}-nothing", answers=(answer,), error="disconnect", posts=3, billed=True, cuts=("whole",))
         for how, answer in (
             ("reset", Answer(end="reset")), ("fin", Answer(end="close")), ("head", Answer(framing="none", end="reset")),
             ("length", Answer(framing="length", short=9, end="close")),
         )
     ),
-    Row(number=13, name="reset-then-good", answers=(Answer(end="reset"), GOOD), status="ok", text=TEXT, posts=2,
-        billed=True, within=8, cuts=("whole",)),
+    Row(number=13, name="reset-then-good", answers=(Answer(end="reset"), GOOD), posts=2,
+        billed=True, cuts=("whole",), **OK),
     Row(number=13, name="half-event", answers=(HALF.but(body=HALF.body + b'data: {"choices":[{"de', end="close"),),
         error="disconnect", text=FIRST, billed=True),
     Row(number=13, name="reset-after-finish", answers=(stream(delta(TEXT), finish(), end="reset"),), status="ok",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tests.faults.harness import Faults, Played, faults
 from tests.faults.row import Row
 from tests.faults.rows import BY_NAME
 
-AT_ONCE = 12
+AT_ONCE = 8
 """Runs side by side."""
 BATCH = 48
 """Members of one run, where a body is cut at every byte."""
@@ -36,7 +36,27 @@ def cuts_of(name: str, cut: str) -> list[list[str]]:
     return [every[at : at + BATCH] for at in range(0, len(every), BATCH)]
 
 
-Runs = dict[tuple[str, str], list[Future[list[Played]]]]
+class Runs:
+    """The runs of every test that was asked for, under way side by side; heavy ones are played when they are alone."""
+
+    def __init__(self, server: Faults, pool: ThreadPoolExecutor, asked: list[tuple[str, str]]) -> None:
+        self._server = server
+        light = [(name, cut) for name, cut in asked if not BY_NAME[name].heavy]
+        self._started: dict[tuple[str, str], list[Future[list[Played]]]] = {
+            (name, cut): [pool.submit(server.play, BY_NAME[name], cuts, name) for cuts in cuts_of(name, cut)]
+            for name, cut in light
+        }
+
+    def of(self, name: str, cut: str) -> list[Played]:
+        if not BY_NAME[name].heavy:
+            return [played for future in self._started[name, cut] for played in future.result(120)]
+        wait([future for futures in self._started.values() for future in futures])
+        return self._server.play(BY_NAME[name], [cut], name)
+
+    def stop(self) -> None:
+        for futures in self._started.values():
+            for future in futures:
+                future.cancel()
 
 
 @pytest.fixture(scope="module")
@@ -51,46 +71,29 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
 
 @pytest.fixture(scope="module")
 def runs(server: Faults, request: pytest.FixtureRequest) -> Iterator[Runs]:
-    """The runs of every test that was asked for, all under way."""
-    asked = [
-        item.callspec.params
-        for item in request.session.items
-        if item.path == request.path and hasattr(item, "callspec")
-    ]
+    items = [i for i in request.session.items if i.path == request.path and isinstance(i, pytest.Function)]
+    params = [item.callspec.params for item in items if hasattr(item, "callspec")]
+    asked = [(p["name"], p.get("cut", "every")) for p in params]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        started: Runs = {}
-        for params in asked:
-            name, cut = params.get("name"), params.get("cut", "every")
-            if name in BY_NAME and (
-                BY_NAME[name].at not in ("good", "selfsigned", "expired", "otherhost") or shutil.which("openssl")
-            ):
-                started[name, cut] = [
-                    pool.submit(server.play, BY_NAME[name], cuts, name) for cuts in cuts_of(name, cut)
-                ]
-        yield started
-        for futures in started.values():
-            for future in futures:
-                future.cancel()
+        runs = Runs(server, pool, [(name, cut) for name, cut in asked if server.has(BY_NAME[name].at)])
+        yield runs
+        runs.stop()
 
 
 @pytest.mark.parametrize(("name", "cut"), EACH, ids=[f"{name}~{cut}" for name, cut in EACH])
 def test_row(name: str, cut: str, runs: Runs, server: Faults) -> None:
     """A fault has its class, keeps what arrived, costs no more requests and time than it must, and harms nobody."""
-    for played in result_of(runs, name, cut):
+    if not server.has(BY_NAME[name].at):
+        pytest.skip("needs the openssl command to make certificates")
+    for played in runs.of(name, cut):
         check(BY_NAME[name], played, server)
 
 
 @pytest.mark.parametrize("name", SPLIT)
 def test_every_split(name: str, runs: Runs, server: Faults) -> None:
     """Cut in two at any byte, the outcome is the same."""
-    for played in result_of(runs, name, "every"):
+    for played in runs.of(name, "every"):
         check(BY_NAME[name], played, server)
-
-
-def result_of(runs: Runs, name: str, cut: str) -> list[Played]:
-    if (name, cut) not in runs:
-        pytest.skip("needs the openssl command to make certificates")
-    return [played for future in runs[name, cut] for played in future.result(120)]
 
 
 def check(row: Row, played: Played, server: Faults) -> None:
