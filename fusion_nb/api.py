@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 from fusion_nb._errors import KeyMissing, RunFailed
 from fusion_nb._events import Event
 from fusion_nb._plan import Wish, plan
+from fusion_nb._reach import DEMO_JUDGE, DEMO_POOL
 from fusion_nb._result import FusionResult
-from fusion_nb._session import DEMO_JUDGE, DEMO_POOL, Session
+from fusion_nb._session import Session
 from fusion_nb.journal import index, past, rows
 from fusion_nb.journal.writer import Journal
 from fusion_nb.providers import aliases as builtin
@@ -55,6 +56,8 @@ def fuse(
     services: Mapping[str, Mapping[str, str]] | None = None,
     journal: bool = True,
     replay: bool = False,
+    max_cost_per_session: float | str | None = None,
+    max_cost_per_day: float | str | None = None,
     progress: Progress | None = None,
 ) -> FusionResult:
     """Ask every member of `pool` in parallel; let the judge turn their candidates into one answer.
@@ -73,6 +76,7 @@ def fuse(
         system, temperature, seed, reasoning: passed through to every member. `seed` also fixes labels and order
             before the judge. `reasoning`: `minimal`, `low`, `medium`, `high`, or a number of tokens.
         max_cost: USD for the whole run; the worst case of a call is reserved before it is sent.
+        max_cost_per_session, max_cost_per_day: USD for all runs of this kernel, and of a day (UTC) in all kernels.
         max_tokens: completion tokens of each call.
         timeout: seconds each call may take.
         quorum, grace: go on once `quorum` candidates are there and `grace` more seconds have passed.
@@ -122,7 +126,7 @@ def stream(prompt: str, pool: str | Sequence[Member] | None = None, **options: A
 
 def _planned(wish: Wish) -> tuple[Session, Order]:
     session = Session(wish)
-    return session, plan(wish, session.cast, session.price)
+    return session, plan(wish, session.cast, session.reach.worst)
 
 
 def _replayed(wish: Wish, order: Order) -> FusionResult | None:
@@ -213,7 +217,7 @@ def models(words: str = "", *, aliases: Mapping[str, str] | None = None, service
     """
     from fusion_nb.views.frame import models_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
 
-    found = loop.on_engine(Session(Wish(prompt="", aliases=aliases, services=services)).models())
+    found = loop.on_engine(Session(Wish(prompt="", aliases=aliases, services=services)).reach.models())
     asked = words.lower().split()
     return models_frame([m for m in found if all(w in f"{m.ref} {m.name}".lower() for w in asked)])
 

@@ -158,7 +158,7 @@ def _ended(reply: Reply, session: Session) -> CallEnded | None:
     if reply.error != past.CRASHED or reply.generation_id is None or reply.cost is not None:
         return None
     try:
-        found = loop.on_engine(session.generation(reply.ref, reply.generation_id))
+        found = loop.on_engine(session.reach.generation(reply.ref, reply.generation_id))
     except FusionError:
         return None
     return (

@@ -86,7 +86,7 @@ async def _ask(caller: Caller) -> Reply:
 def test_64_runs_race_for_one_cap() -> None:
     """64 runs, each with a cap of its own, share a session's cap over 1,000 calls of `ask()`: it is never passed."""
     model = Priced()
-    tools = Tools(lambda _: model, lambda *_: Decimal("0.100"), lambda _: True, None)  # type: ignore[arg-type]
+    tools = Tools(lambda _: model, lambda *_: Decimal("0.100"), lambda *_: Decimal("0.100"), lambda _: True, None)  # type: ignore[arg-type]
     limits = Limits(max_cost=Decimal(1))
     session = Watched(Decimal("2.50"), "the session's cap")
 

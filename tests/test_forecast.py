@@ -65,7 +65,7 @@ def order_of(prompt: str, pool: Sequence[str], mode: str) -> Order:
     services = {"replay": {"base_url": "http://127.0.0.1:1/v1"}}
     wish = Wish(prompt=prompt, pool=list(pool), mode=mode, judge="replay:scripted-judge", services=services)
     session = Session(wish)
-    return plan(wish, session.cast, session.price)
+    return plan(wish, session.cast, session.reach.worst)
 
 
 def pool_of(seed: int) -> list[str]:

@@ -82,6 +82,16 @@ def entries(newest: int | None = None) -> dict[str, Entry]:
     return kept
 
 
+def entry(run: str) -> Entry | None:
+    """The file of one run. Raises `OSError` where its folder cannot be read."""
+    if not is_run(run):
+        return None
+    found = [folder / f"{run}{SUFFIX}" for folder in folders()]
+    abouts = [(path, path.lstat()) for path in found if path.is_file() and not path.is_symlink()]
+    each = [Entry(run, path, about.st_size, about.st_mtime_ns) for path, about in abouts if about.st_size]
+    return max(each, key=lambda entry: entry.size, default=None)
+
+
 def stranded() -> list[Path]:
     """The runs that the spare folder has more of than the runs' own. Raises `OSError` where they cannot be read."""
     spare = _spare()

@@ -35,7 +35,11 @@ def load(run: str, state: S) -> S:
 
 def find(run: str) -> Path:
     """The run's file. Raises `UserError` where there is none."""
-    return found(run, entries()).path
+    try:
+        entry = home.entry(run)
+    except OSError as error:
+        raise unreadable(error) from None
+    return (entry or found(run, entries())).path
 
 
 def found(run: str, known: Mapping[str, home.Entry]) -> home.Entry:

@@ -12,7 +12,6 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from decimal import Decimal
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -22,6 +21,7 @@ from fusion_nb._errors import ProviderError, UserError
 from fusion_nb._version import __version__
 from fusion_nb.providers import faults
 from fusion_nb.providers.answer import Answer
+from fusion_nb.providers.exact import decode
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import Address
 from fusion_nb.providers.plain import plain
@@ -94,10 +94,10 @@ class Http:
                 if answer.status != 200:
                     raise faults.of_response(answer.status, answer.headers, await answer.read_head(65536, 5.0), asked)
                 body = await answer.read_all(MAX_BODY)
-            return json.loads(body, parse_float=Decimal)
+            return decode(body.decode("utf-8-sig"))
         except TimeoutError:
             fault = ProviderError("timeout", f"{asked.service} did not answer within {timeout:g} s.")
-        except (ValueError, RecursionError):
+        except ValueError:
             fault = ProviderError("protocol", f"{asked.service} did not answer with JSON.")
         raise fault
 

@@ -6,14 +6,13 @@ skipped and said, what was promised and did not come is `incomplete`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Literal
 
 from fusion_nb._errors import ProviderError
 from fusion_nb._types import Chunk
 from fusion_nb.providers import faults
+from fusion_nb.providers.exact import decode
 from fusion_nb.providers.faults import Asked
 from fusion_nb.providers.plain import page
 from fusion_nb.providers.reader import ReplyReader
@@ -22,8 +21,9 @@ from fusion_nb.providers.sse import MAX_EVENT, ServerSentEvent, SSEDecoder
 _BAD_EVENTS = 3
 _BLANK = 4096
 """Blank bytes before it is called a stream: they could go on for ever."""
+_WORDS = 8192
+"""Bytes read of what is no reply, to tell what it is."""
 _BOM = b"\xef\xbb\xbf"
-_NAN = Decimal("NaN")
 
 
 class ChatDecoder:
@@ -41,7 +41,7 @@ class ChatDecoder:
         self._is_stream = content_type.lower().startswith("text/event-stream")
         self._reader = ReplyReader(asked)
         self._sse = SSEDecoder()
-        self._form: Literal["sse", "json"] | None = None
+        self._form: Literal["sse", "json", "other"] | None = None
         self._body: list[bytes] = []
         self._size = 0
         self._bad = 0
@@ -62,7 +62,7 @@ class ChatDecoder:
             return []
         if self._form is None:
             data = self._sniff(data)
-        if self._form == "json":
+        if self._form in ("json", "other"):
             self._collect(data)
         elif self._form == "sse":
             self._stream(data)
@@ -74,6 +74,8 @@ class ChatDecoder:
             self._read_body()
         elif self._form == "sse" and not self.done:
             self._take_unfinished()
+        elif self._form == "other":
+            self._refuse()
         self._reader.close()
         if self.fault is None and not self.finished:
             self._judge_end()
@@ -133,22 +135,28 @@ class ChatDecoder:
         elif start in b"d:eir" or (self._is_stream and start != b"<"):
             self._form = "sse"
         else:
-            words = self._asked.clean(page(begin[:16384].decode(errors="replace")), 300)
-            self._reader.fail(
-                "not_sse",
-                f"{self._asked.service} answered with something that is no reply ({words}): check the base URL, and "
-                "whether a login page stands in between.",
-            )
-            self.done = True
+            self._form = "other"
         self._body.clear()
         return begin
 
     def _collect(self, data: bytes) -> None:
         self._body.append(data)
         self._size += len(data)
-        if self._size > MAX_EVENT:
+        if self._form == "other" and self._size > _WORDS:
+            self._refuse()
+        elif self._size > MAX_EVENT:
             self._reader.fail("too_big", "It sent a body of more than 16 MiB.", status="incomplete")
             self.done = True
+
+    def _refuse(self) -> None:
+        """Neither a stream nor JSON: its first words say what it is."""
+        words = self._asked.clean(page(b"".join(self._body).decode(errors="replace")), 300)
+        self._reader.fail(
+            "not_sse",
+            f"{self._asked.service} answered with something that is no reply ({words}): check the base URL, and "
+            "whether a login page stands in between.",
+        )
+        self.done = True
 
     def _read_body(self) -> None:
         """A reply in one piece, or an error under the status of a success."""
@@ -179,19 +187,8 @@ class ChatDecoder:
             reader.fail("truncated", "The stream ended in the middle: something is missing.", status="incomplete")
 
 
-def _any_int(digits: str) -> Any:
-    return int(digits) if len(digits) < 30 else _NAN
-
-
-# Money stays exact: what has a point is a Decimal. NaN and Infinity become one, and are refused where they are read.
-_decode = json.JSONDecoder(parse_float=Decimal, parse_constant=lambda _: _NAN).decode
-_decode_huge = json.JSONDecoder(parse_float=Decimal, parse_int=_any_int, parse_constant=lambda _: _NAN).decode
-
-
 def _json(text: str) -> Any:
     try:
-        return _decode(text)
-    except (json.JSONDecodeError, RecursionError, ArithmeticError):  # the last: an exponent no decimal can have
+        return decode(text)
+    except ValueError:
         return None
-    except ValueError:  # an integer with more digits than Python reads
-        return _decode_huge(text)

@@ -21,7 +21,8 @@ from fusion_nb._types import (
     RunState,
     Splitter,
 )
-from fusion_nb.money.budget import Budget, worst_case
+from fusion_nb.money.budget import Capped, worst_case
+from fusion_nb.providers.redact import scrub
 from fusion_nb.run.arrived import Arrived, outcome
 from fusion_nb.run.order import Tools
 from fusion_nb.run.record import Record
@@ -32,7 +33,7 @@ from fusion_nb.run.retries import Retries
 class Caller:
     """Asks models on behalf of one run."""
 
-    def __init__(self, record: Record[RunState], tools: Tools, limits: Limits, budget: Budget, pool_size: int) -> None:
+    def __init__(self, record: Record[RunState], tools: Tools, limits: Limits, budget: Capped, pool_size: int) -> None:
         self._record = record
         self._tools = tools
         self._limits = limits
@@ -61,6 +62,8 @@ class Caller:
         arrived = Arrived(began=record.now())
         fault: ProviderError | None = None
         try:
+            # One turn of the loop before anything is sent: the journal syncs what a whole pool starts in it, once.
+            await asyncio.sleep(0)
             async with self._slots:
                 await self._paid(call, request, arrived, splitter)
         except ProviderError as error:
@@ -69,7 +72,7 @@ class Caller:
             self._end(call, request.ref, arrived, ProviderError("cancelled", "Stopped.", status="cancelled"))
             raise
         except Exception as error:  # noqa: BLE001  a defect in one provider must not take the other members with it
-            fault = ProviderError("internal", f"fusion_nb failed on this call: {type(error).__name__}: {error}")
+            fault = ProviderError("internal", scrub(f"fusion_nb failed on this call: {type(error).__name__}: {error}"))
         self._end(call, request.ref, arrived, fault)
         return self._record.state.reply(call)
 
@@ -85,22 +88,18 @@ class Caller:
         limits, budget = self._limits, self._budget
         if budget.cap is None or not self._tools.metered(request.ref):
             return Decimal(0)
-        worst = self._tools.price(request.ref, request.ref.model, worst_case(request.messages, request.max_tokens))
+        worst = self._tools.worst(request.ref, worst_case(request.messages, request.max_tokens))
         if worst is None:
             if limits.allow_unpriced:
                 return Decimal(0)
             raise ProviderError(
                 "unpriced",
-                f"Nobody knows the price of {request.ref}, so --max-cost cannot hold for it: "
+                f"Nobody knows the price of {request.ref}, so {budget.name} cannot hold for it: "
                 "add --allow-unpriced to ask it all the same.",
             )
-        if not budget.reserve(worst):
-            left = budget.left or Decimal(0)
-            raise ProviderError(
-                "budget",
-                f"Not asked: it could cost up to ${worst:.4f} and ${left:.4f} of --max-cost ${budget.cap} was left. "
-                "Raise --max-cost or lower --max-tokens.",
-            )
+        denial = budget.hold(worst)
+        if denial is not None:
+            raise ProviderError("budget", str(denial))
         return worst
 
     async def _attempts(self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None) -> None:
@@ -195,7 +194,7 @@ class Caller:
         cost, source = self._cost(ref, arrived) if arrived.sent else (None, None)
         if arrived.reported:
             cost, source = arrived.reported + (cost or 0), source or "reported"
-        cut = arrived.sent and (status == "cancelled" or (fault is None and status == "error" and cost is None))
+        broken = status == "cancelled" or (fault.maybe_billed if fault else status == "error")
         self._record.emit(
             CallEnded(
                 call=call,
@@ -211,7 +210,8 @@ class Caller:
                 generation_id=arrived.generation_id,
                 model=arrived.model,
                 attempts=arrived.attempts,
-                maybe_billed=cut or arrived.billed or (fault.maybe_billed if fault else False),
+                # Whether the bill may hold more than `cost` says.
+                maybe_billed=arrived.billed or (broken and arrived.sent and source != "reported"),
                 warnings=tuple(arrived.warnings),
             )
         )

@@ -29,6 +29,8 @@ KEY_ENV, WELL_ENV = "FAULT_KEY", "WELL_KEY"
 ROOT = Path(__file__).parents[2]
 _BIG = "x" * 24_000_000
 """A prompt no socket buffer swallows."""
+CONNECT = 2.5
+"""Seconds a connection may take: ten in the product."""
 _scale = threading.local()
 
 
@@ -161,7 +163,7 @@ def faults(home: Path, *, certificates: Path | None = None, authority: Path | No
             patch.setenv("SSL_CERT_FILE", str(authority))
         patch.setattr(_plan, "Limits", scaled)
         patch.setattr(_session, "_https", {})
-        patch.setattr(http, "_TIMEOUT", http.httpx2.Timeout(None, connect=1.0, write=60.0))
+        patch.setattr(http, "_TIMEOUT", http.httpx2.Timeout(None, connect=CONNECT, write=60.0))
         yield found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from typing import Any
 
@@ -27,12 +26,18 @@ from tests.faults.rows_status import PAGE
 
 BOM = b"\xef\xbb\xbf"
 LINES = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"
+_WHOLE = sse(delta(TEXT), finish())
 _OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 _DEEP = "[" * 100_000
 
 
 def good(number: int, name: str, body: bytes, **more: Any) -> Row:
     return Row(number=number, name=name, answers=(Answer(body),), **{**OK, **more})
+
+
+def short(number: int, name: str, body: bytes, **more: Any) -> Row:
+    """A good reply without a bill, short enough to be cut at every byte."""
+    return good(number, name, body, **{"cost": None, "tokens": (None, None), "split": True, **more})
 
 
 def broken(number: int, name: str, said: Any, error: str, *, kept: str = FIRST, **more: Any) -> Row:
@@ -43,10 +48,9 @@ def broken(number: int, name: str, said: Any, error: str, *, kept: str = FIRST, 
 
 
 def _lines(ending: str) -> bytes:
-    multi = json.dumps(delta(TEXT), indent=1, ensure_ascii=False).split("\n")
-    said = ["event: message", *(f"data: {line}" for line in multi), "", f"data: {compact(finish())}", "",
-            f"data:{usage()}", "", "data: [DONE]", "", ""]  # fmt: skip
-    return ending.join(said).encode()
+    head, _, tail = compact(delta(TEXT)).partition("[")
+    several = [f"data:{head}[", f"data: {tail}"]
+    return ending.join([*several, "", f"data: {compact(finish())}", "", ":x", ""]).encode()
 
 
 _FIELDS = (
@@ -67,7 +71,7 @@ ROWS = (
     Row(number=37, name="not-streamed", answers=(whole({"content": TEXT}),), warns=("not_streamed",),
         generation="gen-whole", **OK),
     Row(number=37, name="not-streamed-short", answers=(Answer(compact({"choices": [{"message": {"content": TEXT}}]}).encode(), kind=""),),
-        warns=("not_streamed",), status="ok", text=TEXT, split=True),
+        warns=("not_streamed", "no_finish"), status="ok", text=TEXT, split=True),
     Row(number=37, name="not-streamed-cut", answers=(Answer(b'{"choices":[{"message":{"content":"Gr', kind="application/json"),),
         error="protocol", billed=True),
     Row(number=38, name="nothing", answers=(Answer(framing="length"),), status="empty", error="empty", posts=2,
@@ -93,19 +97,20 @@ ROWS = (
         billed=True, cuts=("whole",)),
     Row(number=41, name="deep-error", answers=(Answer(b'{"error":' + b'{"message":' * 900 + b"1" + b"}" * 900 + b"}", 400, "application/json"),),
         error="bad_request", cuts=("whole",)),
-    good(42, "fields", _FIELDS, split=True),
-    *(good(43, f"lines-{n}", _lines(ending), split=True) for n, ending in (("lf", "\n"), ("cr", "\r"), ("crlf", "\r\n"))),
-    good(43, "separators", sse(delta(LINES), finish(), usage(), "[DONE]"), text=LINES, split=True),
-    good(44, "bom", BOM + GOOD.body, split=True),
-    good(44, "bom-twice", BOM + BOM + GOOD.body, warns=("extra_bom",), split=True),
-    good(45, "code-points", sse(delta("Grüße"), delta(" 🥊."), finish(), usage(), "[DONE]"), split=True),
+    short(42, "fields", _FIELDS),
+    *(short(43, f"lines-{n}", _lines(ending)) for n, ending in (("lf", "\n"), ("cr", "\r"), ("crlf", "\r\n"))),
+    short(43, "separators", sse(delta(LINES), finish()), text=LINES),
+    short(44, "bom", BOM + _WHOLE),
+    short(44, "bom-twice", BOM + BOM + _WHOLE, warns=("extra_bom",)),
+    short(45, "code-points", sse(delta("Grüße"), delta(" 🥊."), finish())),
     good(46, "bad-utf8", sse(delta(FIRST + "~")).replace(b"~", b"\xff") + sse(finish(), usage(), "[DONE]"),
          text=FIRST + "\ufffd", warns=("bad_utf8",)),
     good(47, "no-blank-line", sse(delta(TEXT), finish(), usage()).rstrip(b"\n"), warns=("unterminated_event",)),
     good(47, "no-blank-line-done", sse(delta(TEXT), usage(), "[DONE]").rstrip(b"\n"), finish=None,
          warns=("unterminated_event", "no_finish")),
     broken(48, "error-object-late", {"error": {"code": 502, "message": "Down.", "metadata": {"error_type": "provider_unavailable"}}, **finish("error")},
-           "server", says=("Down.",), finish="error", split=True),
+           "server", says=("Down.",), finish="error"),
+    broken(48, "error-late", {"error": {"code": 502}}, "server", split=True),
     broken(48, "error-limit-late", {"error": {"code": 429, "metadata": {"error_type": "rate_limit_exceeded"}}}, "rate_limit"),
     Row(number=48, name="error-object-first", answers=(stream({"error": {"code": 502, "message": "Down."}}),), error="server",
         posts=3, billed=True, cuts=("whole",)),

@@ -38,7 +38,7 @@ ROWS = (
     _timed(11, "empty-deltas-only", Answer(EMPTY_DELTA, again=EMPTY_DELTA, every=0.05), "ttft"),
     _timed(11, "same-usage", HALF.but(again=sse({"choices": [], "usage": {"prompt_tokens": 1}}), every=0.05), "idle",
            text=FIRST, tokens=(1, None)),
-    _timed(11, "bad-bytes", HALF.but(again=b'data: {"choices":[],"x":"\xff"}\n\n', every=0.05), "idle", text=FIRST),
+    _timed(11, "bad-bytes", HALF.but(again=b'data: {"choices":[],"x":"\xff"}\n\n', every=0.05), "idle", text=FIRST, warns=("bad_utf8",)),
     _timed(12, "slow-loris", Answer(b"data: ", again=b" ", every=0.02), "ttft"),
     _timed(12, "slow-loris-late", HALF.but(again=b"d", every=0.02), "idle", text=FIRST),
     _timed(12, "slow-words", Answer(SLOW, again=SLOW, every=0.1), "total", text="x*", options={"timeout": 1.5},

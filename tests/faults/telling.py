@@ -12,6 +12,8 @@ from tests.faults.listeners import PORTS
 
 APART = 0.004
 """Seconds between two pieces that must not arrive together."""
+BEFORE_RESET = 0.2
+"""Seconds for a client to read what it was sent: a reset takes back what is still on the way."""
 
 
 class Telling:
@@ -40,6 +42,7 @@ class Telling:
         if answer.end == "hold":
             await self.reader.read(1)
         elif answer.end == "reset":
+            await asyncio.sleep(BEFORE_RESET if answer.body else 0)
             sock = self.writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.writer.transport.abort()

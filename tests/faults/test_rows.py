@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -141,8 +140,14 @@ def check_requests(row: Row, played: Played, server: Faults) -> None:
             low, high = row.waits
             assert low <= times[1] - times[0] <= high
         assert stats["seen"].get("elsewhere", "") == ""
-        if row.status != "ok":
+        if not reusable(row):
             await_closed(played.model, server)
+
+
+def reusable(row: Row) -> bool:
+    """Whether the connection can be kept for the next request."""
+    last = row.answers(9) if callable(row.answers) else row.answers[-1]
+    return last.end == "end" and not last.again and last.framing in ("chunked", "length")
 
 
 def await_closed(model: str, server: Faults) -> None:
