@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from fusion_nb._errors import FusionError, RunFailed, UserError
     from fusion_nb._result import FusionResult
-    from fusion_nb.api import afuse, fuse, last, models, stream
+    from fusion_nb.ahead import estimate
+    from fusion_nb.api import afuse, fuse, last, stream
     from fusion_nb.history import load, rejudge, resume, runs
+    from fusion_nb.known import models
 
 __all__ = [
     "FusionError",
@@ -24,6 +26,7 @@ __all__ = [
     "RunFailed",
     "UserError",
     "afuse",
+    "estimate",
     "fuse",
     "last",
     "load",
@@ -41,10 +44,11 @@ _HOMES = {
     "RunFailed": "_errors",
     "UserError": "_errors",
     "afuse": "api",
+    "estimate": "ahead",
     "fuse": "api",
     "last": "api",
     "load": "history",
-    "models": "api",
+    "models": "known",
     "rejudge": "history",
     "resume": "history",
     "runs": "history",

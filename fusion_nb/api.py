@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from fusion_nb._errors import KeyMissing, RunFailed
+from fusion_nb._errors import RunFailed, UserError
 from fusion_nb._events import Event
 from fusion_nb._plan import Wish, plan
-from fusion_nb._reach import DEMO_JUDGE, DEMO_POOL
 from fusion_nb._result import FusionResult
 from fusion_nb._session import Session
+from fusion_nb.ahead import Estimate
+from fusion_nb.ahead import of as estimate_of
 from fusion_nb.journal import index, past, rows
 from fusion_nb.journal.writer import Journal
-from fusion_nb.providers import aliases as builtin
-from fusion_nb.providers import catalogue, keys
 from fusion_nb.run import loop
 from fusion_nb.run.engine import Engine
 from fusion_nb.run.order import Order, started
 from fusion_nb.run.record import Record
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Member = str | Callable[..., Any]
 Progress = Callable[[FusionResult], None]
@@ -58,6 +57,8 @@ def fuse(
     replay: bool = False,
     max_cost_per_session: float | str | None = None,
     max_cost_per_day: float | str | None = None,
+    confirm_over: float | str | None = None,
+    confirm: Callable[[Estimate], bool] | None = None,
     progress: Progress | None = None,
 ) -> FusionResult:
     """Ask every member of `pool` in parallel; let the judge turn their candidates into one answer.
@@ -86,6 +87,8 @@ def fuse(
         aliases, services: names of your own; see `%config Fuse`.
         journal: keep the run's record on disk, so that a crash loses nothing that was paid (`runs()`, `load()`).
         replay: serve the very same request (prompt, pool, judge, mode, parameters) from the journal where it is there.
+        confirm_over, confirm: where the run may cost more USD, `confirm(estimate)` is asked first; by default the
+            person, in this terminal or notebook.
         progress: called on this thread with the result so far while the run goes on, and once at its end.
 
     Returns:
@@ -95,10 +98,12 @@ def fuse(
         UserError: the request cannot be sent as written; nothing was sent.
         RunFailed: every member failed; `.result` has a row for each.
     """
-    wish = Wish(**{k: v for k, v in locals().items() if k != "progress"})
+    wish = Wish(**{k: v for k, v in locals().items() if k in Wish.__dataclass_fields__})
     session, order = _planned(wish)
     if (held := _replayed(wish, order)) is not None:
         return _checked(held)
+    if confirm_over is not None:
+        _confirmed(estimate_of(order, session), confirm_over, confirm or _question)
     with Run(session, order, journal=wish.journal) as run:
         return run.finish(progress)
 
@@ -122,6 +127,20 @@ def stream(prompt: str, pool: str | Sequence[Member] | None = None, **options: A
     """
     wish = Wish(prompt=prompt, pool=pool, **options)
     return Run(*_planned(wish), journal=wish.journal)
+
+
+def _confirmed(expected: Estimate, over: float | str, confirm: Callable[[Estimate], bool]) -> None:
+    """Raise `UserError` where the run may cost more than `over` and nobody said yes."""
+    if expected.over(over) and not confirm(expected):
+        raise UserError(f"Not asked: {expected!r} may cost more than ${over}, and nobody confirmed it.")
+
+
+def _question(expected: Estimate) -> bool:
+    try:
+        return input(f"{expected}\nAsk all the same? [y/N] ").strip().lower() in ("y", "yes")
+    except (EOFError, NotImplementedError, RuntimeError):
+        # No one is there to answer: a notebook that is run by a program.
+        return False
 
 
 def _planned(wish: Wish) -> tuple[Session, Order]:
@@ -207,40 +226,3 @@ _last: FusionResult | None = None
 def last() -> FusionResult | None:
     """The result of the newest run of this kernel that has ended: `%%fuse`'s own value is its DataFrame."""
     return _last
-
-
-def models(words: str = "", *, aliases: Mapping[str, str] | None = None, services: Any = None) -> pd.DataFrame:
-    """The models a pool can name, one row each; `words` (all of them) filter.
-
-    Columns: `ref`, `name`, `context` (tokens), `modalities`, `prompt_usd_per_mtok`, `completion_usd_per_mtok`,
-    `source` (where the row is from), `created`.
-    """
-    from fusion_nb.views.frame import models_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
-
-    found = loop.on_engine(Session(Wish(prompt="", aliases=aliases, services=services)).reach.models())
-    asked = words.lower().split()
-    return models_frame([m for m in found if all(w in f"{m.ref} {m.name}".lower() for w in asked)])
-
-
-def known_members(typed: str, aliases: Mapping[str, str] | None, services: Any) -> Iterable[str]:
-    """What a pool entry that begins with `typed` could be, without asking any network."""
-    yield from catalogue.completions(typed, aliases, services)
-    yield from (str(ref) for ref in (*DEMO_POOL, DEMO_JUDGE) if str(ref).startswith(typed))
-
-
-def alias_names(aliases: Mapping[str, str] | None) -> frozenset[str]:
-    return frozenset({*builtin.ALIASES, *(aliases or {}), "demo", "local"})
-
-
-def refuse_key(text: str) -> None:
-    """Refuse text that holds an API key: a notebook keeps its cells, and IPython its history, in the clear."""
-    if keys.looks_like_key(text):
-        raise KeyMissing(
-            "That line holds what looks like an API key; it was not run. Delete it from the cell (and revoke the key "
-            "if the notebook is shared), then set it in the environment before Jupyter starts: OPENROUTER_API_KEY=..."
-        )
-
-
-def load_frame() -> None:
-    """Load what `frame()` needs, ahead of need."""
-    import fusion_nb.views.frame  # noqa: F401, PLC0415

@@ -16,6 +16,7 @@ FLOORS = [
     {"_plan", "_purse"},
     {"_reach"},
     {"_session"},
+    {"ahead", "known"},
     {"api"},
     {"history"},
     {"magic", "workbench"},

@@ -63,6 +63,15 @@ def test_a_run_that_ends_at_once_is_shown() -> None:
     assert len(screen.shown) == 1
 
 
+def test_the_end_is_drawn_once() -> None:
+    """Where the last update showed the finished run already, nothing is sent again."""
+    screen, state = Screen(), states.merge()
+    live = screen.live()
+    live.update(state)
+    live.finish(state)
+    assert len(screen.shown) == 1
+
+
 def test_at_most_ten_drawings_a_second() -> None:
     """A thousand events a second are at most ten drawings in any second."""
     screen = Screen()

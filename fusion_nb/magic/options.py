@@ -37,6 +37,8 @@ OPTIONS = (
     Option(("--seed",), "makes labels, order and, where a service honours it, sampling repeatable", int),
     Option(("--reasoning",), "effort: minimal, low, medium, high, or a number of tokens"),
     Option(("--max-cost",), "USD the run may cost at most; reserved before each call"),
+    Option(("--dry-run",), "say what it would cost and how long it would take; nothing is sent", flag=True),
+    Option(("--confirm-over",), "ask first where the run may cost more than so much USD"),
     Option(("--max-tokens",), "completion tokens of each call", int),
     Option(("--timeout",), "seconds each call may take", float),
     Option(("--quorum",), "go on once so many candidates are there", int),
@@ -61,7 +63,7 @@ OPTIONS = (
 VALUED = frozenset(name for option in OPTIONS if not option.flag for name in option.names)
 FLAGS = frozenset(name for option in OPTIONS if option.flag for name in option.names)
 AGAIN = ("rejudge", "add", "retry", "resume")
-NOT_FOR_THE_RUN = frozenset({"prompt", "raw", "quiet", "out", "debug", "help", *AGAIN})
+NOT_FOR_THE_RUN = frozenset({"prompt", "raw", "quiet", "out", "debug", "help", "dry_run", *AGAIN})
 
 
 def fuse_arguments(magic: Any) -> Any:

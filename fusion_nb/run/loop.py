@@ -157,7 +157,9 @@ def drive(handle: Handle[S], see: Callable[[S], None] | None = None, *, pace: fl
     """
     with _interrupt_stops(handle):
         while not handle.done:
-            if handle.take() and see is not None:
+            handle.take()
+            # In silence too: the seconds go on, and a view may owe its last change.
+            if see is not None:
                 see(handle.state)
             handle.pause(pace)
     handle.take(0)
@@ -206,8 +208,8 @@ def turning(handle: Handle[S], *, pace: float = 0.01) -> Iterator[list[Event]]:
 
 def drive_turning(handle: Handle[S], see: Callable[[S], None] | None = None) -> S:
     """`drive`, while the caller's loop turns."""
-    for batch in turning(handle):
-        if batch and see is not None:
+    for _ in turning(handle):
+        if see is not None:
             see(handle.state)
     return handle.state
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Protocol, get_args
 
 import pandas as pd
@@ -109,6 +110,12 @@ class Listed(Protocol):
 def models_frame(models: Iterable[Listed]) -> pd.DataFrame:
     """One row per model: `ref` names it in a pool; prices are USD per million tokens."""
     return _table([_model_row(listed) for listed in models], _MODEL_DTYPES)
+
+
+def forecast_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per member and for the judge; money and seconds as numbers."""
+    plain = [{k: _float(v) if isinstance(v, Decimal) else v for k, v in row.items()} for row in rows]
+    return pd.DataFrame(plain).convert_dtypes()
 
 
 def runs_frame(runs: Iterable[Any]) -> pd.DataFrame:

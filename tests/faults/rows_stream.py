@@ -55,7 +55,7 @@ def _lines(ending: str) -> bytes:
 
 _FIELDS = (
     b": hello\n\nretry: 10\nid: 1\nevent: message\nunknown: x\nnocolon\ndata: " + compact(delta(TEXT)).encode()
-    + b"\n\n:\n\n: ping\n" + sse(finish(), usage(), "[DONE]")
+    + b"\n\n:\n\n: ping\n" + sse(finish())
 )  # fmt: skip
 ROWS = (
     Row(number=35, name="portal", answers=(Answer(PAGE, kind="text/html", framing="length"),), error="not_sse", billed=True,

@@ -62,7 +62,7 @@ class Server:
         start, *lines = head.split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         if start.startswith("GET"):
-            return await self._stats(writer)
+            return await self._get(start.split()[1], writer)
         length = int(headers.get("content-length", 0))
         if length > MAX_BODY or "/send/" in start:  # a service that hangs up on a request it does not want
             self.posts["send"] += 1
@@ -98,11 +98,11 @@ class Server:
         finally:
             self.sent[model] += told.sent
 
-    async def _stats(self, writer: asyncio.StreamWriter) -> bool:
+    async def _get(self, path: str, writer: asyncio.StreamWriter) -> bool:
         counts = {name: dict(getattr(self, name)) for name in ("posts", "times", "open", "sent")}
         said = {**counts, "connections": self.connections, "seen": listeners.SEEN}
-        data = json.dumps(said).encode()
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+        data = json.dumps(said if path == "/stats" else {}).encode()
+        writer.write(b"HTTP/1.1 %d Some\r\ncontent-type: application/json\r\n" % (200 if path == "/stats" else 404))
         writer.write(b"content-length: %d\r\n\r\n%b" % (len(data), data))
         await writer.drain()
         return True
