@@ -122,7 +122,7 @@ def test_failures_have_rows_and_reasons() -> None:
     assert failed.attempts.tolist() == [3]
     assert failed[["cost_usd", "completion_tokens", "ttft_s", "finish", "rank"]].isna().all(axis=None)
     assert "too many requests" in df.attrs["errors"]["2"]
-    assert df.attrs["unpriced_calls"] == 1
+    assert df.attrs["unpriced_calls"] == 0  # a refused call is billed to nobody
 
 
 def test_what_is_not_known_yet_is_na() -> None:

@@ -147,7 +147,7 @@ def test_empty_lists_are_not_shown() -> None:
     [
         (states.unread, ["No verdict: what the judge wrote could not be read as one.", "I like them all.", "no verdict"]),
         (states.single_survivor, ["No judge was asked. Only claude answered", "Answer of claude", "Empty: gemini sent no text."]),
-        (states.one_failed, ["Failed: OpenRouter: too many requests", "Cut off: Cut off at max_tokens=200.", "≥ $0.0156, 1 call unpriced", "gpt5 judges and"]),
+        (states.one_failed, ["Failed: OpenRouter: too many requests", "Cut off: Cut off at max_tokens=200.", "6.4 s · $0.0156", "gpt5 judges and"]),
         (states.all_failed, ["None of the 3 members answered.", "Timed out: gemini said nothing", "Refused: gpt4o refused", "cost unknown"]),
         (states.cancelled, ["Stopped before there was an answer.", "cancelled"]),
         (states.debate, ["claude changed its mind; they still differ", "gemini changed its mind; they agree", "debate, then merge", "Round 0"]),

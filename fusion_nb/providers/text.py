@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from fusion_nb._types import Channel, Chunk
 
+STEP = 256 * 1024
+"""Characters of one chunk at most: whoever comes next makes copies of it."""
+
 
 class RunOfText:
     """Joins pieces of the same channel until `flush()`; the chunks go to `out`, in order."""
@@ -40,8 +43,9 @@ class RunOfText:
         self._pieces.clear()
         if self._half or not text.isascii():
             text = self._whole(text)
-        if text:
-            self._out.append(Chunk(self._hide(text), self._channel))
+        text = self._hide(text)
+        for at in range(0, len(text), STEP):
+            self._out.append(Chunk(text[at : at + STEP], self._channel))
 
     def close(self) -> None:
         self.flush()

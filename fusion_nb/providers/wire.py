@@ -17,6 +17,7 @@ from fusion_nb.providers.faults import Asked
 from fusion_nb.providers.plain import page
 from fusion_nb.providers.reader import ReplyReader
 from fusion_nb.providers.sse import MAX_EVENT, ServerSentEvent, SSEDecoder
+from fusion_nb.providers.utf8 import decoded
 
 _BAD_EVENTS = 3
 _BLANK = 4096
@@ -160,7 +161,14 @@ class ChatDecoder:
 
     def _read_body(self) -> None:
         """A reply in one piece, or an error under the status of a success."""
-        said = _json(b"".join(self._body).decode("utf-8-sig", errors="replace"))
+        body = b"".join(self._body)
+        self._body.clear()
+        found = decoded(body, len(_BOM) if body.startswith(_BOM) else 0)
+        if found is None:
+            self._reader.fail("too_big", "It sent a body of more than 16 MiB.", status="incomplete")
+            return
+        del body
+        said = _json(found[0])
         replied = isinstance(said, Mapping) and said.get("choices")
         error = None if replied else faults.error_in(said)
         if error is not None:

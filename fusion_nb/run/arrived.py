@@ -36,6 +36,8 @@ class Arrived:
     """USD that earlier attempts were reported to cost."""
     reserved: Decimal = Decimal(0)
     """USD held under the cap, for all attempts together."""
+    free: bool = False
+    """Whether the last attempt is surely on no bill."""
     held: Decimal = Decimal(0)
     """USD of it for the attempt under way."""
     lost: Decimal = Decimal(0)
@@ -76,7 +78,8 @@ class Arrived:
         """USD the call takes off the cap: what nobody priced counts at its worst. `cost`: of the last attempt."""
         if not self.sent:
             return Decimal(0)
-        return self.lost + (self.held if cost is None else cost)
+        worst = Decimal(0) if self.free else self.held
+        return self.lost + (worst if cost is None else cost)
 
 
 def outcome(reply: Reply, arrived: Arrived, fault: ProviderError | None) -> tuple[Status, str | None, str | None]:

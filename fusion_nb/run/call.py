@@ -110,6 +110,7 @@ class Caller:
                 self._refused.check(request.ref.service)
                 return await self._attempt(call, request, arrived, splitter, deadline)
             except ProviderError as fault:
+                arrived.free = not (fault.maybe_billed or arrived.content)
                 self._refused.note(request.ref.service, fault)
                 wait = self._retries.wait(fault, arrived, deadline - loop.time())
                 if wait is None or not self._hold_again(request, arrived, fault):
@@ -137,6 +138,7 @@ class Caller:
         loop = asyncio.get_running_loop()
         limits = self._limits
         arrived.attempts += 1
+        arrived.free = False
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + limits.ttft)) as clock:
                 async with aclosing(self._tools.provider(request.ref).stream(request)) as chunks:  # type: ignore[type-var]

@@ -86,7 +86,7 @@ def _totals(state: RunState, places: int) -> list[str]:
         known = [n for n in map(pick, state.replies) if n is not None]
         return _least(words.number(sum(known)) if known else None, len(known) < len(state.replies))
 
-    unpriced = sum(r.cost is None for r in state.replies)
+    unpriced = state.unpriced
     cost: Decimal | None = state.cost
     return [
         "",
