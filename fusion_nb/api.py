@@ -168,8 +168,10 @@ class Run:
         run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(5)}"
         self._turns = session.needs_callers_loop
         self._journal = Journal(run) if journal else None
+        tools = session.tools(order)
+        # The run's clock starts here: what is still to be loaded has been.
         record = Record(FusionResult(), self._journal)
-        self._handle = loop.Handle(record, Engine(order, session.tools(order), record).run(run, now.isoformat()))
+        self._handle = loop.Handle(record, Engine(order, tools, record).run(run, now.isoformat()))
 
     def __iter__(self) -> Iterator[Event]:
         if not self._turns:

@@ -34,7 +34,7 @@ _bounded = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=l
 
 
 def decode(text: str) -> Any:
-    """What `text` says. Raises `ValueError`, and nothing else, where it is not JSON, or nests or swells beyond reason."""
+    """What `text` says. Raises `ValueError`, and nothing else, where it is not JSON, or out of all bounds."""
     if len(text) > _LARGE and _swells(text):
         raise ValueError("too many values")
     try:

@@ -13,7 +13,7 @@ _CONTINUED = bytes(range(0x80, 0xC0))
 
 
 def decoded(data: bytes, start: int = 0) -> tuple[str, bool] | None:
-    """The text from `start` on, and whether invalid bytes were replaced by U+FFFD; `None` where it would be too large."""
+    """The text from `start` on, and whether invalid bytes were replaced by U+FFFD; `None` where too large."""
     if len(data) > LARGE and _size(data) > MAX_DECODED:
         return None
     view = memoryview(data)[start:]

@@ -196,7 +196,7 @@ class Caller:
         cost, source = self._cost(ref, arrived) if arrived.sent else (None, None)
         if arrived.reported:
             cost, source = arrived.reported + (cost or 0), source or "reported"
-        broken = status == "cancelled" or (fault.maybe_billed if fault else status == "error")
+        broken = status == "cancelled" or (fault.maybe_billed if fault else status in ("error", "empty"))
         self._record.emit(
             CallEnded(
                 call=call,

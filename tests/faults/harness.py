@@ -163,7 +163,9 @@ def faults(home: Path, *, certificates: Path | None = None, authority: Path | No
         if authority is not None:
             patch.setenv("SSL_CERT_FILE", str(authority))
         patch.setattr(_plan, "Limits", scaled)
-        patch.setattr(loop, "_engine", None)  # an engine of its own, so that its connections are made under these settings
+        patch.setattr(
+            loop, "_engine", None
+        )  # an engine of its own, so that its connections are made under these settings
         patch.setattr(http, "_TIMEOUT", http.httpx2.Timeout(None, connect=CONNECT, write=60.0))
         yield found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -31,6 +32,19 @@ def _big(number: int, name: str, answer: Any, **more: Any) -> Row:
     return Row(number=number, name=name, answers=answer if callable(answer) else (answer,), **{**given, **more})
 
 
+def _event(
+    filling: str, times: int, *, before: str = '{"choices":[{"delta":{"content":"', after: str = '"}}]}'
+) -> bytes:
+    """One event that is just allowed in raw size."""
+    return f"data: {before}{filling * times}{after}\n\n".encode()
+
+
+def _one(name: str, make: Callable[[], bytes], error: str | None = "too_big", **more: Any) -> Row:
+    given = {"status": "incomplete", "billed": True, "cuts": ("whole",), "heavy": True}
+    return Row(number=61, name=f"event-{name}", error=error, answers=lambda turn: Answer(make() + sse(finish(), "[DONE]")),
+               **{**given, **more})  # fmt: skip
+
+
 ROWS = (
     _bill(58, "no-usage", tokens=(None, None)),
     _bill(59, "usage-twice", usage("0.5", prompt_tokens=1), usage(), cost=Decimal(COST), tokens=(7, 3)),
@@ -44,6 +58,17 @@ ROWS = (
     _big(61, "one-line-of-json", Answer(b'{"choices":[{"message":{"content":"', again=b"x" * 65536, kind="application/json")),
     _big(61, "blank", Answer(b"\n", again=b"\n" * 65536), status="timeout", error="ttft", limits={"ttft": 1.0, "idle": 1.0}),
     _big(61, "spaces", Answer(b" ", again=b" " * 65536)),
+    _one("of-text", lambda: _event("word ", 3 * MIB), text="word *"),
+    _one("of-half", lambda: _event("x", 7 * MIB), None, status="ok", text="x*", billed=False, finish="stop"),
+    _one("of-escapes", lambda: _event("\\u00e9", 2 * MIB), None, status="ok", text="é*", billed=False, finish="stop"),
+    _one("of-emoji", lambda: _event("🥊", 4 * MIB - 100), None, status="ok", text="🥊*", billed=False, finish="stop"),
+    _one("of-text-and-one-emoji", lambda: _event("x", 12 * MIB, after='🥊"}}]}')),
+    _one("of-lists", lambda: _event("[],", 5 * MIB, before="[", after="[]]"), status="empty", error="empty",
+         warns=("bad_event",)),
+    _one("of-objects", lambda: _event('{"a":1},', 1_900_000, before="[", after="{}]"), status="empty", error="empty",
+         warns=("bad_event",)),
+    _one("of-junk", lambda: _event('"\\"', 5 * MIB, before="[", after=""), status="empty", error="empty",
+         warns=("bad_event",)),
     _big(62, "gzip", lambda turn: Answer(bomb(300 * MIB), headers=(("Content-Encoding", "gzip"),), framing="length")),
     _big(62, "gzip-event", lambda turn: Answer(bomb(300 * MIB, begin=b"data: "), headers=(("Content-Encoding", "gzip"),))),
     _big(62, "gzip-error", lambda turn: Answer(bomb(300 * MIB), 400, headers=(("Content-Encoding", "gzip"),), framing="length"),
