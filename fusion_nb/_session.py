@@ -42,7 +42,7 @@ class Session:
     def cast(self) -> Cast:
         """The pool and the judge, every name resolved. Raises `UserError` where one cannot be asked."""
         pool, notes = self._pool()
-        judge = self._judge(pool) if len(pool) > 1 else None
+        judge = self.default_judge(pool) if len(pool) > 1 else None
         self.check((*pool, *([judge] if judge else [])))
         if judge is not None:
             notes += _kin_notes(judge, pool)
@@ -118,7 +118,7 @@ class Session:
             default=OWN_SERVICE if self._wish.base_url is not None else None,
         )
 
-    def _judge(self, pool: tuple[Ref, ...]) -> Ref:
+    def default_judge(self, pool: tuple[Ref, ...]) -> Ref:
         if self._wish.judge is not None:
             return self.judge_named(self._wish.judge)
         return kin.default_judge(pool, keys.have, demo=DEMO_JUDGE, services=self.reach.own)

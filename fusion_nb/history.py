@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +108,9 @@ def resume(run: str | FusionResult = LAST, **going: Any) -> FusionResult:
     how = Going(**going)
     session = how.session()
     state = _held(run)
-    reconcile(state, session)
+    if reconcile(state, session):
+        # What the service told counts towards what is left of the run's cap.
+        state = load(state.run)
     return _carry_out(again.resume(state), session, how)
 
 
@@ -145,6 +147,12 @@ def _held(run: str | FusionResult) -> FusionResult:
 
 
 def _carry_out(order: Order, session: Session, how: Going) -> FusionResult:
+    if order.judge is None and len(order.pool) > 1:
+        # A run of one had no judge; with company it needs one.
+        order = replace(order, judge=session.default_judge(order.pool))
+    if order.kept:
+        said = f"Kept from run {order.of}, not asked and not paid again: {', '.join(r.ref.name for r in order.kept)}."
+        order = replace(order, notes=(*order.notes, said))
     there = {(reply.ref.name, reply.round) for reply in order.kept}
     session.check([ref for ref in order.pool if (ref.name, 0) not in there])
     if order.judge is not None:

@@ -31,6 +31,8 @@ DOORS = {
     "genai_prices": "money/",
     "nest_asyncio2": "run/loop.py",
     "nh3": "views/markdown.py",
+    "platformdirs": "journal/home.py",
+    "sqlite3": "journal/index.py",
 }
 STANDARD_LIBRARY_ONLY = ("_types/*.py", "_errors.py", "_events.py", "_fold.py", "_citations.py")
 FILES = sorted(PACKAGE.rglob("*.py"))

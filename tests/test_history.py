@@ -127,3 +127,15 @@ def test_a_script_that_leaves_early_is_not_a_crash(replay: Replay, tmp_path: Pat
     )
     subprocess.run([sys.executable, "-c", script, replay.url], check=True, timeout=30)
     assert list(fusion_nb.runs()["status"]) == ["cancelled", "cancelled"]
+
+
+def test_a_run_of_one_gets_a_judge_with_its_company(replay: Replay) -> None:
+    """Adding a member to a lone one brings a judge in; what was kept is said in the notes and in the frame's attrs."""
+    services = {"replay": {"base_url": replay.url}}
+    first = fusion_nb.fuse("Hi.", ["demo:swift"], "best-of", services=services)
+    result = fusion_nb.history.add(first, ["demo:steady"])  # type: ignore[attr-defined]
+    assert result.judge is not None
+    assert len(result.candidates) == 2
+    assert any(first.run in note for note in result.notes)
+    assert result.frame().attrs["kept"] == {"1": {"run": first.run, "cost_usd": str(first.cost)}}
+    assert "then)" in result.to_markdown()

@@ -25,7 +25,7 @@ from fusion_nb.providers.exact import decode
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import Address
 from fusion_nb.providers.plain import plain
-from fusion_nb.providers.transport import of_transport
+from fusion_nb.providers.transport import of_transport, proxied
 from fusion_nb.providers.upload import Body
 
 # What the client loads with its first request (0.1 s), loaded with this room: a reply's first second is not for that.
@@ -203,6 +203,8 @@ def _client(*, secure: bool) -> httpx2.AsyncClient:
 def _fault(error: Exception, address: Address, body: Body) -> ProviderError:
     """What an exception of the client means: the one translation."""
     kind, reason = _classify(error, body)
+    if kind == "connect" and address.scheme == "https" and proxied(address.host):
+        kind, reason = "proxy", "no connection through it"
     return of_transport(kind, address.host if address.port in (80, 443) else f"{address.host}:{address.port}", reason)
 
 
@@ -214,7 +216,7 @@ def _classify(error: Exception, body: Body) -> tuple[str, str]:
             return "connect_timeout", ""
         case httpx2.ProxyError() | ImportError():  # ImportError: a SOCKS proxy without what it needs
             return "proxy", plain(str(error), 200)
-        case httpx2.ConnectError() if insecure is not None:
+        case httpx2.ConnectError() if insecure is not None and not isinstance(insecure, ssl.SSLEOFError):
             return "tls", plain(getattr(insecure, "verify_message", "") or insecure.reason or "", 200)
         case ssl.SSLError() | FileNotFoundError():
             return "tls", "the file SSL_CERT_FILE names cannot be read"
@@ -223,7 +225,8 @@ def _classify(error: Exception, body: Body) -> tuple[str, str]:
         case httpx2.WriteError() | httpx2.WriteTimeout():
             return "send", ""
         case httpx2.ReadError() | httpx2.RemoteProtocolError() if not body.sent:
-            return "send", ""
+            # Before its first byte went out nothing can have been asked, let alone billed.
+            return "send" if body.begun else "connect", ""
         case httpx2.RemoteProtocolError() if "disconnected" not in str(error) and "peer closed" not in str(error):
             return "protocol", plain(str(error), 200)
         case httpx2.NetworkError() | httpx2.RemoteProtocolError() | OSError():

@@ -27,7 +27,7 @@ class ReplyReader:
         self.finished = False
         self._asked = asked
         self._out: list[Chunk] = []
-        self.text = RunOfText(self._out, asked.hide, MAX_TEXT)
+        self.text = RunOfText(self._out, MAX_TEXT, asked.hide, asked.begins)
         self._named = self._refused = False
         self._tools: list[str] = []
         self._bill: Chunk | None = None

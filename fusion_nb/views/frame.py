@@ -193,6 +193,11 @@ def _attrs(state: RunState) -> dict[str, Any]:
         "demo": state.demo,
         "status": state.status,
         "notes": _plain(list(state.notes)),
+        "kept": {
+            str(r.call): {"run": r.kept_from, "cost_usd": None if r.kept_cost is None else f"{r.kept_cost:f}"}
+            for r in state.replies
+            if r.kept_from
+        },
         "errors": {str(r.call): _plain(r.detail or r.error) for r in state.replies if r.detail or r.error},
         "labels": dict((state.verdict and state.verdict.labels) or state.labels),
         "seed": state.seed,

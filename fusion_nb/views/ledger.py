@@ -74,11 +74,18 @@ def _row(reply: Reply, places: int) -> list[str]:
         f"{words.reply_status(reply)}{f' ({reply.error})' if reply.error else ''}{tries}",
         words.number(reply.usage.prompt),
         words.number(reply.usage.completion),
-        words.money(reply.cost, places),
+        _cost(reply, places),
         words.seconds(reply.ttft),
         words.seconds(reply.latency),
         words.number(speed(reply)),
     ]
+
+
+def _cost(reply: Reply, places: int) -> str:
+    if not reply.kept_from:
+        return words.money(reply.cost, places)
+    # Paid in an earlier run: shown, and no part of this one's total.
+    return "kept" if reply.kept_cost is None else f"kept ({words.money(reply.kept_cost)} then)"
 
 
 def _totals(state: RunState, places: int) -> list[str]:

@@ -1,6 +1,7 @@
 """Plays one scenario in a process of its own and prints how much memory it took, as JSON.
 
-`python -m tests.faults.child URL ROW [MEMBERS]`: a faulty member (or several) with a healthy one beside it.
+`python -m tests.faults.child URL ROW [alone] [unjournalled]`: a faulty member, with a healthy one beside it unless
+`alone`.
 """
 
 from __future__ import annotations
@@ -24,25 +25,28 @@ def status(field: str) -> int:
     raise LookupError(field)
 
 
-def play(url: str, row: str, members: int, tag: str) -> fusion_nb.FusionResult:
+def play(url: str, row: str, how: list[str], tag: str = "row") -> fusion_nb.FusionResult:
     services = {"fault": {"base_url": url, "key_env": "FAULT_KEY"}}
-    pool = [*(f"fault:{row}~whole~{tag}{n}" for n in range(members)), f"fault:6-pool~whole~{tag}"]
-    return fusion_nb.fuse("How?", pool, "best-of", judge="fault:judge~whole~x", services=services)
+    beside = [] if "alone" in how else [f"fault:6-pool~whole~{tag}"]
+    options = {"judge": "fault:judge~whole~x", "services": services, "journal": "unjournalled" not in how}
+    try:
+        return fusion_nb.fuse("How?", [f"fault:{row}~whole~{tag}", *beside], "best-of", **options)
+    except fusion_nb.RunFailed as failed:
+        result: fusion_nb.FusionResult = failed.result
+        return result
 
 
 def main() -> None:
-    url, row, *more = sys.argv[1:]
+    url, row, *how = sys.argv[1:]
     os.environ["FAULT_KEY"] = _KEY
     for turn in range(3):  # what is loaded and allocated once is no growth
-        play(url, "6-pool", 2, f"warm{turn}")
+        play(url, "6-pool", [], f"warm{turn}")
     gc.collect()
     before = status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    result = play(url, row, int(more[0]) if more else 1, "row")
-    peak = status("VmHWM")
-    reply = result.replies[0]
-    said = {"peak": peak - before, "status": reply.status, "error": reply.error, "text": len(reply.text)}
-    print(json.dumps({**said, "judge": result.replies[-1].status, "run": result.status}))
+    reply = play(url, row, how).replies[0]
+    grown = status("VmHWM") - before
+    print(json.dumps({"grown": grown, "status": reply.status, "error": reply.error, "text": len(reply.text)}))
 
 
 if __name__ == "__main__":

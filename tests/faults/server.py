@@ -18,7 +18,7 @@ from collections import Counter, defaultdict
 from contextlib import suppress
 from typing import Any
 
-from tests.faults import listeners
+from tests.faults import listeners, vectors
 from tests.faults.answer import Answer
 from tests.faults.judge import verdict
 from tests.faults.rows import BY_NAME
@@ -77,6 +77,8 @@ class Server:
         row, cut, _ = model.split("~")
         if row == "judge":
             answer = verdict(body["messages"])
+        elif row.startswith("json_"):
+            answer = vectors.answer(row)
         else:
             answers = BY_NAME[row].answers
             turn = self.posts[model]

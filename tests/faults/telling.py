@@ -23,7 +23,7 @@ class Telling:
         self, answer: Answer, cut: str, authorization: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.answer, self.cut = answer, cut
-        self.authorization = authorization
+        self._key = authorization.removeprefix("Bearer ").encode()
         self.reader, self.writer = reader, writer
         self.sent = 0
 
@@ -31,8 +31,7 @@ class Telling:
         """Whether the connection can take another request."""
         answer = self.answer
         if answer.framing != "none":
-            # A service that quotes the key it was sent, wherever the scenario wants it.
-            body = answer.body.replace(b"$KEY", self.authorization.removeprefix("Bearer ").encode())
+            body = quoted(answer.body, self._key)
             if answer.framing != "raw":
                 await self._send(self._head(body))
             await self._body(body)
@@ -84,7 +83,13 @@ class Telling:
         lines += [
             f"{name}: {value.replace('$ELSEWHERE', str(PORTS.get('elsewhere')))}" for name, value in answer.headers
         ]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+        return quoted(("\r\n".join(lines) + "\r\n\r\n").encode(), self._key)
+
+
+def quoted(body: bytes, key: bytes) -> bytes:
+    """A service that quotes the key it was sent, whole or in two parts, wherever the scenario wants it."""
+    half = len(key) // 2
+    return body.replace(b"$KEY1", key[:half]).replace(b"$KEY2", key[half:]).replace(b"$KEY", key)
 
 
 def pieces(body: bytes, cut: str) -> Iterator[bytes]:
