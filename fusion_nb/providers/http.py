@@ -19,7 +19,7 @@ import httpx2
 
 from fusion_nb._errors import ProviderError, UserError
 from fusion_nb._version import __version__
-from fusion_nb.providers import faults
+from fusion_nb.providers import faults, logs
 from fusion_nb.providers.answer import Answer
 from fusion_nb.providers.exact import decode
 from fusion_nb.providers.keys import KeyAuth
@@ -32,6 +32,7 @@ from fusion_nb.providers.upload import Body
 for _part in ("httpcore2", "anyio._backends._asyncio", "anyio.streams.tls"):
     with suppress(ImportError):
         importlib.import_module(_part)
+logs.install()
 
 MAX_BODY = 16 * 1024 * 1024
 LINGER = 0.25
@@ -127,6 +128,7 @@ class Http:
         """Send the request and wait for the head of the answer."""
         address, body = parse(url), Body(content)
         fault: ProviderError
+        logs.hide.set(auth.hide if auth else str)
         try:
             client = await self._client(address)
             request = client.build_request(method, url, content=body.content, headers={**body.headers, **headers})
