@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from dataclasses import fields, replace
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar, assert_never, cast
 
 from fusion_nb._events import (
     CallAccepted,
@@ -78,10 +78,11 @@ def _with_reply(state: S, call: int, **changes: Any) -> S:
 
 def _changed(value: T, changes: dict[str, Any]) -> T:
     """`dataclasses.replace` at half its price, for what happens with every piece of text: no `__init__` is run."""
-    copy = object.__new__(type(value))
-    for name in _names(type(value)):
+    kind: Any = type(value)
+    copy = object.__new__(kind)
+    for name in _names(kind):
         object.__setattr__(copy, name, changes[name] if name in changes else getattr(value, name))
-    return copy
+    return cast(T, copy)
 
 
 @functools.cache
