@@ -142,10 +142,15 @@ class Run:
         """End the run as `cancelled`; what was received is kept."""
         self._handle.stop()
 
-    def finish(self, progress: Progress | None = None) -> FusionResult:
-        """Wait for the end, showing `progress`. Raises `RunFailed` where every member failed."""
+    def finish(self, progress: Progress | None = None, hear: loop.Hear | None = None) -> FusionResult:
+        """Wait for the end, showing `progress`; `hear` gets the events in batches. Raises `RunFailed` where every
+        member failed."""
         drive = loop.drive_turning if self._turns else loop.drive
-        return _checked(drive(self._handle, progress))
+        return _checked(drive(self._handle, progress, hear))
+
+    def take(self) -> list[Event]:
+        """Events not yet taken; empty where there are none yet. For those who must not wait."""
+        return self._handle.take(0)
 
     async def wait(self) -> FusionResult:
         """Await the end on the caller's loop. Raises `RunFailed` where every member failed."""

@@ -83,7 +83,9 @@ class Fuse(Magics):
             first_text.see(state)
 
         try:
-            result = _api().fuse(prompt, **self._arguments(parsed), progress=see)
+            with _api().stream(prompt, **self._arguments(parsed)) as run:
+                view.stop = run.stop
+                result = run.finish(see, view.hear)
         except RunFailed as failed:
             view.finish(failed.result)
             self._bind(bind, failed.result.frame() if bind else None)
