@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fusion_nb._doors import OPENERS
 from fusion_nb._version import __version__
 
 if TYPE_CHECKING:
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from fusion_nb._errors import FusionError, RunFailed, UserError
     from fusion_nb._result import FusionResult
     from fusion_nb.api import afuse, fuse, last, models, stream
+    from fusion_nb.workbench import Panel
 
 __all__ = [
     "FusionError",
     "FusionResult",
+    "Panel",
     "RunFailed",
     "UserError",
     "__version__",
@@ -36,6 +39,7 @@ __all__ = [
 _HOMES = {
     "FusionError": "_errors",
     "FusionResult": "_result",
+    "Panel": "workbench",
     "RunFailed": "_errors",
     "UserError": "_errors",
     "afuse": "api",
@@ -52,6 +56,9 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(f"fusion_nb.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+OPENERS["panel"] = lambda result: __getattr__("Panel")(result=result)
 
 
 def __dir__() -> list[str]:

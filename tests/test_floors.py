@@ -8,15 +8,16 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fusion_nb"
 FLOORS = [
-    {"_version", "_types", "_errors"},
+    {"_version", "_types", "_errors", "_doors"},
     {"_events", "_citations", "money"},
     {"_fold"},
     {"providers", "modes", "journal", "views"},
     {"run", "_result"},
     {"_plan"},
     {"_session"},
-    {"api"},
-    {"magic", "workbench"},
+    {"api", "_shelf"},
+    {"workbench"},
+    {"magic"},
     {"__init__"},
 ]
 DOORS = {

@@ -62,6 +62,18 @@ class Fuse(Magics):
         """List the models a pool can name, as a DataFrame. `%fuse_models gemini flash` keeps those with both words."""
         return _api().models(words, aliases=self.aliases, services=self.services)
 
+    @options.fuse_arguments
+    @no_var_expand
+    @line_magic
+    def fuse_panel(self, text: str) -> Any:
+        """Open the workbench: pick a pool, write a prompt, run, compare. Takes the options and the prompt of %fuse."""
+        _api().refuse_key(text)
+        given = line.read(text, options.VALUED, options.FLAGS)
+        parsed = type(self).fuse_panel.parser.parse_args(given.options)
+        if parsed.help:
+            return print(type(self).fuse_panel.parser.format_help())
+        return _panel(given.rest if parsed.raw else expand(given.rest, self._names), **self._arguments(parsed))
+
     def _fuse(self, text: str, cell: str | None) -> Any:
         _api().refuse_key(text)
         silent = text.rstrip().endswith(";") or (cell or "").rstrip().endswith(";")
@@ -169,6 +181,12 @@ def _api() -> Any:
     return api
 
 
+def _panel(prompt: str, **given: Any) -> Any:
+    from fusion_nb.workbench import Panel  # noqa: PLC0415  widgets are loaded when one is asked for
+
+    return Panel(prompt, given.pop("pool") or (), **given)
+
+
 def _name(name: str | None) -> str | None:
     if name is not None and not name.isidentifier():
         raise UserError(f"-o takes the name of a variable, not {name!r}.")
@@ -192,6 +210,6 @@ def unload(shell: InteractiveShell) -> None:
     cleanup[:] = [held for held in cleanup if getattr(held, "__name__", "") != line.keep_question.__name__]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [held for held in matchers if getattr(held, "__name__", "") != "fuse_matcher"]
-    for kind, name in (("line", "fuse"), ("cell", "fuse"), ("line", "fuse_models")):
+    for kind, name in (("line", "fuse"), ("cell", "fuse"), ("line", "fuse_models"), ("line", "fuse_panel")):
         with contextlib.suppress(KeyError):
             del shell.magics_manager.magics[kind][name]

@@ -26,7 +26,7 @@ export default () => {
 export function open(store: Store, el: HTMLElement): () => void {
   const host = document.createElement("div");
   // A notebook's commands listen for keys on the page: x would cut the cell that a button of ours stands in.
-  host.dataset["lmSuppressShortcuts"] = "true";
+  host.dataset.lmSuppressShortcuts = "true";
   const stay = (event: Event) => event.stopPropagation();
   for (const key of KEYS) host.addEventListener(key, stay);
   const root = host.attachShadow({ mode: "open" });

@@ -50,6 +50,8 @@ export class Store {
   html: Fragments = {};
   /** Call -> seconds from its start to its first text, as far as this view saw it. */
   readonly first = new Map<number, number>();
+  /** What was picked from a search, by entry: its prices. */
+  readonly picked = new Map<string, { entry: string; name: string; in?: string; out?: string }>();
   private seq = -1;
   private zero = 0;
   private asked = 0;
@@ -86,6 +88,12 @@ export class Store {
 
   get<T>(name: string): T {
     return this.model.get(name) as T;
+  }
+
+  /** Changes a trait on this side only, until the next `set`. */
+  put(name: string, value: unknown): void {
+    this.model.set(name, value);
+    this.changed();
   }
 
   set(values: Record<string, unknown>): void {

@@ -2,12 +2,12 @@
 
 export function scheme(): "light" | "dark" | "" {
   const { body, documentElement: html } = document;
-  const lab = body.dataset["jpThemeLight"];
+  const lab = body.dataset.jpThemeLight;
   if (lab) return lab === "true" ? "light" : "dark";
   if (body.classList.contains("vscode-light") || body.classList.contains("vscode-high-contrast-light")) return "light";
   if (body.classList.contains("vscode-dark") || body.classList.contains("vscode-high-contrast")) return "dark";
   for (const element of [html, body]) {
-    const said = element.dataset["theme"] ?? element.getAttribute("theme") ?? "";
+    const said = element.dataset.theme ?? element.getAttribute("theme") ?? "";
     if (said === "light" || said === "dark") return said;
     if (element.classList.contains("dark")) return "dark";
     if (element.classList.contains("light")) return "light";

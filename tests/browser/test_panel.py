@@ -57,3 +57,43 @@ def test_stop_works_while_the_cell_blocks(open_notebook) -> None:
     notebook.run(2)
     assert "cancelled True" in notebook.output(2).inner_text()
     notebook.screenshot("panel-stopped")
+
+
+PANEL = "panel = fusion_nb.Panel('What should I check before trusting a p-value?', pool='demo')\npanel"
+
+
+def test_the_workbench_runs_compares_and_gives_the_frame(open_notebook) -> None:
+    """Run, tabs by mouse and keyboard, compare, another choice, DataFrame: all from the panel, all in Python after."""
+    asked = "panel.result.status, panel.frame.shape, panel.result.verdict.chosen, panel.pool"
+    notebook = open_notebook("workbench.ipynb", SETUP, PANEL, asked, height=1900)
+    notebook.run(0)
+    notebook.run(1)
+    panel = notebook.output(1).locator(".fnb-live")
+    expect(panel.locator(".fnb-chip").first).to_contain_text("demo", timeout=20_000)
+    notebook.screenshot("workbench-empty")
+    panel.get_by_role("button", name="Run").click()
+    expect(panel.locator(".fnb-lane")).to_have_count(4)
+    notebook.screenshot("workbench-running")
+    tabs = panel.get_by_role("tab")
+    expect(tabs).to_have_count(3, timeout=20_000)
+    notebook.screenshot("workbench-done")
+    tabs.nth(0).click()
+    expect(tabs.nth(0)).to_have_attribute("aria-selected", "true")
+    notebook.page.keyboard.press("ArrowRight")
+    expect(tabs.nth(1)).to_have_attribute("aria-selected", "true")
+    expect(tabs.nth(1)).to_be_focused()
+    notebook.page.keyboard.press("End")
+    expect(tabs.nth(2)).to_have_attribute("aria-selected", "true")
+    before = notebook.cells.count()
+    for key in ("x", "d", "d", "a", "b", "ArrowDown"):
+        notebook.page.keyboard.press(key)
+    assert notebook.cells.count() == before
+    panel.get_by_text("Compare", exact=False).first.click()
+    expect(panel.locator(".fnb-difftext mark").first).to_be_visible()
+    notebook.screenshot("workbench-compare")
+    panel.get_by_role("button", name="Use this one instead").click()
+    expect(panel).to_contain_text("Chosen by hand")
+    panel.get_by_role("button", name="To DataFrame").click()
+    expect(panel).to_contain_text("4 rows")
+    notebook.run(2)
+    assert "('ok', (4, 26), (3,), ['demo'])" in notebook.output(2).inner_text()

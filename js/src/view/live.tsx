@@ -11,16 +11,16 @@ export function Live({ store }: { store: Store }) {
   useStore(store);
   const now = useClock(store);
   if (!store.state.run) return <p class="fnb-meta">Asking …</p>;
-  return <Running store={store} now={now} />;
+  return <Running store={store} now={now} stop />;
 }
 
-export function Running({ store, now }: { store: Store; now: number }) {
+export function Running({ store, now, stop }: { store: Store; now: number; stop?: boolean }) {
   const { state, html } = store;
   return (
     <>
       <div class="fnb-top">
         <Head state={state} now={now} />
-        <Stop store={store} />
+        {stop && <Stop store={store} />}
       </div>
       <Notes notes={state.notes} />
       <Lanes store={store} now={now} />
