@@ -12,6 +12,13 @@ const LARGEST = 4_000_000;
 /** Words a shared passage has at least: two texts share many single words by chance. */
 const SHORTEST = 3;
 
+/** The part of both texts that is shared, 0 to 1. */
+export function alike(sides: readonly Piece[][]): number {
+  const size = (pieces: Piece[]) => pieces.reduce((all, piece) => all + piece.text.trim().length, 0);
+  const all = size(sides.flat());
+  return all ? size(sides.flat().filter((piece) => piece.same)) / all : 1;
+}
+
 export function compare(a: string, b: string): [Piece[], Piece[]] {
   const words = (text: string) => text.match(TOKENS) ?? [];
   const lines = (text: string) => text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
@@ -56,7 +63,7 @@ function pieces(tokens: readonly string[], other: Int32Array): Piece[] {
     while (end < tokens.length && (matched ? other[end] === (other[end - 1] ?? 0) + 1 : (other[end] ?? -1) < 0)) end++;
     const run = tokens.slice(i, end);
     const words = run.filter((token) => WORD.test(token)).length;
-    put(run.join(""), matched && (words >= SHORTEST || (words === 0 && run.join("").trim() === "")));
+    put(run.join(""), matched && words >= SHORTEST);
     i = end;
   }
   return out;

@@ -8,6 +8,7 @@ const OPTIONS = {
     ),
   ALLOWED_ATTR: ["href", "class", "title", "start", "colspan", "style", "target", "rel"],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  ADD_URI_SAFE_ATTR: ["colspan", "start"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true as const,

@@ -89,7 +89,7 @@ def test_the_workbench_runs_compares_and_gives_the_frame(open_notebook) -> None:
         notebook.page.keyboard.press(key)
     assert notebook.cells.count() == before
     panel.get_by_text("Compare", exact=False).first.click()
-    expect(panel.locator(".fnb-difftext mark").first).to_be_visible()
+    expect(panel.locator(".fnb-difftext").first).to_be_visible()
     notebook.screenshot("workbench-compare")
     panel.get_by_role("button", name="Use this one instead").click()
     expect(panel).to_contain_text("Chosen by hand")

@@ -1,7 +1,9 @@
 import { useMemo, useState } from "preact/hooks";
-import { compare, type Piece } from "../diff.ts";
+import { alike, compare, type Piece } from "../diff.ts";
 import { candidates, nameOf, type RunState } from "../run.ts";
 import { visible } from "../words.ts";
+
+const LITTLE = 0.08;
 
 /** Two texts of a run side by side, with what only one of them says marked. */
 export function Compare({ state }: { state: RunState }) {
@@ -17,11 +19,18 @@ export function Compare({ state }: { state: RunState }) {
   const a = texts.has(left) ? left : (names[0] ?? "");
   const b = texts.has(right) ? right : (names.find((name) => name !== a) ?? "");
   const [inA, inB] = useMemo(() => compare(texts.get(a) ?? "", texts.get(b) ?? ""), [a, b, state.run]);
+  // Where all of it differs, marking all of it would tell nobody anything.
+  const marked = alike([inA, inB]) >= LITTLE;
   if (names.length < 2) return <p class="fnb-meta">There is only one text.</p>;
   return (
     <div class="fnb-compare">
-      <Side label="Left text" name={a} names={names} choose={setLeft} pieces={inA} />
-      <Side label="Right text" name={b} names={names} choose={setRight} pieces={inB} />
+      <Side label="Left text" name={a} names={names} choose={setLeft} pieces={inA} marked={marked} />
+      <Side label="Right text" name={b} names={names} choose={setRight} pieces={inB} marked={marked} />
+      <p class="fnb-meta">
+        {marked
+          ? "Marked: what only one of them says, word for word."
+          : "Word for word they have next to nothing in common."}
+      </p>
     </div>
   );
 }
@@ -32,9 +41,10 @@ interface SideProps {
   names: string[];
   choose: (name: string) => void;
   pieces: Piece[];
+  marked: boolean;
 }
 
-function Side({ label, name, names, choose, pieces }: SideProps) {
+function Side({ label, name, names, choose, pieces, marked }: SideProps) {
   return (
     <div>
       <select aria-label={label} value={name} onChange={(event) => choose(event.currentTarget.value)}>
@@ -45,7 +55,7 @@ function Side({ label, name, names, choose, pieces }: SideProps) {
         ))}
       </select>
       <div class="fnb-difftext">
-        {pieces.map((piece) => (piece.same ? visible(piece.text) : <mark>{visible(piece.text)}</mark>))}
+        {pieces.map((piece) => (piece.same || !marked ? visible(piece.text) : <mark>{visible(piece.text)}</mark>))}
       </div>
     </div>
   );

@@ -58,7 +58,7 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
           )}
         </div>
       </div>
-      {(advice.error || advice.notes?.length) && (
+      {Boolean(advice.error || advice.notes?.length) && (
         <p class={advice.error ? "fnb-bad" : "fnb-warn"} role={advice.error ? "alert" : undefined}>
           {advice.error ?? advice.notes?.join(" ")}
         </p>
