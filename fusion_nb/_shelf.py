@@ -25,6 +25,11 @@ Row = dict[str, Any]
 """`entry` (what a pool takes), `name`, `kin`, `in` and `out` (USD per million tokens, as text), `context`, `takes`."""
 
 
+def presets() -> list[dict[str, Any]]:
+    """Pools for a purpose, by name."""
+    return [{"name": name, "pool": list(members)} for name, members in PRESETS.items()]
+
+
 def known(aliases: Mapping[str, str] | None = None) -> list[Row]:
     """What needs no search: the demo's models, own and built-in aliases."""
     million = 1_000_000
@@ -68,9 +73,12 @@ def offline() -> list[Row]:
     return [row(info) for info in models.offline(services.OPENROUTER)]
 
 
-async def live(aliases: Mapping[str, str] | None = None, own: Any = None) -> list[Row]:
-    """What the services at hand say they have, and the model servers on this machine. For the engine's loop."""
-    session = Session(Wish(prompt="", aliases=aliases, services=own))
+async def live(names: Mapping[str, Any]) -> list[Row]:
+    """What the services at hand say they have, and the model servers on this machine. For the engine's loop.
+
+    `names`: the `aliases` and `services` of the user's own.
+    """
+    session = Session(Wish(prompt="", **names))
     return [row(info) for info in await session.models()]
 
 

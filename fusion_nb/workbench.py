@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import traitlets
+from IPython.core.display_functions import DisplayHandle, display
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Dict, Float, Instance, List, Unicode
 
 from fusion_nb import _shelf, api
+from fusion_nb._choice import chosen
 from fusion_nb._errors import FusionError, RunFailed, UserError
-from fusion_nb._events import VerdictReached
-from fusion_nb._fold import fold
 from fusion_nb._result import FusionResult
 from fusion_nb.run import loop
+from fusion_nb.views import bundle
 from fusion_nb.views.feed import INTERVAL, Feed, snapshot
 from fusion_nb.views.widget import View
 
-BY_HAND = "Chosen by hand"
+_GONE = "The panel closed with its kernel. Run the cell again to open it."
 
 
 class Panel(View):
@@ -68,6 +71,7 @@ class Panel(View):
         self._run: api.Run | None = None
         self._following: asyncio.Task[None] | None = None
         self._rows: list[_shelf.Row] | None = None
+        self._shown: list[DisplayHandle] = []
         members = [entry.strip() for entry in pool.split(",")] if isinstance(pool, str) else list(pool)
         super().__init__(
             kind="workbench",
@@ -76,7 +80,7 @@ class Panel(View):
             mode=mode,
             judge=judge,
             max_cost=max_cost,
-            offers={"rows": _shelf.known(self._names["aliases"]), "presets": _presets()},
+            offers={"rows": _shelf.known(self._names["aliases"]), "presets": _shelf.presets()},
         )
         for kind in ("run", "stop", "again", "search", "choose", "markdown", "frame"):
             self.on(kind, self._answering(getattr(self, f"_on_{kind}")))
@@ -84,6 +88,7 @@ class Panel(View):
         self._advise()
         if result is not None:
             self._keep(result)
+        _open.add(self)
 
     def run(self) -> None:
         """Start a run of what the panel shows and return at once; `result` is set when it ends.
@@ -115,6 +120,25 @@ class Panel(View):
         if self.result is None:
             raise UserError("There is no run to choose from yet.")
         self._keep(chosen(self.result, call))
+
+    def close(self) -> None:
+        """Take the panel off the screen; what a saved notebook can keep stands in its place."""
+        shown, self._shown = self._shown, []
+        for handle in shown:
+            handle.update(self._kept(), raw=True)  # type: ignore[no-untyped-call]
+        super().close()
+
+    def _ipython_display_(self) -> None:
+        # Through a handle, so that what stands there can be changed when the widget ends: a saved notebook that names a
+        # widget whose kernel is gone shows nothing but an error.
+        handle = display(self.bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        if handle is not None:
+            self._shown.append(handle)
+
+    def _kept(self) -> dict[str, str]:
+        if self.result is None:
+            return {"text/html": f"<p>{_GONE}</p>", "text/plain": _GONE}
+        return bundle(self.result, foot=f'<p class="fnb-meta fnb-again">{_GONE}</p>')
 
     async def _follow(self, run: api.Run) -> None:
         load = threading.Thread(target=api.load_frame, name="fusion_nb-pandas", daemon=True)
@@ -210,7 +234,7 @@ class Panel(View):
             self._rows = _shelf.offline()
             if _shelf.have_key():
                 # The price table answers at once; the services' own lists take its place as soon as they are here.
-                work = asyncio.run_coroutine_threadsafe(_shelf.live(**_own(self._names)), loop.engine_loop())
+                work = asyncio.run_coroutine_threadsafe(_shelf.live(self._names), loop.engine_loop())
                 work.add_done_callback(lambda done: self._shelve(done.result() if not done.exception() else []))
         rows, count = _shelf.search(str(message.get("words", "")), [*self.offers["rows"], *self._rows])
         return {"rows": rows, "count": count}
@@ -219,28 +243,14 @@ class Panel(View):
         self._rows = rows or self._rows
 
 
+_open: weakref.WeakSet[Panel] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for panel in list(_open):
+        with contextlib.suppress(Exception):
+            panel.close()
+
+
 _FORM = ("prompt", "pool", "mode", "judge", "max_cost")
-
-
-def chosen(result: FusionResult, call: int) -> FusionResult:
-    """`result` with that candidate as its answer: one more event on the record, the judge's words untouched.
-
-    Raises `UserError` where there is no such candidate or it has no text.
-    """
-    reply = next((r for r in result.candidates if r.call == call and r.text.strip()), None)
-    if reply is None:
-        raise UserError(f"Call {call} is not a candidate with a text to choose.")
-    given = result.verdict
-    note = f"{BY_HAND}: {reply.ref.name}."
-    if given is None:
-        raise UserError("The run has no verdict that a choice could stand beside.")
-    verdict = replace(given, answer=reply.text, chosen=(call,), citations=(), note=note)
-    return fold(result, VerdictReached(verdict=verdict))
-
-
-def _presets() -> list[dict[str, Any]]:
-    return [{"name": name, "pool": list(members)} for name, members in _shelf.PRESETS.items()]
-
-
-def _own(names: Mapping[str, Any]) -> dict[str, Any]:
-    return {"aliases": names.get("aliases"), "own": names.get("services")}
