@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+import concurrent.futures
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fusion_nb._errors import FusionError
 from fusion_nb._plan import Wish
 from fusion_nb._session import DEMO_JUDGE, DEMO_POOL, Session
+from fusion_nb._types import Ref
 from fusion_nb.providers import catalogue, keys, kin, models, services
 from fusion_nb.providers.aliases import ALIASES
 from fusion_nb.providers.demo.models import MODELS as DEMO_MODELS
+from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.run import loop
 
 PRESETS: Mapping[str, tuple[str, ...]] = {
     "quality": ("opus", "gpt", "gemini"),
@@ -82,17 +89,38 @@ async def live(names: Mapping[str, Any]) -> list[Row]:
     return [row(info) for info in await session.models()]
 
 
-def have_key() -> bool:
-    return any(map(keys.have, services.OPENROUTER.keys))
+class Shelf:
+    """What one panel offers, searched in place. `names`: the `aliases` and `services` of the user's own."""
+
+    def __init__(self, names: Mapping[str, Any]) -> None:
+        self._names = names
+        self.known = known(names.get("aliases"))
+        self._rows: list[Row] | None = None
+
+    def search(self, words: str) -> tuple[list[Row], int]:
+        """The rows in which every word occurs, at most `SHOWN`, and how many there are in all. Waits for no network:
+        the price table answers, and the services' own lists take its place as soon as they are here."""
+        if self._rows is None:
+            self._rows = offline()
+            if any(map(keys.have, services.OPENROUTER.keys)):
+                work = asyncio.run_coroutine_threadsafe(live(self._names), loop.engine_loop())
+                work.add_done_callback(self._take)
+        asked = words.lower().split()
+        rows = (*self.known, *self._rows)
+        found = [r for r in rows if all(w in f"{r['entry']} {r['name']} {r.get('kin', '')}".lower() for w in asked)]
+        # Whose name begins so comes first.
+        found.sort(key=lambda r: not r["entry"].lower().startswith(words.lower().strip()))
+        return found[:SHOWN], len(found)
+
+    def _take(self, listed: concurrent.futures.Future[list[Row]]) -> None:
+        if listed.exception() is None:
+            self._rows = listed.result() or self._rows
 
 
-def search(words: str, rows: Iterable[Row]) -> tuple[list[Row], int]:
-    """The rows in which every word occurs, at most `SHOWN`, and how many there are in all."""
-    asked = words.lower().split()
-    found = [r for r in rows if all(w in f"{r['entry']} {r['name']} {r.get('kin', '')}".lower() for w in asked)]
-    # Whose name begins so comes first.
-    found.sort(key=lambda r: not r["entry"].lower().startswith(words.lower().strip()))
-    return found[:SHOWN], len(found)
+def entries(pool: Sequence[Ref]) -> list[str]:
+    """What a person writes to ask the same pool again. Functions are left out: a panel knows names alone."""
+    names = [re.sub(r" #\d+$", "", ref.name) for ref in pool if ref.service != PYTHON]
+    return [f"{name}*{times}" if times > 1 else name for name, times in Counter(names).items()]
 
 
 def advice(pool: Sequence[str], judge: str, names: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Panel(View):
         self._home = loop.running()
         self._run: api.Run | None = None
         self._following: asyncio.Task[None] | None = None
-        self._rows: list[_shelf.Row] | None = None
+        self._shelf = _shelf.Shelf(self._names)
         self._shown: list[DisplayHandle] = []
         members = [entry.strip() for entry in pool.split(",")] if isinstance(pool, str) else list(pool)
         super().__init__(
@@ -80,14 +80,14 @@ class Panel(View):
             mode=mode,
             judge=judge,
             max_cost=max_cost,
-            offers={"rows": _shelf.known(self._names["aliases"]), "presets": _shelf.presets()},
+            offers={"rows": self._shelf.known, "presets": _shelf.presets()},
         )
         for kind in ("run", "stop", "again", "search", "choose", "markdown", "frame"):
             self.on(kind, self._answering(getattr(self, f"_on_{kind}")))
         self.observe(self._advise, ["pool", "judge"])
         self._advise()
         if result is not None:
-            self._keep(result)
+            self._begin_with(result, mine=bool(prompt))
         _open.add(self)
 
     def run(self) -> None:
@@ -138,7 +138,7 @@ class Panel(View):
     def _kept(self) -> dict[str, str]:
         if self.result is None:
             return {"text/html": f"<p>{_GONE}</p>", "text/plain": _GONE}
-        return bundle(self.result, foot=f'<p class="fnb-meta fnb-again">{_GONE}</p>')
+        return bundle(self.result, foot=f'<p class="fnb-meta">{_GONE}</p>')
 
     async def _follow(self, run: api.Run) -> None:
         load = threading.Thread(target=api.load_frame, name="fusion_nb-pandas", daemon=True)
@@ -173,6 +173,12 @@ class Panel(View):
         self.show(snapshot(result, result.seconds))
         self.result = result
         self.frame = result.frame()
+
+    def _begin_with(self, result: FusionResult, *, mine: bool) -> None:
+        """Show that run, and where no prompt of this panel's own was given, what it asked of whom."""
+        if not mine:
+            self.prompt, self.pool, self.mode = result.prompt, _shelf.entries(result.pool), result.mode
+        self._keep(result)
 
     def _advise(self, change: Any = None) -> None:
         self.advice = _shelf.advice(self.pool, self.judge, self._names)
@@ -230,17 +236,8 @@ class Panel(View):
         return {"rows": rows, "columns": columns}
 
     def _on_search(self, message: dict[str, Any]) -> Mapping[str, Any]:
-        if self._rows is None:
-            self._rows = _shelf.offline()
-            if _shelf.have_key():
-                # The price table answers at once; the services' own lists take its place as soon as they are here.
-                work = asyncio.run_coroutine_threadsafe(_shelf.live(self._names), loop.engine_loop())
-                work.add_done_callback(lambda done: self._shelve(done.result() if not done.exception() else []))
-        rows, count = _shelf.search(str(message.get("words", "")), [*self.offers["rows"], *self._rows])
+        rows, count = self._shelf.search(str(message.get("words", "")))
         return {"rows": rows, "count": count}
-
-    def _shelve(self, rows: list[_shelf.Row]) -> None:
-        self._rows = rows or self._rows
 
 
 _open: weakref.WeakSet[Panel] = weakref.WeakSet()

@@ -19,10 +19,7 @@ from fusion_nb._types import RunState
 # ruff: noqa: PLC0415
 
 
-_AGAIN = (
-    '<p class="fnb-meta fnb-again">To compare the candidates or choose another: '
-    "<code>fusion_nb.last().panel()</code></p>"
-)
+_AGAIN = '<p class="fnb-meta">Open the panel to compare or choose another: <code>fusion_nb.last().panel()</code></p>'
 _FRONT_ENDS = ("JPY_SESSION_NAME", "VSCODE_", "COLAB_")
 """What the environment of a kernel with a front end holds. Under nbclient or papermill nobody could see a widget."""
 

@@ -28,7 +28,7 @@ def render(state: RunState, *, now: float | None = None, group: str | None = Non
     # the tag is taken away, its text is not what a person sees first.
     return (
         f'<div class="fusion-nb mathjax_ignore tex2jax_ignore">{_head(state, now)}{_notes(state)}{body}{foot}</div>'
-        f"<style>{sheet()}</style>"
+        f"<style>{sheet(lanes=state.status == 'running')}</style>"
     )
 
 

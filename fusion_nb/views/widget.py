@@ -29,7 +29,7 @@ class View(anywidget.AnyWidget):
     snapshot = Dict().tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
-        super().__init__(sheet=sheet() + (_STATIC / "panel.css").read_text(encoding="utf-8"), **traits)
+        super().__init__(sheet=sheet(lanes=True) + (_STATIC / "panel.css").read_text(encoding="utf-8"), **traits)
         self._on: dict[str, Callable[[dict[str, Any]], None]] = {}
         self.on_msg(self._received)
         self._hear_while_busy()

@@ -1,6 +1,5 @@
 """The live panel of `%%fuse` in a real JupyterLab: what is seen while a cell is busy, and what is left when it ends."""
 
-import json
 import re
 
 import pytest

@@ -73,10 +73,8 @@ def test_eight_members_one_failing_dark(open_notebook, lab) -> None:
 
 def test_all_members_failing(open_notebook) -> None:
     """Where nobody answered, the panel says so in a sentence and keeps a tab for each."""
-    panel = (
-        f"panel = fusion_nb.Panel({PROMPT!r}, 'down:a,down:b', judge='demo:judge', timeout=2, services={{'down': "
-        + ("{'base_url': 'http://127.0.0.1:9/v1'}})\npanel")
-    )
+    down = "services={'down': {'base_url': 'http://127.0.0.1:9/v1'}}"
+    panel = f"panel = fusion_nb.Panel({PROMPT!r}, 'down:a,down:b', judge='demo:judge', timeout=2, {down})\npanel"
     notebook = open_notebook("all-failing.ipynb", SETUP, panel, "panel.result.status", height=1300)
     notebook.run(0)
     notebook.run(1)

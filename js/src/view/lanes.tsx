@@ -3,7 +3,7 @@ import type { Store } from "../store.ts";
 import { money, number, plural, replyStatus, seconds, speed, visible } from "../words.ts";
 
 /** Characters of a text's end that a lane has room for, twice over. */
-const TAIL = 1200;
+const TAIL = 600;
 
 /** One lane per member and one for the judge, of fixed height and order: nothing jumps while texts arrive. */
 export function Lanes({ store, now }: { store: Store; now: number }) {
