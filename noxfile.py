@@ -36,6 +36,7 @@ def tests(session: nox.Session) -> None:
     groups = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
     session.install(".[notebook]", *groups)
     if not session.posargs:
+        _panel(session)
         session.run("ruff", "format", "--check", ".")
         session.run("ruff", "check", ".")
         session.run("mypy")
@@ -48,6 +49,12 @@ def bench(session: nox.Session) -> None:
     toml = nox.project.load_toml("pyproject.toml")
     session.install(".[notebook]", *nox.project.dependency_groups(toml, "test", "bench"))
     session.run("python", "-m", "tests.bench", *session.posargs)
+
+
+def _panel(session: nox.Session) -> None:
+    """The panel's own checks: lint, types, its tests on the fixtures that Python folds too."""
+    session.run("npm", "--prefix", "js", "ci", "--silent", external=True)
+    session.run("npm", "--prefix", "js", "run", "check", external=True)
 
 
 def _system_packages(session: nox.Session) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fusion_nb._doors import OPENERS
 from fusion_nb._version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
     from fusion_nb.api import afuse, fuse, last, stream
     from fusion_nb.history import load, rejudge, resume, runs
     from fusion_nb.known import models
+    from fusion_nb.workbench import Panel
 
 __all__ = [
     "FusionError",
     "FusionResult",
+    "Panel",
     "RunFailed",
     "UserError",
     "afuse",
@@ -41,6 +44,7 @@ __all__ = [
 _HOMES = {
     "FusionError": "_errors",
     "FusionResult": "_result",
+    "Panel": "workbench",
     "RunFailed": "_errors",
     "UserError": "_errors",
     "afuse": "api",
@@ -62,6 +66,9 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(f"fusion_nb.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+OPENERS["panel"] = lambda result: __getattr__("Panel")(result=result)
 
 
 def __dir__() -> list[str]:

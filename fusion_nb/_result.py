@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fusion_nb._doors import OPENERS
 from fusion_nb._types import RunState
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class FusionResult(RunState):
     def to_html(self) -> str:
         """The whole view as one piece of HTML: no script, no remote resource."""
         return self._bundle()["text/html"]
+
+    def panel(self) -> Any:
+        """The workbench on this run: compare candidates, choose another, change the prompt, run again."""
+        return OPENERS["panel"](self)
 
     def _bundle(self) -> dict[str, str]:
         from fusion_nb.views import bundle

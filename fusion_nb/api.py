@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from fusion_nb._errors import RunFailed, UserError
 from fusion_nb._events import Event
@@ -160,6 +160,13 @@ def _replayed(wish: Wish, order: Order) -> FusionResult | None:
     return replace(held, notes=(*held.notes, said))
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """A `progress` with a Stop button: it is handed what the button does."""
+
+    stop: Callable[[], None]
+
+
 class Run:
     """A run under way: an iterator of its events, with the result so far and a way to stop it."""
 
@@ -198,11 +205,19 @@ class Run:
         """End the run as `cancelled`; what was received is kept."""
         self._handle.stop()
 
-    def finish(self, progress: Progress | None = None) -> FusionResult:
-        """Wait for the end, showing `progress`. Raises `RunFailed` where every member failed."""
+    def finish(self, progress: Progress | None = None, hear: loop.Hear | None = None) -> FusionResult:
+        """Wait for the end, showing `progress`; `hear` gets the events in batches. Raises `RunFailed` where every
+        member failed."""
         drive = loop.drive_turning if self._turns else loop.drive
+        hear = getattr(progress, "hear", None)
+        if isinstance(progress, Stoppable):
+            progress.stop = self.stop
         see = None if progress is None else lambda state: progress(self._told(state))
-        return _checked(self._told(drive(self._handle, see)))
+        return _checked(self._told(drive(self._handle, see, hear)))
+
+    def take(self) -> list[Event]:
+        """Events not yet taken; empty where there are none yet. For those who must not wait."""
+        return self._handle.take(0)
 
     async def wait(self) -> FusionResult:
         """Await the end on the caller's loop. Raises `RunFailed` where every member failed."""

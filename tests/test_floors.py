@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fusion_nb"
 FLOORS = [
-    {"_version", "_types", "_errors"},
+    {"_version", "_types", "_errors", "_doors"},
     {"_events", "_citations", "money"},
     {"_fold"},
     {"providers", "modes", "journal", "views"},
@@ -17,16 +17,17 @@ FLOORS = [
     {"_reach"},
     {"_session"},
     {"ahead", "known"},
-    {"api"},
+    {"api", "_shelf", "_choice"},
     {"history"},
-    {"magic", "workbench"},
+    {"workbench"},
+    {"magic"},
     {"__init__"},
 ]
 DOORS = {
     "httpx2": "providers/http.py",
     "pandas": ("views/frame.py", "views/accessor.py"),
     "matplotlib": "views/plot.py",
-    "IPython": "magic/",
+    "IPython": ("magic/", "workbench.py"),
     "anywidget": "views/widget.py",
     "genai_prices": "money/",
     "nest_asyncio2": "run/loop.py",

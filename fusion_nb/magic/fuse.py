@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import inspect
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Dict, Float, Int, List, Unicode
 
 from fusion_nb._errors import FusionError, RunFailed, UserError
-from fusion_nb._types import RunState
 from fusion_nb.journal.glance import suspicious
 from fusion_nb.magic import complete, line, options, rooms
 from fusion_nb.magic.interpolate import expand
@@ -75,6 +72,20 @@ class Fuse(Magics):
             # No frame of ours, and nothing that it held, reaches the notebook.
             raise error.with_traceback(None) from None
 
+    @options.fuse_arguments
+    @no_var_expand
+    @line_magic
+    def fuse_panel(self, text: str) -> Any:
+        """Open the workbench: pick a pool, write a prompt, run, compare. Takes the options and the prompt of %fuse."""
+        rooms.known().refuse_key(text)
+        given = line.read(text, options.VALUED, options.FLAGS)
+        parsed = type(self).fuse_panel.parser.parse_args(given.options)
+        if parsed.help:
+            return print(type(self).fuse_panel.parser.format_help())
+        arguments = self._arguments(parsed)
+        prompt = given.rest if parsed.raw else expand(given.rest, self._names)
+        return rooms.workbench().Panel(prompt, arguments.pop("pool") or (), **arguments)
+
     def _fuse(self, text: str, cell: str | None) -> Any:
         rooms.known().refuse_key(text)
         silent = text.rstrip().endswith(";") or (cell or "").rstrip().endswith(";")
@@ -117,14 +128,8 @@ class Fuse(Magics):
 
     def _run(self, ask: Callable[[Any], Any], parsed: argparse.Namespace, bind: str | None) -> Any:
         view = screen(self.shell, quiet=parsed.quiet or self.quiet)
-        first_text = _OnFirstText()
-
-        def see(state: RunState) -> None:
-            view.see(state)
-            first_text.see(state)
-
         try:
-            result = ask(see)
+            result = ask(view)
         except RunFailed as failed:
             view.finish(failed.result)
             self._bind(bind, failed.result.frame() if bind else None)
@@ -191,18 +196,6 @@ class Fuse(Magics):
                 return ()
 
 
-class _OnFirstText:
-    """Loads pandas (over half a second) on a thread of its own while the models talk: not before, not after."""
-
-    def __init__(self) -> None:
-        self._begun = False
-
-    def see(self, state: RunState) -> None:
-        if not self._begun and any(reply.text for reply in state.replies):
-            self._begun = True
-            threading.Thread(target=rooms.known().load_frame, name="fusion_nb-pandas", daemon=True).start()
-
-
 def _name(name: str | None) -> str | None:
     if name is not None and not name.isidentifier():
         raise UserError(f"-o takes the name of a variable, not {name!r}.")
@@ -228,6 +221,6 @@ def unload(shell: InteractiveShell) -> None:
     cleanup[:] = [held for held in cleanup if getattr(held, "__name__", "") != line.keep_question.__name__]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [held for held in matchers if getattr(held, "__name__", "") != "fuse_matcher"]
-    for kind, name in (("line", "fuse"), ("cell", "fuse"), ("line", "fuse_models"), ("line", "fuse_runs")):
-        with contextlib.suppress(KeyError):
-            del shell.magics_manager.magics[kind][name]
+    for held in shell.magics_manager.magics.values():
+        for name in ("fuse", "fuse_panel", "fuse_models", "fuse_runs"):
+            held.pop(name, None)

@@ -20,3 +20,7 @@ def history() -> Any:
 
 def known() -> Any:
     return importlib.import_module("fusion_nb.known")
+
+
+def workbench() -> Any:
+    return importlib.import_module("fusion_nb.workbench")

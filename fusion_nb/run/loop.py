@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from fusion_nb._events import Event
@@ -21,6 +21,7 @@ from fusion_nb.run.record import Record
 
 S = TypeVar("S", bound=RunState)
 T = TypeVar("T")
+Hear = Callable[[Sequence[Event]], None]
 
 _lock = threading.Lock()
 _engine: tuple[int, asyncio.AbstractEventLoop] | None = None
@@ -148,8 +149,12 @@ class Handle(Generic[S]):
         self._ended.set_result(None)
 
 
-def drive(handle: Handle[S], see: Callable[[S], None] | None = None, *, pace: float = 0.03) -> S:
+def drive(
+    handle: Handle[S], see: Callable[[S], None] | None = None, hear: Hear | None = None, *, pace: float = 0.03
+) -> S:
     """Wait for the run on the caller's thread, calling `see(state)` after each batch of events.
+
+    `hear(events)` gets the batches themselves, and an empty one where nothing happened for a while.
 
     The kernel's interrupt ends the run as `cancelled` and the state is returned; a second interrupt raises
     `KeyboardInterrupt`. `pace`: seconds between two looks; streams come in far smaller pieces than eyes can follow,
@@ -157,12 +162,16 @@ def drive(handle: Handle[S], see: Callable[[S], None] | None = None, *, pace: fl
     """
     with _interrupt_stops(handle):
         while not handle.done:
-            handle.take()
+            events = handle.take()
+            if hear is not None:
+                hear(events)
             # In silence too: the seconds go on, and a view may owe its last change.
             if see is not None:
                 see(handle.state)
             handle.pause(pace)
-    handle.take(0)
+    events = handle.take(0)
+    if hear is not None:
+        hear(events)
     if see is not None:
         see(handle.state)
     handle.raise_defect()
@@ -206,9 +215,11 @@ def turning(handle: Handle[S], *, pace: float = 0.01) -> Iterator[list[Event]]:
     handle.raise_defect()
 
 
-def drive_turning(handle: Handle[S], see: Callable[[S], None] | None = None) -> S:
+def drive_turning(handle: Handle[S], see: Callable[[S], None] | None = None, hear: Hear | None = None) -> S:
     """`drive`, while the caller's loop turns."""
-    for _ in turning(handle):
+    for batch in turning(handle):
+        if hear is not None:
+            hear(batch)
         if see is not None:
             see(handle.state)
     return handle.state

@@ -8,15 +8,16 @@ from fusion_nb.views import document, html, plain
 __all__ = ["bundle"]
 
 
-def bundle(state: RunState, *, now: float | None = None) -> dict[str, str]:
+def bundle(state: RunState, *, now: float | None = None, foot: str = "") -> dict[str, str]:
     """The view of a run in every form a front end may ask for, by MIME type.
 
     Args:
         state: the run so far, in any phase.
         now: seconds since its start, for calls under way.
+        foot: HTML for the last line of that form.
     """
     return {
-        "text/html": html.render(state, now=now),
+        "text/html": html.render(state, now=now, foot=foot),
         "text/markdown": document.render(state),
         "text/plain": plain.render(state),
     }

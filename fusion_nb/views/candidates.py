@@ -47,14 +47,15 @@ def _entry(state: RunState, reply: Reply, group: str, is_open: bool) -> str:
         f'<span class="fnb-facts"><i> · </i>{rest}</span></summary>'
     )
     attributes = f' name="{clean.attribute(group)}"{" open" if is_open else ""}'
-    return f"<details{attributes}>{summary}{_panel(state, reply)}</details>"
+    return f"<details{attributes}>{summary}{body(state, reply)}</details>"
 
 
-def _panel(state: RunState, reply: Reply) -> str:
-    body = render(reply.text) if reply.text.strip() else ""
+def body(state: RunState, reply: Reply) -> str:
+    """What stands under a candidate's tab."""
+    said = render(reply.text) if reply.text.strip() else ""
     return (
         f'<div class="fnb-panel"><p class="fnb-meta">{_meta(state, reply)}{_share(state, reply)}</p>{failure(reply)}'
-        f'<div class="fnb-md">{body}</div>{_earlier(state, reply)}</div>'
+        f'<div class="fnb-md">{said}</div>{_earlier(state, reply)}</div>'
     )
 
 

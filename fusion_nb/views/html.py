@@ -13,21 +13,22 @@ from fusion_nb.views.ledger import Ledger, ledger
 from fusion_nb.views.style import sheet
 
 
-def render(state: RunState, *, now: float | None = None, group: str | None = None) -> str:
+def render(state: RunState, *, now: float | None = None, group: str | None = None, foot: str = "") -> str:
     """The whole view of a run, in any phase.
 
     Args:
         state: the run so far.
         now: seconds since its start, for calls under way.
         group: the name its tabs are tied by. Random by default: the same result may stand twice on one page.
+        foot: HTML for the view's last line.
     """
     group = group or f"fnb-{state.run}-{secrets.token_hex(4)}"
     body = _running(state, now) if state.status == "running" else _finished(state, group)
     # The outer class keeps MathJax away from prices; formulas ask for it themselves. The style comes last: where only
     # the tag is taken away, its text is not what a person sees first.
     return (
-        f'<div class="fusion-nb mathjax_ignore tex2jax_ignore">{_head(state, now)}{_notes(state)}{body}</div>'
-        f"<style>{sheet()}</style>"
+        f'<div class="fusion-nb mathjax_ignore tex2jax_ignore">{_head(state, now)}{_notes(state)}{body}{foot}</div>'
+        f"<style>{sheet(lanes=state.status == 'running')}</style>"
     )
 
 
@@ -72,11 +73,11 @@ def _answer(state: RunState) -> str:
     error = f'<p class="fnb-bad">{clean.markup(state.error)}</p>' if state.error else ""
     head = title(words.answer_title(state))
     return (
-        f'<section class="fnb-answer">{head}{error}<div class="fnb-md">{answer(state)}</div>{_shares(state)}</section>'
+        f'<section class="fnb-answer">{head}{error}<div class="fnb-md">{answer(state)}</div>{shares(state)}</section>'
     )
 
 
-def _shares(state: RunState) -> str:
+def shares(state: RunState) -> str:
     """How much of the answer comes from whom, by the judge's citations, as one thin bar."""
     known = words.known_shares(state)
     if not known:
@@ -93,12 +94,16 @@ def _ledger(state: RunState) -> str:
     if not state.replies:
         return ""
     kept = ledger(state)
+    summary = f"<summary>Ledger <span>· {clean.markup(kept.caption)}</span></summary>"
+    return f'<details class="fnb-ledger">{summary}{ledger_table(kept)}</details>'
+
+
+def ledger_table(kept: Ledger) -> str:
+    """One row per call, totals at the foot."""
     head = "".join(f"<th{_side(c.right)}>{clean.markup(c.head)}</th>" for c in kept.columns)
     body = "".join(f"<tr>{_cells(kept, row)}</tr>" for row in kept.rows)
     foot = f"<tfoot><tr>{_cells(kept, kept.totals)}</tr></tfoot>"
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>"
-    summary = f"<summary>Ledger <span>· {clean.markup(kept.caption)}</span></summary>"
-    return f'<details class="fnb-ledger">{summary}<div class="fnb-wide">{table}</div></details>'
+    return f'<div class="fnb-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>'
 
 
 def _cells(kept: Ledger, row: list[str]) -> str:

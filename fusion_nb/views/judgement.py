@@ -47,7 +47,7 @@ def _scores(state: RunState, given: Verdict) -> str:
     single = len(criteria) == 1
     head = "".join(f'<th class="fnb-right">{_breakable(c)}</th>' for c in [*([] if single else ["mean"]), *criteria])
     body = "".join(_score_row(state, given, reply, criteria, single) for reply in scored)
-    table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="fnb-scores fnb-wide">{table}</div>'
 
 

@@ -12,14 +12,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from tests.faults.fuzz_targets import ROOMS, SEEDS, TARGETS, TOKENS
 
 Target = Callable[[bytes, random.Random], None]
 LONGEST = 4096
-_CODES: dict[int, bool] = {}
 
 
 @dataclass
@@ -40,8 +39,11 @@ class Fuzz:
     target: Target
     seeds: Sequence[bytes]
     seed: int
+    rooms: Sequence[str] = ROOMS
+    """Whose lines count."""
     corpus: list[bytes] = field(default_factory=list)
     reached: set[tuple[int, int]] = field(default_factory=set)
+    _known: dict[CodeType, bool] = field(default_factory=dict)
 
     def run(self, *, seconds: float = 1e9, runs: int = 10**9) -> Found:
         found, rng = Found(), random.Random(self.seed)
@@ -71,7 +73,7 @@ class Fuzz:
             return local
 
         def called(frame: FrameType, event: str, _: Any) -> Any:
-            return local if ours(frame) else None
+            return local if self._counts(frame) else None
 
         before = sys.gettrace()
         sys.settrace(called)
@@ -81,13 +83,11 @@ class Fuzz:
             sys.settrace(before)
         return lines
 
-
-def ours(frame: FrameType) -> bool:
-    code = frame.f_code
-    known = _CODES.get(id(code))
-    if known is None:
-        known = _CODES[id(code)] = any(room in code.co_filename for room in ROOMS)
-    return known
+    def _counts(self, frame: FrameType) -> bool:
+        code = frame.f_code
+        if code not in self._known:
+            self._known[code] = any(room in code.co_filename for room in self.rooms)
+        return self._known[code]
 
 
 def mutated(data: bytes, corpus: Sequence[bytes], rng: random.Random) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -30,7 +31,7 @@ def decoder(data: bytes, rng: random.Random) -> None:
     whole = _told([data])
     cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.randrange(6)))
     edges = [0, *cuts, len(data)]
-    parts = [data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    parts = [data[a:b] for a, b in itertools.pairwise(edges) if a < b]
     assert _told(parts) == whole, f"cut at {cuts}"
     said = of_response(400 + len(data) % 200, {}, data, Asked("x", "m", "K", _AUTH.hide))
     assert said.status in _STATUSES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,16 +13,22 @@ from decimal import Decimal
 import pytest
 
 from fusion_nb._events import CallAccepted, CallRetried
+from fusion_nb.run import loop
 from tests.faults import certificates
 from tests.faults.answer import COST, TEXT
 from tests.faults.harness import Faults, Played, faults
 from tests.faults.row import Row
 from tests.faults.rows import BY_NAME
+from tests.faults.table import PAGE, page, seen
 
 AT_ONCE = 8
 """Runs side by side."""
 BATCH = 48
 """Members of one run, where a body is cut at every byte."""
+KEPT = 130
+"""Connections kept for the next request, and the one this is asked over."""
+SEEN: dict[str, set[str]] = {}
+"""What came of each scenario."""
 EACH = [(name, cut) for name, row in BY_NAME.items() for cut in row.cuts]
 SPLIT = [name for name, row in BY_NAME.items() if row.split]
 
@@ -49,8 +57,11 @@ class Runs:
     def of(self, name: str, cut: str) -> list[Played]:
         if not BY_NAME[name].heavy:
             return [played for future in self._started[name, cut] for played in future.result(120)]
-        wait([future for futures in self._started.values() for future in futures])
+        self.wait()
         return self._server.play(BY_NAME[name], [cut], name)
+
+    def wait(self) -> None:
+        wait([future for futures in self._started.values() for future in futures])
 
     def stop(self) -> None:
         for futures in self._started.values():
@@ -86,6 +97,7 @@ def test_row(name: str, cut: str, runs: Runs, server: Faults) -> None:
         pytest.skip("needs the openssl command to make certificates")
     for played in runs.of(name, cut):
         check(BY_NAME[name], played, server)
+        SEEN.setdefault(name, set()).add(seen(BY_NAME[name], played.reply))
 
 
 @pytest.mark.parametrize("name", SPLIT)
@@ -93,6 +105,31 @@ def test_every_split(name: str, runs: Runs, server: Faults) -> None:
     """Cut in two at any byte, the outcome is the same."""
     for played in runs.of(name, "every"):
         check(BY_NAME[name], played, server)
+
+
+def test_nothing_is_left(runs: Runs, server: Faults) -> None:
+    """When all is over no task of a call is left on the engine, and no connection but those kept for the next."""
+
+    async def tasks() -> int:
+        return len(asyncio.all_tasks()) - 1
+
+    runs.wait()
+    until = time.monotonic() + 5
+    while (left := loop.on_engine(tasks())) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert left == 0
+    assert server.stats()["connections"] <= KEPT
+
+
+def test_the_page_says_what_was_seen() -> None:
+    """docs/reliability.md is what these tests have seen; `nox -s reliability` writes it anew."""
+    if set(SEEN) != set(BY_NAME):
+        pytest.skip("only part of the matrix was played")
+    assert {name: len(whats) for name, whats in SEEN.items()} == dict.fromkeys(BY_NAME, 1)
+    text = page({name: next(iter(whats)) for name, whats in SEEN.items()})
+    if os.environ.get("WRITE_RELIABILITY"):
+        PAGE.write_text(text, encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == text
 
 
 def check(row: Row, played: Played, server: Faults) -> None:

@@ -1,0 +1,134 @@
+"""What a picker offers: the names people know first, then whatever the services list. Prices as far as anyone knows."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fusion_nb._errors import FusionError
+from fusion_nb._plan import Wish
+from fusion_nb._reach import DEMO_JUDGE, DEMO_POOL
+from fusion_nb._session import Session
+from fusion_nb._types import Ref
+from fusion_nb.providers import catalogue, keys, kin, models, services
+from fusion_nb.providers.aliases import ALIASES
+from fusion_nb.providers.demo.models import MODELS as DEMO_MODELS
+from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.run import loop
+
+PRESETS: Mapping[str, tuple[str, ...]] = {
+    "quality": ("opus", "gpt", "gemini"),
+    "budget": ("gpt-mini", "deepseek-flash", "flash"),
+    "fast": ("haiku", "flash", "gpt-oss"),
+    "local": ("local",),
+    "demo": ("demo",),
+}
+SHOWN = 40
+"""Rows of one search."""
+Row = dict[str, Any]
+"""`entry` (what a pool takes), `name`, `kin`, `in` and `out` (USD per million tokens, as text), `context`, `takes`."""
+
+
+def presets() -> list[dict[str, Any]]:
+    """Pools for a purpose, by name."""
+    return [{"name": name, "pool": list(members)} for name, members in PRESETS.items()]
+
+
+def known(aliases: Mapping[str, str] | None = None) -> list[Row]:
+    """What needs no search: the demo's models, own and built-in aliases."""
+    million = 1_000_000
+    demo = [
+        {
+            "entry": str(ref),
+            "name": DEMO_MODELS[ref.model].name,
+            "kin": "demo",
+            "in": f"{DEMO_MODELS[ref.model].prompt_price * million:f}",
+            "out": f"{DEMO_MODELS[ref.model].completion_price * million:f}",
+        }
+        for ref in (*DEMO_POOL, DEMO_JUDGE)
+    ]
+    listed = {info.ref.model: info for info in models.offline(services.OPENROUTER)}
+    own = [{"entry": name, "name": target} for name, target in (aliases or {}).items()]
+    built_in = [
+        {**(row(listed[alias.slug]) if alias.slug in listed else {"name": alias.slug}), "entry": name}
+        for name, alias in ALIASES.items()
+        if name not in (aliases or {})
+    ]
+    return [*own, *built_in, *demo]
+
+
+def row(info: models.ModelInfo) -> Row:
+    """One model of a catalogue; what nobody said is left out."""
+    at_openrouter = info.ref.service == services.OPENROUTER.name
+    said = {
+        "entry": info.ref.model if at_openrouter and info.ref.model in catalogue.slugs() else str(info.ref),
+        "name": info.name,
+        "kin": kin.family(info.ref),
+        "in": None if info.prompt_usd_per_mtok is None else f"{info.prompt_usd_per_mtok:f}",
+        "out": None if info.completion_usd_per_mtok is None else f"{info.completion_usd_per_mtok:f}",
+        "context": info.context,
+        "takes": ", ".join(kind for kind in info.modalities if kind != "text") or None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def offline() -> list[Row]:
+    """OpenRouter's models by the price table: no network is asked."""
+    return [row(info) for info in models.offline(services.OPENROUTER)]
+
+
+async def live(names: Mapping[str, Any]) -> list[Row]:
+    """What the services at hand say they have, and the model servers on this machine. For the engine's loop.
+
+    `names`: the `aliases` and `services` of the user's own.
+    """
+    session = Session(Wish(prompt="", **names))
+    return [row(info) for info in await session.reach.models()]
+
+
+class Shelf:
+    """What one panel offers, searched in place. `names`: the `aliases` and `services` of the user's own."""
+
+    def __init__(self, names: Mapping[str, Any]) -> None:
+        self._names = names
+        self.known = known(names.get("aliases"))
+        self._rows: list[Row] | None = None
+
+    def search(self, words: str) -> tuple[list[Row], int]:
+        """The rows in which every word occurs, at most `SHOWN`, and how many there are in all. Waits for no network:
+        the price table answers, and the services' own lists take its place as soon as they are here."""
+        if self._rows is None:
+            self._rows = offline()
+            if any(map(keys.have, services.OPENROUTER.keys)):
+                work = asyncio.run_coroutine_threadsafe(live(self._names), loop.engine_loop())
+                work.add_done_callback(self._take)
+        asked = words.lower().split()
+        rows = (*self.known, *self._rows)
+        found = [r for r in rows if all(w in f"{r['entry']} {r['name']} {r.get('kin', '')}".lower() for w in asked)]
+        # Whose name begins so comes first.
+        found.sort(key=lambda r: not r["entry"].lower().startswith(words.lower().strip()))
+        return found[:SHOWN], len(found)
+
+    def _take(self, listed: concurrent.futures.Future[list[Row]]) -> None:
+        if listed.exception() is None:
+            self._rows = listed.result() or self._rows
+
+
+def entries(pool: Sequence[Ref]) -> list[str]:
+    """What a person writes to ask the same pool again. Functions are left out: a panel knows names alone."""
+    names = [re.sub(r" #\d+$", "", ref.name) for ref in pool if ref.service != PYTHON]
+    return [f"{name}*{times}" if times > 1 else name for name, times in Counter(names).items()]
+
+
+def advice(pool: Sequence[str], judge: str, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Who will be asked and who will judge, with what a person should know of it; or why it cannot be sent."""
+    try:
+        cast = Session(Wish(prompt="", pool=list(pool) or None, judge=judge or None, **names)).cast
+    except FusionError as error:
+        return {"error": str(error)}
+    members = [ref.name for ref in cast.pool]
+    return {"pool": members, "judge": cast.judge.name if cast.judge else "", "notes": list(cast.notes)}

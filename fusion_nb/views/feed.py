@@ -1,0 +1,134 @@
+"""A run as messages for a panel: few, small, and whole again at the end of each phase. Knows no widget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fusion_nb._events import CallStarted, Event, RoundEnded, RunEnded, RunStarted, TextDelta, plain, to_json
+from fusion_nb._fold import fold_all
+from fusion_nb._types import RunState
+from fusion_nb.views import fragments
+from fusion_nb.views.cited import draft
+from fusion_nb.views.pace import Pace
+
+INTERVAL = 0.05
+"""Seconds between two messages: a front end's server drops what comes much faster, and no eye would see it."""
+DRAFT = 0.2
+"""Seconds between two renderings of the answer under way."""
+
+
+class Feed:
+    """Follows one run. Sends the events as they come, deltas joined, at most twenty messages a second.
+
+    Args:
+        tell: sends one message to every open view; it is lost on those that open later.
+        show: sets the snapshot, all there is to know: views that open later begin with it.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[dict[str, Any]], None],
+        show: Callable[[dict[str, Any]], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tell, self._show, self._clock = tell, show, clock
+        self._state = RunState()
+        self._waiting: list[Event] = []
+        self._began: float | None = None
+        self._sent = float("-inf")
+        self._heard = self._told = -1
+        self._drafted = ""
+        self._pace = Pace(DRAFT, clock)
+        self._again = False
+
+    def again(self) -> None:
+        """A view missed something: the next message is a snapshot. May be called on any thread."""
+        self._again = True
+
+    def hear(self, events: Sequence[Event]) -> None:
+        """Take in what happened; send what is due. Call it often, also while nothing happens."""
+        if events and self._began is None:
+            self._began = self._clock() - events[0].at
+        self._heard = events[-1].seq if events else self._heard
+        self._waiting += joined(map(_bare, events))
+        if self._again or any(map(_ends_phase, events)):
+            self._snapshot()
+        elif self._waiting and self._clock() - self._sent >= INTERVAL:
+            self._news()
+
+    def _news(self) -> None:
+        news = joined(self._waiting)
+        self._take_in()
+        message: dict[str, Any] = {"kind": "news", "from": self._told + 1, "to": self._heard, "now": self._now()}
+        message["events"] = [to_json(event) for event in news]
+        if self._state.draft != self._drafted and self._pace.due():
+            self._drafted = self._state.draft
+            self._pace.draw(lambda: message.update(html={"draft": draft(self._state)}))
+        self._sent, self._told = self._clock(), self._heard
+        self._tell(message)
+
+    def _snapshot(self) -> None:
+        self._take_in()
+        self._again = False
+        self._sent, self._told = self._clock(), self._heard
+        self._show(snapshot(self._state, self._now(), self._heard))
+
+    def _take_in(self) -> None:
+        self._state = fold_all(self._waiting, self._state)
+        self._waiting = []
+
+    def _now(self) -> float:
+        return 0.0 if self._began is None else round(self._clock() - self._began, 3)
+
+
+def snapshot(state: RunState, now: float, seq: int = -1) -> dict[str, Any]:
+    """A view's whole knowledge of a run. `seq`: the last event in it, -1 where that is not told."""
+    return {"state": plain(state), "html": fragments.fragments(state), "now": now, "seq": seq}
+
+
+def joined(events: Iterable[Event]) -> list[Event]:
+    """The same events with the pieces of each text joined, as far as nothing else happened between them.
+
+    Deltas of different calls change places; each touches its own reply alone, so the fold is the same.
+    """
+    out: list[Event] = []
+    open_pieces: dict[int, tuple[int, list[str]]] = {}
+    for event in events:
+        if not isinstance(event, TextDelta):
+            _close(out, open_pieces)
+            out.append(event)
+            continue
+        place, pieces = open_pieces.get(event.call, (-1, []))
+        held = out[place] if place >= 0 else None
+        if isinstance(held, TextDelta) and held.channel == event.channel:
+            pieces.append(event.text)
+        else:
+            if held is not None:
+                _close(out, {event.call: (place, pieces)})
+            open_pieces[event.call] = (len(out), [event.text])
+            out.append(event)
+    _close(out, open_pieces)
+    return out
+
+
+def _close(out: list[Event], open_pieces: dict[int, tuple[int, list[str]]]) -> None:
+    for place, pieces in open_pieces.values():
+        held = out[place]
+        if isinstance(held, TextDelta):
+            out[place] = replace(held, text="".join(pieces))
+    open_pieces.clear()
+
+
+def _bare(event: Event) -> Event:
+    """Without what a view has no use for: the conversation a call was sent, which repeats every candidate."""
+    return replace(event, messages=()) if isinstance(event, CallStarted) else event
+
+
+def _ends_phase(event: Event) -> bool:
+    judge_begins = isinstance(event, CallStarted) and event.role == "judge"
+    return judge_begins or isinstance(event, (RunStarted, RoundEnded, RunEnded))

@@ -1,0 +1,63 @@
+"""The widget: told what to do, decides nothing. The one place that imports anywidget."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import anywidget
+from traitlets import Dict, Unicode
+
+from fusion_nb.views.style import sheet
+
+_STATIC = Path(str(files("fusion_nb").joinpath("static")))
+if not (_STATIC / "panel.js").is_file():
+    raise ImportError("The panel is not built: run `npm ci && npm run build` in js/, or install the wheel.")
+
+
+class View(anywidget.AnyWidget):
+    """A run on the screen. `snapshot` is all there is to know of it at the end of a phase; news come as messages."""
+
+    _esm = _STATIC / "panel.js"
+    kind = Unicode("live").tag(sync=True)
+    """`live`: a run under way, with Stop. `workbench`: everything."""
+    sheet = Unicode().tag(sync=True)
+    """For the view's own shadow root: a widget's usual styles would leak into the page, and the page's into it."""
+    snapshot = Dict().tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(sheet=sheet(lanes=True) + (_STATIC / "panel.css").read_text(encoding="utf-8"), **traits)
+        self._on: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self.on_msg(self._received)
+        self._hear_while_busy()
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """One message to every open view."""
+        self.send(message)
+
+    def show(self, snapshot: dict[str, Any]) -> None:
+        self.snapshot = snapshot
+
+    def on(self, kind: str, do: Callable[[dict[str, Any]], None]) -> None:
+        """Call `do(message)` for messages of that kind. While a cell is busy this is on a thread of the kernel's."""
+        self._on[kind] = do
+
+    @property
+    def bundle(self) -> dict[str, Any]:
+        """What to display it by."""
+        return (self._repr_mimebundle_() or ({},))[0]
+
+    def _received(self, widget: Any, content: Any, buffers: Any) -> None:
+        do = self._on.get(str(content.get("kind"))) if isinstance(content, dict) else None
+        if do is not None:
+            do(content)
+
+    def _hear_while_busy(self) -> None:
+        """ipykernel 7.4 sends a comm's messages to the shell that last published on it: with a cell that blocks, none
+        arrives before its end. Without its private hook they come on the shell the front end chose, a thread."""
+        if hasattr(self.comm, "_reply_subshell_for"):
+            with contextlib.suppress(AttributeError):
+                self.comm._reply_subshell_for = None  # noqa: SLF001  nothing public does it

@@ -1,0 +1,148 @@
+// A run's state, as the kernel writes it: plain JSON, fields at rest left out, money as text.
+
+export interface Ref {
+  service: string;
+  model: string;
+  label?: string;
+  options?: [string, unknown][];
+}
+
+export interface Usage {
+  prompt?: number;
+  completion?: number;
+  cached?: number;
+  reasoning?: number;
+}
+
+export type Role = "candidate" | "judge";
+export type Status = "ok" | "incomplete" | "filtered" | "refused" | "empty" | "error" | "timeout" | "cancelled";
+
+export interface Reply {
+  call: number;
+  ref: Ref;
+  role?: Role;
+  round?: number;
+  text?: string;
+  reasoning?: string;
+  usage?: Usage;
+  cost?: string;
+  cost_source?: string;
+  started?: number;
+  ttft?: number;
+  latency?: number;
+  finish?: string;
+  status?: Status;
+  error?: string;
+  detail?: string;
+  generation_id?: string;
+  model?: string;
+  attempts?: number;
+  maybe_billed?: boolean;
+  warnings?: string[];
+  kept_from?: string;
+  kept_cost?: string;
+}
+
+export interface Verdict {
+  answer?: string;
+  rationale?: string;
+  chosen?: number[];
+  ranking?: number[];
+  scores?: Record<string, Record<string, number>>;
+  state?: string;
+  note?: string;
+  labels?: Record<string, number>;
+  citations?: [number, number, number[]][];
+  analysis?: unknown;
+}
+
+export interface Round {
+  round: number;
+  agreed: boolean;
+  changed?: string[];
+}
+
+export interface RunState {
+  run?: string;
+  when?: string;
+  prompt?: string;
+  mode?: string;
+  then?: string;
+  pool?: Ref[];
+  judge?: Ref;
+  seed?: number;
+  params?: Record<string, unknown>;
+  limits?: Record<string, unknown>;
+  notes?: string[];
+  criteria?: string[];
+  max_rounds?: number;
+  of?: string;
+  replies?: Reply[];
+  rounds?: Round[];
+  labels?: Record<string, number>;
+  draft?: string;
+  draft_call?: number;
+  verdict?: Verdict;
+  status?: "running" | "ok" | "unjudged" | "cancelled" | "error";
+  error?: string;
+  seconds?: number;
+}
+
+interface Base {
+  seq: number;
+  at: number;
+}
+
+export type RunEvent = Base &
+  (
+    | ({ event: "RunStarted" } & RunState)
+    | {
+        event: "CallStarted";
+        call: number;
+        ref: Ref;
+        role?: Role;
+        round?: number;
+        labels?: Record<string, number>;
+        kept_from?: string;
+      }
+    | { event: "CallAccepted"; call: number; generation_id?: string }
+    | { event: "CallRetried"; call: number; attempt: number; error: string; detail?: string; wait?: number }
+    | { event: "TextDelta"; call: number; text: string; channel?: "content" | "reasoning" | "answer" }
+    | ({ event: "CallEnded" } & Omit<Reply, "ref" | "role" | "text">)
+    | { event: "RoundEnded"; ended: Round }
+    | { event: "VerdictReached"; verdict: Verdict }
+    | { event: "RunEnded"; status: RunState["status"]; error?: string; notes?: string[] }
+  );
+
+export const nameOf = (ref: Ref): string => ref.label || `${ref.service}:${ref.model}`;
+
+const BAD: ReadonlySet<string> = new Set(["error", "timeout", "refused", "filtered", "empty"]);
+export const failed = (reply: Reply): boolean => BAD.has(reply.status ?? "");
+export const usable = (reply: Reply): boolean =>
+  (reply.status === "ok" || reply.status === "incomplete") && (reply.text ?? "").trim() !== "";
+export const running = (state: RunState): boolean => (state.status ?? "running") === "running";
+
+/** Each member's standing answer, in pool order: its latest usable reply, else its latest. */
+export function candidates(state: RunState): Reply[] {
+  const standing = new Map<string, Reply>();
+  for (const reply of state.replies ?? []) {
+    if ((reply.role ?? "candidate") !== "candidate") continue;
+    const held = standing.get(nameOf(reply.ref));
+    if (!held || usable(reply) || !usable(held)) standing.set(nameOf(reply.ref), reply);
+  }
+  const places = new Map((state.pool ?? []).map((ref, place) => [nameOf(ref), place]));
+  const place = (reply: Reply) => places.get(nameOf(reply.ref)) ?? places.size;
+  return [...standing.values()].sort((a, b) => place(a) - place(b));
+}
+
+/** The member's colour: its place in the pool. */
+export function hue(state: RunState, name: string): string {
+  const place = (state.pool ?? []).findIndex((ref) => nameOf(ref) === name);
+  return place < 0 ? "fnb-m8" : `fnb-m${place % 8}`;
+}
+
+/** Mean over the criteria, 1 to 10. */
+export function score(state: RunState, call: number): number | undefined {
+  const given = Object.values(state.verdict?.scores?.[call] ?? {});
+  return given.length ? given.reduce((a, b) => a + b, 0) / given.length : undefined;
+}

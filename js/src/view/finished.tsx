@@ -1,0 +1,106 @@
+import { nameOf } from "../run.ts";
+import type { Store } from "../store.ts";
+import { phase } from "../words.ts";
+import { Candidates } from "./candidates.tsx";
+import { Compare } from "./compare.tsx";
+import { Head, Notes } from "./head.tsx";
+import { useBrief } from "./hooks.ts";
+import { copy, Html } from "./html.tsx";
+import { Aloud } from "./live.tsx";
+import { Timeline } from "./timeline.tsx";
+
+/** The answer first; then the candidates beside the judge; then how it went and what it cost. */
+export function Finished({ store }: { store: Store }) {
+  const { state, html } = store;
+  const [said, say] = useBrief();
+  const choose = async (call: number) => {
+    const answer = await store.ask("choose", { call });
+    say(answer.error ?? "Your choice is the answer now, and on the record.");
+  };
+  const judged = state.judge && state.verdict?.state !== "not-needed" ? nameOf(state.judge) : "";
+  const several = (state.replies ?? []).filter((reply) => (reply.role ?? "candidate") === "candidate").length > 1;
+  return (
+    <>
+      <div class="fnb-top">
+        <Head state={state} now={0} cost={html.total ?? ""} />
+        <Tools store={store} say={say} />
+      </div>
+      <p class="fnb-said" role="status">
+        {said}
+      </p>
+      <Notes notes={state.notes} />
+      <section class="fnb-answer">
+        <h4 class="fnb-title">{html.title}</h4>
+        {state.error && <p class="fnb-bad">{state.error}</p>}
+        {html.none && !state.error && <p class="fnb-warn">{html.none}</p>}
+        {html.answer && <Html html={html.answer} />}
+        {html.shares && <Html html={html.shares} class="fnb-piece" />}
+      </section>
+      <div class={html.judge ? "fnb-cols" : "fnb-one"}>
+        <section>
+          <h4 class="fnb-title">Candidates</h4>
+          <Candidates store={store} choose={choose} />
+          {html.rounds && <Html html={html.rounds} class="fnb-piece" />}
+        </section>
+        {html.judge && (
+          <section class="fnb-judge">
+            <h4 class="fnb-title">
+              Judge <span class="fnb-more">{judged}</span>
+            </h4>
+            <Html html={html.judge} class="fnb-piece" />
+          </section>
+        )}
+      </div>
+      <details class="fnb-ledger" open>
+        <summary>Timeline</summary>
+        <Timeline state={state} />
+      </details>
+      {several && (
+        <details class="fnb-ledger">
+          <summary>
+            Compare <span>two texts side by side</span>
+          </summary>
+          <Compare state={state} />
+        </details>
+      )}
+      <details class="fnb-ledger">
+        <summary>
+          Ledger <span>{html.caption}</span>
+        </summary>
+        <Html html={html.ledger ?? ""} class="fnb-piece" />
+      </details>
+      <details class="fnb-ledger">
+        <summary>
+          Prompt <span>as sent</span>
+        </summary>
+        <pre>{state.prompt}</pre>
+        <p class="fnb-meta">
+          run {state.run} · seed {state.seed ?? 0} · {state.when}
+        </p>
+      </details>
+      <Aloud text={phase(state)} />
+    </>
+  );
+}
+
+function Tools({ store, say }: { store: Store; say: (text: string) => void }) {
+  const markdown = async () => {
+    const answer = await store.ask("markdown");
+    const copied = !answer.error && (await copy(String(answer.text)));
+    say(answer.error ?? (copied ? "Copied as Markdown." : "This front end keeps the clipboard to itself."));
+  };
+  const frame = async () => {
+    const answer = await store.ask("frame");
+    say(answer.error ?? `panel.frame holds the DataFrame: ${answer.rows} rows, ${answer.columns} columns.`);
+  };
+  return (
+    <p class="fnb-tools">
+      <button type="button" class="fnb-button" onClick={markdown}>
+        Copy as Markdown
+      </button>
+      <button type="button" class="fnb-button" onClick={frame}>
+        To DataFrame
+      </button>
+    </p>
+  );
+}

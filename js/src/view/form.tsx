@@ -1,0 +1,210 @@
+import { useRef } from "preact/hooks";
+import type { Store } from "../store.ts";
+import { Picker, price, type Row } from "./picker.tsx";
+import { Stop } from "./stop.tsx";
+
+interface Advice {
+  pool?: string[];
+  judge?: string;
+  notes?: string[];
+  error?: string;
+}
+
+const MODES = [
+  ["merge", "merge: one answer from all"],
+  ["best-of", "best-of: the best candidate"],
+  ["debate", "debate: they challenge each other"],
+  ["debate:2", "debate, two rounds"],
+] as const;
+const MOST = 9;
+const PAUSE = 300;
+
+/** What will be asked, of whom, and how it is judged. */
+export function Form({ store, run }: { store: Store; run: () => void }) {
+  const busy = store.get<boolean>("busy");
+  const advice = store.get<Advice>("advice") ?? {};
+  const mode = store.get<string>("mode");
+  const modes = MODES.some(([name]) => name === mode) ? MODES : ([...MODES, [mode, mode]] as const);
+  return (
+    <form
+      class="fnb-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (!busy) run();
+      }}
+    >
+      <Prompt store={store} run={run} />
+      <Pool store={store} resolved={advice.pool ?? []} />
+      <div class="fnb-fields">
+        <label>
+          <span>Mode</span>
+          <select value={mode} onChange={(event) => store.set({ mode: event.currentTarget.value })}>
+            {modes.map(([name, said]) => (
+              <option key={name} value={name}>
+                {said}
+              </option>
+            ))}
+          </select>
+        </label>
+        <Judge store={store} resolved={advice.judge ?? ""} />
+        <Cap store={store} />
+        <div class="fnb-go">
+          {busy ? (
+            <Stop store={store} />
+          ) : (
+            <button type="submit" class="fnb-run" disabled={Boolean(advice.error)} title="Ctrl+Enter">
+              Run
+            </button>
+          )}
+        </div>
+      </div>
+      {Boolean(advice.error || advice.notes?.length) && (
+        <p class={advice.error ? "fnb-bad" : "fnb-warn"} role={advice.error ? "alert" : undefined}>
+          {advice.error ?? advice.notes?.join(" ")}
+        </p>
+      )}
+    </form>
+  );
+}
+
+function Prompt({ store, run }: { store: Store; run: () => void }) {
+  const later = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const prompt = store.get<string>("prompt");
+  return (
+    <textarea
+      class="fnb-prompt"
+      aria-label="Prompt"
+      placeholder="Ask all of them at once"
+      rows={Math.min(12, Math.max(3, prompt.split("\n").length))}
+      value={prompt}
+      onInput={(event) => {
+        // The kernel need not hear of every letter.
+        store.put("prompt", event.currentTarget.value);
+        clearTimeout(later.current);
+        later.current = setTimeout(() => store.set({}), PAUSE);
+      }}
+      onKeyDown={(event) => {
+        if (event.key === "Enter" && (event.ctrlKey || event.metaKey || event.shiftKey)) {
+          event.preventDefault();
+          if (!store.get("busy")) run();
+        }
+      }}
+    />
+  );
+}
+
+const TIMES = /^(.*?)\s*(?:\*\s*(\d+))?$/s;
+const parts = (entry: string): [string, number] => {
+  const found = TIMES.exec(entry);
+  return [found?.[1] ?? entry, Number(found?.[2] ?? 1)];
+};
+
+function Pool({ store, resolved }: { store: Store; resolved: string[] }) {
+  const pool = store.get<string[]>("pool");
+  const offers = store.get<{ rows?: Row[]; presets?: { name: string; pool: string[] }[] }>("offers") ?? {};
+  const rows = new Map((offers.rows ?? []).map((row) => [row.entry, row]));
+  for (const row of store.picked.values()) rows.set(row.entry, row);
+  const set = (entries: string[]) => store.set({ pool: entries });
+  const times = (at: number, name: string, count: number) =>
+    set(
+      count < 1
+        ? pool.filter((_, i) => i !== at)
+        : pool.map((e, i) => (i === at ? (count > 1 ? `${name}*${count}` : name) : e)),
+    );
+  const add = (row: Row) => {
+    store.picked.set(row.entry, row);
+    const at = pool.findIndex((entry) => parts(entry)[0] === row.entry);
+    if (at < 0) set([...pool, row.entry]);
+    else times(at, row.entry, Math.min(MOST, parts(pool[at] ?? "")[1] + 1));
+  };
+  return (
+    <div class="fnb-pool">
+      <ul class="fnb-chips" aria-label="Pool">
+        {pool.map((entry, at) => {
+          const [name, count] = parts(entry);
+          return (
+            <li key={entry} class={`fnb-chip fnb-m${at % 8}`}>
+              <b class="fnb-name">{name}</b>
+              {rows.has(name) && <span title="USD per million tokens, in and out">{price(rows.get(name))}</span>}
+              <button type="button" aria-label={`One ${name} fewer`} onClick={() => times(at, name, count - 1)}>
+                −
+              </button>
+              <span class="fnb-times">×{count}</span>
+              <button
+                type="button"
+                aria-label={`One more ${name}`}
+                disabled={count >= MOST}
+                onClick={() => times(at, name, count + 1)}
+              >
+                +
+              </button>
+              <button type="button" aria-label={`Remove ${name}`} onClick={() => set(pool.filter((_, i) => i !== at))}>
+                ✕
+              </button>
+            </li>
+          );
+        })}
+        {!pool.length && <li class="fnb-chip fnb-auto">{resolved.length ? `auto: ${resolved.join(", ")}` : "auto"}</li>}
+        <li>
+          <Picker store={store} label="Add a model to the pool" placeholder="Add a model" pick={add} />
+        </li>
+      </ul>
+      <p class="fnb-presets">
+        {(offers.presets ?? []).map((preset) => (
+          <button key={preset.name} type="button" title={preset.pool.join(", ")} onClick={() => set(preset.pool)}>
+            {preset.name}
+          </button>
+        ))}
+      </p>
+    </div>
+  );
+}
+
+function Judge({ store, resolved }: { store: Store; resolved: string }) {
+  const judge = store.get<string>("judge");
+  return (
+    <div class="fnb-field">
+      <span>Judge</span>
+      {judge ? (
+        <span class="fnb-chip fnb-m8">
+          <b class="fnb-name">{judge}</b>
+          <button
+            type="button"
+            aria-label={`Do not fix the judge to ${judge}`}
+            onClick={() => store.set({ judge: "" })}
+          >
+            ✕
+          </button>
+        </span>
+      ) : (
+        <Picker
+          store={store}
+          label="Judge"
+          placeholder={resolved ? `auto: ${resolved}` : "auto"}
+          pick={(row) => store.set({ judge: row.entry })}
+        />
+      )}
+    </div>
+  );
+}
+
+function Cap({ store }: { store: Store }) {
+  const cap = store.get<number | null>("max_cost");
+  return (
+    <label>
+      <span>At most, USD</span>
+      <input
+        type="number"
+        min="0"
+        step="any"
+        inputMode="decimal"
+        placeholder="no cap"
+        value={cap ?? ""}
+        onChange={(event) => {
+          const given = event.currentTarget.valueAsNumber;
+          store.set({ max_cost: given > 0 ? given : null });
+        }}
+      />
+    </label>
+  );
+}

@@ -1,0 +1,42 @@
+import { nameOf, type RunState, running } from "../run.ts";
+import { plural, runStatus, seconds, total } from "../words.ts";
+
+/** One line: how, who, how long, how much. */
+export function Head({ state, now, cost }: { state: RunState; now: number; cost?: string }) {
+  const demo = [...(state.pool ?? []), ...(state.judge ? [state.judge] : [])].some((ref) => ref.service === "demo");
+  const facts = [
+    plural(state.pool?.length ?? 0, "model"),
+    state.judge && `judge ${nameOf(state.judge)}`,
+    seconds(running(state) ? Math.floor(now * 10) / 10 : state.seconds),
+    cost ?? total(state),
+  ].filter(Boolean);
+  return (
+    <p class="fnb-head">
+      <strong>{state.then ? `${state.mode}, then ${state.then}` : state.mode}</strong>
+      {facts.map((fact) => ` · ${fact}`)}
+      {state.status !== "ok" && (
+        <>
+          {" · "}
+          <span class={`fnb-${state.status ?? "running"}`}>{runStatus(state)}</span>
+        </>
+      )}
+      {demo && (
+        <>
+          {" · "}
+          <strong class="fnb-demo">DEMO: scripted models, not real answers</strong>
+        </>
+      )}
+    </p>
+  );
+}
+
+export function Notes({ notes }: { notes?: string[] | undefined }) {
+  if (!notes?.length) return null;
+  return (
+    <ul class="fnb-notes">
+      {notes.map((note) => (
+        <li key={note}>{note}</li>
+      ))}
+    </ul>
+  );
+}

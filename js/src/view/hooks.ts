@@ -1,0 +1,35 @@
+import { useEffect, useReducer, useState } from "preact/hooks";
+import { running } from "../run.ts";
+import type { Store } from "../store.ts";
+
+/** Draws anew whenever the store changes. */
+export function useStore(store: Store): Store {
+  const [, again] = useReducer((n: number, _: undefined) => n + 1, 0);
+  useEffect(() => store.subscribe(() => again(undefined)), [store]);
+  return store;
+}
+
+const TICK = 250;
+
+/** Draws anew as time goes on, while the run does. */
+export function useClock(store: Store): number {
+  const [, again] = useReducer((n: number, _: undefined) => n + 1, 0);
+  const on = running(store.state) && Boolean(store.state.run);
+  useEffect(() => {
+    if (!on) return;
+    const timer = setInterval(() => again(undefined), TICK);
+    return () => clearInterval(timer);
+  }, [on]);
+  return store.now();
+}
+
+/** A value that is what it was set to for some seconds, then empty. */
+export function useBrief(forSeconds = 4): [string, (value: string) => void] {
+  const [value, set] = useState("");
+  useEffect(() => {
+    if (!value) return;
+    const timer = setTimeout(() => set(""), forSeconds * 1000);
+    return () => clearTimeout(timer);
+  }, [value, forSeconds]);
+  return [value, set];
+}

@@ -1,0 +1,85 @@
+import { failed, hue, nameOf, type Ref, type Reply, type RunState } from "../run.ts";
+import type { Store } from "../store.ts";
+import { money, number, plural, replyStatus, seconds, speed, visible } from "../words.ts";
+
+/** Characters of a text's end that a lane has room for, twice over. */
+const TAIL = 600;
+
+/** One lane per member and one for the judge, of fixed height and order: nothing jumps while texts arrive. */
+export function Lanes({ store, now }: { store: Store; now: number }) {
+  const { state } = store;
+  const latest = new Map((state.replies ?? []).map((r) => [`${r.role ?? "candidate"} ${nameOf(r.ref)}`, r]));
+  const pool = state.pool ?? [];
+  return (
+    <ul class="fnb-lanes" data-many={pool.length > 4}>
+      {pool.map((ref) => (
+        <Lane
+          key={nameOf(ref)}
+          {...{ store, ref_: ref, now, reply: latest.get(`candidate ${nameOf(ref)}`), color: hue(state, nameOf(ref)) }}
+        />
+      ))}
+      {state.judge && (
+        <Lane
+          key="judge"
+          {...{ store, ref_: state.judge, now, reply: latest.get(`judge ${nameOf(state.judge)}`), color: "fnb-m8" }}
+          judge
+        />
+      )}
+    </ul>
+  );
+}
+
+interface LaneProps {
+  store: Store;
+  ref_: Ref;
+  reply?: Reply | undefined;
+  now: number;
+  color: string;
+  judge?: boolean;
+}
+
+function Lane({ store, ref_, reply, now, color, judge }: LaneProps) {
+  const facts = reply ? figures(store, reply, now) : ["waiting"];
+  const on = reply !== undefined && reply.status === undefined;
+  const bad = reply !== undefined && failed(reply);
+  return (
+    <li class={`fnb-lane ${on ? "fnb-on" : "fnb-off"} ${color}`} data-state={bad ? "bad" : (reply?.status ?? "on")}>
+      <p class="fnb-meta">
+        <b class={`fnb-name ${color}`}>{nameOf(ref_)}</b>
+        {judge && <span class="fnb-fig">judge</span>}
+        {facts.map((fact) => (
+          <span class="fnb-fig">{fact}</span>
+        ))}
+      </p>
+      <p class="fnb-words">
+        <span>{reply ? <Words reply={reply} state={store.state} /> : "\u00a0"}</span>
+      </p>
+    </li>
+  );
+}
+
+function Words({ reply, state }: { reply: Reply; state: RunState }) {
+  if (failed(reply) && reply.detail) return <span class="fnb-badtext">{visible(reply.detail.slice(0, TAIL))}</span>;
+  // A judge's answer stands below; before it comes a verdict in JSON, which is for machines.
+  if (reply.role === "judge") return <>{state.draft ? "" : reply.status ? "" : "Comparing the candidates, blind."}</>;
+  if (!reply.text && reply.reasoning) return <em>{visible(reply.reasoning.slice(-TAIL))}</em>;
+  return <>{visible((reply.text ?? "").slice(-TAIL))}</>;
+}
+
+function figures(store: Store, reply: Reply, now: number): string[] {
+  const ended = reply.status !== undefined;
+  const took = reply.latency ?? (ended ? undefined : Math.max(0, now - (reply.started ?? 0)));
+  const first = reply.ttft ?? store.first.get(reply.call);
+  const tokens = reply.usage?.completion;
+  const size = tokens !== undefined ? `${number(tokens)} tokens` : plural((reply.text ?? "").length, "character");
+  const rate = speed(reply);
+  const turn = reply.round && reply.role !== "judge" ? `round ${reply.round}, ` : "";
+  const again = (reply.attempts ?? 1) > 1 && !ended ? `, attempt ${reply.attempts}` : "";
+  return [
+    turn + replyStatus(reply, store.state.draft) + again,
+    took === undefined ? "" : seconds(ended ? took : Math.floor(took * 10) / 10),
+    reply.cost === undefined ? "" : money(reply.cost),
+    rate === undefined ? (reply.text ? size : "") : `${number(rate)} tokens/s`,
+    first === undefined ? "" : `first text ${seconds(first)}`,
+  ].filter(Boolean);
+}

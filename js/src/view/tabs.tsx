@@ -1,0 +1,62 @@
+import type { ComponentChildren } from "preact";
+import { useId, useRef, useState } from "preact/hooks";
+
+export interface Tab {
+  key: string;
+  label: ComponentChildren;
+  body: () => ComponentChildren;
+}
+
+/** The ARIA tabs pattern: one stop for Tab, arrows move and open, Home and End go to the ends. */
+export function Tabs({ tabs, first, label }: { tabs: Tab[]; first?: string | undefined; label: string }) {
+  const id = useId();
+  const [chosen, choose] = useState<string | undefined>(undefined);
+  const list = useRef<HTMLDivElement>(null);
+  const open = tabs.find((tab) => tab.key === chosen) ?? tabs.find((tab) => tab.key === first) ?? tabs[0];
+  if (!open) return null;
+  const at = tabs.indexOf(open);
+  const onKey = (event: KeyboardEvent) => {
+    const last = tabs.length - 1;
+    const to: Record<string, number> = {
+      ArrowRight: at === last ? 0 : at + 1,
+      ArrowLeft: at === 0 ? last : at - 1,
+      Home: 0,
+      End: last,
+    };
+    const next = to[event.key];
+    const tab = next === undefined ? undefined : tabs[next];
+    if (next === undefined || !tab) return;
+    event.preventDefault();
+    choose(tab.key);
+    list.current?.querySelectorAll<HTMLElement>("[role=tab]")[next]?.focus();
+  };
+  return (
+    <div class="fnb-tabset">
+      <div class="fnb-tablist" role="tablist" aria-label={label} ref={list} onKeyDown={onKey}>
+        {tabs.map((tab) => (
+          <button
+            key={tab.key}
+            type="button"
+            role="tab"
+            id={`${id}-tab-${tab.key}`}
+            aria-controls={`${id}-panel`}
+            aria-selected={tab === open}
+            tabIndex={tab === open ? 0 : -1}
+            onClick={() => choose(tab.key)}
+          >
+            {tab.label}
+          </button>
+        ))}
+      </div>
+      <div
+        role="tabpanel"
+        id={`${id}-panel`}
+        aria-labelledby={`${id}-tab-${open.key}`}
+        tabIndex={0}
+        class="fnb-tabbody"
+      >
+        {open.body()}
+      </div>
+    </div>
+  );
+}

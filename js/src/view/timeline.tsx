@@ -1,0 +1,57 @@
+import { failed, hue, nameOf, type RunState } from "../run.ts";
+import { seconds } from "../words.ts";
+
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];
+
+/** The run as a picture: who waited, who wrote, and when the judge could begin. */
+export function Timeline({ state }: { state: RunState }) {
+  const replies = (state.replies ?? []).filter((reply) => !reply.kept_from);
+  const ends = replies.map((reply) => (reply.started ?? 0) + (reply.latency ?? 0));
+  const all = Math.max(0.001, state.seconds ?? 0, ...ends);
+  const step = STEPS.find((size) => all / size <= 6) ?? 3600;
+  const marks = Array.from({ length: Math.floor(all / step) + 1 }, (_, i) => i * step);
+  const percent = (value: number) => `${(100 * Math.max(0, value)) / all}%`;
+  const said = replies.map((r, i) => `${nameOf(r.ref)} from ${seconds(r.started ?? 0)} to ${seconds(ends[i])}`);
+  return (
+    <div class="fnb-timeline" role="img" aria-label={`When each call ran: ${said.join("; ")}.`}>
+      {replies.map((reply) => {
+        const first = reply.ttft ?? reply.latency ?? 0;
+        const color = reply.role === "judge" ? "fnb-m8" : hue(state, nameOf(reply.ref));
+        return (
+          <div key={reply.call} class={`fnb-row ${color}${failed(reply) ? " fnb-rowbad" : ""}`}>
+            <span class="fnb-rowname">
+              {nameOf(reply.ref)}
+              {reply.round ? ` · round ${reply.round}` : ""}
+            </span>
+            <span class="fnb-track">
+              {marks.map((at) => (
+                <i key={at} class="fnb-grid" style={{ left: percent(at) }} />
+              ))}
+              <i class="fnb-wait" style={{ left: percent(reply.started ?? 0), width: percent(first) }} />
+              <i
+                class="fnb-write"
+                style={{
+                  left: percent((reply.started ?? 0) + first),
+                  width: percent((reply.latency ?? first) - first),
+                }}
+              />
+            </span>
+          </div>
+        );
+      })}
+      <div class="fnb-row fnb-axis">
+        <span class="fnb-rowname" />
+        <span class="fnb-track">
+          {marks.map((at) => (
+            <span key={at} style={{ left: percent(at) }}>
+              {at ? seconds(at).replace(".0 s", " s") : "0"}
+            </span>
+          ))}
+        </span>
+      </div>
+      <p class="fnb-meta fnb-legend">
+        <i class="fnb-wait" /> waiting for the first text <i class="fnb-write" /> writing
+      </p>
+    </div>
+  );
+}

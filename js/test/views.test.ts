@@ -1,0 +1,193 @@
+// @vitest-environment jsdom
+import { readFileSync } from "node:fs";
+import { beforeEach, describe, expect, it } from "vitest";
+import { alike, compare } from "../src/diff.ts";
+import { foldAll } from "../src/fold.ts";
+import define, { open } from "../src/index.ts";
+import type { RunEvent } from "../src/run.ts";
+import { safe } from "../src/safe.ts";
+import { type Model, Store } from "../src/store.ts";
+import { money, seconds } from "../src/words.ts";
+
+const events: RunEvent[] = readFileSync("../tests/fixtures/runs/merge.jsonl", "utf8")
+  .trim()
+  .split("\n")
+  .map((line) => JSON.parse(line));
+
+/** The front end's side of a comm, without a kernel. */
+class MockModel implements Model {
+  readonly sent: { kind: string }[] = [];
+  readonly listeners = new Map<string, Set<(...given: never[]) => void>>();
+  constructor(readonly values: Record<string, unknown>) {}
+  get = (name: string) => this.values[name];
+  set = (name: string, value: unknown) => {
+    this.values[name] = value;
+  };
+  save_changes = () => undefined;
+  send = (content: unknown) => {
+    this.sent.push(content as { kind: string });
+  };
+  on = (name: string, callback: (...given: never[]) => void) => {
+    if (!this.listeners.has(name)) this.listeners.set(name, new Set());
+    this.listeners.get(name)?.add(callback);
+  };
+  off = (name: string, callback: (...given: never[]) => void) => {
+    this.listeners.get(name)?.delete(callback);
+  };
+  fire(name: string, ...given: unknown[]): void {
+    for (const listener of this.listeners.get(name) ?? []) listener(...(given as never[]));
+  }
+  get count(): number {
+    return [...this.listeners.values()].reduce((all, set) => all + set.size, 0);
+  }
+}
+
+const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
+const shadow = (el: HTMLElement) => el.firstElementChild?.shadowRoot as ShadowRoot;
+const news = (from: number, to: number) => ({ kind: "news", from, to, now: 1, events: events.slice(from, to + 1) });
+
+describe("a store", () => {
+  let model: MockModel;
+  let store: Store;
+  beforeEach(() => {
+    model = new MockModel({
+      kind: "live",
+      sheet: "",
+      snapshot: { state: foldAll(events.slice(0, 2)), seq: 1, now: 0 },
+    });
+    store = new Store(model);
+  });
+
+  it("folds the news onto the snapshot", () => {
+    model.fire("msg:custom", news(2, events.length - 1));
+    expect(JSON.parse(JSON.stringify(store.state))).toEqual(JSON.parse(JSON.stringify(foldAll(events))));
+  });
+
+  it("asks for a snapshot when it missed something, and takes nothing twice", () => {
+    model.fire("msg:custom", news(4, 6));
+    expect(model.sent).toEqual([{ kind: "again" }]);
+    model.fire("msg:custom", news(2, 3));
+    const seen = store.state;
+    model.fire("msg:custom", news(2, 3));
+    expect(store.state).toBe(seen);
+  });
+
+  it("gives an answer to who asked", async () => {
+    const answer = store.ask("frame");
+    model.fire("msg:custom", { kind: "reply", id: 1, rows: 4 });
+    expect((await answer).rows).toBe(4);
+  });
+});
+
+describe("a view", () => {
+  it("derives wholly from the model: a second one shows the same", async () => {
+    const model = new MockModel({ kind: "live", sheet: "", snapshot: { state: foldAll(events.slice(0, 9)), seq: 8 } });
+    const store = new Store(model);
+    const [a, b] = [document.createElement("div"), document.createElement("div")];
+    const close = [open(store, a), open(store, b)];
+    model.fire("msg:custom", news(9, 12));
+    await settled();
+    const lanes = (el: HTMLElement) => [...shadow(el).querySelectorAll(".fnb-words")].map((lane) => lane.textContent);
+    expect(lanes(a)).toEqual(lanes(b));
+    expect(lanes(a).join("")).not.toBe("");
+    for (const end of close) end();
+  });
+
+  it("leaves no listener: a thousand opens and closes", async () => {
+    const model = new MockModel({ kind: "live", sheet: "", snapshot: { state: foldAll(events), seq: events.length } });
+    const widget = define();
+    const end = widget.initialize({ model });
+    const before = model.count;
+    for (let i = 0; i < 1000; i++) widget.render({ model, el: document.createElement("div") })();
+    await settled();
+    expect(model.count).toBe(before);
+    end();
+    expect(model.count).toBe(0);
+  });
+
+  it("keeps its keys to itself", () => {
+    const el = document.createElement("div");
+    document.body.append(el);
+    let heard = 0;
+    const listen = () => {
+      heard++;
+    };
+    document.body.addEventListener("keydown", listen);
+    const end = open(new Store(new MockModel({ kind: "live", sheet: "", snapshot: {} })), el);
+    const press = (target: Element) =>
+      target.dispatchEvent(new KeyboardEvent("keydown", { key: "x", bubbles: true, composed: true }));
+    press(shadow(el).querySelector(".fusion-nb") as Element);
+    expect(heard).toBe(0);
+    press(document.body);
+    expect(heard).toBe(1);
+    end();
+  });
+});
+
+describe("the second wall", () => {
+  const html = (source: string) => {
+    const box = document.createElement("div");
+    box.append(safe(source));
+    return box.innerHTML;
+  };
+
+  it("lets through what the renderer writes", () => {
+    expect(html('<p class="x">a <b>b</b></p>')).toBe('<p class="x">a <b>b</b></p>');
+    expect(html('<i style="width:28.5%"></i>')).toContain("28.5%");
+  });
+
+  it.each([
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>",
+    "<a href='javascript:alert(1)'>x</a>",
+    '<p style="background:url(//evil)">x</p>',
+    "<svg onload=alert(1)></svg>",
+    "<iframe src=//evil></iframe>",
+    "<form action=//evil><input></form>",
+  ])("stops %s", (hostile) => {
+    expect(html(hostile)).not.toMatch(/alert|evil|on\w+=|<(img|script|svg|iframe|form|input)/i);
+  });
+});
+
+describe("comparing", () => {
+  it("marks what only one says, and loses nothing", () => {
+    const [a, b] = ["The sky is blue because of scattering.", "The sky is blue because air scatters light."];
+    const [left, right] = compare(a, b);
+    expect(left.map((piece) => piece.text).join("")).toBe(a);
+    expect(right.map((piece) => piece.text).join("")).toBe(b);
+    expect(left.find((piece) => piece.same)?.text).toContain("The sky is blue because");
+    expect(
+      right
+        .filter((piece) => !piece.same)
+        .map((piece) => piece.text)
+        .join(""),
+    ).toContain("air scatters light");
+    expect(alike([left, right])).toBeGreaterThan(0.3);
+  });
+
+  it("takes texts of any size", () => {
+    const long = Array.from({ length: 40_000 }, (_, i) => `w${i} `).join("");
+    expect(
+      compare(long, `${long}more`)[1]
+        .map((piece) => piece.text)
+        .join(""),
+    ).toBe(`${long}more`);
+  });
+});
+
+describe("figures", () => {
+  it("are said as Python says them", () => {
+    expect([money("0.0000338"), money("1.5"), money(undefined), money("0")]).toEqual([
+      "$0.0000338",
+      "$1.50",
+      "—",
+      "$0.00",
+    ]);
+    expect([seconds(0.05), seconds(2.94), seconds(125), seconds(undefined)]).toEqual([
+      "50 ms",
+      "2.9 s",
+      "2 min 05 s",
+      "—",
+    ]);
+  });
+});

@@ -1,0 +1,122 @@
+"""The workbench from Python: traits, runs that return at once, choices on the record."""
+
+import asyncio
+
+import pytest
+
+import fusion_nb
+from fusion_nb import UserError
+from fusion_nb._choice import BY_HAND, chosen
+
+pytest.importorskip("fusion_nb.views.widget", reason="the panel is not built", exc_type=ImportError)
+PROMPT = "How many times does the letter r occur in the word strawberry?"
+
+
+async def finished(panel: fusion_nb.Panel) -> None:
+    ended = asyncio.Event()
+    panel.observe(lambda change: change.new or ended.set(), "busy")
+    if panel.busy:
+        await asyncio.wait_for(ended.wait(), 30)
+
+
+def run(panel: fusion_nb.Panel) -> None:
+    async def main() -> None:
+        panel.run()
+        assert panel.busy
+        await finished(panel)
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUSION_NB_DEMO_SPEED", "100")
+
+
+def test_a_run_returns_at_once_and_leaves_result_and_frame(fast: None) -> None:
+    """`run()` does not wait; when the run ends `result` and `frame` are there, and observers have heard of them."""
+    panel = fusion_nb.Panel(PROMPT, "demo")
+    heard = []
+    panel.observe(lambda change: heard.append(change.new.status), "result")
+    run(panel)
+    assert panel.result is not None
+    assert heard == ["ok"]
+    assert panel.frame.shape[0] == 4
+    assert not panel.busy
+    assert panel.snapshot["state"]["run"] == panel.result.run
+
+
+def test_stop_keeps_what_was_received() -> None:
+    """`stop()` ends the run as cancelled; the result is there."""
+
+    async def main() -> fusion_nb.Panel:
+        panel = fusion_nb.Panel(PROMPT, "demo")
+        panel.run()
+        panel.stop()
+        await finished(panel)
+        return panel
+
+    panel = asyncio.run(main())
+    assert panel.result is not None
+    assert panel.result.status == "cancelled"
+
+
+def test_a_choice_is_on_the_record(fast: None) -> None:
+    """A person's choice becomes the answer and says so; the judge's ranking and rationale stay what they were."""
+    panel = fusion_nb.Panel(PROMPT, "demo")
+    run(panel)
+    before = panel.result
+    assert before is not None
+    panel.choose(1)
+    after = panel.result
+    assert after is not None
+    assert after.answer == before.reply(1).text
+    assert after.verdict is not None
+    assert before.verdict is not None
+    assert after.verdict.note.startswith(BY_HAND)
+    assert (after.verdict.ranking, after.rationale) == (before.verdict.ranking, before.rationale)
+    assert panel.frame.chosen.tolist() == [True, False, False, False]
+    with pytest.raises(UserError, match="not a candidate"):
+        chosen(after, 4)
+
+
+def test_a_result_opens_its_workbench(fast: None) -> None:
+    """`result.panel()` shows the run and what it asked of whom."""
+    panel = fusion_nb.fuse(PROMPT, "demo").panel()
+    assert panel.pool == ["demo:swift", "demo:steady", "demo:careful"]
+    assert panel.prompt == PROMPT
+    assert panel.snapshot["html"]["answer"]
+
+
+def test_advice_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would go wrong is said before Run: an unknown name, and a judge that is a member."""
+    panel = fusion_nb.Panel(PROMPT, "cluade")
+    assert "claude" in panel.advice["error"]
+    panel.pool = ["demo:swift", "demo:judge"]
+    panel.judge = "demo:judge"
+    assert "favour" in panel.advice["notes"][0]
+
+
+def test_the_catalogue_is_searched_offline() -> None:
+    """Every word counts, prices are there, and no network is asked."""
+    panel = fusion_nb.Panel()
+    found = panel._on_search({"words": "claude opus"})
+    assert found["count"] >= 3
+    assert all("opus" in f"{row['entry']} {row['name']}".lower() for row in found["rows"])
+    assert any("in" in row for row in found["rows"])
+
+
+def test_a_key_is_refused() -> None:
+    """A prompt that holds an API key is not sent: a notebook keeps it in the clear."""
+    panel = fusion_nb.Panel("", "demo")
+    panel.prompt = "say sk-or-v1-" + "0123456789abcdef" * 4
+    with pytest.raises(UserError, match="API key"):
+        panel.run()
+
+
+def test_a_panel_that_closes_leaves_html(fast: None) -> None:
+    """What a saved notebook keeps of a panel is readable without a kernel: never a widget's error."""
+    panel = fusion_nb.fuse(PROMPT, "demo").panel()
+    kept = panel._kept()
+    assert "application/vnd.jupyter.widget-view+json" not in kept
+    assert "<strong>3</strong>" in kept["text/html"]
