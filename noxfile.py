@@ -44,6 +44,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def kills(session: nox.Session) -> None:
+    """The long form of the crash tests: 1,000 kills, 1,000 interrupts in each phase."""
+    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    env = {"FUSION_NB_KILLS": "1000", "FUSION_NB_INTERRUPTS": "1000"}
+    session.run("pytest", "tests/faults/test_kills.py", "tests/faults/test_interrupts.py", env=env)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Print the figures, each with its physical limit beside it."""
     toml = nox.project.load_toml("pyproject.toml")

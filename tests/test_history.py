@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import pandas as pd
 import pytest
 
 import fusion_nb
+from fusion_nb._events import CallAccepted
+from fusion_nb.journal.lines import read
+from fusion_nb.journal.past import find
+from tests.journalled import new_run, written
 from tests.replay import Replay
 from tests.shell import Shell
 
@@ -139,3 +144,20 @@ def test_a_run_of_one_gets_a_judge_with_its_company(replay: Replay) -> None:
     assert any(first.run in note for note in result.notes)
     assert result.frame().attrs["kept"] == {"1": {"run": first.run, "cost_usd": str(first.cost)}}
     assert "then)" in result.to_markdown()
+
+
+def test_resume_learns_what_a_cut_off_call_cost() -> None:
+    """Where a crash left only a generation id, the service is asked: tokens and cost go on the crashed run's record."""
+    whole = fusion_nb.fuse("Hi.", "demo", "best-of")
+    start, *rest = read(find(whole.run)).events
+    last = next(n for n, event in enumerate(rest) if isinstance(event, CallAccepted) and event.call == 4)
+    run, _ = written([replace(start, run=new_run()), *rest[: last + 1]])  # type: ignore[type-var]
+    assert fusion_nb.load(run).replies[-1].cost is None
+    assert fusion_nb.load(run).replies[-1].error == "crashed"
+    resumed = fusion_nb.resume(run)
+    assert resumed.status == "ok"
+    assert {r.kept_from for r in resumed.candidates} == {run}
+    learnt = fusion_nb.load(run).replies[-1]
+    assert learnt.cost == whole.replies[-1].cost
+    assert learnt.cost_source == "reported"
+    assert learnt.usage == whole.replies[-1].usage

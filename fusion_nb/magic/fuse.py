@@ -10,7 +10,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Bool, Dict, Float, Int, List, Unicode
+from traitlets import Bool, Dict, Float, Int, List, Unicode, observe
 
 from fusion_nb._errors import FusionError, RunFailed, UserError
 from fusion_nb.journal.glance import suspicious
@@ -53,6 +53,11 @@ class Fuse(Magics):
     quiet = Bool(False, help="Show nothing, only return the DataFrame.").tag(config=True)
     aliases = Dict(help='Names of your own: {"mini": "openai/gpt-4o-mini"}.').tag(config=True)
     services = Dict(help='Your own: {"corp": {"base_url": "https://...", "key_env": "CORP_KEY"}}.').tag(config=True)
+
+    @observe("journal")
+    def _on_journal(self, change: Any) -> None:
+        if change["new"] is False:
+            print("Runs are not kept from now on: a crash loses what was paid, and nothing can be loaded or replayed.")
 
     @options.fuse_arguments
     @no_var_expand

@@ -14,10 +14,12 @@ def test_the_fuzz_finds_what_is_planted() -> None:
     """A defect behind three conditions is reached by way of the lines before it, and its input is reported."""
 
     def planted(data: bytes, rng: random.Random) -> None:
-        if data.count(b"[DONE]") > 2:
-            if data.endswith(b"NaN"):
-                if b"null" in data:
-                    raise ValueError("planted")
+        if data.count(b"[DONE]") < 3:
+            return
+        if not data.endswith(b"NaN"):
+            return
+        if b"null" in data:
+            raise ValueError("planted")
 
     found = Fuzz(planted, SEEDS["decoder"], 1, rooms=[__file__]).run(runs=100_000)
     assert found.broke is not None
