@@ -23,7 +23,8 @@ BUSY = re.compile(r"\[\*\]")
 
 def test_tokens_arrive_while_the_cell_is_busy_and_html_stays(open_notebook, lab) -> None:
     """A lane per member fills while the cell runs; then the static view stands in the same place, and no widget."""
-    notebook = open_notebook("panel-live.ipynb", SETUP, MERGE, "len(df), df.attrs['status']")
+    slow = SETUP.replace("= '1'", "= '0.4'")
+    notebook = open_notebook("panel-live.ipynb", slow, MERGE, "len(df), df.attrs['status']")
     notebook.run(0)
     notebook.start(1)
     lanes = notebook.output(1).locator(".fnb-live .fnb-lane")
