@@ -9,14 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from fusion_nb._doors import OPENERS
-from fusion_nb._version import __version__
+from fusion_nb._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from fusion_nb._errors import FusionError, RunFailed, UserError
     from fusion_nb._result import FusionResult
-    from fusion_nb.api import afuse, fuse, last, models, stream
+    from fusion_nb.ahead import estimate
+    from fusion_nb.api import afuse, fuse, last, stream
+    from fusion_nb.history import load, rejudge, resume, runs
+    from fusion_nb.known import models
     from fusion_nb.workbench import Panel
 
 __all__ = [
@@ -25,14 +28,16 @@ __all__ = [
     "Panel",
     "RunFailed",
     "UserError",
-    "__version__",
     "afuse",
+    "estimate",
     "fuse",
     "last",
-    "load_ipython_extension",
+    "load",
     "models",
+    "rejudge",
+    "resume",
+    "runs",
     "stream",
-    "unload_ipython_extension",
 ]
 
 # Names are fetched when first used, so that `%load_ext fusion_nb` costs a notebook next to nothing.
@@ -43,9 +48,14 @@ _HOMES = {
     "RunFailed": "_errors",
     "UserError": "_errors",
     "afuse": "api",
+    "estimate": "ahead",
     "fuse": "api",
     "last": "api",
-    "models": "api",
+    "load": "history",
+    "models": "known",
+    "rejudge": "history",
+    "resume": "history",
+    "runs": "history",
     "stream": "api",
 }
 
@@ -66,7 +76,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """`%load_ext fusion_nb`: registers `%%fuse`, `%fuse`, `%fuse_models`, their configuration and Tab."""
+    """`%load_ext fusion_nb`: registers `%%fuse`, `%fuse`, `%fuse_models`, `%fuse_runs`, their configuration and Tab."""
     importlib.import_module("fusion_nb.magic").load(shell)
 
 

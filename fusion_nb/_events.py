@@ -11,7 +11,7 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -170,7 +170,7 @@ def from_json(data: Mapping[str, Any]) -> Event:
     if isinstance(data.get("v"), int) and data["v"] > SCHEMA:
         raise ValueError(f"This run is of schema {data['v']}, this fusion_nb reads up to {SCHEMA}: upgrade to read it.")
     try:
-        return typing.cast(Event, _build(kind, data))
+        return typing.cast(Event, _builder(kind)(data))
     except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
         raise ValueError(f"Not a {kind.__name__}: {error}") from error
 
@@ -194,47 +194,57 @@ def _default(f: dataclasses.Field[Any]) -> Any:
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _build(hint: Any, data: Any) -> Any:
-    """`data` as the type `hint` says; the hints of the classes above are the schema."""
+def _builder(hint: Any) -> Callable[[Any], Any]:
+    """What makes plain JSON into a value of the type `hint` says: the hints of the classes above are the schema."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return None if data is None else _build(next(a for a in args if a is not type(None)), data)
-    if origin is tuple:
-        return tuple(_list(args[0], data)) if len(args) == 2 and args[1] is ... else _row(args, data)
-    if origin is list:
-        return _list(args[0], data)
+        some = _builder(next(a for a in args if a is not type(None)))
+        return lambda data: None if data is None else some(data)
+    if origin is tuple and args[1:] != (...,):
+        return _row(args)
+    if origin in (tuple, list):
+        items = _builder(args[0])
+        return lambda data: origin(map(items, _list(data)))
     if origin in (Mapping, dict):
-        return {_build(args[0], k): _build(args[1], v) for k, v in data.items()}
+        key, value = map(_builder, args)
+        return lambda data: {key(k): value(v) for k, v in data.items()}
     if typing.is_typeddict(hint):
-        return {k: _build(its, data[k]) for k, its in _hints(hint).items()}
+        each = _fields(hint)
+        return lambda data: {name: build(data[name]) for name, build in each.items()}
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        known = _hints(hint)
-        return hint(**{k: _build(known[k], v) for k, v in data.items() if k in known})
+        each = _fields(hint)
+        return lambda data: hint(**{k: each[k](v) for k, v in data.items() if k in each})
     if isinstance(hint, type) and issubclass(hint, tuple):
-        return hint(*_row(tuple(_hints(hint).values()), data))
-    return _scalar(hint, origin, args, data)
-
-
-def _scalar(hint: Any, origin: Any, args: tuple[Any, ...], data: Any) -> Any:
+        row = _row(tuple(typing.get_type_hints(hint).values()))
+        return lambda data: hint(*row(data))
     if hint in (Decimal, int, float):
-        number = hint(data)
-        if not math.isfinite(number):
-            raise ValueError(f"{data!r} is no number")
-        return number
-    if hint is not Any and not (data in args if origin is typing.Literal else isinstance(data, hint)):
-        raise ValueError(f"{data!r} is not {hint}")
+        return lambda data: _number(hint, data)
+    return lambda data: _plain(hint, args if origin is typing.Literal else None, data)
+
+
+def _fields(hint: type) -> dict[str, Callable[[Any], Any]]:
+    return {name: _builder(its) for name, its in typing.get_type_hints(hint).items()}
+
+
+def _row(hints: tuple[Any, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    builders = tuple(map(_builder, hints))
+    return lambda data: tuple(build(item) for build, item in zip(builders, _list(data), strict=True))
+
+
+def _list(data: Any) -> list[Any]:
+    if not isinstance(data, list):
+        raise ValueError(f"{data!r} is no list")
     return data
 
 
-def _list(hint: Any, data: Any) -> list[Any]:
-    if not isinstance(data, list):
-        raise ValueError(f"{data!r} is no list")
-    return [_build(hint, item) for item in data]
+def _number(kind: Any, data: Any) -> Any:
+    number = kind(data)
+    if not math.isfinite(number):
+        raise ValueError(f"{data!r} is no number")
+    return number
 
 
-def _row(hints: tuple[Any, ...], data: Any) -> tuple[Any, ...]:
-    return tuple(_build(h, item) for h, item in zip(hints, _list(Any, data), strict=True))
+def _plain(hint: Any, words: tuple[Any, ...] | None, data: Any) -> Any:
+    if hint is not Any and not (isinstance(data, hint) if words is None else data in words):
+        raise ValueError(f"{data!r} is not {hint}")
+    return data

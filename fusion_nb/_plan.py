@@ -43,6 +43,10 @@ class Wish:
     key_env: str | None = None
     aliases: Mapping[str, str] | None = None
     services: Mapping[str, Mapping[str, str]] | None = None
+    journal: bool = True
+    replay: bool = False
+    max_cost_per_session: float | str | Decimal | None = None
+    max_cost_per_day: float | str | Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,11 @@ class Cast:
     pool: tuple[Ref, ...]
     judge: Ref | None
     notes: tuple[str, ...] = ()
+    also: str = ""
+    """See `RunStarted.also`."""
 
 
-def plan(wish: Wish, cast_of: Cast, price: Callable[[Ref, str, Usage], Decimal | None]) -> Order:
+def plan(wish: Wish, cast_of: Cast, worst: Callable[[Ref, Usage], Decimal | None]) -> Order:
     """The order for a wish. Raises `UserError`, one sentence, where it cannot be sent as written."""
     prompt = _prompt(wish.prompt)
     mode, rounds = _mode(wish.mode)
@@ -70,8 +76,9 @@ def plan(wish: Wish, cast_of: Cast, price: Callable[[Ref, str, Usage], Decimal |
         limits=_limits(wish, len(cast_of.pool)),
         seed=random.SystemRandom().randrange(2**31) if wish.seed is None else wish.seed,
         notes=cast_of.notes,
+        also=cast_of.also,
     )
-    _affordable(order, price)
+    _affordable(order, worst)
     return order
 
 
@@ -124,7 +131,7 @@ def _limits(wish: Wish, members: int) -> Limits:
     timeout = _number("timeout", wish.timeout, 0.001, 86_400)
     return replace(
         base,
-        max_cost=None if wish.max_cost is None else _money(wish.max_cost),
+        max_cost=None if wish.max_cost is None else money(wish.max_cost),
         max_tokens=int(_number("max_tokens", wish.max_tokens, 1, 10_000_000)),
         timeout=timeout,
         quorum=quorum,
@@ -144,25 +151,26 @@ def _number(name: str, value: Any, low: float, high: float) -> float:
     return number
 
 
-def _money(value: Any) -> Decimal:
+def money(value: Any, name: str = "max_cost") -> Decimal:
+    """USD above zero as a person wrote it. Raises `UserError`."""
     try:
         # Through text: 0.1 means ten cents, not the binary fraction next to it.
         amount = Decimal(str(value).strip().lstrip("$"))
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount <= 0:
-        raise UserError(f"max_cost must be an amount of USD above zero, like 0.25, not {value!r}.")
+        raise UserError(f"{name} must be an amount of USD above zero, like 0.25, not {value!r}.")
     return amount
 
 
-def _affordable(order: Order, price: Callable[[Ref, str, Usage], Decimal | None]) -> None:
+def _affordable(order: Order, worst: Callable[[Ref, Usage], Decimal | None]) -> None:
     """Refuse a cap under which not even one call could be sent."""
     cap = order.limits.max_cost
     if cap is None:
         return
     system = [Message("system", order.params.system)] if order.params.system else []
-    worst = worst_case([*system, Message("user", order.prompt)], order.limits.max_tokens)
-    known = [price(ref, ref.model, worst) for ref in order.pool]
+    most = worst_case([*system, Message("user", order.prompt)], order.limits.max_tokens)
+    known = [worst(ref, most) for ref in order.pool]
     if known and all(amount is not None and amount > cap for amount in known):
         least = min(amount for amount in known if amount is not None)
         raise UserError(

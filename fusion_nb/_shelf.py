@@ -11,7 +11,8 @@ from typing import Any
 
 from fusion_nb._errors import FusionError
 from fusion_nb._plan import Wish
-from fusion_nb._session import DEMO_JUDGE, DEMO_POOL, Session
+from fusion_nb._reach import DEMO_JUDGE, DEMO_POOL
+from fusion_nb._session import Session
 from fusion_nb._types import Ref
 from fusion_nb.providers import catalogue, keys, kin, models, services
 from fusion_nb.providers.aliases import ALIASES
@@ -86,7 +87,7 @@ async def live(names: Mapping[str, Any]) -> list[Row]:
     `names`: the `aliases` and `services` of the user's own.
     """
     session = Session(Wish(prompt="", **names))
-    return [row(info) for info in await session.models()]
+    return [row(info) for info in await session.reach.models()]
 
 
 class Shelf:

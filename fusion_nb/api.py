@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
-from fusion_nb._errors import KeyMissing, RunFailed
+from fusion_nb._errors import RunFailed, UserError
 from fusion_nb._events import Event
 from fusion_nb._plan import Wish, plan
 from fusion_nb._result import FusionResult
-from fusion_nb._session import DEMO_JUDGE, DEMO_POOL, Session
-from fusion_nb.providers import aliases as builtin
-from fusion_nb.providers import catalogue, keys
+from fusion_nb._session import Session
+from fusion_nb.ahead import Estimate
+from fusion_nb.ahead import of as estimate_of
+from fusion_nb.journal import index, past, rows
+from fusion_nb.journal.writer import Journal
 from fusion_nb.run import loop
 from fusion_nb.run.engine import Engine
+from fusion_nb.run.order import Order, started
 from fusion_nb.run.record import Record
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Member = str | Callable[..., Any]
 Progress = Callable[[FusionResult], None]
@@ -49,6 +53,12 @@ def fuse(
     key_env: str | None = None,
     aliases: Mapping[str, str] | None = None,
     services: Mapping[str, Mapping[str, str]] | None = None,
+    journal: bool = True,
+    replay: bool = False,
+    max_cost_per_session: float | str | None = None,
+    max_cost_per_day: float | str | None = None,
+    confirm_over: float | str | None = None,
+    confirm: Callable[[Estimate], bool] | None = None,
     progress: Progress | None = None,
 ) -> FusionResult:
     """Ask every member of `pool` in parallel; let the judge turn their candidates into one answer.
@@ -67,6 +77,7 @@ def fuse(
         system, temperature, seed, reasoning: passed through to every member. `seed` also fixes labels and order
             before the judge. `reasoning`: `minimal`, `low`, `medium`, `high`, or a number of tokens.
         max_cost: USD for the whole run; the worst case of a call is reserved before it is sent.
+        max_cost_per_session, max_cost_per_day: USD for all runs of this kernel, and of a day (UTC) in all kernels.
         max_tokens: completion tokens of each call.
         timeout: seconds each call may take.
         quorum, grace: go on once `quorum` candidates are there and `grace` more seconds have passed.
@@ -74,6 +85,10 @@ def fuse(
         allow_unpriced: ask models of unknown price although `max_cost` is set.
         base_url, key_env: a chat-completions service of your own, and the variable that holds its key.
         aliases, services: names of your own; see `%config Fuse`.
+        journal: keep the run's record on disk, so that a crash loses nothing that was paid (`runs()`, `load()`).
+        replay: serve the very same request (prompt, pool, judge, mode, parameters) from the journal where it is there.
+        confirm_over, confirm: where the run may cost more USD, `confirm(estimate)` is asked first; by default the
+            person, in this terminal or notebook.
         progress: called on this thread with the result so far while the run goes on, and once at its end.
 
     Returns:
@@ -83,39 +98,87 @@ def fuse(
         UserError: the request cannot be sent as written; nothing was sent.
         RunFailed: every member failed; `.result` has a row for each.
     """
-    wish = {k: v for k, v in locals().items() if k != "progress"}
-    with stream(**wish) as run:
+    wish = Wish(**{k: v for k, v in locals().items() if k in Wish.__dataclass_fields__})
+    session, order = _planned(wish)
+    if (held := _replayed(wish, order)) is not None:
+        return _checked(held)
+    if confirm_over is not None:
+        _confirmed(estimate_of(order, session), confirm_over, confirm or _question)
+    with Run(session, order, journal=wish.journal) as run:
         return run.finish(progress)
 
 
 async def afuse(prompt: str, pool: str | Sequence[Member] | None = None, **options: Any) -> FusionResult:
     """`fuse()` awaited: the caller's loop goes on turning. Takes the same options, without `progress`."""
-    run = stream(prompt, pool, **options)
-    return await run.wait()
+    wish = Wish(prompt=prompt, pool=pool, **options)
+    session, order = _planned(wish)
+    if (held := _replayed(wish, order)) is not None:
+        return _checked(held)
+    return await Run(session, order, journal=wish.journal).wait()
 
 
 def stream(prompt: str, pool: str | Sequence[Member] | None = None, **options: Any) -> Run:
-    """Start a run and iterate its events. Takes the same options as `fuse()`, without `progress`.
+    """Start a run and iterate its events. Takes the same options as `fuse()`, without `progress` and `replay`.
 
     >>> with stream("Why is the sky blue?", pool="demo") as run:
     ...     for event in run:
     ...         print(event)
     >>> run.result
     """
-    return Run(Wish(prompt=prompt, pool=pool, **options))
+    wish = Wish(prompt=prompt, pool=pool, **options)
+    return Run(*_planned(wish), journal=wish.journal)
+
+
+def _confirmed(expected: Estimate, over: float | str, confirm: Callable[[Estimate], bool]) -> None:
+    """Raise `UserError` where the run may cost more than `over` and nobody said yes."""
+    if expected.over(over) and not confirm(expected):
+        raise UserError(f"Not asked: {expected!r} may cost more than ${over}, and nobody confirmed it.")
+
+
+def _question(expected: Estimate) -> bool:
+    try:
+        return input(f"{expected}\nAsk all the same? [y/N] ").strip().lower() in ("y", "yes")
+    except (EOFError, NotImplementedError, RuntimeError):
+        # No one is there to answer: a notebook that is run by a program.
+        return False
+
+
+def _planned(wish: Wish) -> tuple[Session, Order]:
+    session = Session(wish)
+    return session, plan(wish, session.cast, session.reach.worst)
+
+
+def _replayed(wish: Wish, order: Order) -> FusionResult | None:
+    """The journal's run of the very same request, where `replay` asks for it and there is one."""
+    same = index.find_same(rows.fingerprint(started(order, "", ""))) if wish.replay else None
+    if same is None:
+        return None
+    held = past.load(same, FusionResult())
+    said = (
+        f"From the journal: run {held.run} of {held.when[:16].replace('T', ' ')} UTC. Nothing was asked, nothing paid."
+    )
+    return replace(held, notes=(*held.notes, said))
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A `progress` with a Stop button: it is handed what the button does."""
+
+    stop: Callable[[], None]
 
 
 class Run:
     """A run under way: an iterator of its events, with the result so far and a way to stop it."""
 
-    def __init__(self, wish: Wish) -> None:
-        session = Session(wish)
-        order = plan(wish, session.cast, session.price)
-        self._turns = session.needs_callers_loop
-        record = Record(FusionResult())
+    def __init__(self, session: Session, order: Order, *, journal: bool = True) -> None:
         now = datetime.now(UTC)
         run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(5)}"
-        self._handle = loop.Handle(record, Engine(order, session.tools(order), record).run(run, now.isoformat()))
+        self._turns = session.needs_callers_loop
+        self._journal = Journal(run) if journal else None
+        tools = session.tools(order)
+        # The run's clock starts here: what is still to be loaded has been.
+        record = Record(FusionResult(), self._journal)
+        self._handle = loop.Handle(record, Engine(order, tools, record).run(run, now.isoformat()))
 
     def __iter__(self) -> Iterator[Event]:
         if not self._turns:
@@ -132,7 +195,7 @@ class Run:
     @property
     def result(self) -> FusionResult:
         """Everything known so far; the finished result once the run has ended."""
-        return self._handle.state
+        return self._told(self._handle.state)
 
     @property
     def done(self) -> bool:
@@ -146,7 +209,11 @@ class Run:
         """Wait for the end, showing `progress`; `hear` gets the events in batches. Raises `RunFailed` where every
         member failed."""
         drive = loop.drive_turning if self._turns else loop.drive
-        return _checked(drive(self._handle, progress, hear))
+        hear = getattr(progress, "hear", None)
+        if isinstance(progress, Stoppable):
+            progress.stop = self.stop
+        see = None if progress is None else lambda state: progress(self._told(state))
+        return _checked(self._told(drive(self._handle, see, hear)))
 
     def take(self) -> list[Event]:
         """Events not yet taken; empty where there are none yet. For those who must not wait."""
@@ -154,7 +221,12 @@ class Run:
 
     async def wait(self) -> FusionResult:
         """Await the end on the caller's loop. Raises `RunFailed` where every member failed."""
-        return _checked(await self._handle.wait())
+        return _checked(self._told(await self._handle.wait()))
+
+    def _told(self, state: FusionResult) -> FusionResult:
+        """`state`, with a word where the journal could not keep it."""
+        trouble = self._journal.trouble if self._journal else None
+        return state if trouble is None else replace(state, notes=(*state.notes, trouble))
 
 
 def _checked(result: FusionResult) -> FusionResult:
@@ -171,40 +243,3 @@ _last: FusionResult | None = None
 def last() -> FusionResult | None:
     """The result of the newest run of this kernel that has ended: `%%fuse`'s own value is its DataFrame."""
     return _last
-
-
-def models(words: str = "", *, aliases: Mapping[str, str] | None = None, services: Any = None) -> pd.DataFrame:
-    """The models a pool can name, one row each; `words` (all of them) filter.
-
-    Columns: `ref`, `name`, `context` (tokens), `modalities`, `prompt_usd_per_mtok`, `completion_usd_per_mtok`,
-    `source` (where the row is from), `created`.
-    """
-    from fusion_nb.views.frame import models_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
-
-    found = loop.on_engine(Session(Wish(prompt="", aliases=aliases, services=services)).models())
-    asked = words.lower().split()
-    return models_frame([m for m in found if all(w in f"{m.ref} {m.name}".lower() for w in asked)])
-
-
-def known_members(typed: str, aliases: Mapping[str, str] | None, services: Any) -> Iterable[str]:
-    """What a pool entry that begins with `typed` could be, without asking any network."""
-    yield from catalogue.completions(typed, aliases, services)
-    yield from (str(ref) for ref in (*DEMO_POOL, DEMO_JUDGE) if str(ref).startswith(typed))
-
-
-def alias_names(aliases: Mapping[str, str] | None) -> frozenset[str]:
-    return frozenset({*builtin.ALIASES, *(aliases or {}), "demo", "local"})
-
-
-def refuse_key(text: str) -> None:
-    """Refuse text that holds an API key: a notebook keeps its cells, and IPython its history, in the clear."""
-    if keys.looks_like_key(text):
-        raise KeyMissing(
-            "That line holds what looks like an API key; it was not run. Delete it from the cell (and revoke the key "
-            "if the notebook is shared), then set it in the environment before Jupyter starts: OPENROUTER_API_KEY=..."
-        )
-
-
-def load_frame() -> None:
-    """Load what `frame()` needs, ahead of need."""
-    import fusion_nb.views.frame  # noqa: F401, PLC0415

@@ -15,7 +15,7 @@ from IPython.core.display_functions import DisplayHandle, display
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Dict, Float, Instance, List, Unicode
 
-from fusion_nb import _shelf, api
+from fusion_nb import _shelf, api, known
 from fusion_nb._choice import chosen
 from fusion_nb._errors import FusionError, RunFailed, UserError
 from fusion_nb._result import FusionResult
@@ -64,7 +64,7 @@ class Panel(View):
         result: FusionResult | None = None,
         **options: Any,
     ) -> None:
-        api.refuse_key(prompt)
+        known.refuse_key(prompt)
         self._options = options
         self._names = {name: options.get(name) for name in ("aliases", "services")}
         self._home = loop.running()
@@ -97,7 +97,7 @@ class Panel(View):
         """
         if self.busy:
             raise UserError("A run is under way in this panel: stop it first, or open another panel.")
-        api.refuse_key(self.prompt)
+        known.refuse_key(self.prompt)
         given = {"judge": self.judge or None, "max_cost": self.max_cost, **self._options}
         run = api.stream(self.prompt, list(self.pool) or None, mode=self.mode, **given)
         self._run = run
@@ -141,7 +141,7 @@ class Panel(View):
         return bundle(self.result, foot=f'<p class="fnb-meta">{_GONE}</p>')
 
     async def _follow(self, run: api.Run) -> None:
-        load = threading.Thread(target=api.load_frame, name="fusion_nb-pandas", daemon=True)
+        load = threading.Thread(target=known.load_frame, name="fusion_nb-pandas", daemon=True)
         while True:
             done = run.done
             self._feed.hear(run.take())

@@ -17,6 +17,14 @@ def replay() -> Iterator[Replay]:
         yield replay
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test writes into the journal of whoever runs it; kernels started by tests inherit this."""
+    os.environ["FUSION_NB_HOME"] = str(tmp_path_factory.mktemp("home"))
+    yield
+    del os.environ["FUSION_NB_HOME"]
+
+
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees, or sends, a key of whoever runs it; the demo does not dawdle."""

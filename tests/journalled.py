@@ -48,7 +48,7 @@ class Kernel:
         pool = [model if callable(model) else f"replay:{model}" for model in models]
         asked = Wish(prompt="Count.", pool=pool, services=services, **{"judge": "replay:scripted-judge", **wish})
         session = Session(asked)
-        return session, plan(asked, session.cast, session.price)
+        return session, plan(asked, session.cast, session.reach.worst)
 
     def start(self, session: Session, order: Order) -> loop.Handle[FusionResult]:
         run = new_run()

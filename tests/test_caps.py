@@ -8,7 +8,7 @@ import random
 import signal
 import stat
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -34,7 +34,8 @@ class Watched(Budget):
 
     def hold(self, worst: Decimal) -> Denial | None:
         denial = super().hold(worst)
-        self.most = max(self.most, self._held + self._spent)
+        with self._lock:
+            self.most = max(self.most, self._held + self._spent)
         return denial
 
 
@@ -85,7 +86,7 @@ async def _ask(caller: Caller) -> Reply:
 def test_64_runs_race_for_one_cap() -> None:
     """64 runs, each with a cap of its own, share a session's cap over 1,000 calls of `ask()`: it is never passed."""
     model = Priced()
-    tools = Tools(lambda _: model, lambda *_: Decimal("0.100"), lambda _: True, None)  # type: ignore[arg-type]
+    tools = Tools(lambda _: model, lambda *_: Decimal("0.100"), lambda *_: Decimal("0.100"), lambda _: True, None)  # type: ignore[arg-type]
     limits = Limits(max_cost=Decimal(1))
     session = Watched(Decimal("2.50"), "the session's cap")
 
@@ -131,7 +132,12 @@ def test_without_a_cap_the_account_is_still_kept() -> None:
 
 def test_small_amounts_keep_their_figures() -> None:
     """A tenth of a cent's thousandth is not shown as nothing."""
-    assert [usd(Decimal(a)) for a in ("0", "1.5", "0.0123", "0.00000123")] == ["$0.0000", "$1.5000", "$0.0123", "$0.00000123"]
+    assert [usd(Decimal(a)) for a in ("0", "1.5", "0.0123", "0.00000123")] == [
+        "$0.0000",
+        "$1.5000",
+        "$0.0123",
+        "$0.00000123",
+    ]
 
 
 def _spend(home: Path, cap: Decimal, seed: int, granted: Any) -> None:
@@ -191,7 +197,7 @@ def _hold_and_die(home: Path, amount: str, ready: Any) -> None:
 
 
 @pytest.fixture
-def killed(tmp_path: Path) -> Iterator[Callable[[str], None]]:
+def killed(tmp_path: Path) -> Callable[[str], None]:
     """Another kernel that holds an amount and is killed in the middle of its call."""
 
     def kill(amount: str) -> None:
@@ -204,7 +210,7 @@ def killed(tmp_path: Path) -> Iterator[Callable[[str], None]]:
         os.kill(kernel.pid, signal.SIGKILL)
         kernel.join(10)
 
-    yield kill
+    return kill
 
 
 def test_what_a_killed_kernel_held_comes_back(tmp_path: Path, killed: Callable[[str], None]) -> None:
@@ -281,7 +287,9 @@ def test_the_days_file_is_exact_and_private(tmp_path: Path) -> None:
     "text",
     [b"", b"{", b"[]", b"\xff\xfe", b'{"form": "other"}', b'{"form": "fusion_nb spend", "v": 2, "day": "2026-01-01"}']
     + [
-        json.dumps({"form": "fusion_nb spend", "v": 1, "day": "2026-01-01", "spent": s, "unsettled": "0", "held": {}}).encode()
+        json.dumps(
+            {"form": "fusion_nb spend", "v": 1, "day": "2026-01-01", "spent": s, "unsettled": "0", "held": {}}
+        ).encode()
         for s in ("-1", "NaN", "1e999999999", "x", 0.5, None)
     ],
 )

@@ -1,12 +1,13 @@
 """The journal of a run: on disk before anyone acts on it, the same when it is read back, and nobody else's to read."""
 
-import asyncio
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,20 +61,19 @@ def test_everything_is_on_disk_before_anyone_sees_it(replay: Replay, own_home: P
     assert checked == set(kinds)
 
 
-def test_text_is_written_although_no_more_comes(replay: Replay, own_home: Path) -> None:
+def test_text_is_written_although_no_more_comes(replay: Replay) -> None:
     """A model that falls silent has what it said on disk all the same, without waiting for its next word."""
     kernel = Kernel(replay.url)
     handle = kernel.start(*kernel.order(["stall/30/3"]))
-    for event in handle.events():
-        if isinstance(event, TextDelta) and handle.state.replies[0].text == "w1 w2 w3 ":
-            break
-
-    async def written_down() -> None:
-        while folded(read(next((own_home / "runs").iterdir())).events).replies[0].text != "w1 w2 w3 ":
-            await asyncio.sleep(0.005)
+    while not handle.state.replies or handle.state.replies[0].text != "w1 w2 w3 ":
+        handle.take()
 
     # Its turn comes after EVERY; the rest is for a busy machine.
-    asyncio.run(asyncio.wait_for(written_down(), EVERY + 5))
+    deadline = time.monotonic() + EVERY + 5
+    while (said := load(handle.state.run, RunState()).replies[0].text) != "w1 w2 w3 " and time.monotonic() < deadline:
+        handle.pause(0.01)
+    assert said == "w1 w2 w3 "
+    handle.stop()
 
 
 def test_text_is_joined_into_few_lines() -> None:
@@ -274,3 +274,53 @@ def test_the_file_is_one_json_object_a_line(replay: Replay, own_home: Path) -> N
     assert rows[0]["event"] == RunStarted.__name__
     assert rows[0]["v"] == 1
     assert path.stem == rows[0]["run"]
+
+
+def test_requests_are_on_the_disk_before_any_is_sent(monkeypatch: pytest.MonkeyPatch, replay: Replay) -> None:
+    """Not with the system alone, on the disk: all of a pool by one sync, before the first member is asked; so a judge."""
+    synced: list[bytes] = []
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        real(fd)
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            synced.append(os.pread(fd, 1 << 20, 0))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    seen: list[tuple[int, int]] = []
+
+    def member(name: str, says: str) -> Callable[[str], str]:
+        def asked(prompt: str) -> str:
+            seen.append((len(synced), synced[-1].count(b'"CallStarted"') if synced else 0))
+            return says
+
+        asked.__name__ = name
+        return asked
+
+    members = [member(name, "Paris.") for name in ("one", "two", "three")]
+    result = Kernel(replay.url).run(members, judge=member("judge", "No verdict."), mode="best-of")
+    assert result.status == "unjudged"
+    # Three members, the judge, and the judge asked once more.
+    assert [started for _, started in seen] == [3, 3, 3, 4, 5]
+    assert seen[0][0] == 1
+
+
+@pytest.mark.parametrize("nth", range(1, 8))
+def test_a_disk_that_fails(nth: int, monkeypatch: pytest.MonkeyPatch, replay: Replay) -> None:
+    """Whichever sync the disk fails at (EIO), the run ends as ever, is written whole elsewhere, and says so."""
+    real, count = os.fsync, 0
+
+    def fsync(fd: int) -> None:
+        nonlocal count
+        count += 1
+        if count == nth:
+            raise OSError(5, "Input/output error")
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    kernel = Kernel(replay.url)
+    result = kernel.run(["burst/3", "burst/4"], mode="best-of")
+    assert kernel.journal is not None
+    assert "Input/output error" in str(kernel.journal.trouble)
+    assert result.status == "ok"
+    assert load(result.run, FusionResult()) == result

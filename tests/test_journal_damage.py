@@ -94,13 +94,12 @@ def test_random_damage_never_raises(seed: int) -> None:
                 data[at:at] = rng.randbytes(rng.randint(1, 50))
             case 3:
                 # Well-formed, and not of the types it should be.
-                data[at:at] = rng.choice([b'null', b'"x"', b"-1", b"[]", b"{}", b"1e999", b"NaN", b"99999999999"])
+                data[at:at] = rng.choice([b"null", b'"x"', b"-1", b"[]", b"{}", b"1e999", b"NaN", b"99999999999"])
     file.write_bytes(data)
     healthy, _ = written(tiny(new_run()))
-    try:
-        assert load(run, FusionResult()).run
-    except UserError as newer:
-        assert b'"v":1,' not in data and b'"v":1}' not in data, newer
+    if read(file).newer:
+        pytest.skip("the damage hit the schema's number: it looks like a newer one")
+    assert load(run, FusionResult()).run
     assert {row.run for row in index.runs()} == {run, healthy}
     assert load(healthy, FusionResult()).status == "ok"
     index.calls()
@@ -219,9 +218,9 @@ def test_a_run_under_way_is_not_amended(own_home: Path) -> None:
     assert keep.delete([run]) == 1
 
 
-def test_an_unreadable_file_is_one_row(own_home: Path) -> None:
-    """A file that cannot be opened is listed as damaged; the others are listed as ever."""
-    run, file = written(tiny(new_run()))
+def test_a_pipe_is_no_file(own_home: Path) -> None:
+    """What would hang whoever opens it is not opened."""
+    _, file = written(tiny(new_run()))
     other, _ = written(tiny(new_run()))
     file.unlink()
     os.mkfifo(file)

@@ -1,7 +1,6 @@
 """All runs of the past: found, filtered, deleted and exported, from as many kernels at once as there are."""
 
 import json
-import os
 import sqlite3
 import stat
 import subprocess
@@ -75,13 +74,12 @@ def test_a_run_under_way_and_a_crashed_one(replay: Replay) -> None:
     """A run is `running` while it runs and `crashed` when its kernel died; the notice tells of the latter alone."""
     assert keep.notice() == ""
     kernel = Kernel(replay.url)
-    handle = kernel.start(*kernel.order(["stall/30/3"]))
-    run = next(iter(handle.events())).run  # type: ignore[union-attr]
-    # Leaving the events stopped that one; this one goes on.
+    assert kernel.run(["burst/3"]).status == "ok"
     handle = kernel.start(*kernel.order(["stall/30/3"]))
     while not handle.state.replies:
         handle.take()
-    assert [row.status for row in index.runs()] == ["running", "cancelled"]
+    run = handle.state.run
+    assert [row.status for row in index.runs()] == ["running", "ok"]
     dead, _ = written(tiny(new_run())[:4])
     assert index.runs()[[row.run for row in index.runs()].index(dead)].status == "crashed"
     assert keep.crashed() == [dead]
@@ -91,6 +89,7 @@ def test_a_run_under_way_and_a_crashed_one(replay: Replay) -> None:
     handle.stop()
     while not handle.done:
         handle.take()
+    assert {row.run: row.status for row in index.runs()}[run] == "cancelled"
 
 
 def test_a_crash_is_told_of_until_it_is_taken_up() -> None:
@@ -226,7 +225,7 @@ def test_an_index_of_an_older_form_is_made_anew(own_home: Path) -> None:
     """A cache of another shape is no reason to fail: it is dropped."""
     run, _ = written(tiny(new_run()))
     db = sqlite3.connect(own_home / index.NAME)
-    db.execute("CREATE TABLE runs (nothing)")
+    db.execute("CREATE TABLE runs (colour)")
     db.commit()
     db.close()
     assert [row.run for row in index.runs()] == [run]
@@ -338,4 +337,24 @@ def test_the_index_keeps_no_guess(own_home: Path) -> None:
     journal.close()
     assert index.runs()[0].status == "crashed"
     assert load(run, RunState()).status == "cancelled"
-    assert os.listdir(own_home / "runs") == [f"{run}.jsonl"]
+    assert [path.stem for path in (own_home / "runs").iterdir()] == [run]
+
+
+def test_a_run_that_ends_while_it_is_listed() -> None:
+    """However a listing and a run's end fall together, a run that ends well is never called crashed."""
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            written(tiny(new_run()))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = {row.status for _ in range(40) for row in index.runs()} | {
+            row for _ in range(40) for row in keep.crashed()
+        }
+    finally:
+        over.set()
+        writer.join(30)
+    assert seen <= {"ok", "running"}

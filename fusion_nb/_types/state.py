@@ -114,8 +114,11 @@ class RunState:
 
     @property
     def unpriced(self) -> int:
-        """How many calls the total leaves out because nobody reported or could compute their cost."""
-        return sum(r.cost is None for r in self.replies)
+        """How many calls the total leaves out because nobody reported or could compute their cost.
+
+        A call that its service refused, or that never left, is not one of them: nobody is billed for it.
+        """
+        return sum(r.cost is None and (r.status != "error" or r.maybe_billed or bool(r.text)) for r in self.replies)
 
     @property
     def usage(self) -> Usage:

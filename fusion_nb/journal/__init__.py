@@ -8,4 +8,5 @@ past       a run read back as its state
 rows       a run, and a call, as a row of a table
 index      `runs()`, `calls()`, `find_same()`: all runs, looked up
 keep       delete, export, and what was learned after a crash
+glance     whether any of the newest runs may have crashed
 """

@@ -75,16 +75,27 @@ def entries(newest: int | None = None) -> dict[str, Entry]:
         with contextlib.suppress(FileNotFoundError):
             about = path.lstat()
             entry = Entry(run, path, about.st_size, about.st_mtime_ns)
-            # A run in both folders began in one and was written anew, and to its end, in the other.
-            if run not in kept or entry.size > kept[run].size:
+            # An empty one is about to be written, and not marked yet. A run in both folders began in one and was
+            # written anew, and to its end, in the other.
+            if entry.size > (kept[run].size if run in kept else 0):
                 kept[run] = entry
     return kept
 
 
+def entry(run: str) -> Entry | None:
+    """The file of one run. Raises `OSError` where its folder cannot be read."""
+    if not is_run(run):
+        return None
+    found = [folder / f"{run}{SUFFIX}" for folder in folders()]
+    abouts = [(path, path.lstat()) for path in found if path.is_file() and not path.is_symlink()]
+    each = [Entry(run, path, about.st_size, about.st_mtime_ns) for path, about in abouts if about.st_size]
+    return max(each, key=lambda entry: entry.size, default=None)
+
+
 def stranded() -> list[Path]:
-    """The runs that were written to the spare folder. Raises `OSError` where it cannot be read."""
-    spare = [folder for folder in folders() if folder == _spare()]
-    return [path for folder in spare for _, path in _listed(folder)]
+    """The runs that the spare folder has more of than the runs' own. Raises `OSError` where they cannot be read."""
+    spare = _spare()
+    return [entry.path for entry in entries().values() if entry.path.parent == spare] if spare.exists() else []
 
 
 def _listed(folder: Path) -> Iterator[tuple[str, Path]]:

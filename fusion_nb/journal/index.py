@@ -30,13 +30,13 @@ WAIT = 5.0
 """Seconds to wait for another kernel that writes the index; after that we do without."""
 _TABLE = """
 CREATE TABLE runs (
-    run TEXT PRIMARY KEY, size INTEGER, changed INTEGER, status TEXT, fingerprint TEXT, whole INTEGER, words TEXT,
-    row TEXT, calls TEXT
+    run TEXT PRIMARY KEY, size INTEGER, changed INTEGER, began TEXT, status TEXT, fingerprint TEXT, whole INTEGER,
+    words TEXT, row TEXT, calls TEXT
 )
 """
 _WITH_WORDS = (
     "SELECT row FROM runs WHERE NOT EXISTS (SELECT 1 FROM json_each(?) WHERE instr(runs.words, value) = 0) "
-    "ORDER BY run DESC"
+    "ORDER BY began DESC"
 )
 R = TypeVar("R", RunRow, CallRow)
 _here = threading.Lock()
@@ -53,14 +53,13 @@ def runs(words: str = "") -> list[RunRow]:
 def calls(since: str = "") -> list[CallRow]:
     """Calls that were made in runs begun at `since` (ISO 8601, UTC) or later, newest run first."""
     with _index() as (db, _):
-        found = db.execute("SELECT calls FROM runs ORDER BY run DESC").fetchall()
-    every = (_row(CallRow, row) for (written,) in found for row in json.loads(written))
-    return [row for row in every if row.when >= since]
+        found = db.execute("SELECT calls FROM runs WHERE began >= ? ORDER BY began DESC", (since,)).fetchall()
+    return [_row(CallRow, row) for (written,) in found for row in json.loads(written)]
 
 
 def find_same(fingerprint: str) -> str | None:
     """The newest run that ended well and asked exactly this (`rows.fingerprint`); `None` where there is none."""
-    query = "SELECT run FROM runs WHERE fingerprint = ? AND status = 'ok' AND whole ORDER BY run DESC LIMIT 1"
+    query = "SELECT run FROM runs WHERE fingerprint = ? AND status = 'ok' AND whole ORDER BY began DESC LIMIT 1"
     with _index() as (db, _):
         found = db.execute(query, (fingerprint,)).fetchone()
     return found[0] if found else None
@@ -71,7 +70,13 @@ def _now(row: RunRow, files: Mapping[str, home.Entry]) -> RunRow:
         return row
     entry = files.get(row.run)
     # One that is not among the files began a moment ago, and another kernel has it in the index already.
-    return replace(row, status="running" if entry is None or is_under_way(entry.path) else "crashed")
+    if entry is None or is_under_way(entry.path):
+        return replace(row, status="running")
+    with contextlib.suppress(OSError):
+        if entry.path.lstat().st_size != entry.size:
+            # It ended between the two looks.
+            row = summary(entry).row
+    return replace(row, status="crashed") if row.status == OPEN else row
 
 
 @contextlib.contextmanager
@@ -174,7 +179,7 @@ def _follow(db: sqlite3.Connection, files: Mapping[str, home.Entry]) -> None:
     written = list(_written(changed))
     db.execute("BEGIN IMMEDIATE")
     db.executemany("DELETE FROM runs WHERE run = ?", gone)
-    db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", written)
+    db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", written)
     db.execute("COMMIT")
 
 
@@ -189,7 +194,8 @@ def _written(changed: Iterable[home.Entry]) -> Iterator[tuple[Any, ...]]:
         row, its_calls = json.dumps(plain(found.row)), json.dumps(plain(found.calls))
         whole = not found.row.damaged
         words = found.words.encode("utf-8", "replace").decode()
-        yield entry.run, entry.size, entry.changed, found.row.status, found.fingerprint, whole, words, row, its_calls
+        about = (found.row.when, found.row.status, found.fingerprint)
+        yield entry.run, entry.size, entry.changed, *about, whole, words, row, its_calls
 
 
 def _row(kind: type[R], written: dict[str, Any]) -> R:

@@ -11,11 +11,10 @@ from pathlib import Path
 from fusion_nb._errors import UserError
 from fusion_nb._events import CallEnded, RunStarted
 from fusion_nb.journal import home, lock
+from fusion_nb.journal.glance import NEWEST, ended
 from fusion_nb.journal.lines import Past, is_under_way, line, read, understood
 from fusion_nb.journal.past import entries, find, found
 
-_NOTICED = 50
-"""The newest runs a notice looks at."""
 _RECENT = timedelta(days=7)
 
 
@@ -106,9 +105,11 @@ def crashed() -> list[str]:
     """Of the newest runs, those whose kernel died within the last week and that no later run has taken up; newest
     first. Looks at the ends of a few files and at no index: quick enough for `%load_ext`.
     """
-    newest = list(entries(_NOTICED).values())[::-1]
+    newest = list(entries(NEWEST).values())[::-1]
     since = f"{datetime.now(UTC) - _RECENT:%Y%m%dT%H%M%S}"
-    dead = [entry.run for entry in newest if entry.run >= since and not _ended(entry) and not is_under_way(entry.path)]
+    recent = [entry for entry in newest if entry.run >= since]
+    # In this order: one that ends between the two looks has not crashed.
+    dead = [entry.run for entry in recent if not is_under_way(entry.path) and not ended(entry)]
     if not dead:
         return []
     read_ = {entry.run: _read(entry) for entry in newest}
@@ -137,18 +138,6 @@ def _read(entry: home.Entry) -> Past:
         return read(entry.path)
     except OSError:
         return Past()
-
-
-def _ended(entry: home.Entry) -> bool:
-    """Whether the file's last lines tell of an end. Within a line, a quotation mark cannot stand unescaped."""
-    try:
-        fd = os.open(entry.path, os.O_RDONLY | home.NO_LINKS)
-    except OSError:
-        return True
-    with os.fdopen(fd, "rb") as file:
-        file.seek(max(0, entry.size - 65_536))
-        end = file.read()
-    return any(b'{"event":"%s"' % kind in end for kind in (b"RunEnded", b"VerdictReached"))
 
 
 def adopt() -> int:

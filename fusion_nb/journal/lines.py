@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Iterable
+import typing
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,17 +67,21 @@ def read(path: Path) -> Past:
 
 def parse(written: bytes, *, under_way: bool = False) -> Past:
     """The events in a file's bytes."""
-    events: list[Event] = []
-    damaged = newer = False
     *lines, torn = written.split(b"\n")
-    for each in lines:
-        event, is_newer = understood(each)
-        newer = newer or is_newer
-        damaged = damaged or (event is None and not is_newer)
-        if event is not None:
-            events.append(event)
-    last = understood(torn)[0] if torn else None
-    return Past((*events, last) if last else tuple(events), under_way, damaged, newer)
+    found = [understood(each) for each in lines]
+    newer = any(is_newer for _, is_newer in found)
+    damaged = any(event is None and not is_newer for event, is_newer in found)
+    events = tuple(event for event, _ in (*found, understood(torn)) if event is not None)
+    return Past(events, under_way, damaged, newer)
+
+
+def gathered(events: Iterable[Event]) -> Iterator[Event]:
+    """The same in fewer events: the text between two others as few deltas as can be."""
+    for is_text, some in itertools.groupby(events, lambda event: isinstance(event, TextDelta)):
+        if is_text:
+            yield from joined(typing.cast(Iterable[TextDelta], some))
+        else:
+            yield from some
 
 
 def understood(written: bytes) -> tuple[Event | None, bool]:

@@ -35,7 +35,11 @@ def load(run: str, state: S) -> S:
 
 def find(run: str) -> Path:
     """The run's file. Raises `UserError` where there is none."""
-    return found(run, entries()).path
+    try:
+        entry = home.entry(run)
+    except OSError as error:
+        raise unreadable(error) from None
+    return (entry or found(run, entries())).path
 
 
 def found(run: str, known: Mapping[str, home.Entry]) -> home.Entry:
@@ -61,15 +65,17 @@ def unreadable(error: OSError) -> UserError:
 def settled(run: str, past: lines.Past, state: S) -> S:
     """The state a file's events come to."""
     state, whole = folded(past.events, state)
-    if past.damaged or not whole or not state.run:
-        state = fold(state, _restarted(run, state))
+    damaged = past.damaged or not whole or (bool(past.events) and not state.run)
+    if damaged or not state.run:
+        # Without its first line, as where its kernel died in that, its id still tells when it began.
+        state = fold(state, _restarted(run, state, (DAMAGED,) if damaged else ()))
     return state if past.under_way else closed(state, past.events)
 
 
 def folded(events: Iterable[Event], state: S) -> tuple[S, bool]:
     """`state` after the events, and whether they fitted together; those that do not are passed over."""
     whole = True
-    for event in events:
+    for event in lines.gathered(events):
         try:
             state, fits = _step(state, event)
             whole = whole and fits
@@ -96,8 +102,8 @@ def _step(state: S, event: Event) -> tuple[S, bool]:
     return fold(state, event), not missing
 
 
-def _restarted(run: str, state: RunState) -> RunStarted:
-    """The first event again, with what is to be said of a damaged file; its own id where even that was lost."""
+def _restarted(run: str, state: RunState, notes: tuple[str, ...]) -> RunStarted:
+    """The first event again, with what is to be said of the file; made up from its id where even that was lost."""
     return RunStarted(
         run=state.run or run,
         when=state.when or when_of(run),
@@ -109,7 +115,7 @@ def _restarted(run: str, state: RunState) -> RunStarted:
         seed=state.seed,
         params=state.params,
         limits=state.limits,
-        notes=(*state.notes, DAMAGED),
+        notes=(*state.notes, *notes),
         criteria=state.criteria,
         max_rounds=state.max_rounds,
         of=state.of,

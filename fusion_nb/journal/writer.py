@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, TextDelta, VerdictReached
+from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, TextDelta
 from fusion_nb.journal import home, lock
 from fusion_nb.journal.lines import joined, line
 
@@ -16,9 +16,9 @@ EVERY = 0.1
 """Seconds that text may wait for more of it, so that it can be written together."""
 MOST = 1024
 """Characters that may wait: at most 4 kB."""
-_DURABLE = (CallStarted, CallEnded, VerdictReached, RunEnded)
-"""On the disk itself before anyone acts on them; the others are with the operating system, which a kernel's death
-does not harm."""
+_DURABLE = (CallEnded, RunEnded)
+"""On the disk itself before anyone sees them. `CallStarted` is by the end of its turn of the loop, in which nothing is
+sent yet: one sync for a whole pool. The others are with the operating system, which a kernel's death does not harm."""
 
 
 class Journal:
@@ -36,7 +36,8 @@ class Journal:
         self._held: list[TextDelta] = []
         self._size = 0
         self._flushed = -EVERY
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._unsynced: asyncio.Handle | None = None
         self._ended = False
         self.trouble: str | None = None
 
@@ -68,7 +69,7 @@ class Journal:
         self._size = 0
         try:
             written = b"".join(map(line, [*waiting, event] if event else waiting))
-            self._write(written, durable=isinstance(event, _DURABLE))
+            self._write(written, durable=self._must_last(event))
         except Exception as error:  # noqa: BLE001  a defect here must not cost anybody an answer that is being paid
             self._lose(f"fusion_nb failed to write it ({type(error).__name__}: {error})")
 
@@ -79,11 +80,24 @@ class Journal:
         if self._file:
             self._file.close()
 
+    def _must_last(self, event: Event | None) -> bool:
+        """Whether it is to be on the disk now; if only by the end of this turn of the loop, that is arranged for."""
+        if not isinstance(event, CallStarted):
+            return isinstance(event, _DURABLE)
+        self._unsynced = self._unsynced or _later(0, self._on_turn)
+        return self._unsynced is None
+
     def _on_time(self) -> None:
         self._timer = None
         self.flush()
 
+    def _on_turn(self) -> None:
+        if self._unsynced is not None:
+            self._write(b"", durable=True)
+
     def _write(self, written: bytes, *, durable: bool) -> None:
+        if durable:
+            self._unsynced = None
         if self._ended:
             return
         why: OSError | None = None
@@ -91,7 +105,7 @@ class Journal:
         while self._file or self._folders:
             try:
                 self._file = self._file or _File(self._folders.pop()() / self._name)
-                self._file.append(before + written, durable=durable)
+                self._file.append(before + written, durable=durable or bool(before))
             except OSError as error:
                 why = why or error
                 if self._file:
@@ -141,11 +155,16 @@ class _File:
         with contextlib.suppress(OSError):
             held = os.pread(self._fd, self._length, 0) if hasattr(os, "pread") else self.path.read_bytes()
             os.ftruncate(self._fd, self._length)
+            if not self._length:
+                self.path.unlink()
         self.close()
         return held[: self._length]
 
     def close(self) -> None:
-        lock.close(self._fd)
+        """Once: the number of a closed descriptor is soon somebody else's."""
+        if self._fd >= 0:
+            lock.close(self._fd)
+            self._fd = -1
 
 
 def _sync_folder(folder: Path) -> None:
@@ -162,9 +181,10 @@ def _closed(error: OSError) -> str:
     return f"The journal cannot be written: {error.filename or home.home()}: {error.strerror}."
 
 
-def _later(seconds: float, work: Callable[[], None]) -> asyncio.TimerHandle | None:
-    """`work`, on this thread's loop; where none turns, the next event does it."""
+def _later(seconds: float, work: Callable[[], None]) -> asyncio.Handle | None:
+    """`work`, on this thread's loop, after its present turn or later; `None` where no loop turns."""
     try:
-        return asyncio.get_running_loop().call_later(seconds, work)
+        loop = asyncio.get_running_loop()
     except RuntimeError:
         return None
+    return loop.call_later(seconds, work) if seconds else loop.call_soon(work)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import threading
-from collections.abc import Iterable
+import functools
+import inspect
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -13,10 +13,16 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from traitlets import Bool, Dict, Float, Int, List, Unicode
 
 from fusion_nb._errors import FusionError, RunFailed, UserError
-from fusion_nb._types import RunState
-from fusion_nb.magic import complete, line, options
+from fusion_nb.journal.glance import suspicious
+from fusion_nb.magic import complete, line, options, rooms
 from fusion_nb.magic.interpolate import expand
 from fusion_nb.magic.show import screen
+from fusion_nb.magic.tables import Tables
+
+_DEFAULTS = (
+    *("judge", "mode", "criteria", "system", "max_cost", "max_cost_per_session", "max_cost_per_day", "confirm_over"),
+    *("max_tokens", "timeout", "journal", "replay"),
+)
 
 
 @magics_class
@@ -33,8 +39,17 @@ class Fuse(Magics):
     criteria = Unicode("", help="What the judge scores, e.g. 'accuracy, brevity'.").tag(config=True)
     system = Unicode("", help="System prompt of every member.").tag(config=True)
     max_cost = Float(None, allow_none=True, help="USD a run may cost at most.").tag(config=True)
+    max_cost_per_session = Float(None, allow_none=True, help="USD all runs of this kernel may cost.").tag(config=True)
+    max_cost_per_day = Float(None, allow_none=True, help="USD a day (UTC), all kernels together.").tag(config=True)
+    confirm_over = Float(None, allow_none=True, help="Ask first where a run may cost more USD.").tag(config=True)
     max_tokens = Int(4096, help="Completion tokens of each call.").tag(config=True)
     timeout = Float(600.0, help="Seconds each call may take.").tag(config=True)
+    journal = Bool(True, help="Keep runs on disk: off, a crash loses what was paid, and nothing can be replayed.").tag(
+        config=True
+    )
+    replay = Bool(False, help="Serve an unchanged cell from the journal: Restart and run all costs nothing.").tag(
+        config=True
+    )
     quiet = Bool(False, help="Show nothing, only return the DataFrame.").tag(config=True)
     aliases = Dict(help='Names of your own: {"mini": "openai/gpt-4o-mini"}.').tag(config=True)
     services = Dict(help='Your own: {"corp": {"base_url": "https://...", "key_env": "CORP_KEY"}}.').tag(config=True)
@@ -57,47 +72,64 @@ class Fuse(Magics):
             # No frame of ours, and nothing that it held, reaches the notebook.
             raise error.with_traceback(None) from None
 
-    @line_magic
-    def fuse_models(self, words: str) -> Any:
-        """List the models a pool can name, as a DataFrame. `%fuse_models gemini flash` keeps those with both words."""
-        return _api().models(words, aliases=self.aliases, services=self.services)
-
     @options.fuse_arguments
     @no_var_expand
     @line_magic
     def fuse_panel(self, text: str) -> Any:
         """Open the workbench: pick a pool, write a prompt, run, compare. Takes the options and the prompt of %fuse."""
-        _api().refuse_key(text)
+        rooms.known().refuse_key(text)
         given = line.read(text, options.VALUED, options.FLAGS)
         parsed = type(self).fuse_panel.parser.parse_args(given.options)
         if parsed.help:
             return print(type(self).fuse_panel.parser.format_help())
-        return _panel(given.rest if parsed.raw else expand(given.rest, self._names), **self._arguments(parsed))
+        arguments = self._arguments(parsed)
+        prompt = given.rest if parsed.raw else expand(given.rest, self._names)
+        return rooms.workbench().Panel(prompt, arguments.pop("pool") or (), **arguments)
 
     def _fuse(self, text: str, cell: str | None) -> Any:
-        _api().refuse_key(text)
+        rooms.known().refuse_key(text)
         silent = text.rstrip().endswith(";") or (cell or "").rstrip().endswith(";")
         given = line.read(text.rstrip().removesuffix(";") if cell is not None else text, options.VALUED, options.FLAGS)
         parsed = type(self).fuse.parser.parse_args(given.options)
         if parsed.help:
             return print(type(self).fuse.parser.format_help())
-        prompt = self._prompt(given.rest, cell, raw=parsed.raw)
+        if parsed.dry_run:
+            return self._dry_run(prompt_of=given.rest, cell=cell, parsed=parsed)
+        again = any(getattr(parsed, name) for name in options.AGAIN)
+        prompt = "" if again else self._prompt(given.rest, cell, raw=parsed.raw)
         bind = _name(parsed.out or given.bind)
-        frame = self._run(prompt, parsed, bind)
+        frame = self._run(functools.partial(self._ask, prompt, parsed, again=again), parsed, bind)
         return None if silent else frame
 
-    def _run(self, prompt: str, parsed: argparse.Namespace, bind: str | None) -> Any:
+    def _dry_run(self, prompt_of: str, cell: str | None, parsed: argparse.Namespace) -> Any:
+        arguments = self._arguments(parsed)
+        for name in ("confirm_over", "replay", "journal"):
+            arguments.pop(name, None)
+        return rooms.ahead().estimate(self._prompt(prompt_of, cell, raw=parsed.raw), **arguments)
+
+    def _ask(self, prompt: str, parsed: argparse.Namespace, progress: Any, *, again: bool) -> Any:
+        """A new run, or a past one gone on with."""
+        arguments = self._arguments(parsed)
+        if not again:
+            return rooms.api().fuse(prompt, **arguments, progress=progress)
+        given = options.values(parsed)
+        names = ("aliases", "services", "journal")
+        functions = [held for held in self._names.values() if inspect.isfunction(held)]
+        going = {name: arguments[name] for name in names} | {"functions": functions, "progress": progress}
+        past, run = rooms.history(), parsed.rejudge or "last"
+        if parsed.resume:
+            return past.resume(parsed.resume, **going)
+        if parsed.add:
+            return past.add(run, [self._member(name.strip()) for name in parsed.add.split(",")], **going)
+        if parsed.retry:
+            return past.retry(run, **going)
+        chosen = {name: given[name] for name in ("judge", "mode") if name in given}
+        return past.rejudge(run, **chosen, **going)
+
+    def _run(self, ask: Callable[[Any], Any], parsed: argparse.Namespace, bind: str | None) -> Any:
         view = screen(self.shell, quiet=parsed.quiet or self.quiet)
-        first_text = _OnFirstText()
-
-        def see(state: RunState) -> None:
-            view.see(state)
-            first_text.see(state)
-
         try:
-            with _api().stream(prompt, **self._arguments(parsed)) as run:
-                view.stop = run.stop
-                result = run.finish(see, view.hear)
+            result = ask(view)
         except RunFailed as failed:
             view.finish(failed.result)
             self._bind(bind, failed.result.frame() if bind else None)
@@ -118,7 +150,7 @@ class Fuse(Magics):
     def _arguments(self, parsed: argparse.Namespace) -> dict[str, Any]:
         """The line's options over `%config Fuse`'s; a pool may name functions of this notebook."""
         given = options.values(parsed)
-        for name in ("judge", "mode", "criteria", "system", "max_cost", "max_tokens", "timeout"):
+        for name in _DEFAULTS:
             if (default := getattr(self, name)) not in (None, ""):
                 given.setdefault(name, default)
         for name in ("system", "criteria"):
@@ -134,7 +166,9 @@ class Fuse(Magics):
 
     def _member(self, entry: str) -> Any:
         held = self._names.get(entry) if entry.isidentifier() else None
-        is_function = callable(held) and not isinstance(held, type) and entry not in _api().alias_names(self.aliases)
+        is_function = (
+            callable(held) and not isinstance(held, type) and entry not in rooms.known().alias_names(self.aliases)
+        )
         return held if is_function else entry
 
     def _bind(self, name: str | None, frame: Any) -> None:
@@ -151,7 +185,7 @@ class Fuse(Magics):
         """What could stand as the value of an option, for Tab."""
         match option:
             case "-p" | "--pool" | "-j" | "--judge":
-                return _api().known_members(typed, self.aliases, self.services)
+                return rooms.known().members(typed, self.aliases, self.services)
             case "-m" | "--mode":
                 return ("best-of", "merge", "debate", "debate:2", "debate:3")
             case "--then":
@@ -160,31 +194,6 @@ class Fuse(Magics):
                 return ("minimal", "low", "medium", "high")
             case _:
                 return ()
-
-
-class _OnFirstText:
-    """Loads pandas (over half a second) on a thread of its own while the models talk: not before, not after."""
-
-    def __init__(self) -> None:
-        self._begun = False
-
-    def see(self, state: RunState) -> None:
-        if not self._begun and any(reply.text for reply in state.replies):
-            self._begun = True
-            threading.Thread(target=_api().load_frame, name="fusion_nb-pandas", daemon=True).start()
-
-
-def _api() -> Any:
-    """`fusion_nb.api`, loaded with the first cell that asks: `%load_ext` should cost a notebook next to nothing."""
-    from fusion_nb import api  # noqa: PLC0415
-
-    return api
-
-
-def _panel(prompt: str, **given: Any) -> Any:
-    from fusion_nb.workbench import Panel  # noqa: PLC0415  widgets are loaded when one is asked for
-
-    return Panel(prompt, given.pop("pool") or (), **given)
 
 
 def _name(name: str | None) -> str | None:
@@ -197,19 +206,21 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics, their configuration and their completions; once, however often it is called."""
     unload(shell)
     magics = Fuse(shell=shell)
-    shell.register_magics(magics)
+    shell.register_magics(magics, Tables(magics))
     names = sorted(options.VALUED | options.FLAGS)
     shell.Completer.custom_matchers.append(complete.matcher(names, magics.offers))
     shell.input_transformers_cleanup.append(line.keep_question)
+    if suspicious() and (said := rooms.history().notice()):
+        print(said)
 
 
 def unload(shell: InteractiveShell) -> None:
     """Take away what `load` brought."""
-    shell.configurables[:] = [held for held in shell.configurables if not isinstance(held, Fuse)]
+    shell.configurables[:] = [held for held in shell.configurables if not isinstance(held, Fuse | Tables)]
     cleanup = shell.input_transformers_cleanup
     cleanup[:] = [held for held in cleanup if getattr(held, "__name__", "") != line.keep_question.__name__]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [held for held in matchers if getattr(held, "__name__", "") != "fuse_matcher"]
-    for kind, name in (("line", "fuse"), ("cell", "fuse"), ("line", "fuse_models"), ("line", "fuse_panel")):
-        with contextlib.suppress(KeyError):
-            del shell.magics_manager.magics[kind][name]
+    for held in shell.magics_manager.magics.values():
+        for name in ("fuse", "fuse_panel", "fuse_models", "fuse_runs"):
+            held.pop(name, None)

@@ -37,6 +37,8 @@ OPTIONS = (
     Option(("--seed",), "makes labels, order and, where a service honours it, sampling repeatable", int),
     Option(("--reasoning",), "effort: minimal, low, medium, high, or a number of tokens"),
     Option(("--max-cost",), "USD the run may cost at most; reserved before each call"),
+    Option(("--dry-run",), "say what it would cost and how long it would take; nothing is sent", flag=True),
+    Option(("--confirm-over",), "ask first where the run may cost more than so much USD"),
     Option(("--max-tokens",), "completion tokens of each call", int),
     Option(("--timeout",), "seconds each call may take", float),
     Option(("--quorum",), "go on once so many candidates are there", int),
@@ -45,6 +47,13 @@ OPTIONS = (
     Option(("--allow-unpriced",), "ask models of unknown price although --max-cost is set", flag=True),
     Option(("--base-url",), "a chat-completions service of your own: bare names in the pool are its models"),
     Option(("--key-env",), "the environment variable that holds the key for --base-url"),
+    Option(
+        ("--replay",), "serve this very cell from the journal where it has run before: nothing asked or paid", flag=True
+    ),
+    Option(("--rejudge",), "a past run's id, or last: its candidates before a judge again; no candidate is asked"),
+    Option(("--add",), "with --rejudge (default: last): ask these new members too"),
+    Option(("--retry",), "with --rejudge (default: last): ask the members that failed once more", flag=True),
+    Option(("--resume",), "a crashed or stopped run's id: ask what is missing, then the judge"),
     Option(("--raw",), "leave every {name} in the prompt as it is", flag=True),
     Option(("-q", "--quiet"), "show nothing, only return the DataFrame", flag=True),
     Option(("-o", "--out"), "bind the DataFrame to this name; also: %%fuse name << ..."),
@@ -53,7 +62,8 @@ OPTIONS = (
 )
 VALUED = frozenset(name for option in OPTIONS if not option.flag for name in option.names)
 FLAGS = frozenset(name for option in OPTIONS if option.flag for name in option.names)
-NOT_FOR_THE_RUN = frozenset({"prompt", "raw", "quiet", "out", "debug", "help"})
+AGAIN = ("rejudge", "add", "retry", "resume")
+NOT_FOR_THE_RUN = frozenset({"prompt", "raw", "quiet", "out", "debug", "help", "dry_run", *AGAIN})
 
 
 def fuse_arguments(magic: Any) -> Any:

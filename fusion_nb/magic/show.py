@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from IPython.core.display_functions import DisplayHandle, display
 from fusion_nb._errors import UserError
 from fusion_nb._events import Event
 from fusion_nb._types import RunState
+from fusion_nb.magic import rooms
 
 # The views are imported once the models are already being asked: their loading costs nobody a wait.
 # ruff: noqa: PLC0415
@@ -126,6 +128,13 @@ class Watched:
         self.stop: Callable[[], None] = lambda: None
         """What a Stop button does; to be set when there is a run to stop."""
 
+        self._on_first_text = _OnFirstText()
+
+    def __call__(self, state: RunState) -> None:
+        """As `fuse()`'s `progress`."""
+        self.see(state)
+        self._on_first_text.see(state)
+
     def hear(self, events: Sequence[Event]) -> None:
         self._guard("hear", events)
 
@@ -144,6 +153,18 @@ class Watched:
         except Exception as error:  # noqa: BLE001  whatever a view does, the paid answers must reach the person
             self._failed = True
             print(f"fusion_nb: the view failed ({type(error).__name__}: {error}); the run goes on.", file=sys.stderr)
+
+
+class _OnFirstText:
+    """Loads pandas (over half a second) on a thread of its own while the models talk: not before, not after."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def see(self, state: RunState) -> None:
+        if not self._begun and any(reply.text for reply in state.replies):
+            self._begun = True
+            threading.Thread(target=rooms.known().load_frame, name="fusion_nb-pandas", daemon=True).start()
 
 
 def screen(shell: Any, *, quiet: bool) -> Watched:

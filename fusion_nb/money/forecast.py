@@ -17,12 +17,12 @@ from fusion_nb.money.tokens import PER_MESSAGE, tokens
 
 # Characters a judge is told around what is judged, and a debater around the others' answers: kept in step with the
 # prompts by a test.
-JUDGE_FRAME, JUDGE_EACH, JUDGE_CRITERION, JUDGE_SCORE = 2015, 134, 13, 23
-"""Once; for each candidate; for each criterion; for each criterion of each candidate."""
+JUDGE_FRAME, JUDGE_EACH, JUDGE_CRITERION, JUDGE_SCORE = 2019, 136, 2, 12
+"""Once; for each candidate; for each criterion beside its name; for each score of a candidate beside that name."""
 MERGE_FRAME, SYSTEM_FRAME = 690, 167
 DEBATE_FRAME, DEBATE_EACH = 751, 128
-CRITERIA = 3
-"""How many there are where the person names none."""
+CRITERIA = ("correctness", "completeness", "clarity")
+"""Those where the person names none."""
 LEAST = 20
 """Completion tokens of the shortest answer a model without a past is given credit for."""
 _STRANGER = 2.0
@@ -91,10 +91,11 @@ def _judge(order: Outline, known: Known, ref: Ref, members: Sequence[Call]) -> C
     """The judge's call. `members`: whose answers it reads; a debate's last answers are as long as its first."""
     past, limit = known.history(ref, "judge"), 2 * order.limits.max_tokens
     merge = order.mode == "merge" or (order.mode == "debate" and order.then == "merge")
-    criteria = len(order.criteria) or CRITERIA
+    names = [len(name) for name in order.criteria or CRITERIA]
     system = len(order.params.system) + SYSTEM_FRAME if order.params.system else 0
-    each = JUDGE_EACH + JUDGE_SCORE * criteria
-    frame = JUDGE_FRAME + JUDGE_CRITERION * criteria + each * len(members) + (MERGE_FRAME if merge else 0) + system
+    once = JUDGE_FRAME + sum(size + JUDGE_CRITERION for size in names) + system + (MERGE_FRAME if merge else 0)
+    each = JUDGE_EACH + sum(size + JUDGE_SCORE for size in names)
+    frame = once + each * len(members)
     seen = _unseen(past, frame + len(order.prompt), [member.said for member in members])
     prompt = Range(seen.low, seen.high + PER_MESSAGE)
     verdict = 60 + 15 * len(members)
@@ -130,7 +131,7 @@ def _read(texts: Sequence[str], ref: Ref, past: Sequence[Past]) -> Range[int]:
     if ratio is None:
         return rough
     chars = sum(map(len, texts))
-    own = Range(int(chars * ratio.low * 0.9), int(chars * ratio.high * 1.1) + 2)
+    own = Range(int(chars * ratio.low * 0.9), int(chars * ratio.high * 1.1) + PER_MESSAGE * len(texts))
     both = Range(max(rough.low, own.low), min(rough.high, own.high))
     # Where the two contradict each other, this text is of another kind than the past ones: both may be wrong.
     return both if both.low <= both.high else Range(min(rough.low, own.low), max(rough.high, own.high))
@@ -158,7 +159,7 @@ def _written(past: Sequence[Past], others: Sequence[Past], limit: int, least: in
     else:
         strangers = usual([p.completion_tokens for p in others if p.completion_tokens is not None])
         found = Range(strangers.low / _STRANGER, strangers.high * _STRANGER) if strangers else None
-        basis = "other models' past calls" if found else "no past calls: up to the limit"
+        basis = "other models' past calls" if found else f"no past calls: up to {limit:,} tokens"
     tokens_ = whole(found) or Range(least, limit)
     return Range(min(tokens_.low, limit), min(tokens_.high, limit)), basis
 
@@ -205,12 +206,12 @@ def _problems(known: Known, calls: Sequence[Call]) -> list[Problem]:
         if holds is None:
             continue
         certain = call.prompt.low >= holds
-        if certain or call.prompt.high + min(call.limit, call.completion.high) > holds:
+        if certain or call.prompt.high + call.limit > holds:
             who = f"the judge, {call.ref.name}" if call.is_judge else call.ref.name
             verb = "will not fit" if certain else "may not fit"
             size = f"{call.prompt.low:,} to {call.prompt.high:,} tokens"
             room = "" if certain else f", and up to {call.limit:,} for its answer"
-            said = f"The prompt {verb} {who}: it is {size}{room}, and {call.ref.model} holds {holds:,}."
+            said = f"The prompt {verb} {who}: it has {size}{room}, and {call.ref.model} holds {holds:,}."
             return [Problem(call.ref.name, certain, said)]
     return []
 

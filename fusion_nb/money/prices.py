@@ -29,9 +29,12 @@ def computed(table: str | None, model: str, usage: Usage) -> Decimal | None:
         input_tokens=usage.prompt, output_tokens=usage.completion, cache_read_tokens=usage.cached
     )
     try:
-        return genai_prices.calc_price(tokens, model, provider_id=table).total_price
+        found = genai_prices.calc_price(tokens, model, provider_id=table)
     except (LookupError, ValueError, ArithmeticError):
         return None
+    # The table lists some models without a price, and then counts them as costing nothing.
+    known = found.model_price.output_mtok is not None or model.endswith(":free")
+    return found.total_price if known else None
 
 
 @functools.cache

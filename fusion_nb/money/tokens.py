@@ -23,7 +23,7 @@ _RUN = re.compile(
 _HUMP = re.compile(r"(?<=[a-z])[A-Z]")
 _REPEATED = re.compile(r"(.)\1*", re.DOTALL)
 _LARGE = re.compile(r"gpt-|/o\d|^o\d|chatgpt|gemini|gemma|qwen|deepseek|llama-?[34]|grok|kimi|glm|minimax|nemotron")
-_CLAUDE = re.compile(r"claude|^demo$")
+_CLAUDE = re.compile(r"claude")
 _SAMPLE = 200_000
 """Characters from which on a text is counted by samples."""
 
@@ -65,12 +65,12 @@ def tokens(text: str, ref: Ref) -> Range[int]:
     for run in _RUN.finditer(sampled):
         band = _band(run.lastgroup or "", run[0])
         low, large, small = low + band.low, large + band.large, small + band.small
-    # Newer Claude vocabularies are not public; their makers say up to 35 % more tokens.
+    # The vocabularies of newer Claude models are not public, and are said to make up to a third more tokens.
     name = f"{ref.service}/{ref.model}".lower() if ref.service == "openrouter" else ref.model.lower()
     high = large if _LARGE.search(name) else small * (1.3 if _CLAUDE.search(name) else 1.0)
-    margin = 1.12 if scale == 1.0 else 1.25
+    margin = 1.15 if scale == 1.0 else 1.25
     size = len(text.encode("utf-8", "replace"))
-    return Range(int(low * scale * 0.95 * (1.12 / margin)), min(size, int(high * scale * margin) + 3) if text else 0)
+    return Range(int(low * scale * 0.95 * (1.15 / margin)), min(size, int(high * scale * margin) + 3) if text else 0)
 
 
 def _band(kind: str, run: str) -> _Band:
@@ -84,8 +84,9 @@ def _band(kind: str, run: str) -> _Band:
         case "word":
             humps, caps, rest = len(_HUMP.findall(run)), n if n > 1 and run.isupper() else 0, max(0, n - 5)
             accents = 0 if run.isascii() else sum(c > "\x7f" for c in run)
-            most = 1.08 + 0.1 * rest + humps + 0.15 * caps + 0.9 * accents
-            return _Band(0.93 + 0.2 * humps, most, 1.18 + 0.15 * rest + 1.3 * humps + 0.25 * caps + 2.1 * accents)
+            far = 0.3 * max(0, n - 10)
+            most = 1.08 + 0.1 * rest + far + humps + 0.15 * caps + 0.9 * accents
+            return _Band(0.93 + 0.2 * humps, most, 1.18 + 0.15 * rest + far + 1.3 * humps + 0.25 * caps + 2.1 * accents)
         case "digits":
             return _Band(-(-(n - (run[0] < "0")) // 3), n, n)  # a blank before a number is often a token of its own
         case "marks":

@@ -16,14 +16,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fusion_nb._errors import ProviderError
 from fusion_nb.money.rates import Rates
-from fusion_nb.providers.http import Http
-from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.models import MAX_MODELS, ModelInfo, read_models
 from fusion_nb.providers.services import Service
+
+if TYPE_CHECKING:
+    # The HTTP client is loaded when there is something to ask, not to read what is kept.
+    from fusion_nb.providers.http import Http
+    from fusion_nb.providers.keys import KeyAuth
 
 FRESH = timedelta(hours=24)
 TIMEOUT = 10.0

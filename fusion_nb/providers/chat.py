@@ -34,8 +34,10 @@ class ChatProvider:
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """The reply as it comes. Raises `ProviderError`; closing the iterator closes the connection."""
         service, auth = self._service, self._auth
-        variable, hide = (auth.variable, auth.hide) if auth else (service.key_env, str)
-        asked = Asked(service.name, request.ref.model, variable, hide)
+        if auth:
+            asked = Asked(service.name, request.ref.model, auth.variable, auth.hide, auth.begins)
+        else:
+            asked = Asked(service.name, request.ref.model, service.key_env)
         body, warnings = body_of(request, service)
         for warning in warnings:
             yield Chunk(warning=warning)

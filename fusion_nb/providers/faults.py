@@ -24,6 +24,8 @@ class Asked:
     key_env: str | None = None
     hide: Callable[[str], str] = str
     """Takes the key out of a text."""
+    begins: Callable[[str], int] = lambda text: 0
+    """How many characters at the end of a text may be the beginning of the key."""
 
     def clean(self, text: object, limit: int = 1200) -> str:
         """A text of the service as one harmless line, without keys."""
@@ -31,7 +33,8 @@ class Asked:
             words = text if isinstance(text, str) else str(text)
         except (RecursionError, ValueError):
             words = "(unreadable)"
-        return scrub(self.hide(plain(words, limit)))
+        # Twice: a key must neither be cut in two by the limit nor come together out of entities and escapes.
+        return scrub(self.hide(plain(self.hide(words), limit)))
 
 
 _BY_STATUS = {

@@ -65,7 +65,7 @@ class FunctionProvider:
         work = asyncio.ensure_future(self._work(call, pipe))
         work.add_done_callback(pipe.end)
         out: list[Chunk] = []
-        text = RunOfText(out, str, MAX_TEXT)
+        text = RunOfText(out, MAX_TEXT)
         try:
             async for said in pipe:
                 text.say("content", said)

@@ -6,16 +6,18 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fusion_nb._errors import ProviderError
 from fusion_nb._types import Usage
 from fusion_nb.providers.completion import cost_of, finish_of, usage_of
-from fusion_nb.providers.http import Http
-from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.plain import plain
 from fusion_nb.providers.services import Service
+
+if TYPE_CHECKING:
+    from fusion_nb.providers.http import Http
+    from fusion_nb.providers.keys import KeyAuth
 
 WAITS = (0.0, 0.5, 1.5)
 """Seconds before each try: a service knows of a generation only a moment after its end."""

@@ -12,7 +12,6 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from decimal import Decimal
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -20,18 +19,20 @@ import httpx2
 
 from fusion_nb._errors import ProviderError, UserError
 from fusion_nb._version import __version__
-from fusion_nb.providers import faults
+from fusion_nb.providers import faults, logs
 from fusion_nb.providers.answer import Answer
+from fusion_nb.providers.exact import decode
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import Address
 from fusion_nb.providers.plain import plain
-from fusion_nb.providers.transport import of_transport
+from fusion_nb.providers.transport import of_transport, proxied
 from fusion_nb.providers.upload import Body
 
 # What the client loads with its first request (0.1 s), loaded with this room: a reply's first second is not for that.
 for _part in ("httpcore2", "anyio._backends._asyncio", "anyio.streams.tls"):
     with suppress(ImportError):
         importlib.import_module(_part)
+logs.install()
 
 MAX_BODY = 16 * 1024 * 1024
 LINGER = 0.25
@@ -94,10 +95,10 @@ class Http:
                 if answer.status != 200:
                     raise faults.of_response(answer.status, answer.headers, await answer.read_head(65536, 5.0), asked)
                 body = await answer.read_all(MAX_BODY)
-            return json.loads(body, parse_float=Decimal)
+            return decode(body.decode("utf-8-sig"))
         except TimeoutError:
             fault = ProviderError("timeout", f"{asked.service} did not answer within {timeout:g} s.")
-        except (ValueError, RecursionError):
+        except ValueError:
             fault = ProviderError("protocol", f"{asked.service} did not answer with JSON.")
         raise fault
 
@@ -127,6 +128,7 @@ class Http:
         """Send the request and wait for the head of the answer."""
         address, body = parse(url), Body(content)
         fault: ProviderError
+        logs.hide.set(auth.hide if auth else str)
         try:
             client = await self._client(address)
             request = client.build_request(method, url, content=body.content, headers={**body.headers, **headers})
@@ -203,6 +205,8 @@ def _client(*, secure: bool) -> httpx2.AsyncClient:
 def _fault(error: Exception, address: Address, body: Body) -> ProviderError:
     """What an exception of the client means: the one translation."""
     kind, reason = _classify(error, body)
+    if kind == "connect" and address.scheme == "https" and proxied(address.host):
+        kind, reason = "proxy", "no connection through it"
     return of_transport(kind, address.host if address.port in (80, 443) else f"{address.host}:{address.port}", reason)
 
 
@@ -214,7 +218,7 @@ def _classify(error: Exception, body: Body) -> tuple[str, str]:
             return "connect_timeout", ""
         case httpx2.ProxyError() | ImportError():  # ImportError: a SOCKS proxy without what it needs
             return "proxy", plain(str(error), 200)
-        case httpx2.ConnectError() if insecure is not None:
+        case httpx2.ConnectError() if insecure is not None and not isinstance(insecure, ssl.SSLEOFError):
             return "tls", plain(getattr(insecure, "verify_message", "") or insecure.reason or "", 200)
         case ssl.SSLError() | FileNotFoundError():
             return "tls", "the file SSL_CERT_FILE names cannot be read"
@@ -223,7 +227,8 @@ def _classify(error: Exception, body: Body) -> tuple[str, str]:
         case httpx2.WriteError() | httpx2.WriteTimeout():
             return "send", ""
         case httpx2.ReadError() | httpx2.RemoteProtocolError() if not body.sent:
-            return "send", ""
+            # Before its first byte went out nothing can have been asked, let alone billed.
+            return "send" if body.begun else "connect", ""
         case httpx2.RemoteProtocolError() if "disconnected" not in str(error) and "peer closed" not in str(error):
             return "protocol", plain(str(error), 200)
         case httpx2.NetworkError() | httpx2.RemoteProtocolError() | OSError():

@@ -21,6 +21,8 @@ __all__ = ["KeyAuth", "bind", "have", "looks_like_key", "scrub"]
 
 KEYRING = "fusion_nb"
 """The keyring's service name; the user name is the variable's."""
+_PART = 24
+"""Characters of a key that give it away: more than the beginning all keys of a service share."""
 
 
 class _Sealed(str):
@@ -43,7 +45,7 @@ class _Sealed(str):
 class KeyAuth:
     """A key that may be sent to one origin. Immutable, opaque."""
 
-    __slots__ = ("_attach", "_hide", "fingerprint", "origin", "variable")
+    __slots__ = ("_attach", "_begins", "_hide", "fingerprint", "origin", "variable")
 
     origin: str
     variable: str
@@ -51,9 +53,10 @@ class KeyAuth:
     """The first 8 digits of its SHA-256: tells two keys apart, says nothing of either."""
 
     def __init__(self, key: str, variable: str, origin: str) -> None:
-        attach, hide = _closures(key if isinstance(key, _Sealed) else _Sealed(key))
+        attach, hide, begins = _closures(key if isinstance(key, _Sealed) else _Sealed(key))
         self._attach: Callable[[MutableMapping[str, str]], None] = attach
         self._hide: Callable[[str], str] = hide
+        self._begins: Callable[[str], int] = begins
         self.origin, self.variable = origin, variable
         self.fingerprint = hashlib.sha256(key.encode()).hexdigest()[:8]
 
@@ -65,6 +68,10 @@ class KeyAuth:
     def hide(self, text: str) -> str:
         """`text` with `***` in place of this very key: services quote it in their errors."""
         return self._hide(text)
+
+    def begins(self, text: str) -> int:
+        """How many characters at the end of `text` may be the beginning of this key: it can come in pieces."""
+        return self._begins(text)
 
     def __repr__(self) -> str:
         return "***"
@@ -102,15 +109,43 @@ def bind(service: Service) -> KeyAuth | None:
 
 def _closures(
     key: _Sealed,
-) -> tuple[Callable[[MutableMapping[str, str]], None], Callable[[str], str]]:
+) -> tuple[Callable[[MutableMapping[str, str]], None], Callable[[str], str], Callable[[str], int]]:
+    # What is shorter is a placeholder ("EMPTY", "none"), and a word a model may well say.
+    secret = len(key) >= 12
+    # Half a key is told as well as a whole one where it is long enough to be no other's.
+    ends = (key[:_PART], key[-_PART:]) if len(key) >= 2 * _PART else (key, key)
+
     def attach(headers: MutableMapping[str, str]) -> None:
         headers["Authorization"] = "Bearer " + key  # not an f-string: a sealed key formats as ***
 
     def hide(text: str) -> str:
-        # What is shorter is a placeholder ("EMPTY", "none"), and a word a model may well say.
-        return text.replace(key, "***") if len(key) >= 12 and key in text else text
+        while secret and (ends[0] in text or ends[1] in text):
+            start, end = _found(text, key, ends)
+            text = f"{text[:start]}***{text[end:]}"
+        return text
 
-    return attach, hide
+    def begins(text: str) -> int:
+        start = text.find(key[0], max(0, len(text) - len(key) + 1)) if secret else -1
+        while start >= 0 and not key.startswith(text[start:]):
+            start = text.find(key[0], start + 1)
+        return len(text) - start if start >= 0 else 0
+
+    return attach, hide, begins
+
+
+def _found(text: str, key: _Sealed, ends: tuple[str, str]) -> tuple[int, int]:
+    """Where the first part of the key, or the last, stands in `text`, with all that belongs to it."""
+    start = text.find(ends[0])
+    if start >= 0:
+        end = start + len(ends[0])
+        while end < len(text) and end - start < len(key) and text[end] == key[end - start]:
+            end += 1
+        return start, end
+    end = text.find(ends[1]) + len(ends[1])
+    start = end - len(ends[1])
+    while start > 0 and end - start < len(key) and text[start - 1] == key[start - 1 - end]:
+        start -= 1
+    return start, end
 
 
 def _find(variable: str) -> _Sealed:

@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fusion_nb._types import Ref, Usage
 from fusion_nb.money import prices, table
 from fusion_nb.money.rates import Rates
-from fusion_nb.providers.http import Http
-from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.plain import plain
 from fusion_nb.providers.pricing import price, rates_in
 from fusion_nb.providers.services import Service
+
+if TYPE_CHECKING:
+    # The HTTP client is loaded when there is something to ask, not to read what is kept.
+    from fusion_nb.providers.http import Http
+    from fusion_nb.providers.keys import KeyAuth
 
 _MILLION = 1_000_000
 MAX_MODELS = 5000

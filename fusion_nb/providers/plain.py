@@ -13,6 +13,7 @@ _ESCAPE = re.compile(r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]|\x1b[\]PX^_][^\x07\x1b\x
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
+_CUT_TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,2000}\Z")
 _SPACE = re.compile(r"\s+")
 
 
@@ -21,7 +22,7 @@ def plain(text: str, limit: int = 2000) -> str:
     text = text[: max(8192, 2 * limit)]
     text = _CONTROL.sub("", _ESCAPE.sub("", html.unescape(text)))
     if "<" in text:
-        text = _TAG.sub(" ", _HIDDEN.sub(" ", text))
+        text = _CUT_TAG.sub(" ", _TAG.sub(" ", _HIDDEN.sub(" ", text)))
     text = _SPACE.sub(" ", text).strip()
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 

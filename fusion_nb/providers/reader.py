@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from fusion_nb._errors import ProviderError
@@ -27,10 +28,11 @@ class ReplyReader:
         self.finished = False
         self._asked = asked
         self._out: list[Chunk] = []
-        self.text = RunOfText(self._out, asked.hide, MAX_TEXT)
+        self.text = RunOfText(self._out, MAX_TEXT, asked.hide, asked.begins)
         self._named = self._refused = False
         self._tools: list[str] = []
         self._bill: Chunk | None = None
+        self._cost: Decimal | None = None
 
     def read(self, said: dict[str, Any]) -> None:
         if not self._named:
@@ -50,7 +52,7 @@ class ReplyReader:
     def taken(self) -> list[Chunk]:
         """The chunks since the last time; text that came together is together."""
         self.text.flush()
-        if self._bill is not None:  # the last one counts, and some services send one with every word
+        if self._bill is not None:  # once: some services send one with every word
             self._out.append(self._bill)
             self._bill = None
         if not self._out:
@@ -136,5 +138,8 @@ class ReplyReader:
     def _usage(self, said: Mapping[str, Any]) -> None:
         usage, bad_count = usage_of(said)
         cost, bad_cost = cost_of(said)
-        warning = "bad_cost" if bad_cost else "bad_usage" if bad_count else None
-        self._bill = Chunk(usage=usage, cost=cost, warning=warning)
+        if bad_cost or bad_count:
+            self.warn("bad_cost" if bad_cost else "bad_usage")
+        # The last bill counts, and the last cost that any of them named.
+        self._cost = self._cost if cost is None else cost
+        self._bill = Chunk(usage=usage, cost=self._cost)

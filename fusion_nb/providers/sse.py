@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from fusion_nb.providers.utf8 import decoded
+
 MAX_EVENT = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
@@ -50,8 +52,11 @@ class SSEDecoder:
         if b"\n\n" not in data and not (self._held and data[0] == 10 and self._held[-1][-1] == 10):
             self._hold(data)
             return []
-        *blocks, rest = b"".join((*self._held, data)).split(b"\n\n")
+        self._held.append(data)
+        whole = b"".join(self._held)
         self._held, self._size = [], 0
+        *blocks, rest = whole.split(b"\n\n")
+        del whole, data  # a block can be as large as all of it
         events = [event for block in blocks if block and (event := self._event(block)) is not None]
         if rest and not self.too_big:
             self._hold(rest)
@@ -91,12 +96,14 @@ class SSEDecoder:
             self.too_big = True
         if self.too_big:
             return None
-        try:
-            text, replaced = block.decode(), False
-        except UnicodeDecodeError:
-            text, replaced = block.decode(errors="replace"), True
-        if text.startswith("data: ") and "\n" not in text:  # what nearly every event is
-            return ServerSentEvent(text[6:], "message", self._id, None, replaced)
+        plain = block.startswith(b"data: ") and b"\n" not in block  # what nearly every event is
+        found = decoded(block, 6 if plain else 0)
+        if found is None:
+            self.too_big = True
+            return None
+        text, replaced = found
+        if plain:
+            return ServerSentEvent(text, "message", self._id, None, replaced)
         return self._fields(text, replaced)
 
     def _fields(self, text: str, replaced: bool) -> ServerSentEvent | None:

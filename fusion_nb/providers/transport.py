@@ -1,8 +1,9 @@
-"""What can go wrong between two machines, in sentences. Pure: `http.py` says which of these it was."""
+"""What can go wrong between two machines, in sentences. `http.py` says which of these it was."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+from urllib.request import getproxies, proxy_bypass
 
 from fusion_nb._errors import ProviderError
 
@@ -11,6 +12,12 @@ class _Trouble(NamedTuple):
     sentence: str
     retries: int = 0
     billed: bool = False
+
+
+def proxied(host: str) -> bool:
+    """Whether the environment sends https requests to `host` through a proxy."""
+    proxies = getproxies()
+    return bool(proxies.get("https") or proxies.get("all")) and not proxy_bypass(host)
 
 
 _TROUBLES = {

@@ -6,21 +6,25 @@ skipped and said, what was promised and did not come is `incomplete`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Literal
 
 from fusion_nb._errors import ProviderError
 from fusion_nb._types import Chunk
 from fusion_nb.providers import faults
+from fusion_nb.providers.exact import decode
 from fusion_nb.providers.faults import Asked
 from fusion_nb.providers.plain import page
 from fusion_nb.providers.reader import ReplyReader
 from fusion_nb.providers.sse import MAX_EVENT, ServerSentEvent, SSEDecoder
+from fusion_nb.providers.utf8 import decoded
 
 _BAD_EVENTS = 3
-_NAN = Decimal("NaN")
+_BLANK = 4096
+"""Blank bytes before it is called a stream: they could go on for ever."""
+_WORDS = 8192
+"""Bytes read of what is no reply, to tell what it is."""
+_BOM = b"\xef\xbb\xbf"
 
 
 class ChatDecoder:
@@ -38,7 +42,7 @@ class ChatDecoder:
         self._is_stream = content_type.lower().startswith("text/event-stream")
         self._reader = ReplyReader(asked)
         self._sse = SSEDecoder()
-        self._form: Literal["sse", "json"] | None = None
+        self._form: Literal["sse", "json", "other"] | None = None
         self._body: list[bytes] = []
         self._size = 0
         self._bad = 0
@@ -59,7 +63,7 @@ class ChatDecoder:
             return []
         if self._form is None:
             data = self._sniff(data)
-        if self._form == "json":
+        if self._form in ("json", "other"):
             self._collect(data)
         elif self._form == "sse":
             self._stream(data)
@@ -71,6 +75,8 @@ class ChatDecoder:
             self._read_body()
         elif self._form == "sse" and not self.done:
             self._take_unfinished()
+        elif self._form == "other":
+            self._refuse()
         self._reader.close()
         if self.fault is None and not self.finished:
             self._judge_end()
@@ -116,35 +122,53 @@ class ChatDecoder:
     def _sniff(self, data: bytes) -> bytes:
         """What kind of body this is, by its first byte: headers are often wrong about it. The bytes to decode."""
         self._body.append(data)
-        begin = b"".join(self._body)
-        start = begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        if not start:
+        begin = b"".join(self._body).removeprefix(_BOM)
+        marked = begin.startswith(_BOM)
+        while begin.startswith(_BOM):  # a gateway put its own before the service's: the first words hang on it
+            begin = begin.removeprefix(_BOM)
+        start = begin.lstrip()[:1]
+        if _BOM.startswith(begin[:3]) or (not start and len(begin) < _BLANK):
             return b""
-        if start in b"{[":
+        if marked:
+            self._reader.warn("extra_bom")
+        if start and start in b"{[":
             self._form = "json"
-        elif start in b"d:eir\xef" or (self._is_stream and start != b"<"):
+        elif start in b"d:eir" or (self._is_stream and start != b"<"):
             self._form = "sse"
         else:
-            words = self._asked.clean(page(begin[:16384].decode(errors="replace")), 300)
-            self._reader.fail(
-                "not_sse",
-                f"{self._asked.service} answered with something that is no reply ({words}): check the base URL, and "
-                "whether a login page stands in between.",
-            )
-            self.done = True
+            self._form = "other"
         self._body.clear()
         return begin
 
     def _collect(self, data: bytes) -> None:
         self._body.append(data)
         self._size += len(data)
-        if self._size > MAX_EVENT:
+        if self._form == "other" and self._size > _WORDS:
+            self._refuse()
+        elif self._size > MAX_EVENT:
             self._reader.fail("too_big", "It sent a body of more than 16 MiB.", status="incomplete")
             self.done = True
 
+    def _refuse(self) -> None:
+        """Neither a stream nor JSON: its first words say what it is."""
+        words = self._asked.clean(page(b"".join(self._body).decode(errors="replace")), 300)
+        self._reader.fail(
+            "not_sse",
+            f"{self._asked.service} answered with something that is no reply ({words}): check the base URL, and "
+            "whether a login page stands in between.",
+        )
+        self.done = True
+
     def _read_body(self) -> None:
         """A reply in one piece, or an error under the status of a success."""
-        said = _json(b"".join(self._body).decode("utf-8-sig", errors="replace"))
+        body = b"".join(self._body)
+        self._body.clear()
+        found = decoded(body, len(_BOM) if body.startswith(_BOM) else 0)
+        if found is None:
+            self._reader.fail("too_big", "It sent a body of more than 16 MiB.", status="incomplete")
+            return
+        del body
+        said = _json(found[0])
         replied = isinstance(said, Mapping) and said.get("choices")
         error = None if replied else faults.error_in(said)
         if error is not None:
@@ -171,19 +195,8 @@ class ChatDecoder:
             reader.fail("truncated", "The stream ended in the middle: something is missing.", status="incomplete")
 
 
-def _any_int(digits: str) -> Any:
-    return int(digits) if len(digits) < 30 else _NAN
-
-
-# Money stays exact: what has a point is a Decimal. NaN and Infinity become one, and are refused where they are read.
-_decode = json.JSONDecoder(parse_float=Decimal, parse_constant=lambda _: _NAN).decode
-_decode_huge = json.JSONDecoder(parse_float=Decimal, parse_int=_any_int, parse_constant=lambda _: _NAN).decode
-
-
 def _json(text: str) -> Any:
     try:
-        return _decode(text)
-    except (json.JSONDecodeError, RecursionError, ArithmeticError):  # the last: an exponent no decimal can have
+        return decode(text)
+    except ValueError:
         return None
-    except ValueError:  # an integer with more digits than Python reads
-        return _decode_huge(text)

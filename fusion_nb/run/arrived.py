@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from fusion_nb._errors import ProviderError
-from fusion_nb._types import Reply, Status, Usage
+from fusion_nb._types import Chunk, Reply, Status, Usage
 
 _STATUS_BY_FINISH: dict[str, Status] = {
     "stop": "ok",
@@ -28,10 +28,58 @@ class Arrived:
     generation_id: str | None = None
     model: str | None = None
     ttft: float | None = None
-    attempts: int = 1
-    sent: bool = False
+    attempts: int = 0
     content: bool = False
+    billed: bool = False
+    """Whether an earlier attempt may be on the bill too."""
+    reported: Decimal = Decimal(0)
+    """USD that earlier attempts were reported to cost."""
+    reserved: Decimal = Decimal(0)
+    """USD held under the cap, for all attempts together."""
+    free: bool = False
+    """Whether the last attempt is surely on no bill."""
+    held: Decimal = Decimal(0)
+    """USD of it for the attempt under way."""
+    lost: Decimal = Decimal(0)
+    """USD that earlier attempts cost at most."""
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def sent(self) -> bool:
+        return self.attempts > 0
+
+    def take(self, chunk: Chunk) -> bool:
+        """Keep what a chunk says beside its text. Whether it moves the reply on: a repetition does not."""
+        moves = bool(chunk.text or chunk.finish or (chunk.usage and chunk.usage != self.usage))
+        self.usage = chunk.usage or self.usage
+        self.cost = self.cost if chunk.cost is None else chunk.cost
+        self.finish = chunk.finish or self.finish
+        self.model = chunk.model or self.model
+        if chunk.warning is not None and chunk.warning not in self.warnings:
+            self.warnings.append(chunk.warning)
+        return moves
+
+    def hold(self, worst: Decimal) -> None:
+        """The worst case of an attempt is reserved."""
+        self.held = worst
+        self.reserved += worst
+
+    def again(self, fault: ProviderError) -> None:
+        """A further attempt follows: what this one said of its end is void, what it cost is not."""
+        if self.cost is not None:
+            self.reported += self.cost
+            self.lost += self.cost
+        elif fault.maybe_billed:
+            self.lost += self.held
+        self.billed = self.billed or fault.maybe_billed
+        self.usage, self.cost, self.finish = Usage(), None, None
+
+    def settled(self, cost: Decimal | None) -> Decimal:
+        """USD the call takes off the cap: what nobody priced counts at its worst. `cost`: of the last attempt."""
+        if not self.sent:
+            return Decimal(0)
+        worst = Decimal(0) if self.free else self.held
+        return self.lost + (worst if cost is None else cost)
 
 
 def outcome(reply: Reply, arrived: Arrived, fault: ProviderError | None) -> tuple[Status, str | None, str | None]:
@@ -41,12 +89,15 @@ def outcome(reply: Reply, arrived: Arrived, fault: ProviderError | None) -> tupl
     finish = arrived.finish
     if finish == "error":
         return "error", "provider", "The service broke off with an error it did not explain."
-    if finish == "tool_calls" and not reply.text.strip():
-        return "error", "tool_calls", "It answered with a tool call, which is never executed here."
+    if finish == "tool_calls":
+        said = "It wanted to call a tool, and none is ever executed here"
+        if not reply.text.strip():
+            return "error", "tool_calls", f"{said}: ask another model, or tell it to answer by itself."
+        return "incomplete", "tool_calls", f"{said}: what it said first may not be its answer."
     if not reply.text.strip() and finish not in ("content_filter", "refusal"):
         said = " It used its tokens on reasoning: raise --max-tokens." if finish == "length" else ""
         return "empty", "empty", f"It answered without text.{said}"
-    status = _STATUS_BY_FINISH.get(finish or "stop", "ok" if finish == "tool_calls" else "incomplete")
+    status = _STATUS_BY_FINISH.get(finish or "stop", "incomplete")
     match status:
         case "incomplete":
             why = "length" if finish == "length" else f"finish:{finish}"

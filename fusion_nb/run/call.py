@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Mapping
 from contextlib import aclosing
 from decimal import Decimal
@@ -22,25 +21,26 @@ from fusion_nb._types import (
     RunState,
     Splitter,
 )
-from fusion_nb.money.budget import Budget, worst_case
+from fusion_nb.money.budget import Capped, worst_case
+from fusion_nb.providers.redact import scrub
 from fusion_nb.run.arrived import Arrived, outcome
 from fusion_nb.run.order import Tools
 from fusion_nb.run.record import Record
-
-MAX_RETRIES = 2
+from fusion_nb.run.refused import Refused
+from fusion_nb.run.retries import Retries
 
 
 class Caller:
     """Asks models on behalf of one run."""
 
-    def __init__(self, record: Record[RunState], tools: Tools, limits: Limits, budget: Budget, pool_size: int) -> None:
+    def __init__(self, record: Record[RunState], tools: Tools, limits: Limits, budget: Capped, pool_size: int) -> None:
         self._record = record
         self._tools = tools
         self._limits = limits
         self._budget = budget
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._retries_left = max(3, pool_size // 5)
-        """Of the whole run: when everything fails at once, hammering helps nobody."""
+        self._refused = Refused()
+        self._retries = Retries(pool_size)
 
     async def ask(
         self,
@@ -62,6 +62,8 @@ class Caller:
         arrived = Arrived(began=record.now())
         fault: ProviderError | None = None
         try:
+            # One turn of the loop before anything is sent: the journal syncs what a whole pool starts in it, once.
+            await asyncio.sleep(0)
             async with self._slots:
                 await self._paid(call, request, arrived, splitter)
         except ProviderError as error:
@@ -70,86 +72,79 @@ class Caller:
             self._end(call, request.ref, arrived, ProviderError("cancelled", "Stopped.", status="cancelled"))
             raise
         except Exception as error:  # noqa: BLE001  a defect in one provider must not take the other members with it
-            fault = ProviderError("internal", f"fusion_nb failed on this call: {type(error).__name__}: {error}")
+            fault = ProviderError("internal", scrub(f"fusion_nb failed on this call: {type(error).__name__}: {error}"))
         self._end(call, request.ref, arrived, fault)
         return self._record.state.reply(call)
 
     async def _paid(self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None) -> None:
         """Reserve the worst case, ask, settle. What nobody priced is settled at its worst while a cap is set."""
-        reserved = self._reserve(request)
+        arrived.hold(self._reserve(request))
         try:
             await self._attempts(call, request, arrived, splitter)
         finally:
-            spent = self._cost(request.ref, arrived)[0]
-            free = not arrived.sent
-            self._budget.settle(reserved, Decimal(0) if free else reserved if spent is None else spent)
+            self._budget.settle(arrived.reserved, arrived.settled(self._cost(request.ref, arrived)[0]))
 
     def _reserve(self, request: Request) -> Decimal:
         limits, budget = self._limits, self._budget
         if budget.cap is None or not self._tools.metered(request.ref):
             return Decimal(0)
-        worst = self._tools.price(request.ref, request.ref.model, worst_case(request.messages, request.max_tokens))
+        worst = self._tools.worst(request.ref, worst_case(request.messages, request.max_tokens))
         if worst is None:
             if limits.allow_unpriced:
                 return Decimal(0)
             raise ProviderError(
                 "unpriced",
-                f"Nobody knows the price of {request.ref}, so --max-cost cannot hold for it: "
+                f"Nobody knows the price of {request.ref}, so {budget.name} cannot hold for it: "
                 "add --allow-unpriced to ask it all the same.",
             )
-        if not budget.reserve(worst):
-            left = budget.left or Decimal(0)
-            raise ProviderError(
-                "budget",
-                f"Not asked: it could cost up to ${worst:.4f} and ${left:.4f} of --max-cost ${budget.cap} was left. "
-                "Raise --max-cost or lower --max-tokens.",
-            )
+        denial = budget.hold(worst)
+        if denial is not None:
+            raise ProviderError("budget", str(denial))
         return worst
 
     async def _attempts(self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None) -> None:
-        deadline = asyncio.get_running_loop().time() + self._limits.timeout
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limits.timeout
         while True:
             try:
+                self._refused.check(request.ref.service)
                 return await self._attempt(call, request, arrived, splitter, deadline)
             except ProviderError as fault:
-                wait = self._wait(fault, arrived, deadline)
-                if wait is None:
+                arrived.free = not (fault.maybe_billed or arrived.content)
+                self._refused.note(request.ref.service, fault)
+                wait = self._retries.wait(fault, arrived, deadline - loop.time())
+                if wait is None or not self._hold_again(request, arrived, fault):
                     raise
-                arrived.attempts += 1
-                self._record.emit(
-                    CallRetried(
-                        call=call, attempt=arrived.attempts, error=fault.error, detail=fault.detail, wait=round(wait, 3)
-                    )
+                record, coming = self._record, arrived.attempts + 1
+                record.emit(
+                    CallRetried(call=call, attempt=coming, error=fault.error, detail=fault.detail, wait=round(wait, 3))
                 )
                 await asyncio.sleep(wait)
 
-    def _wait(self, fault: ProviderError, arrived: Arrived, deadline: float) -> float | None:
-        """Seconds before the next attempt, or `None` where there is none: text has arrived, or it would not help."""
-        worth = fault.retryable and arrived.attempts <= min(MAX_RETRIES, fault.max_retries)
-        if not worth or arrived.content or self._retries_left <= 0:
-            return None
-        if fault.retry_after is not None:
-            wait = fault.retry_after * random.uniform(1.0, 1.1)
-        else:
-            # Full jitter, so that a pool that failed together does not come back together.
-            wait = random.uniform(0.0, min(8.0, 0.5 * 2 ** (arrived.attempts - 1)))
-        if asyncio.get_running_loop().time() + wait >= deadline:
-            return None
-        self._retries_left -= 1
-        return wait
+    def _hold_again(self, request: Request, arrived: Arrived, fault: ProviderError) -> bool:
+        """Prepare a further attempt. Whether its worst case fits under the cap beside what this one may have cost."""
+        try:
+            more = self._reserve(request) if fault.maybe_billed or arrived.cost is not None else None
+        except ProviderError:
+            return False
+        arrived.again(fault)
+        if more is not None:
+            arrived.hold(more)
+        return True
 
     async def _attempt(
         self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None, deadline: float
     ) -> None:
         loop = asyncio.get_running_loop()
         limits = self._limits
-        arrived.sent = True
+        arrived.attempts += 1
+        arrived.free = False
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + limits.ttft)) as clock:
                 async with aclosing(self._tools.provider(request.ref).stream(request)) as chunks:  # type: ignore[type-var]
                     async for chunk in chunks:
-                        self._take(call, chunk, arrived, splitter)
-                        if arrived.content:
+                        moves = self._take(call, request.ref, chunk, arrived, splitter)
+                        if moves and arrived.content:
                             clock.reschedule(min(deadline, loop.time() + limits.idle))
         except TimeoutError:
             raise self._timeout(arrived, total=loop.time() >= deadline) from None
@@ -167,7 +162,8 @@ class Caller:
             error, detail = "ttft", f"No text within {limits.ttft:g} s. Reasoning models may need a longer wait."
         return ProviderError(error, detail, status="timeout", maybe_billed=True)
 
-    def _take(self, call: int, chunk: Chunk, arrived: Arrived, splitter: Splitter | None) -> None:
+    def _take(self, call: int, ref: Ref, chunk: Chunk, arrived: Arrived, splitter: Splitter | None) -> bool:
+        """Put a chunk on record. Whether it moves the reply on."""
         if chunk.text:
             if not arrived.content:
                 arrived.content, arrived.ttft = True, self._record.now() - arrived.began
@@ -178,12 +174,10 @@ class Caller:
         if chunk.generation_id is not None and chunk.generation_id != arrived.generation_id:
             arrived.generation_id = chunk.generation_id
             self._record.emit(CallAccepted(call=call, generation_id=chunk.generation_id))
-        arrived.usage = chunk.usage or arrived.usage
-        arrived.cost = arrived.cost if chunk.cost is None else chunk.cost
-        arrived.finish = chunk.finish or arrived.finish
-        arrived.model = chunk.model or arrived.model
-        if chunk.warning is not None and chunk.warning not in arrived.warnings:
-            arrived.warnings.append(chunk.warning)
+        moves = arrived.take(chunk)
+        if moves:
+            self._refused.accepted(ref.service)
+        return moves
 
     def _say(self, call: int, pieces: Any) -> None:
         for channel, text in pieces:
@@ -191,6 +185,7 @@ class Caller:
             self._record.emit(TextDelta(call=call, text=text, channel=kind))
 
     def _cost(self, ref: Ref, arrived: Arrived) -> tuple[Decimal | None, Any]:
+        """USD of the attempt under way, and who says so."""
         if arrived.cost is not None:
             return arrived.cost, "reported"
         cost = self._tools.price(ref, arrived.model or ref.model, arrived.usage)
@@ -199,7 +194,9 @@ class Caller:
     def _end(self, call: int, ref: Ref, arrived: Arrived, fault: ProviderError | None) -> None:
         status, error, detail = outcome(self._record.state.reply(call), arrived, fault)
         cost, source = self._cost(ref, arrived) if arrived.sent else (None, None)
-        cut = arrived.sent and status == "cancelled"
+        if arrived.reported:
+            cost, source = arrived.reported + (cost or 0), source or "reported"
+        broken = status == "cancelled" or (fault.maybe_billed if fault else status in ("error", "empty"))
         self._record.emit(
             CallEnded(
                 call=call,
@@ -215,7 +212,8 @@ class Caller:
                 generation_id=arrived.generation_id,
                 model=arrived.model,
                 attempts=arrived.attempts,
-                maybe_billed=cut or (fault.maybe_billed if fault else False),
+                # Whether the bill may hold more than `cost` says.
+                maybe_billed=arrived.billed or (broken and arrived.sent and source != "reported"),
                 warnings=tuple(arrived.warnings),
             )
         )

@@ -19,7 +19,7 @@ from fusion_nb._types import (
     Splitter,
     Verdict,
 )
-from fusion_nb.money.budget import Budget
+from fusion_nb.money.budget import Budget, Purse
 from fusion_nb.run.call import Caller
 from fusion_nb.run.kept import kept_events
 from fusion_nb.run.order import Order, Tools, started
@@ -33,7 +33,8 @@ class Engine:
         self._order = order
         self._tools = tools
         self._record = record
-        self._caller = Caller(record, tools, order.limits, Budget(order.limits.max_cost), len(order.pool))
+        purse = Purse(Budget(order.limits.max_cost), *tools.shared)
+        self._caller = Caller(record, tools, order.limits, purse, len(order.pool))
 
     async def run(self, run: str, when: str) -> None:
         """From `RunStarted` to `RunEnded`, whatever happens between them."""

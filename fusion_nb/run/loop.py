@@ -25,6 +25,7 @@ Hear = Callable[[Sequence[Event]], None]
 
 _lock = threading.Lock()
 _engine: tuple[int, asyncio.AbstractEventLoop] | None = None
+_under_way: set[Handle[Any]] = set()
 
 
 def engine_loop() -> asyncio.AbstractEventLoop:
@@ -36,6 +37,18 @@ def engine_loop() -> asyncio.AbstractEventLoop:
             threading.Thread(target=loop.run_forever, name="fusion_nb", daemon=True).start()
             _engine = (os.getpid(), loop)
         return _engine[1]
+
+
+@atexit.register
+def _stop_all() -> None:
+    """A script that ends in the middle of a run stops it: its record says so, instead of looking like a crash."""
+    under_way = [handle for handle in _under_way if not handle.done]
+    if _engine is None or _engine[0] != os.getpid():
+        return
+    for handle in under_way:
+        handle.stop()
+    for handle in under_way:
+        handle.pause(1.0)
 
 
 def at_exit(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -65,6 +78,7 @@ class Handle(Generic[S]):
         self._over = threading.Event()
         self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self.stopping = False
+        _under_way.add(self)
         self._loop.call_soon_threadsafe(self._start, work)
 
     @property
@@ -131,6 +145,7 @@ class Handle(Generic[S]):
     def _end(self, task: asyncio.Task[None]) -> None:
         self._defect = None if task.cancelled() else task.exception()
         self._over.set()
+        _under_way.discard(self)
         self._ended.set_result(None)
 
 
@@ -150,7 +165,8 @@ def drive(
             events = handle.take()
             if hear is not None:
                 hear(events)
-            if events and see is not None:
+            # In silence too: the seconds go on, and a view may owe its last change.
+            if see is not None:
                 see(handle.state)
             handle.pause(pace)
     events = handle.take(0)
@@ -204,7 +220,7 @@ def drive_turning(handle: Handle[S], see: Callable[[S], None] | None = None, hea
     for batch in turning(handle):
         if hear is not None:
             hear(batch)
-        if batch and see is not None:
+        if see is not None:
             see(handle.state)
     return handle.state
 

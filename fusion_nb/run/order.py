@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from fusion_nb._events import RunStarted
 from fusion_nb._types import Case, Chunk, Desk, Limits, Mode, Params, Ref, Reply, Request, Usage, Verdict
+from fusion_nb.money.budget import Capped
 
 
 class Provider(Protocol):
@@ -73,6 +74,10 @@ class Tools:
     provider: Callable[[Ref], Provider]
     price: Callable[[Ref, str, Usage], Decimal | None]
     """(who was asked, the model that answered, tokens) -> USD where it can be computed."""
+    worst: Callable[[Ref, Usage], Decimal | None]
+    """USD that so many tokens cost at the most, whatever the hour and the tier."""
     metered: Callable[[Ref], bool]
     """Whether somebody is billed for asking; a model on this machine is not."""
     mode: ModeFunction
+    shared: tuple[Capped, ...] = ()
+    """Caps the run is paid from beside its own."""

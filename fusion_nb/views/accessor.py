@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -170,14 +170,19 @@ def _member(role: Any, label: Any, part: pd.DataFrame) -> list[Any]:
         float(_sum(costs)) if costs else pd.NA,
         len(part) - len(costs),
         *(_total(part, name) for name in ("prompt_tokens", "completion_tokens")),
-        _numbers(part, "latency_s").median() if "latency_s" in part else pd.NA,
-        _numbers(part, "score").mean() if "score" in part else pd.NA,
+        _middle(part, "latency_s", "median"),
+        _middle(part, "score", "mean"),
         int((part["chosen"] == True).fillna(False).sum()) if "chosen" in part else pd.NA,  # noqa: E712  a column
     ]
 
 
 def _numbers(part: pd.DataFrame, name: str) -> pd.Series[Any]:
     return part[name].astype("Float64")
+
+
+def _middle(part: pd.DataFrame, name: str, how: Literal["median", "mean"]) -> Any:
+    known = _numbers(part, name).dropna() if name in part else ()
+    return getattr(known, how)() if len(known) else pd.NA
 
 
 def _total(part: pd.DataFrame, name: str) -> Any:

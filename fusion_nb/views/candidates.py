@@ -73,7 +73,7 @@ def _meta(state: RunState, reply: Reply) -> str:
 def _share(state: RunState, reply: Reply) -> str:
     given = state.verdict
     share = given.share(reply.call) if given and not given.chosen else None
-    if share is None:
+    if not share:
         return ""
     bar = f'<span class="fnb-bar {hue(state, reply.ref.name)}"><i style="width:{share:.1%}"></i></span>'
     return f" · {bar} {words.percent(share)} of the answer"

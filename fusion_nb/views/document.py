@@ -6,6 +6,7 @@ import re
 
 from markdown_it import MarkdownIt
 
+from fusion_nb import _citations
 from fusion_nb._types import Analysis, Reply, RunState
 from fusion_nb.views import clean, words
 from fusion_nb.views.ledger import ledger
@@ -103,8 +104,16 @@ def _head(state: RunState) -> str:
 
 
 def _answer(state: RunState) -> str:
-    text = state.answer if state.answer is not None else state.draft
-    return embedded(text) if text else _words(words.no_answer(state)) if state.status != "running" else "\\(not yet\\)"
+    text = _citations.read(state.draft, state.labels)[0] if state.answer is None else state.answer
+    whose = words.shares(state)
+    source = f"\n\nFrom {_words(whose)}, by the judge's citations." if whose else ""
+    return (
+        f"{embedded(text)}{source}"
+        if text
+        else _words(words.no_answer(state))
+        if state.status != "running"
+        else "\\(not yet\\)"
+    )
 
 
 def _judge(state: RunState) -> list[str]:

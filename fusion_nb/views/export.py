@@ -23,6 +23,12 @@ MAX_CELL = 32_767
 _LEADING = r"[\s\"'`\u00b4\u2018-\u201f\u2028-\u202f\u2060-\u206f\u200b-\u200f\u00ad\ufeff\x00-\x1f\x7f-\x9f]*"
 _ACTS = r"[=+\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u207a-\u207c\u208a-\u208c]"
 _FORMULA = re.compile(rf"[\t\r\n\x00]|{_LEADING}{_ACTS}")
+# Inside of a text: what would begin a cell if the file were cut at semicolons, tabs or lines. A bullet (`- item`) is
+# left alone where nothing in its line could be a call. Each part is bounded by the next separator: linear in the text.
+_INSIDE = re.compile(
+    r"(?<=[;\t\r\n])((?:(?![\t\r\n])[\s\"'\ufeff\u200b-\u200f\u2060]){0,20})"
+    r"(?=[=@\uff1d\uff20]|[+\-\uff0b\uff0d][^;\t\r\n]*[(|!])"
+)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 # What XML 1.0 cannot hold; carriage returns come out of it as line feeds.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -35,12 +41,12 @@ def is_formula(text: str) -> bool:
 
 def csv_text(text: str) -> str:
     """`text` for a cell of a CSV file: behind an apostrophe where it could act, without control characters."""
-    clean = _NOT_XML.sub("", text)
+    clean = _INSIDE.sub(r"\1'", _NOT_XML.sub("", text))
     return f"'{clean}" if is_formula(text) or is_formula(clean) else clean
 
 
 def to_csv(frame: pd.DataFrame, path: Any = None, **options: Any) -> str | None:
-    """`DataFrame.to_csv` with every text made harmless and quoted, so that no other separator can cut it either.
+    """`DataFrame.to_csv` with every text made harmless and quoted, even where a spreadsheet cuts at other separators.
 
     Takes the options of `DataFrame.to_csv`; `index` is off by default. Returns the text where `path` is `None`.
     """

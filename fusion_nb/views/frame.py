@@ -1,13 +1,15 @@
-"""A run as a pandas DataFrame: one row per call. The one place that imports pandas."""
+"""A run as a pandas DataFrame: one row per call. With the accessor, the one place that imports pandas."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Protocol, get_args
 
 import pandas as pd
 
+import fusion_nb.views.accessor  # noqa: F401  makes `df.fusion` known to pandas
 from fusion_nb._types import Ref, Reply, Role, RunState, Status
 from fusion_nb.views import clean
 from fusion_nb.views.ledger import model, speed
@@ -56,6 +58,23 @@ _MODEL_DTYPES: dict[str, Any] = {
 }
 
 
+_RUN_DTYPES: dict[str, Any] = {
+    "run": "string",
+    "when": "datetime64[ns, UTC]",
+    "prompt": "string",
+    "mode": "string",
+    "pool": "string",
+    "judge": "string",
+    "status": "string",
+    "cost_usd": "Float64",
+    "unpriced": "Int64",
+    "seconds": "Float64",
+    "calls": "Int64",
+    "failed": "Int64",
+    "of": "string",
+}
+
+
 def frame(state: RunState) -> pd.DataFrame:
     """One row per call, in call order; columns and dtypes as in `DTYPES`, in any phase of a run.
 
@@ -91,6 +110,29 @@ class Listed(Protocol):
 def models_frame(models: Iterable[Listed]) -> pd.DataFrame:
     """One row per model: `ref` names it in a pool; prices are USD per million tokens."""
     return _table([_model_row(listed) for listed in models], _MODEL_DTYPES)
+
+
+def forecast_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per member and for the judge; money and seconds as numbers."""
+    plain = [{k: _float(v) if isinstance(v, Decimal) else v for k, v in row.items()} for row in rows]
+    return pd.DataFrame(plain).convert_dtypes()
+
+
+def runs_frame(runs: Iterable[Any]) -> pd.DataFrame:
+    """One row per past run, as `journal.rows.RunRow` has it."""
+    return _table([_run_row(row) for row in runs], _RUN_DTYPES)
+
+
+def _run_row(row: Any) -> dict[str, Any]:
+    held = {name: getattr(row, name, None) for name in _RUN_DTYPES}
+    return {
+        **held,
+        "when": pd.to_datetime(row.when, utc=True, errors="coerce"),
+        "prompt": clean.encodable(row.prompt),
+        "pool": ", ".join(clean.line(label) for label in row.pool),
+        "cost_usd": _float(row.cost),
+        "of": row.of or None,
+    }
 
 
 def _table(rows: list[dict[str, Any]], dtypes: Mapping[str, Any]) -> pd.DataFrame:
@@ -151,9 +193,15 @@ def _attrs(state: RunState) -> dict[str, Any]:
         "demo": state.demo,
         "status": state.status,
         "notes": _plain(list(state.notes)),
+        "kept": {
+            str(r.call): {"run": r.kept_from, "cost_usd": None if r.kept_cost is None else f"{r.kept_cost:f}"}
+            for r in state.replies
+            if r.kept_from
+        },
         "errors": {str(r.call): _plain(r.detail or r.error) for r in state.replies if r.detail or r.error},
         "labels": dict((state.verdict and state.verdict.labels) or state.labels),
         "seed": state.seed,
+        "started_s": {str(r.call): r.started for r in state.replies},
     }
 
 

@@ -30,14 +30,16 @@ _BLOCK = r"/\*(?:[^*]|\*(?!/))*(?:\*/|\Z)"
 _WORDS = r"(?P<number>\b\d[\w.]*)|(?P<call>[^\W\d]\w*(?=\())|(?P<keyword>[^\W\d]\w*)"
 _HASH = rf"(?P<comment>\#[^\n]*)|(?P<string>[rbfuRBFU]{{0,2}}(?:{_TRIPLE}|{_QUOTED}))|{_WORDS}"
 _SLASH = rf"(?P<comment>//[^\n]*|{_BLOCK})|(?P<string>{_QUOTED}|`(?:\\.|[^`\\])*(?:`|\\?\Z))|{_WORDS}"
+# Rust writes lifetimes as 'a: there a single quote is a string only around one character.
+_RUST = _SLASH.replace(r"'(?:\\.|[^'\\\n])*'?", r"'(?:\\.|[^'\\\n])'")
 _DASH = rf"(?P<comment>--[^\n]*|{_BLOCK})|(?P<string>{_QUOTED})|{_WORDS}"
 _TAGS = r'(?P<comment><!--(?:[^-]|-(?!->))*(?:-->|\Z))|(?P<tag></?[\w:-]+)|(?P<string>=\s*(?:"[^"]*"?|' + r"'[^']*'?))"
 _DIFF = r"(?P<place>^(?:@@|diff|index|---|\+\+\+)[^\n]*)|(?P<added>^\+[^\n]*)|(?P<removed>^-[^\n]*)"
 _LANGUAGES = {
     _HASH: "python py python3 ipython pycon r julia jl bash sh shell zsh console ruby rb perl yaml yml toml ini make",
-    _SLASH: "javascript js jsx typescript ts tsx json jsonc c cpp c++ csharp c# java kotlin swift go rust rs scala "
-    "php css",
-    _DASH: "sql lua haskell hs",
+    _SLASH: "javascript js jsx typescript ts tsx json jsonc c cpp c++ csharp c# java kotlin swift go scala php css",
+    _RUST: "rust rs",
+    _DASH: "sql lua",
     _TAGS: "html xml",
     _DIFF: "diff patch",
 }
@@ -213,7 +215,7 @@ def highlight(code: str, language: str) -> str:
     pattern = _pattern(language.lower())
     if pattern is None:
         return clean.markup(code)
-    keywords = _KEYWORDS.get(pattern.pattern, set())
+    keywords = _KEYWORDS.get(_SLASH if pattern.pattern == _RUST else pattern.pattern, set())
     pieces, last = [], 0
     for found in pattern.finditer(code):
         kind = found.lastgroup or ""

@@ -79,10 +79,7 @@ def _answer(state: RunState) -> str:
 
 def shares(state: RunState) -> str:
     """How much of the answer comes from whom, by the judge's citations, as one thin bar."""
-    given = state.verdict
-    if given is None or given.chosen:
-        return ""
-    known = [(r.ref.name, share) for r in state.candidates if (share := given.share(r.call))]
+    known = words.known_shares(state)
     if not known:
         return ""
     bar = "".join(f'<i class="{hue(state, name)}" style="width:{share:.1%}"></i>' for name, share in known)

@@ -45,10 +45,15 @@ def _scores(state: RunState, given: Verdict) -> str:
         return ""
     criteria = list(dict.fromkeys(c for r in scored for c in given.scores[r.call]))
     single = len(criteria) == 1
-    head = "".join(f'<th class="fnb-right">{clean.markup(c)}</th>' for c in [*([] if single else ["mean"]), *criteria])
+    head = "".join(f'<th class="fnb-right">{_breakable(c)}</th>' for c in [*([] if single else ["mean"]), *criteria])
     body = "".join(_score_row(state, given, reply, criteria, single) for reply in scored)
     table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="fnb-scores fnb-wide">{table}</div>'
+
+
+def _breakable(word: str) -> str:
+    """`completeness` may break before its ending: columns of figures are narrow."""
+    return clean.markup(word).replace("ness", "&shy;ness")
 
 
 def _score_row(state: RunState, given: Verdict, reply: Reply, criteria: Sequence[str], single: bool) -> str:

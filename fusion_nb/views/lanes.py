@@ -30,7 +30,8 @@ def figures(reply: Reply, now: float | None, draft: str = "") -> list[str]:
     if took is None and reply.status is None and now is not None:
         took = max(0.0, now - reply.started)
     tokens = reply.usage.completion
-    said = f"{words.number(tokens)} tokens" if tokens is not None else f"{len(reply.text):,} characters"
+    nothing = words.DASH if reply.status is not None and not reply.text else f"{len(reply.text):,} characters"
+    said = f"{words.number(tokens)} tokens" if tokens is not None else nothing
     turn = f"round {reply.round}, " if reply.round and reply.role == "candidate" else ""
     again = f", attempt {reply.attempts}" if reply.attempts > 1 and reply.status is None else ""
     return [f"{turn}{words.reply_status(reply, draft)}{again}", words.seconds(took), said, words.money(reply.cost)]

@@ -18,12 +18,15 @@ class Column(NamedTuple):
 
 class Ledger(NamedTuple):
     columns: tuple[Column, ...]
+    """What each cell of a row is."""
     rows: list[list[str]]
     totals: list[str]
     caption: str
     """All of it in one line."""
 
 
+BRIEF = ("call", "name", "role", "status", "tokens in", "tokens out", "cost", "total")
+"""The columns there is room for on 80 columns."""
 COLUMNS = (
     Column("call", True),
     Column("name", False),
@@ -71,11 +74,18 @@ def _row(reply: Reply, places: int) -> list[str]:
         f"{words.reply_status(reply)}{f' ({reply.error})' if reply.error else ''}{tries}",
         words.number(reply.usage.prompt),
         words.number(reply.usage.completion),
-        words.money(reply.cost, places),
+        _cost(reply, places),
         words.seconds(reply.ttft),
         words.seconds(reply.latency),
         words.number(speed(reply)),
     ]
+
+
+def _cost(reply: Reply, places: int) -> str:
+    if not reply.kept_from:
+        return words.money(reply.cost, places)
+    # Paid in an earlier run: shown, and no part of this one's total.
+    return "kept" if reply.kept_cost is None else f"kept ({words.money(reply.kept_cost)} then)"
 
 
 def _totals(state: RunState, places: int) -> list[str]:
@@ -83,7 +93,7 @@ def _totals(state: RunState, places: int) -> list[str]:
         known = [n for n in map(pick, state.replies) if n is not None]
         return _least(words.number(sum(known)) if known else None, len(known) < len(state.replies))
 
-    unpriced = sum(r.cost is None for r in state.replies)
+    unpriced = state.unpriced
     cost: Decimal | None = state.cost
     return [
         "",

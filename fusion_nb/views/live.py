@@ -56,8 +56,9 @@ class Live:
             self._draw(state)
 
     def finish(self, state: RunState) -> None:
-        """Show the end, whenever that is."""
-        self._draw(state)
+        """Show the end, whenever that is; once."""
+        if state is not self._seen or state.status == "running":
+            self._draw(state)
 
     def _draw(self, state: RunState) -> None:
         self._pace.draw(lambda: self._put(state))

@@ -24,8 +24,11 @@ MAX_TEXT = 1_000_000
 """Characters; a longer text is shown as it is, the beginning of it."""
 MAX_MARKUP = 100_000
 """Characters that may mean something to Markdown: its parser needs up to 8 microseconds for each."""
+MAX_CELLS = 50_000
+"""Each row of a table is filled up to its number of columns: a few kilobytes can ask for millions of cells."""
 SHOWN = 200_000
 _MARKUP = re.compile(r"[][*_`~<>&|!$\\\n()#-]")
+_TABLE_RULE = frozenset("|-: \t>*+.)0123456789")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _ALIGN = {"text-align:left": "fnb-left", "text-align:right": "fnb-right", "text-align:center": "fnb-center"}
 # Front ends list a notebook's headings; those of a model's answer are no part of its outline.
@@ -130,7 +133,7 @@ _CLEANER = nh3.Cleaner(
 def render(text: str, places: Sequence[int] = ()) -> str:
     """`text` (Markdown) as safe HTML. `places`: offsets in it that come out as `marks.mark(i)`."""
     text = clean.encodable(text)
-    if len(text) > MAX_TEXT or len(_MARKUP.findall(text)) > MAX_MARKUP:
+    if _too_much(text):
         return _as_it_is(text)
     # Line ends of other systems become ours without moving any offset.
     return _CLEANER.clean(_MD.render(text.replace("\r\n", " \n").replace("\r", "\n"), {"marks": tuple(places)}))
@@ -139,9 +142,17 @@ def render(text: str, places: Sequence[int] = ()) -> str:
 def inline(text: str) -> str:
     """One sentence of Markdown as safe HTML without a paragraph around it."""
     text = clean.encodable(text)
-    if len(text) > SHOWN or len(_MARKUP.findall(text)) > MAX_MARKUP:
+    if _too_much(text):
         return _as_it_is(text)
     return _CLEANER.clean(_MD.renderInline(text))
+
+
+def _too_much(text: str) -> bool:
+    if len(text) > MAX_TEXT or len(_MARKUP.findall(text)) > MAX_MARKUP:
+        return True
+    lines = text.split("\n")
+    columns = max((line.count("|") for line in lines if "-" in line and _TABLE_RULE.issuperset(line)), default=0)
+    return columns * len(lines) > MAX_CELLS
 
 
 def _as_it_is(text: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 
+from fusion_nb import _citations
 from fusion_nb._types import Reply, RunState
 from fusion_nb.views import clean, words
 from fusion_nb.views.lanes import current, figures
-from fusion_nb.views.ledger import ledger
+from fusion_nb.views.ledger import BRIEF, ledger
 
 
 def render(state: RunState) -> str:
@@ -51,7 +52,7 @@ def _padded(cell: str, size: int, right: bool) -> str:
 
 def _running(state: RunState) -> list[str]:
     rows = [lane(ref.name, reply, None) for ref, reply in current(state)]
-    draft = ["", clean.text(state.draft)] if state.draft else []
+    draft = ["", clean.text(_citations.read(state.draft, state.labels)[0])] if state.draft else []
     return [*aligned(rows, [False, False, True, True, True]), *draft]
 
 
@@ -71,14 +72,20 @@ def _finished(state: RunState) -> list[str]:
 def _answer(state: RunState) -> list[str]:
     if state.answer is None:
         return [clean.text(words.no_answer(state))]
-    return [f"{clean.line(words.answer_title(state))}:", clean.text(state.answer)]
+    whose = words.shares(state)
+    title, source = (
+        f"{clean.line(words.answer_title(state))}:",
+        [clean.line(f"From {whose}, by the judge's citations.")],
+    )
+    return [title, clean.text(state.answer), *(source if whose else [])]
 
 
 def _ledger(state: RunState) -> list[str]:
     kept = ledger(state)
+    shown = [i for i, column in enumerate(kept.columns) if column.head in BRIEF]
     heads = [column.head for column in kept.columns]
-    rows = [[clean.line(cell) for cell in row] for row in (heads, *kept.rows, kept.totals)]
-    table = aligned(rows, [column.right for column in kept.columns])
+    rows = [[clean.line(row[i]) for i in shown] for row in (heads, *kept.rows, kept.totals)]
+    table = aligned(rows, [kept.columns[i].right for i in shown])
     return [*table, clean.line(kept.caption)]
 
 

@@ -152,6 +152,19 @@ def answer_title(state: RunState) -> str:
     return f"Answer of {names}"
 
 
+def known_shares(state: RunState) -> list[tuple[str, float]]:
+    """How much of a written answer comes from whom, by the judge's citations; empty where it cited nothing."""
+    given = state.verdict
+    if given is None or given.chosen:
+        return []
+    return [(r.ref.name, share) for r in state.candidates if (share := given.share(r.call))]
+
+
+def shares(state: RunState) -> str:
+    """The same as a sentence's part: `claude 62 %, gemini 38 %`."""
+    return ", ".join(f"{name} {percent(share)}" for name, share in known_shares(state))
+
+
 def debate_round(ended: Round) -> str:
     """Who changed their mind, and whether that made them agree."""
     if ended.round == 0:

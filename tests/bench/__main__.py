@@ -5,7 +5,9 @@ The machine is shared, so every comparison is made in one run, and a figure is a
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 
 from tests.bench import cpu, start, wall
@@ -23,7 +25,8 @@ FIGURES: dict[str, Callable[[Replay], None]] = {
 
 def main() -> None:
     wanted = sys.argv[1:] or list(FIGURES)
-    with replay_server() as replay:
+    with tempfile.TemporaryDirectory() as home, replay_server() as replay:
+        os.environ["FUSION_NB_HOME"] = home
         for name in wanted:
             FIGURES[name](replay)
 

@@ -30,7 +30,8 @@ SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 TOKEN = "loopback-test-token"
 
 
-@pytest.fixture(scope="session")
+# For this folder, not for the session: Playwright's loop runs on this thread, and nobody else's could.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium: install Debian's `chromium` package to run the browser tests")
@@ -107,7 +108,7 @@ class Lab:
         (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab(tmp_path_factory.mktemp("lab"))
     yield lab

@@ -1,0 +1,174 @@
+"""How models are reached, and what they cost: services to providers, tokens to money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from fusion_nb._errors import ProviderError, UserError
+from fusion_nb._plan import Wish
+from fusion_nb._types import Ref, Usage
+from fusion_nb.journal import home
+from fusion_nb.money import prices
+from fusion_nb.providers import demo, keys, services
+from fusion_nb.providers.demo.models import find as find_demo
+from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.services import SERVICES, Service
+from fusion_nb.run import loop
+from fusion_nb.run.order import Provider
+
+if TYPE_CHECKING:
+    from fusion_nb.money.rates import Rates
+    from fusion_nb.providers.cache import Catalogue
+    from fusion_nb.providers.generation import Generation
+    from fusion_nb.providers.http import Http
+
+# `providers.http` loads the HTTP client (0.2 s), the price table pydantic (0.4 s): imported when they are needed.
+# ruff: noqa: PLC0415
+
+OWN_SERVICE = "custom"
+DEMO_POOL = tuple(Ref(demo.SERVICE, name.partition(":")[2], name) for name in demo.MEMBERS)
+DEMO_JUDGE = Ref(demo.SERVICE, demo.JUDGE.partition(":")[2], demo.JUDGE)
+# Its address is known when it is first asked: the server starts then.
+DEMO_SERVICE = replace(services.OPENROUTER, name=demo.SERVICE, base_url="http://127.0.0.1", key_env=None, local=True)
+
+
+class Reach:
+    """The services of one wish: the table's and the user's own."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.own = _own_services(wish)
+
+    def service(self, ref: Ref) -> Service:
+        """The row that says how to talk to the ref's service."""
+        if ref.service == demo.SERVICE:
+            return replace(DEMO_SERVICE, base_url=demo.base_url())
+        return services.known(ref.service, self.own)
+
+    def provider(self, ref: Ref) -> Provider:
+        """Called on the engine's loop."""
+        from fusion_nb.providers.chat import ChatProvider
+
+        service = self.service(ref)
+        return ChatProvider(service, http(), keys.bind(service))
+
+    def metered(self, ref: Ref) -> bool:
+        """Whether somebody is billed for asking it."""
+        return ref.service in (PYTHON, demo.SERVICE) or not self.service(ref).local
+
+    def price(self, ref: Ref, model: str, usage: Usage) -> Decimal | None:
+        """USD of `usage` where it can be computed."""
+        if ref.service == PYTHON or usage.prompt is None or usage.completion is None:
+            return None
+        if ref.service == demo.SERVICE:
+            return demo.price(ref.model, usage)
+        service = self.service(ref)
+        if service.local:
+            return None
+        catalogue = self._catalogue(service)
+        rates = catalogue.rates(model) if catalogue else None
+        return rates.cost(usage, datetime.now(UTC)) if rates else prices.computed(service.prices_id, model, usage)
+
+    def worst(self, ref: Ref, usage: Usage) -> Decimal | None:
+        """USD of `usage` at the most, whatever the hour and the tier; `None` where nobody knows."""
+        rates = self.rates(ref)
+        return rates.ceiling(usage) if rates else None
+
+    def rates(self, ref: Ref) -> Rates | None:
+        """The prices of a model: its service's own list where one is kept, else the price table's."""
+        from fusion_nb.money.rates import FREE, Prices, Rates
+
+        if ref.service == PYTHON:
+            return None
+        if ref.service == demo.SERVICE:
+            found = find_demo(ref.model)
+            return Rates(Prices(found.prompt_price, found.completion_price), source="play money") if found else None
+        service = self.service(ref)
+        if service.local:
+            return FREE
+        from fusion_nb.money import table
+
+        catalogue = self._catalogue(service)
+        return (catalogue and catalogue.rates(ref.model)) or table.rates(service.prices_id, ref.model)
+
+    def context(self, ref: Ref) -> int | None:
+        """Tokens a model holds, prompt and completion together."""
+        if ref.service in (PYTHON, demo.SERVICE):
+            return None
+        from fusion_nb.money import table
+
+        service = self.service(ref)
+        catalogue = self._catalogue(service)
+        info = catalogue.find(ref.model) if catalogue else None
+        return (info and info.context) or table.context(service.prices_id, ref.model)
+
+    async def refresh(self, refs: tuple[Ref, ...]) -> list[str]:
+        """Ask the refs' services for today's catalogue where none is kept; sentences on those that are old."""
+        from fusion_nb.providers import cache
+
+        notes = []
+        paid = [ref for ref in refs if ref.service not in (PYTHON, demo.SERVICE) and self.metered(ref)]
+        for service in {ref.service: self.service(ref) for ref in paid}.values():
+            auth = keys.bind(service) if any(map(keys.have, service.keys)) else None
+            found = await cache.current(http(), service, auth, home.home())
+            notes += [note] if found and (note := found.note(datetime.now(UTC))) else []
+        return notes
+
+    async def generation(self, ref: Ref, generation_id: str) -> Generation | None:
+        """What the service kept of a call, by its generation id; awaited on the engine's loop."""
+        from fusion_nb.providers.generation import fetch
+
+        service = self.service(ref)
+        return await fetch(http(), service, keys.bind(service), generation_id)
+
+    async def models(self) -> list[Any]:
+        """Every model a pool can name; a service that does not answer is listed from the price table."""
+        from fusion_nb.providers import local, models
+
+        found = [models.ModelInfo(ref, f"{ref} (scripted)", source="demo") for ref in (*DEMO_POOL, DEMO_JUDGE)]
+        for server in await local.find(http()):
+            found += [models.ModelInfo(ref, ref.model, source="this machine") for ref in server.models]
+        wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.have, row.keys))]
+        for row in {row.name: row for row in (services.OPENROUTER, *wanted, *self.own.values())}.values():
+            auth = keys.bind(row) if any(map(keys.have, row.keys)) else None
+            try:
+                found += await models.list_models(http(), row, auth)
+            except ProviderError:
+                found += models.offline(row)
+        return found
+
+    def _catalogue(self, service: Service) -> Catalogue | None:
+        from fusion_nb.providers import cache
+
+        return cache.held(home.home(), service)
+
+
+def _own_services(wish: Wish) -> Mapping[str, Service]:
+    """The user's services, checked. Raises `UserError` where an address or a key's variable may not stand."""
+    own = {}
+    for name, row in (wish.services or {}).items():
+        if not isinstance(row, Mapping) or "base_url" not in row or set(row) - {"base_url", "key_env"}:
+            raise UserError(f'Service {name!r} must be given as {{"base_url": "https://...", "key_env": "ITS_KEY"}}.')
+        own[name] = services.custom(name, row["base_url"], row.get("key_env"))
+    if wish.base_url is not None:
+        own[OWN_SERVICE] = services.custom(OWN_SERVICE, wish.base_url, wish.key_env)
+    elif wish.key_env is not None:
+        raise UserError("key_env goes with base_url: it names the variable that holds that service's key.")
+    return own
+
+
+_https: dict[int, Http] = {}
+
+
+def http() -> Http:
+    """The connections of the engine's loop, kept from run to run. Called on that loop."""
+    from fusion_nb.providers.http import Http
+
+    engine = loop.engine_loop()
+    if id(engine) not in _https:
+        _https[id(engine)] = Http()
+        loop.at_exit(_https[id(engine)].aclose)
+    return _https[id(engine)]

@@ -1,0 +1,44 @@
+"""`%fuse_runs` and `%fuse_models`: what has been, and what could be, as DataFrames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.magic import Magics, line_magic, magics_class
+
+from fusion_nb._errors import UserError
+from fusion_nb.magic import rooms
+
+
+@magics_class
+class Tables(Magics):
+    """Reads `%%fuse`'s configuration, has none of its own."""
+
+    def __init__(self, fuse: Any) -> None:
+        super().__init__(fuse.shell)
+        self._fuse = fuse
+
+    @line_magic
+    def fuse_runs(self, line: str) -> Any:
+        """List past runs, newest first, as a DataFrame; words filter.
+
+        %fuse_runs p-value            those with the word in prompt, answer or members
+        %fuse_runs --delete RUN       delete one
+        %fuse_runs --purge-before 2026-01-31
+        %fuse_runs --export runs.jsonl [words]
+        """
+        match line.split():
+            case ["--delete", *named] if named:
+                return print(f"Deleted: {sum(rooms.history().delete(run) for run in named)}.")
+            case ["--purge-before", day]:
+                return print(f"Deleted: {rooms.history().purge_before(day)}.")
+            case ["--export", path, *words]:
+                return print(f"Exported: {rooms.history().export(path, ' '.join(words))}.")
+            case [option, *_] if option.startswith("-"):
+                raise UserError(f"{line!r}: %fuse_runs takes words, --delete RUN, --purge-before DAY or --export FILE.")
+        return rooms.history().runs(line)
+
+    @line_magic
+    def fuse_models(self, words: str) -> Any:
+        """List the models a pool can name, as a DataFrame. `%fuse_models gemini flash` keeps those with both words."""
+        return rooms.known().models(words, aliases=self._fuse.aliases, services=self._fuse.services)

@@ -1,0 +1,145 @@
+"""The fault server: one scenario per model name, by hand over asyncio streams, in a process of its own.
+
+`python -m tests.faults.server` prints its ports as JSON and serves on loopback until its standard input ends, which it
+does when its parent dies. A model is named `<row>~<cut>~<tag>`: the row's answers, the body cut in the way `cut` says,
+and a tag that keeps the counts of two runs apart. `GET /stats` tells what was asked and what became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import ssl
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from contextlib import suppress
+from typing import Any
+
+from tests.faults import listeners, vectors
+from tests.faults.answer import Answer
+from tests.faults.judge import verdict
+from tests.faults.rows import BY_NAME
+from tests.faults.telling import Telling
+
+LIFETIME = 900.0
+MAX_BODY = 64 * 1024 * 1024
+
+
+class Server:
+    """Answers, and keeps count."""
+
+    def __init__(self) -> None:
+        self.posts: Counter[str] = Counter()
+        self.times: defaultdict[str, list[float]] = defaultdict(list)
+        self.open: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()
+        self.connections = 0
+
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        served: list[str] = []
+        try:
+            while await self._one(reader, writer, served):
+                pass
+        except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass
+        finally:
+            self._release(served)
+            self.connections -= 1
+            writer.close()
+
+    def _release(self, served: list[str]) -> None:
+        while served:
+            self.open[served.pop()] -= 1
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, served: list[str]) -> bool:
+        """One request; whether the connection can take another."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        self._release(served)
+        start, *lines = head.split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        if start.startswith("GET"):
+            return await self._get(start.split()[1], writer)
+        length = int(headers.get("content-length", 0))
+        if length > MAX_BODY or "/send/" in start:  # a service that hangs up on a request it does not want
+            self.posts["send"] += 1
+            writer.transport.abort()
+            return False
+        body = json.loads(await reader.readexactly(length))
+        model = body["model"]
+        self.posts[model] += 1
+        self.times[model].append(time.monotonic())
+        served.append(model)
+        self.open[model] += 1
+        row, cut, _ = model.split("~")
+        if row == "judge":
+            answer = verdict(body["messages"])
+        elif row.startswith("json_"):
+            answer = vectors.answer(row)
+        else:
+            answers = BY_NAME[row].answers
+            turn = self.posts[model]
+            answer = answers(turn) if callable(answers) else answers[min(turn, len(answers)) - 1]
+        return await self._tell(answer, headers, model, cut, reader, writer)
+
+    async def _tell(
+        self,
+        answer: Answer,
+        headers: dict[str, str],
+        model: str,
+        cut: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        told = Telling(answer, cut, headers.get("authorization", ""), reader, writer)
+        try:
+            return await told.tell()
+        finally:
+            self.sent[model] += told.sent
+
+    async def _get(self, path: str, writer: asyncio.StreamWriter) -> bool:
+        counts = {name: dict(getattr(self, name)) for name in ("posts", "times", "open", "sent")}
+        said = {**counts, "connections": self.connections, "seen": listeners.SEEN}
+        data = json.dumps(said if path == "/stats" else {}).encode()
+        writer.write(b"HTTP/1.1 %d Some\r\ncontent-type: application/json\r\n" % (200 if path == "/stats" else 404))
+        writer.write(b"content-length: %d\r\n\r\n%b" % (len(data), data))
+        await writer.drain()
+        return True
+
+
+async def serve(certificates: str | None) -> None:
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        loop.call_soon_threadsafe(over.set)
+
+    server = Server()
+    ports = listeners.PORTS
+    open_servers: list[asyncio.Server] = []
+
+    async def listen(name: str, then: Any, tls: ssl.SSLContext | None = None) -> None:
+        made = await asyncio.start_server(then, "127.0.0.1", 0, backlog=1024, limit=256 * 1024, ssl=tls)
+        open_servers.append(made)
+        ports[name] = made.sockets[0].getsockname()[1]
+
+    await listen("main", server.connection)
+    for name, then in listeners.RAW.items():
+        await listen(name, then)
+    for name, context in listeners.contexts(certificates):
+        await listen(name, listeners.watched(name, server.connection), context)
+    print(json.dumps(ports), flush=True)
+    threading.Thread(target=watch, daemon=True).start()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LIFETIME):
+            await over.wait()
+    for made in open_servers:
+        made.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(sys.argv[1] if len(sys.argv) > 1 else None))

@@ -1,0 +1,280 @@
+"""The DataFrame: the contract people build on, column by column."""
+
+import io
+import json
+import pickle
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusion_nb._events import VerdictReached
+from fusion_nb._types import Ref, RunState, Verdict
+from fusion_nb.views.frame import DTYPES, frame, models_frame
+from tests import states
+
+COLUMNS = [
+    "run", "call", "role", "round", "label", "service", "model", "text", "prompt_tokens", "completion_tokens",
+    "cached_tokens", "reasoning_tokens", "cost_usd", "cost_source", "ttft_s", "latency_s", "tokens_per_s", "finish",
+    "status", "error", "attempts", "score", "rank", "chosen", "share", "generation_id",
+]  # fmt: skip
+ATTRS = {
+    "run", "when", "mode", "prompt", "answer", "rationale", "analysis", "total_cost_usd", "unpriced_calls", "demo",
+    "status", "notes", "errors", "labels", "seed",
+}  # fmt: skip
+examples = pytest.mark.parametrize("build", states.EXAMPLES.values(), ids=states.EXAMPLES)
+
+
+def priced(*costs: str | None) -> RunState:
+    script = states.Script(pool=[Ref("s", "m", f"m{i}") for i in range(len(costs))])
+    for ref, cost in zip(script.state.pool, costs, strict=True):
+        script.reply(ref, "x", cost=cost)
+    return script.close()
+
+
+@examples
+def test_columns_and_dtypes_are_the_contract(build: Callable[[], RunState]) -> None:
+    """Every phase of every run gives the same columns, in the same order, with the same dtypes."""
+    df = frame(build())
+    assert list(df.columns) == COLUMNS
+    assert {name: str(dtype) for name, dtype in df.dtypes.items()} == {
+        n: str(pd.Series(dtype=d).dtype) for n, d in DTYPES.items()
+    }
+    assert str(df.dtypes["run"]) == "string"
+    assert list(df.dtypes["role"].categories) == ["candidate", "judge"]
+    assert list(df.dtypes["status"].categories) == [
+        "ok",
+        "incomplete",
+        "filtered",
+        "refused",
+        "empty",
+        "error",
+        "timeout",
+        "cancelled",
+    ]
+
+
+@examples
+def test_one_row_per_call_in_call_order(build: Callable[[], RunState]) -> None:
+    """Calls are numbered from 1 without gaps, and each has its row."""
+    state = build()
+    df = frame(state)
+    assert df.call.tolist() == list(range(1, len(state.replies) + 1))
+    assert df.text.tolist() == [r.text for r in state.replies]
+    assert (df.run == state.run).all()
+
+
+@examples
+def test_attrs_are_plain_json(build: Callable[[], RunState]) -> None:
+    """What stands in `df.attrs` survives JSON unchanged: it can be stored, sent and compared."""
+    state = build()
+    attrs = frame(state).attrs
+    assert set(attrs) >= ATTRS
+    assert json.loads(json.dumps(attrs, allow_nan=False)) == attrs
+    assert attrs["answer"] == state.answer
+    assert attrs["demo"] == state.demo
+
+
+def test_a_merge_column_by_column() -> None:
+    """Each column says what the design says it does."""
+    df = frame(states.merge())
+    assert df.role.tolist() == ["candidate", "candidate", "candidate", "judge"]
+    assert df["round"].tolist() == [0, 0, 0, 0]
+    assert df.label.tolist() == ["claude", "gemini", "gpt4o", "gpt5"]
+    assert df.service.unique().tolist() == ["openrouter"]
+    assert df.model.tolist()[0] == "anthropic/claude-sonnet-4.5"
+    assert df.prompt_tokens.tolist() == [48] * 4
+    assert df.completion_tokens.tolist()[3] == 430
+    assert df.cost_usd.tolist() == [0.0031, 0.0038, 0.0045, 0.0094]
+    assert df.cost_source.unique().tolist() == ["reported"]
+    assert df.ttft_s.tolist()[0] == 0.42
+    assert df.latency_s.tolist()[0] == 1.9
+    assert df.tokens_per_s.tolist()[3] == pytest.approx(430 / 2.5)
+    assert df.finish.unique().tolist() == ["stop"]
+    assert df.status.astype("string").unique().tolist() == ["ok"]
+    assert df.error.isna().all()
+    assert df.attempts.tolist() == [1] * 4
+    assert df.score[:3].tolist() == pytest.approx([28 / 3, 26 / 3, 21.5 / 3])
+    assert df["rank"][:3].tolist() == [1, 2, 3]
+    assert df.chosen.tolist() == [False] * 4
+    assert df.share[:3].sum() == pytest.approx(1)
+    assert df[["score", "rank", "share"]].iloc[3].isna().all()
+    assert df.generation_id.tolist()[0] == "gen-claude"
+
+
+def test_the_chosen_candidate_is_marked() -> None:
+    """best-of: one row is chosen, and the whole answer comes from it."""
+    df = frame(states.best_of())
+    assert df.chosen.tolist() == [True, False, False, False]
+    assert df.share[:3].tolist() == [1.0, 0.0, 0.0]
+    assert df[df.chosen].text.item() == df.attrs["answer"]
+
+
+def test_failures_have_rows_and_reasons() -> None:
+    """A failed member is a row with the fault's class; the sentence about it stands in the attrs."""
+    df = frame(states.one_failed())
+    failed = df[df.status == "error"]
+    assert failed.error.tolist() == ["rate_limit"]
+    assert failed.attempts.tolist() == [3]
+    assert failed[["cost_usd", "completion_tokens", "ttft_s", "finish", "rank"]].isna().all(axis=None)
+    assert "too many requests" in df.attrs["errors"]["2"]
+    assert df.attrs["unpriced_calls"] == 0  # a refused call is billed to nobody
+
+
+def test_what_is_not_known_yet_is_na() -> None:
+    """While a run goes on, nothing is said that is not known: status, chosen, rank are <NA>."""
+    df = frame(states.running())
+    assert df.status.astype("string").fillna("-").tolist() == ["ok", "-", "-"]
+    assert df[["score", "rank", "chosen", "share"]].isna().all(axis=None)
+    assert df.attempts.tolist() == [1, 1, 2]
+    assert df.attrs["total_cost_usd"] == "0.0031"
+
+
+def test_an_empty_run_is_an_empty_frame() -> None:
+    """No calls: no rows, and the same dtypes all the same."""
+    df = frame(RunState())
+    assert df.empty
+    assert {n: str(d) for n, d in df.dtypes.items()} == {n: str(d) for n, d in frame(states.merge()).dtypes.items()}
+    assert df.attrs["total_cost_usd"] is None
+
+
+def test_no_verdict_no_choice() -> None:
+    """A verdict that could not be read ranks and chooses nobody; a run without one says <NA>, not False."""
+    assert not frame(states.unread()).chosen.any()
+    assert frame(states.cancelled()).chosen.isna().all()
+
+
+money = st.decimals(min_value=0, max_value=10, allow_nan=False, places=8) | st.decimals(
+    min_value=0, max_value=1, places=12
+)
+
+
+@given(st.lists(money, min_size=1, max_size=20))
+def test_the_sum_is_what_the_services_reported(costs: list[Decimal]) -> None:
+    """The total is exact to the last digit, and every cell is the reported decimal: read as decimals, they sum to it."""
+    df = frame(priced(*map(str, costs)))
+    total = sum(costs, Decimal(0))
+    assert Decimal(df.attrs["total_cost_usd"]) == total
+    assert sum((Decimal(str(cost)) for cost in df.cost_usd), Decimal(0)) == total
+    assert df.cost_usd.sum() == pytest.approx(float(total), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    "costs", [("0.00014175", "0.00031", "0.0009412"), ("0.0031", "0.0038", "0.0045", "0.0094"), ("0", "0.01")]
+)
+def test_the_plain_sum_of_a_usual_run_is_exact(costs: tuple[str, ...]) -> None:
+    """`df.cost_usd.sum()` is the float of the exact sum for costs as services report them."""
+    assert frame(priced(*costs)).cost_usd.sum() == float(sum(map(Decimal, costs)))
+
+
+def test_unknown_costs_are_not_zero() -> None:
+    """A cost nobody reported is <NA>; the attrs say how many calls the total leaves out."""
+    df = frame(priced("0.10", None, "0.20"))
+    assert df.cost_usd.isna().tolist() == [False, True, False]
+    assert (df.attrs["total_cost_usd"], df.attrs["unpriced_calls"]) == ("0.30", 1)
+    nothing = frame(priced(None))
+    assert (nothing.attrs["total_cost_usd"], nothing.attrs["unpriced_calls"]) == (None, 1)
+
+
+@examples
+def test_parquet_keeps_all_of_it(build: Callable[[], RunState], tmp_path: Path) -> None:
+    """Through Parquet and back: values, nullable dtypes, categories and attrs are the same."""
+    df = frame(build())
+    df.to_parquet(tmp_path / "run.parquet")
+    back = pd.read_parquet(tmp_path / "run.parquet")
+    assert back.attrs == df.attrs
+    if df.empty:
+        # Parquet keeps the categories of rows alone.
+        back = back.astype(DTYPES)
+    pd.testing.assert_frame_equal(back, df)
+
+
+@examples
+def test_pickle_keeps_all_of_it(build: Callable[[], RunState]) -> None:
+    """Through pickle and back: values, dtypes and attrs are the same."""
+    df = frame(build())
+    back = pickle.loads(pickle.dumps(df))
+    pd.testing.assert_frame_equal(back, df)
+    assert back.attrs == df.attrs
+
+
+@pytest.mark.parametrize("name", [name for name in states.EXAMPLES if name not in ("begun",)])
+def test_csv_keeps_the_values(name: str) -> None:
+    """Through CSV and back with the contract's dtypes: every value is the same, what is missing is missing."""
+    df = frame(states.EXAMPLES[name]())
+    text = df.to_csv(index=False, lineterminator="\n")
+    back = pd.read_csv(io.StringIO(text), dtype=DTYPES, keep_default_na=False, na_values=[""])
+    # CSV cannot tell an empty text from a missing one.
+    back["text"] = back["text"].fillna("")
+    pd.testing.assert_frame_equal(back, df)
+
+
+def test_hostile_names_cannot_act_on_a_terminal() -> None:
+    """Printing the columns a service names (model, finish, error, ids) sends no escape sequence to the terminal."""
+    df = frame(states.hostile("\x1b]8;;http://evil\x07x\x1b[2J\x9b1m\u202e"))
+    named = df[["model", "finish", "error", "generation_id"]].to_string()
+    assert not set(named) & set("\x1b\x07\x9b\u202e")
+
+
+def test_text_is_the_models_own() -> None:
+    """`text` is what the model said, byte for byte, hostile or not; only what no file can hold is replaced."""
+    said = "=cmd|' /C calc'!A0 \x1b[31m\u202e\r\n\t é 🎉"
+    script = states.Script()
+    script.reply(states.CLAUDE, said)
+    script.reply(states.GEMINI, "a\ud800b")
+    df = frame(script.close())
+    assert df.text.tolist() == [said, "a\ufffdb"]
+    pickle.dumps(df)
+    df.to_parquet(io.BytesIO())
+
+
+def test_several_chosen_share_alike() -> None:
+    """Where two calls are chosen together, each has half of the answer."""
+    script = states.Script()
+    script.members()
+    script.emit(VerdictReached, verdict=Verdict(answer="x", chosen=(1, 3)))
+    df = frame(script.close())
+    assert df.chosen.tolist() == [True, False, True]
+    assert df.share.tolist() == [0.5, 0.0, 0.5]
+
+
+def test_changing_a_frame_changes_no_run() -> None:
+    """A frame is the person's own: what they do to its attrs stays theirs."""
+    state = states.merge()
+    frame(state).attrs["analysis"]["consensus"].clear()
+    assert frame(state).attrs["analysis"]["consensus"] == states.ANALYSIS["consensus"]
+
+
+def test_models_are_a_table() -> None:
+    """Models are listed one a row, with prices per million tokens, <NA> where nobody said."""
+
+    class Listed:
+        def __init__(self, ref: Ref, price: Decimal | None) -> None:
+            self.ref, self.name, self.context, self.modalities = ref, "Claude\x1b[2J", 200_000, ("text", "image")
+            self.prompt_usd_per_mtok, self.completion_usd_per_mtok, self.source, self.created = (
+                price,
+                None,
+                "openrouter.ai",
+                None,
+            )
+
+    df = models_frame([Listed(states.CLAUDE, Decimal("3.00")), Listed(states.GEMINI, None)])
+    assert df.ref.tolist() == ["openrouter:anthropic/claude-sonnet-4.5", "openrouter:google/gemini-2.5-pro"]
+    assert df.name.tolist()[0] == "Claude[U+001B][2J"
+    assert df.modalities.tolist()[0] == "text, image"
+    assert df.prompt_usd_per_mtok.isna().tolist() == [False, True]
+    assert [str(d) for d in df.dtypes] == [
+        "string",
+        "string",
+        "Int64",
+        "string",
+        "Float64",
+        "Float64",
+        "string",
+        "string",
+    ]
+    assert models_frame([]).columns.tolist() == df.columns.tolist()

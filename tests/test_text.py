@@ -1,0 +1,195 @@
+"""Plain text: the terminal's progress and result. Nothing a model says can act there."""
+
+import io
+import os
+import re
+from collections.abc import Callable
+
+import pytest
+
+from fusion_nb._types import RunState
+from fusion_nb.views import bundle, clean, plain
+from fusion_nb.views.text import Progress
+from tests import states
+
+ATTACKS = [
+    "\x1b]52;c;ZXZpbA==\x07", "\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\", "\x1b]0;title\x07", "\x1b[2J\x1b[H", "\x9b31m",
+    "\x90payload\x9c", "\x07\x08\x08\x08", "a\rb", "\x1bP+q\x1b\\", "\x1b[5i", "\x00", "\x7f", "\u202egnp.exe", "\x85",
+]  # fmt: skip
+ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+OURS = re.compile(r"\x1b\[\d+A|\r\x1b\[2K|\x1b\[J")
+examples = pytest.mark.parametrize("build", states.EXAMPLES.values(), ids=states.EXAMPLES)
+
+
+class Terminal:
+    """A terminal of a given size that obeys the few sequences we write, and knows no others."""
+
+    def __init__(self, columns: int = 80, rows: int = 24) -> None:
+        self.size = os.terminal_size((columns, rows))
+        self.lines: list[str] = [""]
+        self.row = 0
+        self.written: list[str] = []
+        self.now = 0.0
+
+    def write(self, text: str) -> None:
+        self.written.append(text)
+        for part in re.findall(r"\x1b\[\d+A|\r\x1b\[2K|\x1b\[J|\n|[^\x1b\r\n]+", text):
+            if part.endswith("A") and part.startswith("\x1b"):
+                up = int(part[2:-1])
+                assert up < self.size.lines, "cannot reach a line that has scrolled away"
+                self.row -= up
+            elif part == "\r\x1b[2K":
+                self.lines[self.row] = ""
+            elif part == "\x1b[J":
+                self.lines = [*self.lines[: self.row], ""]
+            elif part == "\n":
+                self.row += 1
+                self.lines += [""] * (self.row + 1 - len(self.lines))
+            else:
+                self.lines[self.row] += part
+        assert all(plain.width(line) < self.size.columns for line in self.lines)
+
+    def progress(self, *, tty: bool = True) -> Progress:
+        return Progress(self.write, tty=tty, size=lambda: self.size, clock=lambda: self.now)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_nothing_acts_in_plain_text(attack: str) -> None:
+    """No view in plain text or Markdown holds a character a terminal would obey, whoever wrote it where."""
+    for state in (states.hostile(attack), states.hostile_running(attack)):
+        shown = bundle(state)
+        assert not ACTING.search(shown["text/plain"])
+        assert not ACTING.search(shown["text/markdown"])
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("tty", [True, False])
+def test_progress_writes_no_escape_but_its_own(attack: str, tty: bool) -> None:
+    """While a run goes on, the only sequences sent to the terminal move to our own lines and clear them."""
+    written = io.StringIO()
+    progress = Progress(lambda text: written.write(text) and None, tty=tty, size=lambda: os.terminal_size((200, 50)))
+    progress.update(states.hostile_running(attack))
+    progress.finish(states.hostile(attack))
+    left = OURS.sub("", written.getvalue())
+    assert not ACTING.search(left)
+    assert tty or left == written.getvalue()
+
+
+def test_clean_text_loses_nothing_else() -> None:
+    """Tabs, newlines, letters of all scripts and emoji pass as they are."""
+    kept = "tab\there\nline é ß 漢字 עברית 👩\u200d💻 ‽"
+    assert clean.text(kept) == kept
+    assert clean.text("a\r\nb") == "a\nb"
+    assert clean.line(" a\n b\tc ") == "a b c"
+
+
+@examples
+def test_the_result_says_what_matters(build: Callable[[], RunState]) -> None:
+    """Every result in plain text has the answer (or why there is none), the cost, and DEMO where it is one."""
+    state = build()
+    text = bundle(state)["text/plain"]
+    assert ("DEMO" in text) == state.demo
+    if state.status == "running":
+        return
+    assert (state.answer or state.error or "answer") in text
+    for reply in state.replies:
+        assert reply.ref.name in text
+        assert reply.detail is None or reply.status == "ok" or reply.detail in text
+
+
+def test_a_result_as_a_terminal_shows_it() -> None:
+    """Answer, where it comes from, the judge's reasons, the ledger with its total: all of it on 80 columns."""
+    text = bundle(states.merge())["text/plain"]
+    assert text.startswith("merge: 3 models, judge gpt5, 6.4 s, $0.0208\n\nFused answer:\n**The sky is blue because")
+    assert "From claude 62 %, gemini 23 %, gpt4o 15 %, by the judge's citations." in text
+    assert "Rationale:\n**claude** is the most complete" in text
+    ledger = text[text.index("call  name") :].split("\n")
+    assert [len(line) < 80 for line in ledger] == [True] * len(ledger)
+    assert ledger[1].split()[:3] == ["1", "claude", "candidate"]
+    assert ledger[5].split()[:1] == ["all"]
+    assert ledger[-1] == "4 calls · 1,007 tokens · $0.0208"
+    assert len({line.rindex("$") for line in ledger[1:5]}) == 1
+
+
+def test_totals_name_what_they_leave_out() -> None:
+    """An unknown cost is a dash, and the total says that it is a lower bound; nothing known is not zero."""
+    partial, unknown = bundle(states.unknown_costs())["text/plain"], bundle(states.no_costs())["text/plain"]
+    assert "≥ $0.0125, 1 call unpriced" in partial
+    assert "cost unknown" in unknown
+    assert "$0" not in unknown
+
+
+def test_columns_stay_aligned_with_wide_names() -> None:
+    """A name in Chinese takes two columns a character, and the table knows."""
+    rows = plain.aligned([["模型", "1"], ["abcd", "22"]], [False, True])
+    assert rows == ["模型   1", "abcd  22"]
+
+
+def test_progress_is_rewritten_in_place() -> None:
+    """One line per member and the judge, at their places, whatever happens between."""
+    terminal = Terminal()
+    progress = terminal.progress()
+    for state in (states.begun(), states.running(), states.judging()):
+        terminal.now += 1
+        progress.update(state)
+    progress.finish(states.merge())
+    names = [line.split()[0] for line in terminal.lines if line]
+    assert names == ["claude", "gemini", "gpt4o", "gpt5"]
+    assert "done" in terminal.lines[0]
+    assert terminal.row == 4
+
+
+def test_progress_shows_seconds_and_characters() -> None:
+    """Until the service has counted tokens, characters are shown and called so; time goes on."""
+    terminal = Terminal(columns=100)
+    terminal.progress().update(states.running())
+    assert re.fullmatch(r"claude  done +1\.9 s +210 tokens +\$0\.0031", terminal.lines[0])
+    assert re.fullmatch(r"gemini  writing +0 ms +300 characters +—", terminal.lines[1])
+    assert "waiting, attempt 2" in terminal.lines[2]
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (30, 5), (12, 2), (5, 24), (2, 2)])
+def test_progress_fits_any_terminal(columns: int, rows: int) -> None:
+    """No line wraps and none is rewritten that has scrolled away, also with 64 members in a tiny window."""
+    terminal = Terminal(columns, rows)
+    progress = terminal.progress()
+    for state in (states.many(20), states.many(20)):
+        terminal.now += 1
+        progress.update(state)
+    progress.finish(states.many(20))
+    assert terminal.row <= max(1, rows - 1)
+
+
+def test_progress_is_not_drawn_too_often() -> None:
+    """A thousand events in a second are ten drawings."""
+    terminal = Terminal()
+    progress = terminal.progress()
+    for _ in range(1000):
+        terminal.now += 0.001
+        progress.update(states.running())
+    assert len(terminal.written) <= 11
+
+
+def test_without_a_terminal_each_end_is_a_line() -> None:
+    """In a log there is one line when a call ends, once, with why it failed."""
+    terminal = Terminal(columns=10_000)
+    progress = terminal.progress(tty=False)
+    progress.update(states.begun())
+    assert terminal.written == []
+    progress.update(states.running())
+    progress.update(states.running())
+    assert terminal.written == ["claude  done  1.9 s  210 tokens  $0.0031\n"]
+    progress.finish(states.one_failed())
+    assert len(terminal.written) == 4
+    assert terminal.written[1].startswith("gemini  failed  2.2 s: OpenRouter: too many requests")
+    assert terminal.written[3].startswith("gpt5 (judge)  done")
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_progress_says_demo_once(tty: bool) -> None:
+    """The demo is called one while it runs, too."""
+    terminal = Terminal(columns=200)
+    progress = terminal.progress(tty=tty)
+    progress.update(states.demo_running())
+    progress.finish(states.demo())
+    assert sum("DEMO" in line for line in terminal.lines) == 1
