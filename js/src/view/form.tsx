@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { running } from "../run.ts";
 import type { Store } from "../store.ts";
 import { Picker, price, type Row } from "./picker.tsx";
 import { Stop } from "./stop.tsx";
@@ -56,10 +57,10 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
               {ahead}
             </span>
           )}
-          {busy ? (
+          {busy && running(store.state) ? (
             <Stop store={store} />
           ) : (
-            <button type="submit" class="fnb-run" disabled={Boolean(advice.error)} title="Ctrl+Enter">
+            <button type="submit" class="fnb-run" disabled={busy || Boolean(advice.error)} title="Ctrl+Enter">
               Run
             </button>
           )}
