@@ -209,7 +209,7 @@ class Run:
         """Wait for the end, showing `progress`; `hear` gets the events in batches. Raises `RunFailed` where every
         member failed."""
         drive = loop.drive_turning if self._turns else loop.drive
-        hear = getattr(progress, "hear", None)
+        hear = hear or getattr(progress, "hear", None)
         if isinstance(progress, Stoppable):
             progress.stop = self.stop
         see = None if progress is None else lambda state: progress(self._told(state))

@@ -80,11 +80,24 @@ def rejudge(
         judge, mode, criteria: what is not given is as it was.
         going: `aliases`, `services`, `functions`, `journal`, `progress`; see `fuse()`.
     """
+    with judging(run, judge=judge, mode=mode, criteria=criteria, **going) as begun:
+        return begun.finish(Going(**going).progress)
+
+
+def judging(
+    run: str | FusionResult = LAST,
+    *,
+    judge: Member | None = None,
+    mode: str | None = None,
+    criteria: Sequence[str] | None = None,
+    **going: Any,
+) -> api.Run:
+    """`rejudge()`, begun and not waited for."""
     how = Going(**going)
     session = how.session()
     asked = None if judge is None else session.judge_named(judge)
     wanted = None if criteria is None else tuple(criteria)
-    return _carry_out(again.rejudge(_held(run), judge=asked, mode=mode, criteria=wanted), session, how)
+    return _begun(again.rejudge(_held(run), judge=asked, mode=mode, criteria=wanted), session, how)
 
 
 def add(run: str | FusionResult, members: Sequence[Member], **going: Any) -> FusionResult:
@@ -147,6 +160,11 @@ def _held(run: str | FusionResult) -> FusionResult:
 
 
 def _carry_out(order: Order, session: Session, how: Going) -> FusionResult:
+    with _begun(order, session, how) as run:
+        return run.finish(how.progress)
+
+
+def _begun(order: Order, session: Session, how: Going) -> api.Run:
     if order.judge is None and len(order.pool) > 1:
         # A run of one had no judge; with company it needs one.
         order = replace(order, judge=session.default_judge(order.pool))
@@ -157,8 +175,7 @@ def _carry_out(order: Order, session: Session, how: Going) -> FusionResult:
     session.check([ref for ref in order.pool if (ref.name, 0) not in there])
     if order.judge is not None:
         session.check([order.judge])
-    with api.Run(session, order, journal=how.journal) as run:
-        return run.finish(how.progress)
+    return api.Run(session, order, journal=how.journal)
 
 
 def _ended(reply: Reply, session: Session) -> CallEnded | None:

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
-import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import traitlets
 from IPython.core.display_functions import DisplayHandle, display
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Dict, Float, Instance, List, Unicode
+from traitlets import Dict, Float, Instance, List, Unicode
 
-from fusion_nb import _shelf, api, known
+from fusion_nb import _shelf, ahead, api, history, known
 from fusion_nb._choice import chosen
-from fusion_nb._errors import FusionError, RunFailed, UserError
+from fusion_nb._errors import UserError
+from fusion_nb._following import Following
 from fusion_nb._result import FusionResult
-from fusion_nb.run import loop
-from fusion_nb.views import bundle
-from fusion_nb.views.feed import INTERVAL, Feed, snapshot
-from fusion_nb.views.widget import View
+from fusion_nb.views import bundle, forecast
+from fusion_nb.views.feed import snapshot
 
 _GONE = "The panel closed with its kernel. Run the cell again to open it."
 
 
-class Panel(View):
+class Panel(Following):
     """A workbench for pools: everything `%%fuse` does, with the mouse.
 
     Args:
@@ -47,7 +44,6 @@ class Panel(View):
     mode = Unicode("merge").tag(sync=True)
     judge = Unicode(help="Empty: a strong model outside the pool.").tag(sync=True)
     max_cost = Float(None, allow_none=True, help="USD.").tag(sync=True)
-    busy = Bool(read_only=True, help="Whether a run is under way.").tag(sync=True)
     advice = Dict(help="Who would be asked, and what to know of it.").tag(sync=True)
     offers = Dict(help="What can be picked without a search, and the presets.").tag(sync=True)
     result = Instance(FusionResult, allow_none=True, help="The newest run that ended.")
@@ -67,9 +63,6 @@ class Panel(View):
         known.refuse_key(prompt)
         self._options = options
         self._names = {name: options.get(name) for name in ("aliases", "services")}
-        self._home = loop.running()
-        self._run: api.Run | None = None
-        self._following: asyncio.Task[None] | None = None
         self._shelf = _shelf.Shelf(self._names)
         self._shown: list[DisplayHandle] = []
         members = [entry.strip() for entry in pool.split(",")] if isinstance(pool, str) else list(pool)
@@ -82,8 +75,11 @@ class Panel(View):
             max_cost=max_cost,
             offers={"rows": self._shelf.known, "presets": _shelf.presets()},
         )
-        for kind in ("run", "stop", "again", "search", "choose", "markdown", "frame"):
-            self.on(kind, self._answering(getattr(self, f"_on_{kind}")))
+        for kind in ("run", "rejudge", "search", "choose", "markdown", "frame"):
+            self.on(kind, self.answering(getattr(self, f"_on_{kind}")))
+        self.on("stop", lambda _: self.stop())
+        self.on("again", self._on_again)
+        self.on("estimate", self.answering(self._on_estimate, aside=True))
         self.observe(self._advise, ["pool", "judge"])
         self._advise()
         if result is not None:
@@ -95,25 +91,19 @@ class Panel(View):
 
         Raises `UserError` where it cannot be sent as written, or one is under way.
         """
-        if self.busy:
-            raise UserError("A run is under way in this panel: stop it first, or open another panel.")
+        self._must_be_idle()
         known.refuse_key(self.prompt)
-        given = {"judge": self.judge or None, "max_cost": self.max_cost, **self._options}
-        run = api.stream(self.prompt, list(self.pool) or None, mode=self.mode, **given)
-        self._run = run
-        self._feed = Feed(self.tell, self.show)
-        self.set_trait("busy", True)
-        here = loop.running()
-        if here is None:
-            threading.Thread(target=self._follow_to_the_end, args=(run,), name="fusion_nb-panel", daemon=True).start()
-        else:
-            # The kernel's own loop: whoever observes `result` is called where cells run.
-            self._following = here.create_task(self._follow(run))
+        self._begin(api.stream(self.prompt, list(self.pool) or None, **self._form()))
 
-    def stop(self) -> None:
-        """End the run that is under way as `cancelled`; what was received is kept."""
-        if self._run is not None:
-            self._run.stop()
+    def rejudge(self, judge: str = "", mode: str | None = None) -> None:
+        """Put the candidates of `result` before a judge again, and return at once; no candidate is asked or paid.
+
+        Raises `UserError` where there is nothing to judge, a debate is asked for, or a run is under way.
+        """
+        self._must_be_idle()
+        if self.result is None:
+            raise UserError("There is no run to judge again yet.")
+        self._begin(history.judging(self.result, judge=judge or None, mode=mode, **self._names))
 
     def choose(self, call: int) -> None:
         """Take a candidate as the answer instead of what the judge decided; the record says that a person did."""
@@ -140,35 +130,6 @@ class Panel(View):
             return {"text/html": f"<p>{_GONE}</p>", "text/plain": _GONE}
         return bundle(self.result, foot=f'<p class="fnb-meta">{_GONE}</p>')
 
-    async def _follow(self, run: api.Run) -> None:
-        load = threading.Thread(target=known.load_frame, name="fusion_nb-pandas", daemon=True)
-        while True:
-            done = run.done
-            self._feed.hear(run.take())
-            if load is not None and not load.ident and any(reply.text for reply in run.result.replies):
-                load.start()
-            if done:
-                break
-            await asyncio.sleep(INTERVAL / 2)
-        try:
-            self._ended(await run.wait())
-        except RunFailed as failed:
-            self._ended(failed.result)
-        finally:
-            self.set_trait("busy", False)
-
-    def _follow_to_the_end(self, run: api.Run) -> None:
-        try:
-            self._ended(run.finish(hear=self._feed.hear))
-        except RunFailed as failed:
-            self._ended(failed.result)
-        finally:
-            self.set_trait("busy", False)
-
-    def _ended(self, result: FusionResult) -> None:
-        self._run = None
-        self._keep(result)
-
     def _keep(self, result: FusionResult) -> None:
         self.show(snapshot(result, result.seconds))
         self.result = result
@@ -180,29 +141,11 @@ class Panel(View):
             self.prompt, self.pool, self.mode = result.prompt, _shelf.entries(result.pool), result.mode
         self._keep(result)
 
+    def _form(self) -> dict[str, Any]:
+        return {"mode": self.mode, "judge": self.judge or None, "max_cost": self.max_cost, **self._options}
+
     def _advise(self, change: Any = None) -> None:
         self.advice = _shelf.advice(self.pool, self.judge, self._names)
-
-    def _answering(self, do: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], None]:
-        """`do` on the kernel's own loop, with what it returns sent back to who asked. What a person did wrong is said,
-        not raised."""
-
-        def at_home(message: dict[str, Any]) -> None:
-            # Messages come on a thread of the kernel's where the front end chose that; only stopping is for any thread.
-            if self._home is None or self._home is loop.running() or do in (self._on_stop, self._on_again):
-                answer(message)
-            else:
-                self._home.call_soon_threadsafe(answer, message)
-
-        def answer(message: dict[str, Any]) -> None:
-            try:
-                said = do(message) or {}
-            except FusionError as error:
-                said = {"error": str(error)}
-            if "id" in message:
-                self.tell({"kind": "reply", "id": message["id"], **said})
-
-        return at_home
 
     def _on_run(self, message: dict[str, Any]) -> None:
         form = {name: value for name, value in message["form"].items() if name in _FORM}
@@ -214,8 +157,15 @@ class Panel(View):
             raise UserError(str(error)) from None
         self.run()
 
-    def _on_stop(self, message: dict[str, Any]) -> None:
-        self.stop()
+    def _on_rejudge(self, message: dict[str, Any]) -> None:
+        self.rejudge(str(message.get("judge") or ""), str(message.get("mode") or self.mode))
+
+    def _on_estimate(self, message: dict[str, Any]) -> Mapping[str, Any]:
+        if not self.prompt.strip():
+            return {"text": ""}
+        found = ahead.estimate(self.prompt, list(self.pool) or None, **self._form())
+        problems = [problem.sentence for problem in found.problems]
+        return {"text": forecast.summary(found.forecast), "problems": problems}
 
     def _on_again(self, message: dict[str, Any]) -> None:
         if self.busy:

@@ -18,7 +18,7 @@ FLOORS = [
     {"_session"},
     {"ahead", "known"},
     {"api", "_shelf", "_choice"},
-    {"history"},
+    {"history", "_following"},
     {"workbench"},
     {"magic"},
     {"__init__"},

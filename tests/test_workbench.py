@@ -120,3 +120,28 @@ def test_a_panel_that_closes_leaves_html(fast: None) -> None:
     kept = panel._kept()
     assert "application/vnd.jupyter.widget-view+json" not in kept
     assert "<strong>3</strong>" in kept["text/html"]
+
+
+def test_judging_again_asks_no_candidate(fast: None) -> None:
+    """Another mode over the same candidates: one more call, the judge's, and the candidates' cost is not paid twice."""
+    panel = fusion_nb.Panel(PROMPT, "demo")
+    run(panel)
+    before = panel.result
+
+    async def again() -> None:
+        panel.rejudge(mode="best-of")
+        await finished(panel)
+
+    asyncio.run(again())
+    assert panel.result is not None
+    assert before is not None
+    assert panel.result.of == before.run
+    assert panel.result.mode == "best-of"
+    assert [reply.cost for reply in panel.result.candidates] == [0, 0, 0]
+
+
+def test_the_forecast_is_said_before_anything_is_sent() -> None:
+    """What a run would take stands beside Run in a few words."""
+    said = fusion_nb.Panel(PROMPT, "demo")._on_estimate({})
+    assert "3 models and a judge" in said["text"]
+    assert "$" in said["text"]

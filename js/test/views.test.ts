@@ -124,6 +124,38 @@ describe("a view", () => {
   });
 });
 
+describe("stopping", () => {
+  const click = async (el: HTMLElement) => {
+    (shadow(el).querySelector(".fnb-stop") as HTMLButtonElement).click();
+    await settled();
+  };
+
+  it("asks the kernel, and names the interrupt button when there is no answer within a second", async () => {
+    const model = new MockModel({ kind: "live", sheet: "", snapshot: { state: foldAll(events.slice(0, 9)), seq: 8 } });
+    const el = document.createElement("div");
+    const end = open(new Store(model), el);
+    await click(el);
+    expect(model.sent).toEqual([{ kind: "stop" }]);
+    expect(shadow(el).querySelector(".fnb-hint")).toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 1050));
+    expect(shadow(el).querySelector(".fnb-hint")?.textContent).toContain("interrupt button");
+    end();
+  });
+
+  it("says nothing of it when the run ends in time", async () => {
+    const model = new MockModel({ kind: "live", sheet: "", snapshot: { state: foldAll(events.slice(0, 9)), seq: 8 } });
+    const el = document.createElement("div");
+    const end = open(new Store(model), el);
+    await click(el);
+    model.set("snapshot", { state: foldAll(events), seq: events.length - 1 });
+    model.fire("change:snapshot");
+    await new Promise((resolve) => setTimeout(resolve, 1050));
+    expect(shadow(el).querySelector(".fnb-hint")).toBeNull();
+    expect(shadow(el).querySelector(".fnb-stop")).toBeNull();
+    end();
+  });
+});
+
 describe("the second wall", () => {
   const html = (source: string) => {
     const box = document.createElement("div");

@@ -23,7 +23,8 @@ BUSY = re.compile(r"\[\*\]")
 
 def test_tokens_arrive_while_the_cell_is_busy_and_html_stays(open_notebook, lab) -> None:
     """A lane per member fills while the cell runs; then the static view stands in the same place, and no widget."""
-    notebook = open_notebook("panel-live.ipynb", SETUP, MERGE, "len(df), df.attrs['status']")
+    slow = SETUP.replace("= '1'", "= '0.4'")
+    notebook = open_notebook("panel-live.ipynb", slow, MERGE, "len(df), df.attrs['status']")
     notebook.run(0)
     notebook.start(1)
     lanes = notebook.output(1).locator(".fnb-live .fnb-lane")
@@ -69,6 +70,7 @@ def test_the_workbench_runs_compares_and_gives_the_frame(open_notebook) -> None:
     notebook.run(1)
     panel = notebook.output(1).locator(".fnb-live")
     expect(panel.locator(".fnb-chip").first).to_contain_text("demo", timeout=20_000)
+    expect(panel.locator(".fnb-forecast")).to_contain_text("3 models and a judge")
     notebook.screenshot("workbench-empty")
     panel.get_by_role("button", name="Run").click()
     expect(panel.locator(".fnb-lane")).to_have_count(4)
@@ -96,3 +98,8 @@ def test_the_workbench_runs_compares_and_gives_the_frame(open_notebook) -> None:
     expect(panel).to_contain_text("4 rows")
     notebook.run(2)
     assert "('ok', (4, 26), (3,), ['demo'])" in notebook.output(2).inner_text()
+    panel.locator(".fnb-fields select").select_option("best-of")
+    panel.get_by_role("button", name="Judge again").click()
+    expect(panel).to_contain_text("Kept from run", timeout=20_000)
+    expect(panel.locator(".fnb-outcome .fnb-head")).to_contain_text("best-of")
+    notebook.screenshot("workbench-rejudged")

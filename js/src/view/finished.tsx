@@ -17,6 +17,11 @@ export function Finished({ store }: { store: Store }) {
     const answer = await store.ask("choose", { call });
     say(answer.error ?? "Your choice is the answer now, and on the record.");
   };
+  const again = async () => {
+    const form = { judge: store.get("judge"), mode: store.get("mode") };
+    const answer = await store.ask("rejudge", form);
+    if (answer.error) say(answer.error);
+  };
   const judged = state.judge && state.verdict?.state !== "not-needed" ? nameOf(state.judge) : "";
   const several = (state.replies ?? []).filter((reply) => (reply.role ?? "candidate") === "candidate").length > 1;
   return (
@@ -48,6 +53,14 @@ export function Finished({ store }: { store: Store }) {
               Judge <span class="fnb-more">{judged}</span>
             </h4>
             <Html html={html.judge} class="fnb-piece" />
+            <button
+              type="button"
+              class="fnb-button"
+              title="With the judge and mode chosen above; no candidate is asked again"
+              onClick={again}
+            >
+              Judge again
+            </button>
           </section>
         )}
       </div>

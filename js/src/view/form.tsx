@@ -1,4 +1,5 @@
-import { useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { running } from "../run.ts";
 import type { Store } from "../store.ts";
 import { Picker, price, type Row } from "./picker.tsx";
 import { Stop } from "./stop.tsx";
@@ -18,12 +19,14 @@ const MODES = [
 ] as const;
 const MOST = 9;
 const PAUSE = 300;
+const CALM = 800;
 
 /** What will be asked, of whom, and how it is judged. */
 export function Form({ store, run }: { store: Store; run: () => void }) {
   const busy = store.get<boolean>("busy");
   const advice = store.get<Advice>("advice") ?? {};
   const mode = store.get<string>("mode");
+  const ahead = useForecast(store);
   const modes = MODES.some(([name]) => name === mode) ? MODES : ([...MODES, [mode, mode]] as const);
   return (
     <form
@@ -49,10 +52,15 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
         <Judge store={store} resolved={advice.judge ?? ""} />
         <Cap store={store} />
         <div class="fnb-go">
-          {busy ? (
+          {!busy && ahead && (
+            <span class="fnb-forecast" title="A forecast: nothing has been sent">
+              {ahead}
+            </span>
+          )}
+          {busy && running(store.state) ? (
             <Stop store={store} />
           ) : (
-            <button type="submit" class="fnb-run" disabled={Boolean(advice.error)} title="Ctrl+Enter">
+            <button type="submit" class="fnb-run" disabled={busy || Boolean(advice.error)} title="Ctrl+Enter">
               Run
             </button>
           )}
@@ -65,6 +73,25 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
       )}
     </form>
   );
+}
+
+/** What a run would take, in a few words, once the form has stood still for a moment. */
+function useForecast(store: Store): string {
+  const [text, set] = useState("");
+  const form = ["prompt", "pool", "mode", "judge", "max_cost"].map((name) => store.get(name));
+  const key = JSON.stringify([...form, store.get<boolean>("busy")]);
+  useEffect(() => {
+    let stale = false;
+    const timer = setTimeout(async () => {
+      const answer = await store.ask("estimate");
+      if (!stale) set(answer.error ? "" : [answer.text, ...((answer.problems as string[]) ?? [])].join(" "));
+    }, CALM);
+    return () => {
+      stale = true;
+      clearTimeout(timer);
+    };
+  }, [key, store]);
+  return text;
 }
 
 function Prompt({ store, run }: { store: Store; run: () => void }) {

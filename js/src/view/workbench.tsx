@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { running } from "../run.ts";
 import type { Store } from "../store.ts";
 import { Finished } from "./finished.tsx";
@@ -20,6 +20,12 @@ export function Workbench({ store }: { store: Store }) {
     setError(answer.error ?? "");
   };
   const { state } = store;
+  const outcome = useRef<HTMLDivElement>(null);
+  const on = running(state);
+  useEffect(() => {
+    // A run that begins takes the place of a longer result: what is new must not be out of sight above.
+    if (on) outcome.current?.scrollIntoView?.({ block: "nearest" });
+  }, [on, state.run]);
   return (
     <>
       <Form store={store} run={run} />
@@ -29,7 +35,7 @@ export function Workbench({ store }: { store: Store }) {
         </p>
       )}
       {state.run && (
-        <div class="fnb-outcome">
+        <div class="fnb-outcome" ref={outcome}>
           {running(state) ? <Running store={store} now={now} /> : <Finished store={store} />}
         </div>
       )}
