@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from fusion_nb._types import RunState
@@ -11,6 +12,9 @@ from fusion_nb.views.judgement import judgement, rounds, title
 from fusion_nb.views.lanes import lanes
 from fusion_nb.views.ledger import Ledger, ledger
 from fusion_nb.views.style import sheet
+
+_CODE = re.compile(r'class="fnb-t[a-z]"')
+"""Coloured code: see `highlight.py`."""
 
 
 def render(state: RunState, *, now: float | None = None, group: str | None = None, foot: str = "") -> str:
@@ -28,7 +32,7 @@ def render(state: RunState, *, now: float | None = None, group: str | None = Non
     # the tag is taken away, its text is not what a person sees first.
     return (
         f'<div class="fusion-nb mathjax_ignore tex2jax_ignore">{_head(state, now)}{_notes(state)}{body}{foot}</div>'
-        f"<style>{sheet(lanes=state.status == 'running')}</style>"
+        f"<style>{sheet(lanes=state.status == 'running', code=_CODE.search(body) is not None)}</style>"
     )
 
 

@@ -37,7 +37,10 @@ processes of their own (`test_bounds.py`); streams that hypothesis invents (`tes
 def seen(row: Row, reply: Reply) -> str:
     """What came of one scenario, in short."""
     told = f"`{reply.status}/{reply.error}`" if reply.error and reply.error != reply.status else f"`{reply.status}`"
-    more = [f"{reply.attempts} requests" if reply.attempts > 1 else "", "text" if reply.text and reply.status != "ok" else ""]
+    more = [
+        f"{reply.attempts} requests" if reply.attempts > 1 else "",
+        "text" if reply.text and reply.status != "ok" else "",
+    ]
     more += ["billed?" if reply.maybe_billed else "", *(f"warns {w}" for w in reply.warnings if w.isidentifier())]
     return ", ".join([told, *filter(None, more)])
 
