@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 OWN_SERVICE = "custom"
+_LONG = 8000
+"""Characters; a shorter prompt fits every model."""
 DEMO_POOL = tuple(Ref(demo.SERVICE, name.partition(":")[2], name) for name in demo.MEMBERS)
 DEMO_JUDGE = Ref(demo.SERVICE, demo.JUDGE.partition(":")[2], demo.JUDGE)
 # Its address is known when it is first asked: the server starts then.
@@ -104,6 +106,20 @@ class Reach:
         catalogue = self._catalogue(service)
         info = catalogue.find(ref.model) if catalogue else None
         return (info and info.context) or table.context(service.prices_id, ref.model)
+
+    def check_fit(self, text: str, refs: tuple[Ref, ...]) -> None:
+        """Raise `UserError` where a prompt surely is more than a model can hold: before anyone is paid."""
+        if len(text) < _LONG:
+            return
+        from fusion_nb.money.tokens import tokens
+
+        for ref in refs:
+            holds, least = self.context(ref), tokens(text, ref).low
+            if holds is not None and least >= holds:
+                raise UserError(
+                    f"The prompt will not fit {ref.name}: it has at least {least:,} tokens, and {ref.model} holds "
+                    f"{holds:,}. Leave it out, or shorten the prompt."
+                )
 
     async def refresh(self, refs: tuple[Ref, ...]) -> list[str]:
         """Ask the refs' services for today's catalogue where none is kept; sentences on those that are old."""

@@ -145,7 +145,11 @@ def _question(expected: Estimate) -> bool:
 
 def _planned(wish: Wish) -> tuple[Session, Order]:
     session = Session(wish)
-    return session, plan(wish, session.cast, session.reach.worst)
+    order = plan(wish, session.cast, session.reach.worst)
+    session.reach.check_fit(
+        (order.params.system or "") + order.prompt, (*order.pool, *([order.judge] if order.judge else []))
+    )
+    return session, order
 
 
 def _replayed(wish: Wish, order: Order) -> FusionResult | None:

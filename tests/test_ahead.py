@@ -82,3 +82,12 @@ def test_the_sessions_cap_holds_over_runs(replay: Replay) -> None:
     services = {"replay": {"base_url": replay.url}}
     with pytest.raises(fusion_nb.RunFailed, match=r"Fuse\.max_cost_per_session"):
         fusion_nb.fuse("Count.", POOL, services=services, judge="demo:judge", max_cost_per_session=5)
+
+
+def test_a_prompt_that_cannot_fit_is_refused_unsent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is surely more than a member or the judge can hold is said before anyone is paid, with both numbers."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-" + "t3st" * 8)
+    with pytest.raises(
+        fusion_nb.UserError, match=r"will not fit gpt4o: it has at least [\d,]+ tokens, and gpt-4o holds 128,000"
+    ):
+        fusion_nb.fuse("word and " * 120_000, ["gpt4o", "demo:swift"], judge="demo:judge")
