@@ -52,6 +52,20 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Random mutations of streams and verdicts against the decoder and the verdict reader."""
+    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    session.run("python", "-m", "tests.faults.fuzz", *session.posargs)
+
+
+@nox.session
+def reliability(session: nox.Session) -> None:
+    """Run every row of the fault matrix and write docs/reliability.md from what was seen."""
+    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    session.run("pytest", "-q", "tests/faults/test_rows.py", env={"WRITE_RELIABILITY": "1"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Print the figures, each with its physical limit beside it."""
     toml = nox.project.load_toml("pyproject.toml")

@@ -41,6 +41,8 @@ OPTIONS = (
     Option(("--confirm-over",), "ask first where the run may cost more than so much USD"),
     Option(("--max-tokens",), "completion tokens of each call", int),
     Option(("--timeout",), "seconds each call may take", float),
+    Option(("--ttft",), "seconds to wait for a reply's first text; reasoning models may need more", float),
+    Option(("--idle",), "seconds a reply may fall silent", float),
     Option(("--quorum",), "go on once so many candidates are there", int),
     Option(("--grace",), "seconds the others still have then", float),
     Option(("--concurrency",), "calls in flight at once", int),
