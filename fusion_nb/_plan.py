@@ -35,8 +35,8 @@ class Wish:
     max_cost: float | str | Decimal | None = None
     max_tokens: int = 4096
     timeout: float = 600.0
-    ttft: float = 120.0
-    idle: float = 120.0
+    ttft: float | None = None
+    idle: float | None = None
     quorum: int | None = None
     grace: float = 5.0
     concurrency: int = 64
@@ -136,8 +136,8 @@ def _limits(wish: Wish, members: int) -> Limits:
         max_cost=None if wish.max_cost is None else money(wish.max_cost),
         max_tokens=int(_number("max_tokens", wish.max_tokens, 1, 10_000_000)),
         timeout=timeout,
-        ttft=_number("ttft", wish.ttft, 0.001, 86_400),
-        idle=_number("idle", wish.idle, 0.001, 86_400),
+        ttft=base.ttft if wish.ttft is None else _number("ttft", wish.ttft, 0.001, 86_400),
+        idle=base.idle if wish.idle is None else _number("idle", wish.idle, 0.001, 86_400),
         quorum=quorum,
         grace=_number("grace", wish.grace, 0, 86_400),
         concurrency=int(_number("concurrency", wish.concurrency, 1, 1024)),

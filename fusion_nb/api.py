@@ -45,8 +45,8 @@ def fuse(
     max_cost: float | str | None = None,
     max_tokens: int = 4096,
     timeout: float = 600.0,
-    ttft: float = 120.0,
-    idle: float = 120.0,
+    ttft: float | None = None,
+    idle: float | None = None,
     quorum: int | None = None,
     grace: float = 5.0,
     concurrency: int = 64,
@@ -82,7 +82,7 @@ def fuse(
         max_cost_per_session, max_cost_per_day: USD for all runs of this kernel, and of a day (UTC) in all kernels.
         max_tokens: completion tokens of each call.
         timeout: seconds each call may take.
-        ttft, idle: longest wait for a reply's first text, and longest silence inside it, in seconds.
+        ttft, idle: longest wait for a reply's first text, and longest silence inside it, in seconds (120 each).
         quorum, grace: go on once `quorum` candidates are there and `grace` more seconds have passed.
         concurrency: calls in flight at once.
         allow_unpriced: ask models of unknown price although `max_cost` is set.
