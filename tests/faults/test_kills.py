@@ -114,6 +114,7 @@ def test_a_notebooks_kernel_is_killed(turn: int, replay: Replay) -> None:
 
 def _lines_until(client: Any, at_least: int) -> list[list[str]]:
     lines: list[list[str]] = []
+    said = ""
     while len(lines) < at_least:
         try:
             message = client.get_iopub_msg(timeout=30)
@@ -122,5 +123,7 @@ def _lines_until(client: Any, at_least: int) -> list[list[str]]:
         if message["msg_type"] == "error":
             raise AssertionError("\n".join(message["content"]["traceback"]))
         if message["msg_type"] == "stream":
-            lines += [line.split() for line in message["content"]["text"].splitlines()]
+            # A kernel may send a line in two pieces: only what has its end is a line.
+            *whole, said = (said + message["content"]["text"]).split("\n")
+            lines += [line.split() for line in whole if line.strip()]
     return lines
