@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from fusion_nb.run.order import Provider
 if TYPE_CHECKING:
     from fusion_nb.money.rates import Rates
     from fusion_nb.providers.cache import Catalogue
+    from fusion_nb.providers.credit import Credit
     from fusion_nb.providers.generation import Generation
     from fusion_nb.providers.http import Http
 
@@ -139,6 +141,15 @@ class Reach:
 
         service = self.service(ref)
         return await fetch(http(), service, keys.bind(service), generation_id)
+
+    async def credits(self) -> dict[str, Credit]:
+        """What the keys at hand have left, by service, where it tells."""
+        from fusion_nb.providers.credit import credit
+
+        rows = {**SERVICES, **self.own}.values()
+        asked = [row for row in rows if row.tells_credit and any(map(keys.have, row.keys))]
+        told = await asyncio.gather(*(credit(http(), row, keys.bind(row)) for row in asked))
+        return {row.name: found for row, found in zip(asked, told, strict=True) if found is not None}
 
     async def models(self) -> list[Any]:
         """Every model a pool can name; a service that does not answer is listed from the price table."""

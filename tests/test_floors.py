@@ -16,7 +16,7 @@ FLOORS = [
     {"_plan", "_purse"},
     {"_reach"},
     {"_session"},
-    {"ahead", "known"},
+    {"ahead", "known", "spending"},
     {"api", "_shelf", "_choice"},
     {"history", "_following"},
     {"workbench"},
@@ -25,7 +25,7 @@ FLOORS = [
 ]
 DOORS = {
     "httpx2": "providers/http.py",
-    "pandas": ("views/frame.py", "views/accessor.py"),
+    "pandas": ("views/frame.py", "views/spending.py", "views/accessor.py"),
     "matplotlib": "views/plot.py",
     "IPython": ("magic/", "workbench.py"),
     "anywidget": "views/widget.py",

@@ -21,6 +21,10 @@ _DURABLE = (CallEnded, RunEnded)
 sent yet: one sync for a whole pool. The others are with the operating system, which a kernel's death does not harm."""
 
 
+begun: set[str] = set()
+"""The runs this process has begun to write: its session."""
+
+
 class Journal:
     """The file of one run, as `Record`'s hook: called with each event, on one thread, before anyone else sees it.
 
@@ -29,6 +33,7 @@ class Journal:
     """
 
     def __init__(self, run: str) -> None:
+        begun.add(run)
         self._name = f"{run}{home.SUFFIX}"
         self._file: _File | None = None
         self._folders: list[Callable[[], Path]] = [home.spare_folder, home.runs_folder]

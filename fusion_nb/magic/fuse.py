@@ -227,5 +227,5 @@ def unload(shell: InteractiveShell) -> None:
     matchers = shell.Completer.custom_matchers
     matchers[:] = [held for held in matchers if getattr(held, "__name__", "") != "fuse_matcher"]
     for held in shell.magics_manager.magics.values():
-        for name in ("fuse", "fuse_panel", "fuse_models", "fuse_runs"):
+        for name in ("fuse", "fuse_panel", "fuse_models", "fuse_runs", "fuse_spend"):
             held.pop(name, None)

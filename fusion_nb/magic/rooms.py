@@ -22,5 +22,9 @@ def known() -> Any:
     return importlib.import_module("fusion_nb.known")
 
 
+def spending() -> Any:
+    return importlib.import_module("fusion_nb.spending")
+
+
 def workbench() -> Any:
     return importlib.import_module("fusion_nb.workbench")

@@ -1,4 +1,4 @@
-"""`%fuse_runs` and `%fuse_models`: what has been, and what could be, as DataFrames."""
+"""`%fuse_runs`, `%fuse_spend` and `%fuse_models`: what has been, and what could be, as DataFrames."""
 
 from __future__ import annotations
 
@@ -37,6 +37,18 @@ class Tables(Magics):
             case [option, *_] if option.startswith("-"):
                 raise UserError(f"{line!r}: %fuse_runs takes words, --delete RUN, --purge-before DAY or --export FILE.")
         return rooms.history().runs(line)
+
+    @line_magic
+    def fuse_spend(self, since: str) -> Any:
+        """Say what was spent today (UTC), by model as a DataFrame; and what the caps and the key have left.
+
+        %fuse_spend                   today
+        %fuse_spend 2026-11-01        since that day
+        """
+        caps = {name: getattr(self._fuse, name) for name in ("max_cost_per_session", "max_cost_per_day")}
+        spent = rooms.spending().spending(since, services=self._fuse.services, **caps)
+        print(spent)
+        return spent.frame()
 
     @line_magic
     def fuse_models(self, words: str) -> Any:

@@ -37,6 +37,8 @@ class Service:
     """Whether `response_format` with a JSON schema can be depended on."""
     reports_cost: bool = False
     """Whether `usage.cost` says what a call cost."""
+    tells_credit: bool = False
+    """Whether `GET /key` says what a key has left."""
     prices_id: str | None = None
     """Its id in the genai-prices table."""
     local: bool = False
@@ -59,6 +61,7 @@ OPENROUTER = Service(
     stream_options=False,
     reasoning="object",
     reports_cost=True,
+    tells_credit=True,
     prices_id="openrouter",
     headers=(("X-OpenRouter-Title", "fusion_nb"),),
     # On by default for small contexts, it would cut candidates out of a judge's prompt without a word.

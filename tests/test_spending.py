@@ -1,0 +1,109 @@
+"""`%fuse_spend`: what was spent, by whom, and what is left; sums leave out what nobody knows, and say so."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fusion_nb import spending
+from fusion_nb._events import CallEnded, CallStarted, RunStarted
+from fusion_nb._types import Ref
+from fusion_nb.journal import writer
+from tests.journalled import new_run, tiny, written
+from tests.shell import Shell
+from tests.site import Site
+
+ACME = Ref("acme", "one", "one")
+
+
+@pytest.fixture(autouse=True)
+def own_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    shell = Shell()
+    yield shell
+    shell.close()
+
+
+def bought(cost: str | None, *, days_ago: int = 0, ref: Ref = ACME, here: bool = False) -> None:
+    """A journalled run of one call at that cost; `here`: by this kernel."""
+    when = datetime.now(UTC) - timedelta(days=days_ago)
+    changes = {
+        RunStarted: {"pool": (ref,)},
+        CallStarted: {"ref": ref},
+        CallEnded: {"cost": None if cost is None else Decimal(cost), "maybe_billed": cost is None},
+    }
+    plain = tiny(new_run(when), when=when.isoformat())
+    events = [replace(event, **changes.get(type(event), {})) for event in plain]
+    run, _ = written(events)
+    if not here:
+        writer.begun.discard(run)
+
+
+def test_money_is_summed_by_model_and_day(shell: Shell) -> None:
+    """Today's calls by model, the dearest first; another kernel's count for the day and not for this session."""
+    bought("0.0000000001", here=True)
+    bought("0.25")
+    bought("0.50", ref=Ref("acme", "two", "two"), here=True)
+    bought("7", days_ago=3)
+    ran = shell.run("%fuse_spend")
+    assert "Today (UTC): $0.7500 in 3 calls." in ran.text
+    assert "This kernel: $0.5000." in ran.text
+    assert list(ran.value["model"]) == ["two", "one"]
+    assert list(ran.value["calls"]) == [1, 2]
+    assert ran.value.attrs["total_cost_usd"] == "0.7500000001"
+    since = (datetime.now(UTC) - timedelta(days=4)).date()
+    assert f"Since {since} (UTC): $7.7500 in 4 calls." in shell.run(f"%fuse_spend {since}").text
+
+
+def test_what_nobody_knows_is_no_zero(shell: Shell) -> None:
+    """A call of unknown cost has <NA> for it, and the total says that it leaves it out."""
+    bought(None)
+    ran = shell.run("%fuse_spend")
+    assert "$0.0000 in 1 call, and 1 of them of unknown cost." in ran.text
+    assert ran.value["cost_usd"].isna().all()
+    assert list(ran.value["unpriced"]) == [1]
+
+
+def test_play_money_is_in_no_total(shell: Shell) -> None:
+    """The demo's models have rows of their own and cost nobody anything."""
+    bought("0.10", ref=Ref("demo", "swift", "demo:swift"))
+    bought("0.20")
+    ran = shell.run("%fuse_spend")
+    assert "$0.2000 in 1 call." in ran.text
+    assert "play money" in ran.text
+    assert set(ran.value["service"]) == {"demo", "acme"}
+
+
+def test_caps_and_keys_say_what_they_have_left(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cap that is set, and a key whose service tells (`GET /key`), are said; the key itself is not."""
+    site = Site()
+    try:
+        site.answers["/v1/key"] = {"data": {"limit": 20, "limit_remaining": 7.5, "limit_reset": "monthly"}}
+        monkeypatch.setenv("SPEND_TEST_KEY", "sk-or-v1-" + "5a" * 32)
+        shell.ip.user_ns["services"] = {"openrouter": {"base_url": site.url, "key_env": "SPEND_TEST_KEY"}}
+        shell.run("%config Fuse.services = services")
+        shell.run("%config Fuse.max_cost_per_day = 1.5")
+        ran = shell.run("%fuse_spend")
+    finally:
+        site.stop()
+    assert "$1.5000 of Fuse.max_cost_per_day $1.5000 is left." in ran.text
+    assert "The openrouter key has $7.5000 of $20.0000 left, which starts anew monthly." in ran.text
+    assert site.asked == ["/v1/key"]
+    assert "5a5a" not in ran.text
+
+
+def test_nothing_spent_is_said_and_a_wrong_day_too(shell: Shell) -> None:
+    """An empty journal gives an empty table of the same columns; what is no day is refused in a sentence."""
+    ran = shell.run("%fuse_spend")
+    assert "$0.0000 in 0 calls." in ran.text
+    assert isinstance(ran.value, pd.DataFrame)
+    assert list(ran.value.columns) == list(spending.spending().frame().columns)
+    assert "is no day" in shell.run("%fuse_spend yesterday").text
