@@ -85,7 +85,7 @@ class Spending:
 
     def frame(self) -> pd.DataFrame:
         """Columns: `service, model, calls, prompt_tokens, completion_tokens, cost_usd, unpriced, session_usd`."""
-        from fusion_nb.views.spending import spending_frame  # noqa: PLC0415  pandas is loaded when asked for
+        from fusion_nb.views.tables import spending_frame  # noqa: PLC0415  pandas is loaded when asked for
 
         df = spending_frame(self.rows)
         df.attrs.update(since=self.since.isoformat(), total_cost_usd=str(self.total), unpriced=self.unpriced)

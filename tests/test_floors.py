@@ -19,13 +19,13 @@ FLOORS = [
     {"ahead", "known", "spending"},
     {"api", "_shelf", "_choice"},
     {"history", "_following"},
-    {"workbench"},
+    {"workbench", "worth"},
     {"magic"},
     {"__init__"},
 ]
 DOORS = {
     "httpx2": "providers/http.py",
-    "pandas": ("views/frame.py", "views/spending.py", "views/accessor.py"),
+    "pandas": ("views/frame.py", "views/tables.py", "views/accessor.py"),
     "matplotlib": "views/plot.py",
     "IPython": ("magic/", "workbench.py"),
     "anywidget": "views/widget.py",

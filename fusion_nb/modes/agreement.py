@@ -52,6 +52,12 @@ def final_answer(text: str, prompt: str = "") -> str:
     return _even(text, numeric=False) if found is None else _even(found, numeric=numeric)
 
 
+def matches(text: str, expected: str, prompt: str = "") -> bool:
+    """Whether the short answer in `text` is the expected one; `160 minutes` is where 160 is expected."""
+    short, wanted = final_answer(text, prompt), final_answer(expected, prompt)
+    return short == wanted or (bool(_NUMBER.fullmatch(wanted)) and _even(short, numeric=True) == wanted)
+
+
 def _stated(whole: str) -> str | None:
     """What the text itself marks as its answer."""
     text = whole[-_TAIL:]
