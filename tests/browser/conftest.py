@@ -1,4 +1,4 @@
-"""A real JupyterLab in a real Chromium."""
+"""A real JupyterLab (or Notebook 7) in a real Chromium."""
 
 import json
 import os
@@ -28,6 +28,7 @@ FLAGS = [
 ]
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 TOKEN = "loopback-test-token"
+HERE = re.compile(r"(http|ws)://127\.0\.0\.1|data:|blob:")
 
 
 # For this folder, not for the session: Playwright's loop runs on this thread, and nobody else's could.
@@ -41,44 +42,39 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Lab:
-    """JupyterLab on loopback, with a folder of its own."""
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
-    def __init__(self, folder: Path) -> None:
+
+class Served:
+    """A notebook server on loopback, with a folder of its own."""
+
+    def __init__(self, folder: Path, port: int, health: str, command: list[str], env: dict[str, str]) -> None:
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        settings = ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}", f"--IdentityProvider.token={TOKEN}"]
-        quiet = [
-            "--no-browser",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-            "--ServerApp.open_browser=False",
-            "--LabApp.news_url=None",
-            "--ServerApp.port_retries=0",
-        ]
-        news = {"fetchNews": "false", "checkForUpdates": False}
-        (self._settings("apputils-extension") / "notification.jupyterlab-settings").write_text(json.dumps(news))
-        self._log = (folder / "lab.log").open("w")
+        self.port = port
+        self._log = (folder / "server.log").open("w")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--allow-root", *settings, *quiet],
+            [sys.executable, "-m", *command],
             cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=self._log,
-            env={**os.environ, "JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **env},
         )
-        self._wait()
+        self._wait(f"http://127.0.0.1:{port}/{health}")
 
-    def _wait(self) -> None:
+    def _wait(self, url: str) -> None:
         for _ in range(240):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api?token={TOKEN}", timeout=2).close()
+                urllib.request.urlopen(url, timeout=2).close()
             except OSError:
-                assert self._process.poll() is None, (self.folder / "lab.log").read_text()
+                assert self._process.poll() is None, (self.folder / "server.log").read_text()
                 time.sleep(0.25)
             else:
                 return
-        raise TimeoutError("JupyterLab did not start within a minute")
+        raise TimeoutError("the notebook server did not start within a minute")
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -89,12 +85,30 @@ class Lab:
             self._process.wait()
         self._log.close()
 
+
+class Lab(Served):
+    """JupyterLab or, as `app="notebook"`, Notebook 7."""
+
+    def __init__(self, folder: Path, app: str = "lab") -> None:
+        self.folder = folder
+        self._path = {"lab": "lab/tree", "notebook": "notebooks"}[app]
+        news = {"fetchNews": "false", "checkForUpdates": False}
+        (self._settings("apputils-extension") / "notification.jupyterlab-settings").write_text(json.dumps(news))
+        port = free_port()
+        settings = ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"]
+        quiet = ["--no-browser", "--ServerApp.open_browser=False", "--ServerApp.port_retries=0"]
+        if app == "lab":
+            quiet += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None"]
+        command = [{"lab": "jupyterlab"}.get(app, app), "--allow-root", *settings, *quiet]
+        env = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
+        super().__init__(folder, port, f"api?token={TOKEN}", command, env)
+
     def notebook(self, name: str, *cells: str) -> str:
         """Write a notebook and return the address that opens it alone."""
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         nbformat.write(book, self.folder / name)
-        return f"http://127.0.0.1:{self.port}/lab/tree/{name}?token={TOKEN}&reset"
+        return f"http://127.0.0.1:{self.port}/{self._path}/{name}?token={TOKEN}&reset"
 
     def _settings(self, extension: str) -> Path:
         settings = self.folder / "config" / "lab" / "user-settings" / "@jupyterlab" / extension
@@ -125,8 +139,9 @@ class Notebook:
         # An idle kernel: the circle in the notebook's toolbar.
         idle = page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
         expect(idle).to_be_attached(timeout=60_000)
-        # The file browser takes a third of a narrow window.
-        page.keyboard.press("Control+b")
+        if "/lab/" in url:
+            # The file browser takes a third of a narrow window.
+            page.keyboard.press("Control+b")
 
     def start(self, cell: int) -> None:
         """Run one cell without waiting for it."""
@@ -165,6 +180,11 @@ class Notebook:
 
 @pytest.fixture
 def open_notebook(browser: Browser, lab: Lab) -> Iterator:
+    yield from opening(browser, lab)
+
+
+def opening(browser: Browser, lab: Lab) -> Iterator:
+    """A function that opens a notebook of these cells; what it opened closes with the test."""
     contexts = []
 
     def opened(name: str, *cells: str, width: int = 1280, height: int = 1400) -> Notebook:
@@ -175,3 +195,11 @@ def open_notebook(browser: Browser, lab: Lab) -> Iterator:
     yield opened
     for context in contexts:
         context.close()
+
+
+def watched(page: Page) -> list[str]:
+    """What a page must not do: dialogs, and requests to anywhere but this machine. The list fills while it lives."""
+    seen: list[str] = []
+    page.on("dialog", lambda dialog: (seen.append(f"dialog {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda asked: None if HERE.match(asked.url) else seen.append(asked.url))
+    return seen

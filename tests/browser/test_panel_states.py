@@ -1,14 +1,13 @@
 """The panel in the states people meet: many members, failures, dark, narrow and wide, hostile text, a new kernel."""
 
 import json
-import re
 import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import TOKEN
+from tests.browser.conftest import TOKEN, watched
 
 pytestmark = pytest.mark.browser
 
@@ -142,17 +141,6 @@ def hostile(prompt):
 def hostile_judge(prompt):
     return "\\n".join(lines)
 """
-
-
-def watched(page: Page) -> list[str]:
-    """What a page must not do: dialogs, and requests to anywhere but this machine."""
-    seen: list[str] = []
-    page.on("dialog", lambda dialog: (seen.append(f"dialog {dialog.message}"), dialog.dismiss()))
-    page.on(
-        "request",
-        lambda asked: None if re.match(r"(http|ws)://127\.0\.0\.1|data:|blob:", asked.url) else seen.append(asked.url),
-    )
-    return seen
 
 
 def test_hostile_text_does_nothing(open_notebook) -> None:
