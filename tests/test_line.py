@@ -3,7 +3,7 @@
 import pytest
 
 from fusion_nb._errors import UnknownName, UserError
-from fusion_nb.magic.line import Line, read
+from fusion_nb.magic.line import Line, keep_question, read
 
 VALUED = ("--pool", "-p", "--mode", "--system", "--temperature")
 FLAGS = ("--quiet", "-q", "--raw")
@@ -55,3 +55,24 @@ def test_an_option_without_its_value_says_so() -> None:
     """A value that was forgotten is named."""
     with pytest.raises(UserError, match="--pool needs a value"):
         read("--pool", VALUED, FLAGS)
+
+
+@pytest.mark.parametrize(
+    ("line", "magic", "prompt"),
+    [
+        ("%fuse Why is the sky blue?\n", "fuse", "Why is the sky blue?"),
+        ("df = %fuse -q Is it?", "fuse", "-q Is it?"),
+        ("panel = %fuse_panel --pool demo Why?\n", "fuse_panel", "--pool demo Why?"),
+    ],
+)
+def test_a_question_is_asked(line: str, magic: str, prompt: str) -> None:
+    """A prompt that ends in `?` goes to the models; IPython would look for help on its last word."""
+    kept = "".join(keep_question([line]))
+    assert kept.endswith(f"get_ipython().run_line_magic({magic!r}, {prompt!r})\n")
+    assert kept.split("get_ipython")[0] == line.split("%", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize("line", ["%fuse?\n", "%%fuse?\n", "%fuse_panel??\n", "df?\n", "x = y?\n"])
+def test_help_is_still_help(line: str) -> None:
+    """`%fuse?` with nothing before the mark is the manual."""
+    assert keep_question([line]) == [line]

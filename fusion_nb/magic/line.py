@@ -11,9 +11,7 @@ from fusion_nb._errors import UnknownName, UserError
 _BINDING = re.compile(r"\s*([A-Za-z_]\w*)\s*<<\s*(.*)", re.DOTALL)
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 _VALUE = re.compile(r"\s*(?:\"((?:\\.|[^\"\\])*)\"|'([^']*)'|(\S+))", re.DOTALL)
-
-
-_QUESTION = re.compile(r"(\s*)%fuse[ \t]+(\S.*\?)[ \t]*\n?")
+_QUESTION = re.compile(r"(\s*(?:[A-Za-z_][\w.\[\], ]*=\s*)?)%(fuse\w*)[ \t]+(\S.*\?)[ \t]*\n?")
 
 
 def keep_question(lines: list[str]) -> list[str]:
@@ -21,7 +19,7 @@ def keep_question(lines: list[str]) -> list[str]:
     if lines and lines[0].lstrip().startswith("%%"):
         return lines
     asked = ((_QUESTION.fullmatch(line), line) for line in lines)
-    return [f"{m[1]}get_ipython().run_line_magic('fuse', {m[2]!r})\n" if m else line for m, line in asked]
+    return [f"{m[1]}get_ipython().run_line_magic({m[2]!r}, {m[3]!r})\n" if m else line for m, line in asked]
 
 
 class Line(NamedTuple):
