@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import traitlets
 from IPython.core.display_functions import DisplayHandle, display
+from IPython.core.getipython import get_ipython
 from traitlets import Any as AnyTrait
 from traitlets import Dict, Float, Instance, List, Unicode
 
@@ -20,6 +22,7 @@ from fusion_nb._following import Following
 from fusion_nb._result import FusionResult
 from fusion_nb.views import bundle, forecast
 from fusion_nb.views.feed import snapshot
+from fusion_nb.views.watched import watched
 
 _GONE = "The panel closed with its kernel. Run the cell again to open it."
 
@@ -111,6 +114,12 @@ class Panel(Following):
             raise UserError("There is no run to choose from yet.")
         self._keep(chosen(self.result, call))
 
+    def open(self) -> None:
+        """Reach the front end; where there is none, the panel works from Python and shows what a file can keep."""
+        alone = hasattr(get_ipython(), "kernel") and not watched()
+        if not alone or os.environ.get("FUSION_NB_UI") == "panel":
+            super().open()
+
     def close(self) -> None:
         """Take the panel off the screen; what a saved notebook can keep stands in its place."""
         shown, self._shown = self._shown, []
@@ -119,6 +128,9 @@ class Panel(Following):
         super().close()
 
     def _ipython_display_(self) -> None:
+        if self.comm is None:
+            display(self._kept(), raw=True)  # type: ignore[no-untyped-call]
+            return
         # Through a handle, so that what stands there can be changed when the widget ends: a saved notebook that names a
         # widget whose kernel is gone shows nothing but an error.
         handle = display(self.bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]

@@ -1,6 +1,9 @@
 """The notebooks a person opens first: executed as they are, on the demo pool, by a real kernel."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -57,3 +60,32 @@ def test_sources_are_clean() -> None:
     for path in NOTEBOOKS:
         for cell in nbformat.read(path, as_version=4).cells:
             assert cell.cell_type == "markdown" or (not cell.outputs and cell.execution_count is None)
+
+
+PAPERMILL = (
+    "question = 'nothing'",
+    "%load_ext fusion_nb\nimport asyncio, fusion_nb",
+    "%%fuse df << --pool demo\n{question}",
+    "panel = fusion_nb.Panel(question, 'demo')\npanel.run()\nwhile panel.busy:\n    await asyncio.sleep(0.05)\npanel",
+    "%fuse_panel --pool demo {question}",
+)
+
+
+def test_papermill_keeps_no_widget(tmp_path: Path) -> None:
+    """Under papermill, also one started from a notebook, cells and panels leave HTML: no widget is in the file."""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in PAPERMILL])
+    book.cells[0].metadata["tags"] = ["parameters"]
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, tmp_path / "in.ipynb")
+    question = "What should I check before trusting a p-value?"
+    command = [sys.executable, "-m", "papermill", "in.ipynb", "out.ipynb", "-p", "question", question]
+    here = {name: value for name, value in os.environ.items() if not name.startswith(("VSCODE_", "COLAB_"))}
+    env = {**here, "JPY_SESSION_NAME": "outer.ipynb"}
+    ran = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
+    text = (tmp_path / "out.ipynb").read_text()
+    cells = nbformat.reads(text, as_version=4).cells
+    shown = [[o.data.get("text/html", "") for o in cell.outputs if o.output_type == "display_data"] for cell in cells]
+    assert [("Before you trust a p-value" in "".join(views)) for views in shown[-3:]] == [True, True, False]
+    assert "Run the cell again to open it" in shown[-1][0]
+    assert "widget" not in text

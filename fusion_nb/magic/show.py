@@ -22,8 +22,6 @@ from fusion_nb.magic import rooms
 
 
 _AGAIN = '<p class="fnb-meta">Open the panel to compare or choose another: <code>fusion_nb.last().panel()</code></p>'
-_FRONT_ENDS = ("JPY_SESSION_NAME", "VSCODE_", "COLAB_")
-"""What the environment of a kernel with a front end holds. Under nbclient or papermill nobody could see a widget."""
 
 
 class Blank:
@@ -181,6 +179,7 @@ def screen(shell: Any, *, quiet: bool) -> Watched:
 def _fitting(shell: Any) -> str:
     if not hasattr(shell, "kernel"):
         return "text"
-    watched = any(name.startswith(_FRONT_ENDS) for name in os.environ)
+    from fusion_nb.views.watched import watched
+
     built = Path(__file__).parents[1].joinpath("static/panel.js").is_file()
-    return "panel" if watched and built and importlib.util.find_spec("anywidget") else "html"
+    return "panel" if watched() and built and importlib.util.find_spec("anywidget") else "html"
