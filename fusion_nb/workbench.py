@@ -127,6 +127,11 @@ class Panel(Following):
             handle.update(self._kept(), raw=True)  # type: ignore[no-untyped-call]
         super().close()
 
+    def __repr__(self) -> str:
+        state = "running" if self.busy else self.result.status if self.result is not None else "not run yet"
+        way = "A notebook shows it; from Python: run(), stop(), result, frame."
+        return f"<Panel {list(self.pool)} {self.mode}: {state}. {way}>"
+
     def _ipython_display_(self) -> None:
         if self.comm is None:
             display(self._kept(), raw=True)  # type: ignore[no-untyped-call]

@@ -1,8 +1,9 @@
-"""Plain IPython in a real terminal."""
+"""Plain IPython in a real terminal, and a plain script."""
 
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -47,3 +48,30 @@ def test_ctrl_c_keeps_what_was_received(ipython) -> None:
     ipython.sendline("print('status', set(df['status']), df.attrs['status'])")
     ipython.expect(r"status \{.*\} cancelled")
     ipython.expect(r"In \[4\]:")
+
+
+def test_a_panel_in_a_terminal(ipython) -> None:
+    """Where no widget can be shown, a panel says so and what to do, and runs from Python."""
+    ipython.sendline("panel = %fuse_panel --pool demo Is it so?")
+    ipython.expect(r"In \[3\]:")
+    ipython.sendline("panel")
+    ipython.expect(r"<Panel \['demo'\] merge: not run yet\. A notebook shows it; from Python: run\(\)")
+    ipython.expect(r"In \[4\]:")
+    ipython.sendline("panel.observe(lambda change: print('ended', change.new.status), 'result'); panel.run()")
+    ipython.expect(r"ended ok")
+
+
+SCRIPT = """
+import asyncio, fusion_nb
+
+print(fusion_nb.fuse("Is it so?", pool="demo").status)
+print(asyncio.run(fusion_nb.afuse("Is it so?", pool="demo")).frame().shape)
+print(*[type(event).__name__ for event in fusion_nb.stream("Is it so?", pool="demo")][-2:])
+"""
+
+
+def test_a_plain_script() -> None:
+    """Without IPython running: results, a frame, events, no warning, nothing printed that was not asked for."""
+    command = [sys.executable, "-W", "error", "-c", SCRIPT]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.stdout.splitlines(), ran.stderr) == (["ok", "(4, 26)", "VerdictReached RunEnded"], "")
