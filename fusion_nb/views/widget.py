@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-from traitlets import Dict, Unicode
+from traitlets import Dict, List, Unicode
 
 from fusion_nb.views.style import sheet
 
@@ -27,6 +27,8 @@ class View(anywidget.AnyWidget):
     sheet = Unicode().tag(sync=True)
     """For the view's own shadow root: a widget's usual styles would leak into the page, and the page's into it."""
     snapshot = Dict().tag(sync=True)
+    hears = List(Unicode()).tag(sync=True)
+    """The kinds of messages that something here answers: a view offers no button for others."""
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(sheet=sheet(lanes=True) + (_STATIC / "panel.css").read_text(encoding="utf-8"), **traits)
@@ -44,6 +46,8 @@ class View(anywidget.AnyWidget):
     def on(self, kind: str, do: Callable[[dict[str, Any]], None]) -> None:
         """Call `do(message)` for messages of that kind. While a cell is busy this is on a thread of the kernel's."""
         self._on[kind] = do
+        if kind not in self.hears:
+            self.hears = [*self.hears, kind]
 
     @property
     def bundle(self) -> dict[str, Any]:

@@ -36,8 +36,10 @@ export function seconds(value: number | undefined): string {
   return value >= 0.095 ? `${value.toFixed(1)} s` : `${Math.round(value * 1000)} ms`;
 }
 
-export const number = (value: number | undefined): string =>
-  value === undefined ? DASH : Math.round(value).toLocaleString("en-US");
+// Made once: making it takes longer than all else that a lane says.
+const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
+export const number = (value: number | undefined): string => (value === undefined ? DASH : WHOLE.format(value));
 
 export const plural = (count: number, noun: string): string => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 

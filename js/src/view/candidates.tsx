@@ -2,6 +2,7 @@ import { candidates, failed, hue, nameOf, type Reply, score } from "../run.ts";
 import type { Store } from "../store.ts";
 import { money, replyStatus, seconds } from "../words.ts";
 import { Html } from "./html.tsx";
+import { AskAgain } from "./member.tsx";
 import { Tabs } from "./tabs.tsx";
 
 /** The candidates as tabs, the chosen or best one open. */
@@ -50,7 +51,8 @@ function Body({ store, reply, choose }: { store: Store; reply: Reply; choose: (c
   const may = store.state.verdict && !chosen && (reply.text ?? "").trim();
   return (
     <>
-      <Html html={store.html.calls?.[reply.call] ?? ""} class="fnb-piece" />
+      <Html store={store} html={store.html.calls?.[reply.call] ?? ""} class="fnb-piece" />
+      <AskAgain key={reply.call} store={store} reply={reply} />
       {may && (
         <button type="button" class="fnb-button" onClick={() => choose(reply.call)}>
           Use this one instead

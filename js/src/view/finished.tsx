@@ -38,21 +38,21 @@ export function Finished({ store }: { store: Store }) {
         <h4 class="fnb-title">{html.title}</h4>
         {state.error && <p class="fnb-bad">{state.error}</p>}
         {html.none && !state.error && <p class="fnb-warn">{html.none}</p>}
-        {html.answer && <Html html={html.answer} />}
-        {html.shares && <Html html={html.shares} class="fnb-piece" />}
+        {html.answer && <Html store={store} html={html.answer} />}
+        {html.shares && <Html store={store} html={html.shares} class="fnb-piece" />}
       </section>
       <div class={html.judge ? "fnb-cols" : "fnb-one"}>
         <section>
           <h4 class="fnb-title">Candidates</h4>
           <Candidates store={store} choose={choose} />
-          {html.rounds && <Html html={html.rounds} class="fnb-piece" />}
+          {html.rounds && <Html store={store} html={html.rounds} class="fnb-piece" />}
         </section>
         {html.judge && (
           <section class="fnb-judge">
             <h4 class="fnb-title">
               Judge <span class="fnb-more">{judged}</span>
             </h4>
-            <Html html={html.judge} class="fnb-piece" />
+            <Html store={store} html={html.judge} class="fnb-piece" />
             <button
               type="button"
               class="fnb-button"
@@ -80,7 +80,7 @@ export function Finished({ store }: { store: Store }) {
         <summary>
           Ledger <span>{html.caption}</span>
         </summary>
-        <Html html={html.ledger ?? ""} class="fnb-piece" />
+        <Html store={store} html={html.ledger ?? ""} class="fnb-piece" />
       </details>
       <details class="fnb-ledger">
         <summary>

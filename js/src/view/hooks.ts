@@ -1,6 +1,6 @@
 import { useEffect, useReducer, useState } from "preact/hooks";
 import { running } from "../run.ts";
-import type { Store } from "../store.ts";
+import { type Store, TICK } from "../store.ts";
 
 /** Draws anew whenever the store changes. */
 export function useStore(store: Store): Store {
@@ -9,17 +9,17 @@ export function useStore(store: Store): Store {
   return store;
 }
 
-const TICK = 250;
-
 /** Draws anew as time goes on, while the run does. */
 export function useClock(store: Store): number {
   const [, again] = useReducer((n: number, _: undefined) => n + 1, 0);
   const on = running(store.state) && Boolean(store.state.run);
   useEffect(() => {
     if (!on) return;
-    const timer = setInterval(() => again(undefined), TICK);
+    // Where texts arrive, time is drawn along with them.
+    const tick = () => performance.now() - store.whole >= TICK && again(undefined);
+    const timer = setInterval(tick, TICK);
     return () => clearInterval(timer);
-  }, [on]);
+  }, [on, store]);
   return store.now();
 }
 

@@ -1,21 +1,28 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { Pieces } from "../pieces.ts";
 import { safe } from "../safe.ts";
+import type { Store } from "../store.ts";
+import { typeset } from "../typeset.ts";
 
-type MathJax = { typesetPromise?: (elements: Element[]) => Promise<unknown> };
-
-/** What Python rendered, cleaned again, with a copy button on every piece of code. */
-export function Html({ html, class: name = "fnb-md" }: { html: string; class?: string }) {
+/** What Python rendered, cleaned again, with its formulas set and a copy button on every piece of code. */
+export function Html({ store, html, class: name = "fnb-md" }: { store: Store; html: string; class?: string }) {
   const ref = useRef<HTMLDivElement>(null);
+  const pieces = useRef<Pieces | undefined>(undefined);
   useLayoutEffect(() => {
-    const held = ref.current;
-    if (!held) return;
-    held.replaceChildren(safe(html));
-    held.querySelectorAll("pre").forEach(withCopy);
-    const math = [...held.querySelectorAll(".fnb-math")];
-    // Where the front end has no MathJax on its page, a formula is read as its source.
-    if (math.length) (window as { MathJax?: MathJax }).MathJax?.typesetPromise?.(math)?.catch(() => undefined);
-  }, [html]);
+    if (!ref.current) return;
+    pieces.current ??= new Pieces(ref.current, (source) => dressed(store, source));
+    pieces.current.show(html);
+  }, [html, store]);
   return <div ref={ref} class={name} />;
+}
+
+function dressed(store: Store, source: string): DocumentFragment {
+  const fragment = safe(source);
+  fragment.querySelectorAll("pre").forEach(withCopy);
+  const math = [...fragment.querySelectorAll<HTMLElement>(".fnb-math")];
+  // Only what stands on the page can be measured, and this does not yet.
+  if (math.length) queueMicrotask(() => typeset(store.typesetter, math));
+  return fragment;
 }
 
 function withCopy(pre: Element): void {

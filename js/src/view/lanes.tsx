@@ -1,9 +1,12 @@
-import { failed, hue, nameOf, type Ref, type Reply, type RunState } from "../run.ts";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { failed, hue, nameOf, type Ref, type Reply, type RunState, running } from "../run.ts";
 import type { Store } from "../store.ts";
+import { Tail } from "../tail.ts";
 import { money, number, plural, replyStatus, seconds, speed, visible } from "../words.ts";
+import { Member } from "./member.tsx";
 
-/** Characters of a text's end that a lane has room for, twice over. */
-const TAIL = 600;
+/** Characters of a failure's reason that are shown in a lane. */
+const REASON = 600;
 
 /** One lane per member and one for the judge, of fixed height and order: nothing jumps while texts arrive. */
 export function Lanes({ store, now }: { store: Store; now: number }) {
@@ -42,28 +45,52 @@ function Lane({ store, ref_, reply, now, color, judge }: LaneProps) {
   const facts = reply ? figures(store, reply, now) : ["waiting"];
   const on = reply !== undefined && reply.status === undefined;
   const bad = reply !== undefined && failed(reply);
+  const silent = on && !reply.text && !reply.reasoning;
+  const quiet = now - Math.max(reply?.started ?? 0, store.heard.get(reply?.call ?? 0) ?? 0);
   return (
-    <li class={`fnb-lane ${on ? "fnb-on" : "fnb-off"} ${color}`} data-state={bad ? "bad" : (reply?.status ?? "on")}>
-      <p class="fnb-meta">
-        <b class={`fnb-name ${color}`}>{nameOf(ref_)}</b>
-        {judge && <span class="fnb-fig">judge</span>}
-        {facts.map((fact) => (
-          <span class="fnb-fig">{fact}</span>
-        ))}
-      </p>
+    <li
+      class={`fnb-lane ${on ? "fnb-on" : "fnb-off"}${silent ? " fnb-silent" : ""} ${color}`}
+      data-state={bad ? "bad" : (reply?.status ?? "on")}
+    >
+      <div class="fnb-lanehead">
+        <p class="fnb-meta">
+          <b class={`fnb-name ${color}`} title={nameOf(ref_)}>
+            {nameOf(ref_)}
+          </b>
+          {judge && <span class="fnb-fig">judge</span>}
+          {facts.map((fact) => (
+            <span class="fnb-fig">{fact}</span>
+          ))}
+        </p>
+        {reply && !judge && running(store.state) && <Member store={store} reply={reply} quiet={quiet} />}
+      </div>
       <p class="fnb-words">
-        <span>{reply ? <Words reply={reply} state={store.state} /> : "\u00a0"}</span>
+        <span>{reply ? <Words store={store} reply={reply} state={store.state} /> : "\u00a0"}</span>
       </p>
     </li>
   );
 }
 
-function Words({ reply, state }: { reply: Reply; state: RunState }) {
-  if (failed(reply) && reply.detail) return <span class="fnb-badtext">{visible(reply.detail.slice(0, TAIL))}</span>;
+function Words({ store, reply, state }: { store: Store; reply: Reply; state: RunState }) {
+  if (failed(reply) && reply.detail) return <span class="fnb-badtext">{visible(reply.detail.slice(0, REASON))}</span>;
   // A judge's answer stands below; before it comes a verdict in JSON, which is for machines.
   if (reply.role === "judge") return <>{state.draft ? "" : reply.status ? "" : "Comparing the candidates, blind."}</>;
-  if (!reply.text && reply.reasoning) return <em>{visible(reply.reasoning.slice(-TAIL))}</em>;
-  return <>{visible((reply.text ?? "").slice(-TAIL))}</>;
+  const thinks = !reply.text && Boolean(reply.reasoning);
+  const of = thinks ? "reasoning" : "text";
+  return <Growing key={`${state.run} ${reply.call} ${of}`} store={store} call={reply.call} of={of} />;
+}
+
+/** A text under way. It grows by itself, ten times a second, without the rest being drawn anew. */
+function Growing({ store, call, of }: { store: Store; call: number; of: "text" | "reasoning" }) {
+  const place = useRef<HTMLElement>(null);
+  useLayoutEffect(() => {
+    if (!place.current) return;
+    const tail = new Tail(place.current, place.current.closest<HTMLElement>(".fnb-words") ?? place.current);
+    const grow = () => tail.show(store.state.replies?.[call - 1]?.[of] ?? "");
+    grow();
+    return store.follow(grow);
+  }, [store, call, of]);
+  return of === "reasoning" ? <em ref={place} /> : <span ref={place} />;
 }
 
 function figures(store: Store, reply: Reply, now: number): string[] {

@@ -24,10 +24,10 @@ export function Running({ store, now, stop }: { store: Store; now: number; stop?
       </div>
       <Notes notes={state.notes} />
       <Lanes store={store} now={now} />
-      {html.rounds && <Html html={html.rounds} class="fnb-piece" />}
+      {html.rounds && <Html store={store} html={html.rounds} class="fnb-piece" />}
       <section class="fnb-answer fnb-draft">
         <h4 class="fnb-title">Answer</h4>
-        {html.draft ? <Html html={html.draft} /> : <p class="fnb-meta">The answer will stand here.</p>}
+        {html.draft ? <Html store={store} html={html.draft} /> : <p class="fnb-meta">The answer will stand here.</p>}
       </section>
       <Aloud text={phase(state)} />
     </>

@@ -3,7 +3,7 @@ import { running } from "../run.ts";
 import type { Store } from "../store.ts";
 
 /** Seconds a kernel has to answer before the view names the way that always works. */
-const PATIENCE = 1;
+export const PATIENCE = 1;
 
 export function Stop({ store }: { store: Store }) {
   const [asked, ask] = useState(false);
