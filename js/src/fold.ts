@@ -33,6 +33,7 @@ const ENDED = [
   "maybe_billed",
   "warnings",
   "kept_cost",
+  "suspect",
 ] as const;
 
 /** `state` after `event`; neither is changed. */

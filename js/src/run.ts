@@ -41,6 +41,8 @@ export interface Reply {
   warnings?: string[];
   kept_from?: string;
   kept_cost?: string;
+  /** What in it seems meant for the judge. */
+  suspect?: string[];
 }
 
 export interface Verdict {

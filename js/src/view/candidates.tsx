@@ -41,7 +41,10 @@ function Label({ store: { state }, reply }: { store: Store; reply: Reply }) {
         )}
         {nameOf(reply.ref)}
       </b>
-      <span class="fnb-facts">{facts.join(" · ")}</span>
+      <span class="fnb-facts">
+        {facts.join(" · ")}
+        {Boolean(reply.suspect?.length) && <span class="fnb-suspect">⚠ speaks to the judge</span>}
+      </span>
     </>
   );
 }

@@ -1,8 +1,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { running } from "../run.ts";
 import type { Store } from "../store.ts";
-import { Picker, price, type Row } from "./picker.tsx";
-import { Stop } from "./stop.tsx";
+import { Picker } from "./picker.tsx";
+import { Pool } from "./pool.tsx";
+import { useStop } from "./stop.tsx";
 
 interface Advice {
   pool?: string[];
@@ -17,7 +18,6 @@ const MODES = [
   ["debate", "debate: they challenge each other"],
   ["debate:2", "debate, two rounds"],
 ] as const;
-const MOST = 9;
 const PAUSE = 300;
 const CALM = 800;
 
@@ -57,13 +57,7 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
               {ahead}
             </span>
           )}
-          {busy && running(store.state) ? (
-            <Stop store={store} />
-          ) : (
-            <button type="submit" class="fnb-run" disabled={busy || Boolean(advice.error)} title="Ctrl+Enter">
-              Run
-            </button>
-          )}
+          <Go store={store} refused={Boolean(advice.error)} />
         </div>
       </div>
       {Boolean(advice.error || advice.notes?.length) && (
@@ -72,6 +66,22 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
         </p>
       )}
     </form>
+  );
+}
+
+/** Run, and while it goes on Stop: one button, so that the focus stays where it is. */
+function Go({ store, refused }: { store: Store; refused: boolean }) {
+  const busy = store.get<boolean>("busy");
+  const { button, label, hint } = useStop(store);
+  const on = busy && running(store.state);
+  const run = { type: "submit", class: "fnb-run", disabled: refused, "aria-disabled": busy, title: "Ctrl+Enter" };
+  return (
+    <>
+      <button type="submit" {...(on ? button : run)}>
+        {on ? label : "Run"}
+      </button>
+      {on && hint}
+    </>
   );
 }
 
@@ -117,73 +127,6 @@ function Prompt({ store, run }: { store: Store; run: () => void }) {
         }
       }}
     />
-  );
-}
-
-const TIMES = /^(.*?)\s*(?:\*\s*(\d+))?$/s;
-const parts = (entry: string): [string, number] => {
-  const found = TIMES.exec(entry);
-  return [found?.[1] ?? entry, Number(found?.[2] ?? 1)];
-};
-
-function Pool({ store, resolved }: { store: Store; resolved: string[] }) {
-  const pool = store.get<string[]>("pool");
-  const offers = store.get<{ rows?: Row[]; presets?: { name: string; pool: string[] }[] }>("offers") ?? {};
-  const rows = new Map((offers.rows ?? []).map((row) => [row.entry, row]));
-  for (const row of store.picked.values()) rows.set(row.entry, row);
-  const set = (entries: string[]) => store.set({ pool: entries });
-  const times = (at: number, name: string, count: number) =>
-    set(
-      count < 1
-        ? pool.filter((_, i) => i !== at)
-        : pool.map((e, i) => (i === at ? (count > 1 ? `${name}*${count}` : name) : e)),
-    );
-  const add = (row: Row) => {
-    store.picked.set(row.entry, row);
-    const at = pool.findIndex((entry) => parts(entry)[0] === row.entry);
-    if (at < 0) set([...pool, row.entry]);
-    else times(at, row.entry, Math.min(MOST, parts(pool[at] ?? "")[1] + 1));
-  };
-  return (
-    <div class="fnb-pool">
-      <ul class="fnb-chips" aria-label="Pool">
-        {pool.map((entry, at) => {
-          const [name, count] = parts(entry);
-          return (
-            <li key={entry} class={`fnb-chip fnb-m${at % 8}`}>
-              <b class="fnb-name">{name}</b>
-              {rows.has(name) && <span title="USD per million tokens, in and out">{price(rows.get(name))}</span>}
-              <button type="button" aria-label={`One ${name} fewer`} onClick={() => times(at, name, count - 1)}>
-                −
-              </button>
-              <span class="fnb-times">×{count}</span>
-              <button
-                type="button"
-                aria-label={`One more ${name}`}
-                disabled={count >= MOST}
-                onClick={() => times(at, name, count + 1)}
-              >
-                +
-              </button>
-              <button type="button" aria-label={`Remove ${name}`} onClick={() => set(pool.filter((_, i) => i !== at))}>
-                ✕
-              </button>
-            </li>
-          );
-        })}
-        {!pool.length && <li class="fnb-chip fnb-auto">{resolved.length ? `auto: ${resolved.join(", ")}` : "auto"}</li>}
-        <li>
-          <Picker store={store} label="Add a model to the pool" placeholder="Add a model" pick={add} />
-        </li>
-      </ul>
-      <p class="fnb-presets">
-        {(offers.presets ?? []).map((preset) => (
-          <button key={preset.name} type="button" title={preset.pool.join(", ")} onClick={() => set(preset.pool)}>
-            {preset.name}
-          </button>
-        ))}
-      </p>
-    </div>
   );
 }
 
