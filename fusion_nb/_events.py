@@ -57,6 +57,7 @@ class RunStarted(_Event):
     notes: tuple[str, ...] = ()
     criteria: tuple[str, ...] = ()
     max_rounds: int = 1
+    orders: int = 1
     of: str = ""
     """The earlier run whose replies this one takes over."""
     also: str = ""

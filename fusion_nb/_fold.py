@@ -55,7 +55,7 @@ def fold(state: S, event: Event) -> S:
             return replace(state, verdict=event.verdict)
         case RunStarted():
             kept = ("run", "when", "prompt", "mode", "then", "pool", "judge", "seed", "params", "limits", "notes")
-            also = ("criteria", "max_rounds", "of")
+            also = ("criteria", "max_rounds", "orders", "of")
             return replace(state, **{f: getattr(event, f) for f in (*kept, *also)})
         case RunEnded():
             notes = (*state.notes, *event.notes)

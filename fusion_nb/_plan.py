@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
-from fusion_nb._errors import UnknownName, UserError
+from fusion_nb._errors import KeyMissing, UnknownName, UserError
 from fusion_nb._types import MODES, Limits, Message, Mode, Params, Ref, Usage
 from fusion_nb.money.budget import worst_case
+from fusion_nb.providers.redact import looks_like_key
 from fusion_nb.run.order import Order
 
 Member = str | Callable[..., Any]
@@ -28,6 +29,7 @@ class Wish:
     judge: Member | None = None
     then: str = "merge"
     criteria: str | Sequence[str] = ()
+    orders: int = 1
     system: str | None = None
     temperature: float | None = None
     seed: int | None = None
@@ -73,6 +75,7 @@ def plan(wish: Wish, cast_of: Cast, worst: Callable[[Ref, Usage], Decimal | None
         mode=mode,
         then=_one_of("way to end a debate", wish.then, ("best-of", "merge")),
         rounds=rounds,
+        orders=orders(wish.orders),
         criteria=_criteria(wish.criteria),
         params=_params(wish),
         limits=_limits(wish, len(cast_of.pool)),
@@ -89,8 +92,18 @@ def _prompt(prompt: Any) -> str:
         raise UserError(f"The prompt must be text, not {type(prompt).__name__}: convert it with str() first.")
     if not prompt.strip():
         raise UserError("The prompt is empty: write it in the cell below %%fuse, or pass it to fuse().")
+    no_key("prompt", prompt)
     # A lone surrogate cannot be sent as UTF-8.
     return prompt.encode("utf-8", "replace").decode("utf-8")
+
+
+def no_key(what: str, text: str) -> None:
+    """Raise `KeyMissing` where a text that would be sent, shown and kept holds an API key."""
+    if looks_like_key(text):
+        raise KeyMissing(
+            f"The {what} holds what looks like an API key, so nothing was sent: it would go to every member, and stay "
+            "in the notebook and the journal. Take it out; where you did not mean it to be seen, revoke it."
+        )
 
 
 def _mode(mode: str) -> tuple[Mode, int]:
@@ -103,6 +116,13 @@ def _mode(mode: str) -> tuple[Mode, int]:
     return found, int(rounds)
 
 
+def orders(given: Any) -> int:
+    """In how many orders a judge is shown the candidates. Raises `UserError`."""
+    if isinstance(given, bool) or given not in (1, 2):
+        raise UserError(f"orders must be 1, or 2 to ask the judge once more with the order reversed, not {given!r}.")
+    return int(given)
+
+
 def _one_of(kind: str, name: str, known: Sequence[str]) -> Any:
     if name not in known:
         raise UnknownName(kind, name, known, f"There are {', '.join(known)}.")
@@ -111,6 +131,7 @@ def _one_of(kind: str, name: str, known: Sequence[str]) -> Any:
 
 def _criteria(criteria: str | Sequence[str]) -> tuple[str, ...]:
     given = re.split(r"[,;\n]", criteria) if isinstance(criteria, str) else criteria
+    no_key("list of criteria", " ".join(given))
     names = tuple(dict.fromkeys(name.strip() for name in given if name.strip()))
     if len(names) > 8 or any(len(name) > 60 for name in names):
         raise UserError("At most 8 criteria of at most 60 characters each: a judge weighs no more than that with care.")
@@ -124,6 +145,8 @@ def _params(wish: Wish) -> Params:
         _one_of("reasoning effort", reasoning, ("none", "minimal", "low", "medium", "high", "xhigh", "max"))
     if wish.seed is not None and (not isinstance(wish.seed, int) or wish.seed < 0):
         raise UserError(f"seed must be a whole number from 0 up, not {wish.seed!r}.")
+    if wish.system:
+        no_key("system prompt", wish.system)
     return Params(wish.system or None, temperature, wish.seed, reasoning)
 
 

@@ -58,7 +58,9 @@ class Session:
         # The demo's play money is no part of what a person spends.
         real = any(ref.service != demo.SERVICE for ref in (*order.pool, *([order.judge] if order.judge else [])))
         beside = shared(*(None if cap is None else money(cap, name) for name, cap in caps.items())) if real else ()
-        return Tools(self._provider, reach.price, reach.worst, reach.metered, modes.MODES[order.mode], beside)
+        return Tools(
+            self._provider, reach.price, reach.worst, reach.metered, modes.MODES[order.mode], reach.context, beside
+        )
 
     def know(self, functions: Sequence[Callable[..., Any]]) -> None:
         """Take Python functions back that an earlier run had as members or judge: its record has only their names."""

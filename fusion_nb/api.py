@@ -38,6 +38,7 @@ def fuse(
     judge: Member | None = None,
     then: str = "merge",
     criteria: str | Sequence[str] = (),
+    orders: int = 1,
     system: str | None = None,
     temperature: float | None = None,
     seed: int | None = None,
@@ -76,6 +77,8 @@ def fuse(
         judge: the model that compares. `None`: a strong one outside the pool's families, where the keys allow.
         then: how a debate ends: `merge` or `best-of`.
         criteria: what the judge scores from 1 to 10; default correctness, completeness, clarity.
+        orders: 2 asks the judge twice, the second time with the candidates in reverse: scores are the mean of both,
+            and where it finds another candidate best, that is said (`result.verdict.agreed`).
         system, temperature, seed, reasoning: passed through to every member. `seed` also fixes labels and order
             before the judge. `reasoning`: `minimal`, `low`, `medium`, `high`, or a number of tokens.
         max_cost: USD for the whole run; the worst case of a call is reserved before it is sent.

@@ -11,6 +11,7 @@ from fusion_nb import api
 from fusion_nb._errors import FusionError, UserError
 from fusion_nb._events import CallEnded
 from fusion_nb._plan import Wish
+from fusion_nb._plan import orders as checked_orders
 from fusion_nb._result import FusionResult
 from fusion_nb._session import Session
 from fusion_nb._types import Reply
@@ -71,16 +72,17 @@ def rejudge(
     judge: Member | None = None,
     mode: str | None = None,
     criteria: Sequence[str] | None = None,
+    orders: int | None = None,
     **going: Any,
 ) -> FusionResult:
     """The candidates of a run before a judge again, another one or in another mode: no candidate is asked.
 
     Args:
         run: its id, or its result; `"last"` is the newest.
-        judge, mode, criteria: what is not given is as it was.
+        judge, mode, criteria, orders: what is not given is as it was.
         going: `aliases`, `services`, `functions`, `journal`, `progress`; see `fuse()`.
     """
-    with judging(run, judge=judge, mode=mode, criteria=criteria, **going) as begun:
+    with judging(run, judge=judge, mode=mode, criteria=criteria, orders=orders, **going) as begun:
         return begun.finish(Going(**going).progress)
 
 
@@ -90,6 +92,7 @@ def judging(
     judge: Member | None = None,
     mode: str | None = None,
     criteria: Sequence[str] | None = None,
+    orders: int | None = None,
     **going: Any,
 ) -> api.Run:
     """`rejudge()`, begun and not waited for."""
@@ -97,7 +100,9 @@ def judging(
     session = how.session()
     asked = None if judge is None else session.judge_named(judge)
     wanted = None if criteria is None else tuple(criteria)
-    return _begun(again.rejudge(_held(run), judge=asked, mode=mode, criteria=wanted), session, how)
+    turns = None if orders is None else checked_orders(orders)
+    order = again.rejudge(_held(run), judge=asked, mode=mode, criteria=wanted, orders=turns)
+    return _begun(order, session, how)
 
 
 def add(run: str | FusionResult, members: Sequence[Member], **going: Any) -> FusionResult:

@@ -31,6 +31,10 @@ class Case:
     criteria: tuple[str, ...] = ()
     rounds: int = 1
     then: Literal["best-of", "merge"] = "best-of"
+    orders: int = 1
+    """Orders the judge is shown the candidates in: 2 asks it once more with the order reversed."""
+    room: int | None = None
+    """Characters of candidates the judge has room for, all of them together; `None` where nobody knows."""
 
 
 class Desk(Protocol):

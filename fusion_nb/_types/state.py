@@ -64,6 +64,8 @@ class RunState:
     """What the judge was asked to score; empty: the mode's own."""
     max_rounds: int = 1
     """Of a debate."""
+    orders: int = 1
+    """In which the judge is shown the candidates: 2 asks it once more with the order reversed."""
     of: str = ""
     """The earlier run whose replies this one took over."""
     replies: tuple[Reply, ...] = ()

@@ -16,6 +16,8 @@ CostSource = Literal["reported", "computed"]
 VerdictState = Literal["judged", "repaired", "unread", "failed", "not-needed"]
 
 MODES: tuple[Mode, ...] = ("best-of", "merge", "debate")
+SUSPECT = "suspect:"
+"""Begins a warning of a reply that seems to speak to the judge; what follows is the sign (see `_suspicion`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +139,9 @@ class Reply:
     def usable(self) -> bool:
         """Whether a judge may weigh it: it has text, and it ended by itself or was only cut off."""
         return bool(self.text.strip()) and self.status in ("ok", "incomplete")
+
+    @property
+    def suspect(self) -> tuple[str, ...]:
+        """Signs that it speaks to the judge instead of answering: `orders`, `plea`, `judge`, `verdict`, `frame`,
+        `hidden`. A hint for people; nothing is decided by it."""
+        return tuple(word.removeprefix(SUSPECT) for word in self.warnings if word.startswith(SUSPECT))

@@ -68,6 +68,9 @@ class Verdict:
     labels: Mapping[str, int] = field(default_factory=dict)
     """The blind label each call had before the judge."""
     citations: tuple[Citation, ...] = ()
+    agreed: bool | None = None
+    """Whether a judge asked in two orders found the same candidate best in both; `None` where it was not, or where one
+    of them gave no verdict."""
 
     def score(self, call: int) -> float | None:
         """Mean over the criteria, 1 to 10."""

@@ -118,6 +118,7 @@ def _restarted(run: str, state: RunState, notes: tuple[str, ...]) -> RunStarted:
         notes=(*state.notes, *notes),
         criteria=state.criteria,
         max_rounds=state.max_rounds,
+        orders=state.orders,
         of=state.of,
     )
 

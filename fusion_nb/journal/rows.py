@@ -152,5 +152,6 @@ def fingerprint(start: RunStarted) -> str:
         [start.prompt, start.mode, start.then if debate else "", start.max_rounds if debate else 0],
         [[ref(member) for member in start.pool], ref(start.judge), list(start.criteria), plain(start.params)],
         [start.limits.max_tokens, start.limits.quorum, start.also],
+        *([["orders", start.orders]] if start.orders != 1 else []),
     ]
     return hashlib.sha256(json.dumps(asked, default=str).encode("ascii")).hexdigest()

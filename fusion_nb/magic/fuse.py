@@ -21,7 +21,7 @@ from fusion_nb.magic.tables import Tables
 
 _DEFAULTS = (
     *("judge", "mode", "criteria", "system", "max_cost", "max_cost_per_session", "max_cost_per_day", "confirm_over"),
-    *("max_tokens", "timeout", "journal", "replay"),
+    *("orders", "max_tokens", "timeout", "journal", "replay"),
 )
 
 
@@ -37,6 +37,7 @@ class Fuse(Magics):
     )
     mode = Unicode("merge", help="best-of, merge or debate[:rounds].").tag(config=True)
     criteria = Unicode("", help="What the judge scores, e.g. 'accuracy, brevity'.").tag(config=True)
+    orders = Int(1, help="2: the judge is asked in two orders, and disagreement with itself is said.").tag(config=True)
     system = Unicode("", help="System prompt of every member.").tag(config=True)
     max_cost = Float(None, allow_none=True, help="USD a run may cost at most.").tag(config=True)
     max_cost_per_session = Float(None, allow_none=True, help="USD all runs of this kernel may cost.").tag(config=True)
@@ -128,7 +129,7 @@ class Fuse(Magics):
             return past.add(run, [self._member(name.strip()) for name in parsed.add.split(",")], **going)
         if parsed.retry:
             return past.retry(run, **going)
-        chosen = {name: given[name] for name in ("judge", "mode") if name in given}
+        chosen = {name: given[name] for name in ("judge", "mode", "orders") if name in given}
         return past.rejudge(run, **chosen, **going)
 
     def _run(self, ask: Callable[[Any], Any], parsed: argparse.Namespace, bind: str | None) -> Any:

@@ -32,6 +32,9 @@ OPTIONS = (
     Option(("-j", "--judge"), "the model that compares"),
     Option(("--then",), "how a debate ends: best-of or merge"),
     Option(("--criteria",), "what the judge scores, e.g. 'accuracy, brevity'"),
+    Option(
+        ("--orders",), "2 asks the judge twice, the second time with the candidates in reverse; it may disagree", int
+    ),
     Option(("-s", "--system"), "system prompt of every member"),
     Option(("-t", "--temperature"), "sampling temperature of every member", float),
     Option(("--seed",), "makes labels, order and, where a service honours it, sampling repeatable", int),

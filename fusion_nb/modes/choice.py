@@ -18,11 +18,7 @@ def best(verdict: Verdict, candidates: tuple[Reply, ...], tied: tuple[int, ...] 
     `tied`: the calls a judge without scores or ranking called equal best.
     """
     replies = {reply.call: reply for reply in candidates}
-    means = {call: verdict.score(call) or 0.0 for call in replies} if verdict.scores else {}
-    if means:
-        top = [call for call in replies if means[call] > max(means.values()) - 1e-9]
-    else:
-        top = list(verdict.ranking[:1] or tied or replies)
+    top = equal_best(verdict, candidates, tied)
     ranks = {call: place for place, call in enumerate(verdict.ranking)}
     precedence = tie_order(candidates)
     first = min(top, key=lambda call: (ranks.get(call, len(ranks)), precedence[call]))
@@ -31,6 +27,15 @@ def best(verdict: Verdict, candidates: tuple[Reply, ...], tied: tuple[int, ...] 
     names = [reply.ref.name for reply in candidates if reply.call in top]
     equal = f"{', '.join(names[:-1])} and {names[-1]} are equal best, {replies[first].ref.name} was taken."
     return replies[first], f"{equal} {TIE_RULE}"
+
+
+def equal_best(verdict: Verdict, candidates: tuple[Reply, ...], tied: tuple[int, ...] = ()) -> list[int]:
+    """The calls the judge puts before all others: one, or several that it calls equal; in pool order."""
+    calls = [reply.call for reply in candidates]
+    means = {call: verdict.score(call) or 0.0 for call in calls} if verdict.scores else {}
+    if means:
+        return [call for call in calls if means[call] > max(means.values()) - 1e-9]
+    return list(verdict.ranking[:1] or tied or calls)
 
 
 def tie_order(candidates: tuple[Reply, ...]) -> Mapping[int, tuple[bool, int]]:

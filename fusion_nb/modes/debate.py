@@ -11,10 +11,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fusion_nb._excerpt import excerpt
 from fusion_nb._types import Case, Desk, Message, Reply, Round, Verdict
 from fusion_nb.modes.agreement import agreed, final_answer
 from fusion_nb.modes.best_of import best_of
-from fusion_nb.modes.framing import Shown, blind_labels, nonce
+from fusion_nb.modes.framing import Shown, blind_labels, fair_share, nonce
 from fusion_nb.modes.merge import merge
 from fusion_nb.modes.prompts import debate_prompt
 
@@ -52,13 +53,14 @@ async def _round(case: Case, desk: Desk, standing: tuple[Reply, ...], round: int
 def _conversation(case: Case, standing: Sequence[Reply], place: int, round: int) -> tuple[Message, ...]:
     """What was asked, what this member last said, and the others' answers, beginning with its neighbour's."""
     labels = _neutral_labels(case, standing)
-    shown = [Shown(label, reply) for label, reply in zip(labels, standing, strict=True)]
+    most = fair_share([len(reply.text) for reply in standing])
+    shown = [Shown(label, reply, most) for label, reply in zip(labels, standing, strict=True)]
     others = [*shown[place + 1 :], *shown[:place]]
     asked = [Message("system", case.system)] if case.system else []
     return (
         *asked,
         Message("user", case.prompt),
-        Message("assistant", standing[place].text),
+        Message("assistant", excerpt(standing[place].text, most)),
         Message("user", debate_prompt(round, others, nonce(reply.text for reply in standing))),
     )
 

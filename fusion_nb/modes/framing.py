@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from fusion_nb._excerpt import MOST, excerpt
 from fusion_nb._types import Case, Reply
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -26,6 +27,8 @@ _NEWLINES = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 """Control characters, what reorders a line, and what is invisible. Joiners stay: scripts and emoji need them."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_UNKNOWN_ROOM = 2 * MOST
+"""Characters of all candidates together that a judge is shown of whom nobody knows how much it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,17 @@ class Shown:
 
     label: str
     reply: Reply
+    most: int = MOST
+    """Characters of its text that are shown; of a longer one, its beginning and its end."""
+
+    @property
+    def text(self) -> str:
+        return excerpt(self.reply.text, self.most)
+
+    @property
+    def left_out(self) -> int:
+        """Characters that are not shown."""
+        return max(0, len(self.reply.text) - self.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,21 @@ class Lineup:
         """Blind label -> the name people know the member by."""
         return {s.label: s.reply.ref.name for s in self.shown}
 
+    @property
+    def reversed(self) -> Lineup:
+        """The same candidates under the same labels, the last one first."""
+        return Lineup(self.shown[::-1])
+
+    @property
+    def note(self) -> str:
+        """For people: whose text the judge did not see whole; empty where it saw all."""
+        parts = [
+            f"{s.most:,} of the {len(s.reply.text):,} characters of {s.reply.ref.name}'s answer"
+            for s in self.shown
+            if s.left_out
+        ]
+        return f"The judge was shown {' and '.join(parts)}: their beginning and their end." if parts else ""
+
 
 def lineup(case: Case) -> Lineup:
     """The candidates of `case`, shuffled and labelled by its seed."""
@@ -63,7 +92,19 @@ def lineup(case: Case) -> Lineup:
     labels = blind_labels(rng, len(case.candidates), texts_of(case))
     order = list(case.candidates)
     rng.shuffle(order)
-    return Lineup(tuple(Shown(label, reply) for label, reply in zip(labels, order, strict=True)))
+    most = fair_share([len(reply.text) for reply in order], case.room)
+    return Lineup(tuple(Shown(label, reply, most) for label, reply in zip(labels, order, strict=True)))
+
+
+def fair_share(sizes: Sequence[int], room: int | None = None) -> int:
+    """Characters of each text, so that all fit into `room`: what a short one leaves free goes to the longer."""
+    free = _UNKNOWN_ROOM if room is None else room
+    for place, size in enumerate(sorted(sizes)):
+        share = free // (len(sizes) - place)
+        if size > share:
+            return min(share, MOST)
+        free -= size
+    return MOST
 
 
 def blind_labels(rng: random.Random, count: int, texts: Iterable[str] = ()) -> tuple[str, ...]:
@@ -96,10 +137,16 @@ def frame(what: str, text: str, nonce: str) -> str:
 
 def frames(shown: Sequence[Shown], nonce: str) -> str:
     """Every candidate in its frame, and which of them were cut off."""
-    parts = [frame(f"CANDIDATE {s.label}", s.reply.text, nonce) for s in shown]
+    parts = [frame(f"CANDIDATE {s.label}", s.text, nonce) for s in shown]
     cut = [s.label for s in shown if s.reply.status == "incomplete"]
     if cut:
         parts.append(f"Candidate {', '.join(cut)}: cut off before the end, by a limit of length or of the connection.")
+    parts += [
+        f"Candidate {s.label}: too long to be shown whole; {s.left_out:,} characters in its middle are left out here. "
+        "Judge what is there."
+        for s in shown
+        if s.left_out
+    ]
     return "\n\n".join(parts)
 
 
@@ -124,5 +171,5 @@ def _picture(found: re.Match[str]) -> str:
 
 
 def texts_of(case: Case) -> tuple[str, ...]:
-    """Everything the members were told and said."""
-    return (case.prompt, case.system or "", *(c.text for c in case.candidates))
+    """Everything the members were told and said, of very long answers as much as a judge may be shown."""
+    return (case.prompt, case.system or "", *(excerpt(c.text) for c in case.candidates))

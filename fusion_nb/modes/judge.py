@@ -6,9 +6,13 @@ a state of its own (`unread`), never a winner.
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 from fusion_nb._types import Case, Desk, Message
 from fusion_nb.modes.forms import second_chance
-from fusion_nb.modes.framing import lineup, nonce, texts_of
+from fusion_nb.modes.framing import Lineup, lineup, nonce, texts_of
+from fusion_nb.modes.orders import both
 from fusion_nb.modes.outcome import Heard, Opinion, Page, heard
 from fusion_nb.modes.prompts import criteria_of, judge_prompt, repair_prompt, verdict_schema
 from fusion_nb.modes.reading import Reading, read
@@ -19,16 +23,34 @@ MAX_SHOWN = 12_000
 
 
 async def consult(case: Case, desk: Desk, *, merge: bool) -> Heard:
-    """Ask the judge for its verdict and, in `merge`, the fused answer. One call; two where the first is unreadable."""
-    held = lineup(case)
-    page = Page(case.candidates, held, criteria_of(case), nonce(texts_of(case)), merge)
-    prompt = (Message("user", judge_prompt(case, held, page.criteria, page.nonce, merge=merge)),)
+    """Ask the judge for its verdict and, in `merge`, the fused answer: in one order, or side by side in two."""
+    held, criteria = lineup(case), criteria_of(case)
+    page = Page(case.candidates, held, criteria, nonce(texts_of(case)), merge)
+    if case.orders < 2:
+        return _noted(await _hear(case, desk, page), held)
+    # The answer is written once, in the first order; the second is asked for a verdict alone.
+    other = Page(case.candidates, held.reversed, criteria, nonce(texts_of(case)), merge=False)
+    async with asyncio.TaskGroup() as group:
+        first, second = (group.create_task(_hear(case, desk, shown)) for shown in (page, other))
+    return _noted(both(first.result(), second.result(), case.candidates), held)
+
+
+def _noted(heard: Heard, held: Lineup) -> Heard:
+    """With a word on what the judge was not shown."""
+    note = f"{held.note} {heard.verdict.note}".strip()
+    return replace(heard, verdict=replace(heard.verdict, note=note))
+
+
+async def _hear(case: Case, desk: Desk, page: Page) -> Heard:
+    """One order: one call; two where the first is unreadable."""
+    labels, merge = page.lineup.labels, page.merge
+    prompt = (Message("user", judge_prompt(case, page.lineup, page.criteria, page.nonce, merge=merge)),)
     first = await _ask(case, desk, page, prompt, answer=merge)
     if first.settled or first.failed:
         return heard(page, first)
     # An answer that was written stands: then the verdict alone is asked for again.
     wanted = merge and not first.answer
-    again = repair_prompt(first.problem, held.labels, page.criteria, page.nonce, answer=wanted)
+    again = repair_prompt(first.problem, labels, page.criteria, page.nonce, answer=wanted)
     shown = Message("assistant", _short(first.text if first.answer else first.reply.text))
     repaired = await _ask(case, desk, page, (*prompt, shown, Message("user", again)), answer=wanted, round=1)
     return heard(page, first, repaired)

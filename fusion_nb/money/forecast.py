@@ -48,7 +48,7 @@ def forecast(order: Outline, known: Known) -> Forecast:
         problems += _problems(known, [call, *later[:1]])
     if order.judge is not None and len(members) > 1:
         judge = _judge(order, known, order.judge, members)
-        lines.append(_line(known, judge, []))
+        lines.append(_line(known, judge, [judge] * (order.orders - 1), surely=True))
         problems += _problems(known, [judge])
     return Forecast(tuple(lines), tuple(problems))
 
@@ -174,22 +174,24 @@ def _took(known: Known, ref: Ref, past: Sequence[Past], completion: Range[int]) 
     return Range(speed.ttft.low + completion.low / speed.per_second.high, slowest)
 
 
-def _line(known: Known, first: Call, later: Sequence[Call]) -> Line:
+def _line(known: Known, first: Call, later: Sequence[Call], *, surely: bool = False) -> Line:
+    """`surely`: the later calls are made in any case, and beside the first one."""
     every = [first, *later]
+    least = len(every) if surely else 1
     rates = known.rates(first.ref)
     costs = [rates.bounds(_usage(c, 0), _usage(c, 1), known.at) if rates else None for c in every]
     priced = [cost for cost in costs if cost is not None]
-    usd = Range(priced[0][0], sum((c[1] for c in priced), Decimal(0))) if len(priced) == len(every) else None
+    usd = Range(priced[0][0] * least, sum((c[1] for c in priced), Decimal(0))) if len(priced) == len(every) else None
     timed = first.seconds
     return Line(
         first.ref.name,
         "judge" if first.is_judge else "candidate",
         first.ref,
-        Range(1, len(every)),
-        Range(first.prompt.low, sum(c.prompt.high for c in every)),
-        Range(first.completion.low, sum(c.completion.high for c in every)),
+        Range(least, len(every)),
+        Range(first.prompt.low * least, sum(c.prompt.high for c in every)),
+        Range(first.completion.low * least, sum(c.completion.high for c in every)),
         usd,
-        Range(timed.low, timed.high * len(every)) if timed else None,
+        Range(timed.low, timed.high * (1 if surely else len(every))) if timed else None,
         first.basis,
         rates.source if rates and usd else "",
     )

@@ -58,7 +58,12 @@ def add(state: RunState, members: Sequence[Ref]) -> Order:
 
 
 def rejudge(
-    state: RunState, *, judge: Ref | None = None, mode: str | None = None, criteria: tuple[str, ...] | None = None
+    state: RunState,
+    *,
+    judge: Ref | None = None,
+    mode: str | None = None,
+    criteria: tuple[str, ...] | None = None,
+    orders: int | None = None,
 ) -> Order:
     """The candidates of a run before a judge again: no member is asked. What is not given is as it was.
 
@@ -76,6 +81,7 @@ def rejudge(
         judge=judge or order.judge,
         mode=cast(Mode, mode) or order.mode,
         criteria=order.criteria if criteria is None else criteria,
+        orders=order.orders if orders is None else orders,
     )
 
 
@@ -93,6 +99,7 @@ def _same(state: RunState) -> Order:
         mode=cast(Mode, state.mode),
         then=cast(_End, state.then or "merge"),
         rounds=state.max_rounds,
+        orders=state.orders,
         criteria=state.criteria,
         params=state.params,
         limits=state.limits,

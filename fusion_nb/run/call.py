@@ -8,9 +8,11 @@ from contextlib import aclosing
 from decimal import Decimal
 from typing import Any
 
+from fusion_nb import _suspicion
 from fusion_nb._errors import ProviderError
 from fusion_nb._events import CallAccepted, CallEnded, CallRetried, CallStarted, TextDelta
 from fusion_nb._types import (
+    SUSPECT,
     Channel,
     Chunk,
     Limits,
@@ -192,7 +194,8 @@ class Caller:
         return cost, None if cost is None else "computed"
 
     def _end(self, call: int, ref: Ref, arrived: Arrived, fault: ProviderError | None) -> None:
-        status, error, detail = outcome(self._record.state.reply(call), arrived, fault)
+        reply = self._record.state.reply(call)
+        status, error, detail = outcome(reply, arrived, fault)
         cost, source = self._cost(ref, arrived) if arrived.sent else (None, None)
         if arrived.reported:
             cost, source = arrived.reported + (cost or 0), source or "reported"
@@ -214,6 +217,11 @@ class Caller:
                 attempts=arrived.attempts,
                 # Whether the bill may hold more than `cost` says.
                 maybe_billed=arrived.billed or (broken and arrived.sent and source != "reported"),
-                warnings=tuple(arrived.warnings),
+                warnings=(*arrived.warnings, *_suspicions(reply)),
             )
         )
+
+
+def _suspicions(reply: Reply) -> list[str]:
+    """What in a candidate seems meant for the judge, as warnings."""
+    return [f"{SUSPECT}{sign}" for sign in _suspicion.signs(reply.text)] if reply.role == "candidate" else []

@@ -24,6 +24,7 @@ from fusion_nb.run.call import Caller
 from fusion_nb.run.kept import kept_events
 from fusion_nb.run.order import Order, Tools, started
 from fusion_nb.run.record import Record
+from fusion_nb.run.room import room
 
 
 class Engine:
@@ -75,7 +76,16 @@ class Engine:
     def _case(self, usable: tuple[Reply, ...], judge: Ref) -> Case:
         order = self._order
         return Case(
-            order.prompt, usable, judge, order.seed, order.params.system, order.criteria, order.rounds, order.then
+            prompt=order.prompt,
+            candidates=usable,
+            judge=judge,
+            seed=order.seed,
+            system=order.params.system,
+            criteria=order.criteria,
+            rounds=order.rounds,
+            then=order.then,
+            orders=order.orders,
+            room=room(order, usable, judge, self._tools.context),
         )
 
     async def ask(

@@ -33,6 +33,8 @@ class Order:
     mode: Mode
     then: Literal["best-of", "merge"] = "best-of"
     rounds: int = 1
+    orders: int = 1
+    """See `RunState.orders`."""
     criteria: tuple[str, ...] = ()
     params: Params = Params()
     limits: Limits = Limits()
@@ -62,6 +64,7 @@ def started(order: Order, run: str, when: str) -> RunStarted:
         notes=order.notes,
         criteria=order.criteria,
         max_rounds=order.rounds,
+        orders=order.orders,
         of=order.of,
         also=order.also,
     )
@@ -79,5 +82,7 @@ class Tools:
     metered: Callable[[Ref], bool]
     """Whether somebody is billed for asking; a model on this machine is not."""
     mode: ModeFunction
+    context: Callable[[Ref], int | None] = lambda _: None
+    """Tokens a model holds, prompt and completion together; `None` where nobody knows."""
     shared: tuple[Capped, ...] = ()
     """Caps the run is paid from beside its own."""

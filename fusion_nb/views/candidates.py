@@ -36,15 +36,22 @@ def failure(reply: Reply) -> str:
     return f'<p class="{kind}">{said[0].upper()}{said[1:]}</p>'
 
 
+def suspicion(reply: Reply) -> str:
+    """What in it seems meant for the judge; mostly empty."""
+    said = words.suspicion(reply)
+    return f'<p class="fnb-warn">⚠ {clean.markup(said)}</p>' if said else ""
+
+
 def _entry(state: RunState, reply: Reply, group: str, is_open: bool) -> str:
     name, *facts = words.facts(state, reply)
     chosen = bool(state.verdict) and reply.call in (state.verdict.chosen if state.verdict else ())
     star = '<span class="fnb-star" title="chosen">★</span> ' if chosen else ""
     bad = " fnb-isbad" if reply.status in _BAD else ""
+    badge = f' <span class="fnb-suspect">⚠ {words.SUSPECT}</span>' if reply.suspect else ""
     rest = " · ".join(clean.markup(fact) for fact in facts)
     summary = (
         f'<summary><b class="fnb-name {hue(state, name)}{bad}">{star}{clean.markup(name)}</b>'
-        f'<span class="fnb-facts"><i> · </i>{rest}</span></summary>'
+        f'<span class="fnb-facts"><i> · </i>{rest}{badge}</span></summary>'
     )
     attributes = f' name="{clean.attribute(group)}"{" open" if is_open else ""}'
     return f"<details{attributes}>{summary}{body(state, reply)}</details>"
@@ -54,8 +61,8 @@ def body(state: RunState, reply: Reply) -> str:
     """What stands under a candidate's tab."""
     said = render(reply.text) if reply.text.strip() else ""
     return (
-        f'<div class="fnb-panel"><p class="fnb-meta">{_meta(state, reply)}{_share(state, reply)}</p>{failure(reply)}'
-        f'<div class="fnb-md">{said}</div>{_earlier(state, reply)}</div>'
+        f'<div class="fnb-panel"><p class="fnb-meta">{_meta(state, reply)}{_share(state, reply)}</p>'
+        f'{failure(reply)}{suspicion(reply)}<div class="fnb-md">{said}</div>{_earlier(state, reply)}</div>'
     )
 
 
@@ -85,7 +92,7 @@ def _earlier(state: RunState, reply: Reply) -> str:
         r for r in state.replies if r.role == "candidate" and r.ref.name == reply.ref.name and r.call != reply.call
     ]
     return "".join(
-        f'<details class="fnb-earlier"><summary>Round {r.round}</summary>{failure(r)}'
+        f'<details class="fnb-earlier"><summary>Round {r.round}</summary>{failure(r)}{suspicion(r)}'
         f'<div class="fnb-md">{render(r.text)}</div></details>'
         for r in before
     )

@@ -146,8 +146,9 @@ def _candidates(state: RunState) -> list[str]:
 
 def _candidate(state: RunState, reply: Reply) -> list[str]:
     failed = f"{words.reply_status(reply)}: {reply.detail}" if reply.detail and reply.status != "ok" else ""
-    head = f"### {_words(' · '.join(words.facts(state, reply)))}"
-    return [head, _words(failed), _quoted(reply.text) if reply.text.strip() else ""]
+    badge = [f"⚠ {words.SUSPECT}"] if reply.suspect else []
+    head = f"### {_words(' · '.join([*words.facts(state, reply), *badge]))}"
+    return [head, _words(failed), _words(words.suspicion(reply)), _quoted(reply.text) if reply.text.strip() else ""]
 
 
 def _rounds(state: RunState) -> list[str]:

@@ -199,6 +199,8 @@ def _attrs(state: RunState) -> dict[str, Any]:
             if r.kept_from
         },
         "errors": {str(r.call): _plain(r.detail or r.error) for r in state.replies if r.detail or r.error},
+        "suspect": {str(r.call): list(r.suspect) for r in state.replies if r.suspect},
+        "judge_agreed": state.verdict.agreed if state.verdict else None,
         "labels": dict((state.verdict and state.verdict.labels) or state.labels),
         "seed": state.seed,
         "started_s": {str(r.call): r.started for r in state.replies},

@@ -66,7 +66,7 @@ def _finished(state: RunState) -> list[str]:
     parts += [f"Round {ended.round}: {clean.line(words.debate_round(ended))}" for ended in state.rounds]
     if state.replies:
         parts += ["", *_ledger(state)]
-    return [*parts, *_failures(state)]
+    return [*parts, *_failures(state), *_suspicions(state)]
 
 
 def _answer(state: RunState) -> list[str]:
@@ -92,3 +92,7 @@ def _ledger(state: RunState) -> list[str]:
 def _failures(state: RunState) -> list[str]:
     bad = [r for r in state.replies if r.status not in (None, "ok") and r.detail]
     return [clean.line(f"{r.ref.name} {words.reply_status(r)}: {r.detail}") for r in bad]
+
+
+def _suspicions(state: RunState) -> list[str]:
+    return [f"⚠ {clean.line(r.ref.name)}: {words.suspicion(r)}" for r in state.candidates if r.suspect]

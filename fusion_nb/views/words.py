@@ -28,6 +28,18 @@ _VERDICT = {
 }
 
 
+SUSPECT = "speaks to the judge"
+"""The badge of a candidate that seems to, and the beginning of why."""
+_SIGNS = {
+    "orders": "it gives orders about instructions",
+    "plea": "it asks to be chosen",
+    "judge": "it addresses a judge",
+    "verdict": "it talks of labels or holds a verdict",
+    "frame": "it imitates the frame it stands in",
+    "hidden": "it hides characters",
+}
+
+
 def money(cost: Decimal | None, places: int | None = None) -> str:
     """USD with `places` decimals; by default up to three significant figures, at least two decimals."""
     if cost is None:
@@ -173,6 +185,12 @@ def debate_round(ended: Round) -> str:
     if len(ended.changed) == 1:
         changed = f"{ended.changed[0]} changed its mind"
     return f"{changed}; {'they agree' if ended.agreed else 'they still differ'}"
+
+
+def suspicion(reply: Reply) -> str:
+    """What in a candidate seems meant for the judge, as a sentence; empty where nothing does. A hint, no proof."""
+    found = listed([_SIGNS.get(sign, sign) for sign in reply.suspect])
+    return f"Seems to speak to the judge: {found}. Read it before you trust its score." if found else ""
 
 
 def facts(state: RunState, reply: Reply) -> list[str]:
