@@ -151,6 +151,17 @@ class Reach:
         told = await asyncio.gather(*(credit(http(), row, keys.bind(row)) for row in asked))
         return {row.name: found for row, found in zip(asked, told, strict=True) if found is not None}
 
+    async def bill(self, ref: Ref, generation_id: str) -> Generation | None:
+        """`generation`, for a run that goes on: of a service that keeps bills, and at a pace that fits two seconds."""
+        from fusion_nb.providers.generation import SOON, fetch
+
+        if ref.service == PYTHON:
+            return None
+        service = self.service(ref)
+        if not service.keeps_bill(generation_id):
+            return None
+        return await fetch(http(), service, keys.bind(service), generation_id, SOON)
+
     async def models(self) -> list[Any]:
         """Every model a pool can name; a service that does not answer is listed from the price table."""
         from fusion_nb.providers import local, models

@@ -59,7 +59,14 @@ class Session:
         real = any(ref.service != demo.SERVICE for ref in (*order.pool, *([order.judge] if order.judge else [])))
         beside = shared(*(None if cap is None else money(cap, name) for name, cap in caps.items())) if real else ()
         return Tools(
-            self._provider, reach.price, reach.worst, reach.metered, modes.MODES[order.mode], reach.context, beside
+            provider=self._provider,
+            price=reach.price,
+            worst=reach.worst,
+            metered=reach.metered,
+            mode=modes.MODES[order.mode],
+            context=reach.context,
+            shared=beside,
+            bill=reach.bill,
         )
 
     def know(self, functions: Sequence[Callable[..., Any]]) -> None:

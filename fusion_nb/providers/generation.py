@@ -23,6 +23,10 @@ WAITS = (0.0, 0.5, 1.5)
 """Seconds before each try: a service knows of a generation only a moment after its end."""
 
 
+SOON = (0.2, 0.5, 0.9)
+"""The same where a run waits for it. Not at once: that is too soon for the service, and the try would be lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """What the service kept of a call. What it does not say is `None`."""

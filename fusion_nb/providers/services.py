@@ -47,6 +47,10 @@ class Service:
     body: tuple[tuple[str, object], ...] = ()
     """Fields sent with every request."""
 
+    def keeps_bill(self, generation_id: str) -> bool:
+        """Whether `GET /generation` tells of a call afterwards: OpenRouter's does, also behind somebody's gateway."""
+        return self.reports_cost or generation_id.startswith("gen-")
+
     @property
     def keys(self) -> tuple[str, ...]:
         """Every variable its key may be in, the usual one first."""

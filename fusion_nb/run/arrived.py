@@ -26,6 +26,8 @@ class Arrived:
     cost: Decimal | None = None
     finish: str | None = None
     generation_id: str | None = None
+    generation_of: int = 0
+    """The attempt that id is of."""
     model: str | None = None
     ttft: float | None = None
     attempts: int = 0
@@ -47,6 +49,11 @@ class Arrived:
     @property
     def sent(self) -> bool:
         return self.attempts > 0
+
+    @property
+    def identified(self) -> bool:
+        """Whether the service knows the last attempt by an id it has told."""
+        return self.sent and bool(self.generation_id) and self.generation_of == self.attempts
 
     def take(self, chunk: Chunk) -> bool:
         """Keep what a chunk says beside its text. Whether it moves the reply on: a repetition does not."""

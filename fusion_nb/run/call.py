@@ -26,6 +26,7 @@ from fusion_nb._types import (
 from fusion_nb.money.budget import Capped, worst_case
 from fusion_nb.providers.redact import scrub
 from fusion_nb.run.arrived import Arrived, outcome
+from fusion_nb.run.bills import Bills
 from fusion_nb.run.order import Tools
 from fusion_nb.run.record import Record
 from fusion_nb.run.refused import Refused
@@ -43,6 +44,7 @@ class Caller:
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._refused = Refused()
         self._retries = Retries(pool_size)
+        self.bills = Bills(record, tools)
 
     async def ask(
         self,
@@ -84,7 +86,14 @@ class Caller:
         try:
             await self._attempts(call, request, arrived, splitter)
         finally:
-            self._budget.settle(arrived.reserved, arrived.settled(self._cost(request.ref, arrived)[0]))
+
+            def settle(cost: Decimal | None) -> None:
+                self._budget.settle(arrived.reserved, arrived.settled(cost))
+
+            cost, _ = self._cost(request.ref, arrived)
+            # What it may cost stays held while the service is asked what it did cost.
+            if cost is not None or not self.bills.ask(call, request.ref, arrived, settle):
+                settle(cost)
 
     def _reserve(self, request: Request) -> Decimal:
         limits, budget = self._limits, self._budget
@@ -174,7 +183,7 @@ class Caller:
             else:
                 self._say(call, splitter.feed(chunk.text))
         if chunk.generation_id is not None and chunk.generation_id != arrived.generation_id:
-            arrived.generation_id = chunk.generation_id
+            arrived.generation_id, arrived.generation_of = chunk.generation_id, arrived.attempts
             self._record.emit(CallAccepted(call=call, generation_id=chunk.generation_id))
         moves = arrived.take(chunk)
         if moves:

@@ -49,6 +49,8 @@ class Engine:
         except Exception as error:
             emit(RunEnded(status="error", error=f"fusion_nb failed: {type(error).__name__}: {error}"))
             raise
+        finally:
+            self._caller.bills.give_up()
 
     async def _fuse(self) -> None:
         order = self._order
@@ -57,6 +59,7 @@ class Engine:
         candidates = self._record.state.candidates
         usable = tuple(reply for reply in candidates if reply.usable)
         if not usable:
+            await self._caller.bills.all_told()
             return self._record.emit(RunEnded(status="error", error=_all_failed(candidates)))
         if len(usable) == 1:
             verdict = _lone(usable[0], candidates)
@@ -65,6 +68,8 @@ class Engine:
                 raise RuntimeError("no judge for a pool of several members")
             verdict = await self._tools.mode(self._case(usable, order.judge), self)
         self._record.emit(VerdictReached(verdict=verdict))
+        # The answer is there: the run's end alone waits for bills that did not come with their stream.
+        await self._caller.bills.all_told()
         judged = verdict.state not in ("unread", "failed")
         self._record.emit(RunEnded(status="ok" if judged else "unjudged"))
         return None

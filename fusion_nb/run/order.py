@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from fusion_nb._events import RunStarted
 from fusion_nb._types import Case, Chunk, Desk, Limits, Mode, Params, Ref, Reply, Request, Usage, Verdict
 from fusion_nb.money.budget import Capped
+
+if TYPE_CHECKING:
+    from fusion_nb.providers.generation import Generation
 
 
 class Provider(Protocol):
@@ -86,3 +89,5 @@ class Tools:
     """Tokens a model holds, prompt and completion together; `None` where nobody knows."""
     shared: tuple[Capped, ...] = ()
     """Caps the run is paid from beside its own."""
+    bill: Callable[[Ref, str], Awaitable[Generation | None]] | None = None
+    """(who was asked, generation id) -> what its service kept of the call; `None` where it keeps nothing."""

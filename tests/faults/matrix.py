@@ -70,7 +70,7 @@ MATRIX: dict[int, Fault] = {
     55: Fault("no content, or reasoning alone", "empty, reasoning kept", "asked again once where the service gave no reason to finish"),
     56: Fault("a refusal", "refused, its words shown"),
     57: Fault("a tool call", "never executed, arguments kept", "error/tool_calls; with text before it incomplete/tool_calls: that text may be no answer"),
-    58: Fault("no usage", "tokens and cost unknown, then asked for by generation id", "**open**: a live run leaves them unknown; the generation is asked for when a crashed run is resumed"),
+    58: Fault("no usage", "tokens and cost unknown, then asked for by generation id", "three tries in two seconds while the judge is at work: no answer waits for them; `resume()` asks the same of a crashed run"),
     59: Fault("usage twice", "the last counts"),
     60: Fault("cost missing, negative, as text", "unknown, unknown with a warning, read exactly"),
     61: Fault("100 MB, one enormous event", "incomplete/too_big, under 64 MiB of memory", "measured for the call alone, without a judge; 4 million emoji with the journal off; an event whose text would take more than 16 MiB of memory counts as too big, and one made of values instead of text as unreadable"),

@@ -25,6 +25,10 @@ class Row:
     """Unique; part of the model's name."""
     answers: tuple[Answer, ...] | Callable[[int], Answer] = ()
     """One for each attempt, the last for all further ones."""
+    bills: tuple[Answer, ...] = ()
+    """What `GET /generation` says, try by try, the last for all further ones."""
+    looks: int = 0
+    """Times the bill is asked for."""
     status: Status = "error"
     error: str | None = None
     posts: int = 1

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from tests.faults.answer import COST, TEXT, Answer, delta, finish, sse, stream, usage
+from tests.faults.answer import COST, FIRST, TEXT, Answer, compact, delta, failure, finish, sse, stream, usage
 from tests.faults.row import Row
 
 MIB = 1 << 20
@@ -25,6 +25,20 @@ def bomb(size: int, *, begin: bytes = b"") -> bytes:
 def _bill(number: int, name: str, *bills: Any, **more: Any) -> Row:
     answer = stream(delta(TEXT), *bills[:-1], finish(), *bills[-1:], "[DONE]")
     return Row(number=number, name=name, answers=(answer,), **{"status": "ok", "text": TEXT, "finish": "stop", **more})
+
+
+_KNOWN = (("X-Generation-Id", "gen-$MODEL"),)
+_BILL = {"total_cost": 0.00125, "native_tokens_prompt": 7, "native_tokens_completion": 3, "model": "the/model"}
+BILL = Answer(compact({"data": _BILL}).encode(), kind="application/json", framing="length")
+NOT_YET = failure(404, "Generation not found.")
+
+
+def _later(name: str, *bills: Answer, said: tuple[Any, ...] = (delta(TEXT), finish(), "[DONE]"), **more: Any) -> Row:
+    """A good reply that tells its id and no usage; its bill is `bills`."""
+    given: dict[str, Any] = {"status": "ok", "text": TEXT, "finish": "stop", "looks": len(bills), **more}
+    if bills[-1] is BILL:
+        given |= {"cost": Decimal(COST), "tokens": (7, 3)}
+    return Row(number=58, name=name, answers=(stream(*said, headers=_KNOWN),), bills=bills, **given)
 
 
 def _big(number: int, name: str, answer: Any, **more: Any) -> Row:
@@ -47,6 +61,16 @@ def _one(name: str, make: Callable[[], bytes], error: str | None = "too_big", **
 
 ROWS = (
     _bill(58, "no-usage", tokens=(None, None)),
+    _later("bill-at-once", BILL),
+    _later("bill-in-time", NOT_YET, NOT_YET, BILL),
+    _later("bill-never", NOT_YET, NOT_YET, NOT_YET, tokens=(None, None)),
+    _later("bill-forbidden", failure(403, "No."), tokens=(None, None)),
+    _later("bill-hangs", BILL.but(framing="none", end="hold"), tokens=(None, None)),
+    _later("bill-of-junk", Answer(b'{"data":{"total_cost":-1,"native_tokens_prompt":"x"}}', kind="application/json",
+           framing="length"), tokens=(None, None)),
+    _later("bill-of-an-error", BILL, said=(delta(FIRST), {"error": {"code": 502, "message": "Down."}}), status="error",
+           error="server", text=FIRST, finish=None),
+    _later("bill-of-nothing", BILL, said=(finish(),), status="empty", error="empty", text=""),
     _bill(59, "usage-twice", usage("0.5", prompt_tokens=1), usage(), cost=Decimal(COST), tokens=(7, 3)),
     _bill(60, "no-cost", usage(None), tokens=(7, 3)),
     _bill(60, "negative", usage("-0.01"), tokens=(7, 3), warns=("bad_cost",)),

@@ -17,6 +17,7 @@ import time
 from collections import Counter, defaultdict
 from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from tests.faults import listeners, vectors
 from tests.faults.answer import Answer
@@ -33,6 +34,8 @@ class Server:
 
     def __init__(self) -> None:
         self.posts: Counter[str] = Counter()
+        self.looks: Counter[str] = Counter()
+        """How often it was asked for a bill, by model."""
         self.times: defaultdict[str, list[float]] = defaultdict(list)
         self.open: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
@@ -62,7 +65,7 @@ class Server:
         start, *lines = head.split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         if start.startswith("GET"):
-            return await self._get(start.split()[1], writer)
+            return await self._get(start.split()[1], headers, reader, writer)
         length = int(headers.get("content-length", 0))
         if length > MAX_BODY or "/send/" in start:  # a service that hangs up on a request it does not want
             self.posts["send"] += 1
@@ -94,14 +97,24 @@ class Server:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> bool:
+        answer = answer.but(headers=tuple((name, value.replace("$MODEL", model)) for name, value in answer.headers))
         told = Telling(answer, cut, headers.get("authorization", ""), reader, writer)
         try:
             return await told.tell()
         finally:
             self.sent[model] += told.sent
 
-    async def _get(self, path: str, writer: asyncio.StreamWriter) -> bool:
-        counts = {name: dict(getattr(self, name)) for name in ("posts", "times", "open", "sent")}
+    async def _get(
+        self, path: str, headers: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        generation = parse_qs(urlsplit(path).query).get("id", [""])[0].removeprefix("gen-")
+        if generation.count("~") == 2:
+            row = BY_NAME.get(generation.partition("~")[0])
+            self.looks[generation] += 1
+            if row is not None and row.bills:
+                bill = row.bills[min(self.looks[generation], len(row.bills)) - 1]
+                return await Telling(bill, "whole", headers.get("authorization", ""), reader, writer).tell()
+        counts = {name: dict(getattr(self, name)) for name in ("posts", "times", "open", "sent", "looks")}
         said = {**counts, "connections": self.connections, "seen": listeners.SEEN}
         data = json.dumps(said if path == "/stats" else {}).encode()
         writer.write(b"HTTP/1.1 %d Some\r\ncontent-type: application/json\r\n" % (200 if path == "/stats" else 404))

@@ -41,6 +41,8 @@ def seen(row: Row, reply: Reply) -> str:
         f"{reply.attempts} requests" if reply.attempts > 1 else "",
         "text" if reply.text and reply.status != "ok" else "",
     ]
+    if row.number == 58:
+        more.append("cost unknown" if reply.cost is None else f"cost {reply.cost_source}")
     more += ["billed?" if reply.maybe_billed else "", *(f"warns {w}" for w in reply.warnings if w.isidentifier())]
     return ", ".join([told, *filter(None, more)])
 

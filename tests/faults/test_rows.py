@@ -172,6 +172,7 @@ def check_requests(row: Row, played: Played, server: Faults) -> None:
     if row.at in ("main", "good"):
         stats = server.stats()
         assert stats["posts"].get(played.model) == row.posts
+        assert stats["looks"].get(played.model, 0) == row.looks
         times = stats["times"][played.model]
         if row.waits is not None:
             low, high = row.waits
