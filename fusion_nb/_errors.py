@@ -11,14 +11,22 @@ FusionError                     anything this package raises on purpose; shown a
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
 __all__ = ["FusionError", "KeyMissing", "ProviderError", "RunFailed", "UnknownName", "UserError"]
 
 
+# What a terminal obeys and what turns text around: a sentence may quote a service or a name that came from one.
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 class FusionError(Exception):
     """Root of everything this package raises on purpose."""
+
+    def __str__(self) -> str:
+        return _ACTING.sub(lambda found: f"[U+{ord(found[0]):04X}]", super().__str__())
 
     def _render_traceback_(self) -> list[str]:
         """IPython's own hook: one sentence in the cell, whatever `%xmode` says."""

@@ -221,13 +221,15 @@ def test_hostile_names_cannot_act_on_a_terminal() -> None:
 
 
 def test_text_is_the_models_own() -> None:
-    """`text` is what the model said, byte for byte, hostile or not; only what no file can hold is replaced."""
-    said = "=cmd|' /C calc'!A0 \x1b[31m\u202e\r\n\t é 🎉"
+    """`text` is what the model said, hostile or not; only what a terminal obeys, or no file can hold, is shown instead."""
+    said = "=cmd|' /C calc'!A0 \u202e\u200d\r\n\t é 🎉"
     script = states.Script()
     script.reply(states.CLAUDE, said)
-    script.reply(states.GEMINI, "a\ud800b")
-    df = frame(script.close())
-    assert df.text.tolist() == [said, "a\ufffdb"]
+    script.reply(states.GEMINI, "a\ud800b\x1b[31m\x9bc\rd")
+    state = script.close()
+    df = frame(state)
+    assert df.text.tolist() == [said, "a\ufffdb[U+001B][31m[U+009B]c[U+000D]d"]
+    assert state.reply(2).text == "a\ud800b\x1b[31m\x9bc\rd"
     pickle.dumps(df)
     df.to_parquet(io.BytesIO())
 

@@ -75,3 +75,36 @@ def test_a_plain_script() -> None:
     command = [sys.executable, "-W", "error", "-c", SCRIPT]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.stdout.splitlines(), ran.stderr) == (["ok", "(4, 26)", "VerdictReached RunEnded"], "")
+
+
+EVIL = r"""
+import itertools
+codes = [*range(0x09), *range(0x0b, 0x20), *range(0x7f, 0xa0)]
+text = "\x1b]52;c;ZXZpbA==\x07 \x1b]8;;http://evil\x1b\\x \x1b[2J \x9b31m \x90q\x9c \ud800 " + "".join(map(chr, codes))
+def evil(prompt): return text
+def worse(prompt): raise ValueError(text)
+evil.__name__ = "evil" + text
+import pandas; pandas.set_option("display.width", 10000, "display.max_columns", None, "display.max_colwidth", None)
+"""
+OURS = re.compile(r"\x1b\[\d+A|\r\x1b\[2K|\x1b\[J")
+
+
+def test_nothing_a_model_says_acts_on_the_terminal(ipython, tmp_path) -> None:
+    """Progress, result, the frame as the cell's value, `print(df)`, errors and past runs: our own sequences alone."""
+    (tmp_path / "evil.py").write_text(EVIL, encoding="utf-8")
+    sent = [
+        f"%run {tmp_path / 'evil.py'}",
+        "%fuse --pool evil --judge demo:judge Hello?",
+        "import fusion_nb; print(_.to_string(), _.attrs, fusion_nb.last(), repr(fusion_nb.last()), fusion_nb.last().replies)",
+        "fusion_nb.fuse(text, pool=[evil, worse], judge=worse).frame()",
+        "fusion_nb.fuse('x', pool=[worse])",
+        "%fuse_runs",
+        "fusion_nb.last()",
+    ]
+    for place, line in enumerate(sent, 2):
+        ipython.sendline(line)
+        ipython.expect(rf"In \[{place + 1}\]:")
+        said = ipython.before.replace("\r\n", "\n")
+        # The line itself is echoed by the terminal's own editor.
+        assert re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", OURS.sub("", said)) == [], line
+        assert place in (2, 6, 8) or "[U+001B]" in said, line

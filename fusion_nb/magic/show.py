@@ -150,7 +150,10 @@ class Watched:
             getattr(self._screen, method)(what)
         except Exception as error:  # noqa: BLE001  whatever a view does, the paid answers must reach the person
             self._failed = True
-            print(f"fusion_nb: the view failed ({type(error).__name__}: {error}); the run goes on.", file=sys.stderr)
+            from fusion_nb.views import clean
+
+            said = clean.line(f"{type(error).__name__}: {error}")
+            print(f"fusion_nb: the view failed ({said}); the run goes on.", file=sys.stderr)
 
 
 class _OnFirstText:

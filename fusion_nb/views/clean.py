@@ -18,6 +18,8 @@ _LETTER = rf"[^\x00-\x7f\s{_ACTING}{_UNSEEN}{_JOINER}]"
 _HIDDEN = re.compile(rf"(?:[{_ACTING}{_UNSEEN}]|(?<!{_LETTER})[{_JOINER}]|[{_JOINER}](?!{_LETTER}))+")
 _LONGEST = 8
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# What a terminal obeys, in text that is data: a carriage return is harmless in front of a newline alone.
+_OBEYED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
 
 
 def text(raw: str) -> str:
@@ -44,6 +46,14 @@ def attribute(raw: str) -> str:
 def encodable(raw: str) -> str:
     """`raw` with each lone surrogate replaced, of the same length: the rest of the pipeline speaks UTF-8."""
     return _SURROGATE.sub("\ufffd", raw)
+
+
+def data(raw: str) -> str:
+    """`raw` for a table: as it came, save that what a terminal would obey is shown by its number.
+
+    Whatever prints a table prints its cells as they are. Directions and joiners of scripts are part of the text.
+    """
+    return _OBEYED.sub(lambda found: f"[U+{ord(found[0]):04X}]", encodable(raw))
 
 
 def _named(run: str) -> str:

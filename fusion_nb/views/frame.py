@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol, get_args
@@ -79,7 +78,9 @@ def frame(state: RunState) -> pd.DataFrame:
     """One row per call, in call order; columns and dtypes as in `DTYPES`, in any phase of a run.
 
     `cost_usd` is the reported decimal as the nearest float; the exact sum is `df.attrs["total_cost_usd"]`, as text.
-    `df.attrs` holds plain JSON alone: the run, its prompt, answer, rationale, analysis, notes and errors.
+    `df.attrs` holds plain JSON alone: the run, its prompt, answer, rationale, analysis, notes and errors. Texts are as
+    the models wrote them, save that characters a terminal would obey are shown by their number: `print(df)` is safe.
+    `state.replies` and the journal hold the characters themselves.
     """
     df = _table([_row(state, reply) for reply in state.replies], DTYPES)
     df.attrs.update(_attrs(state))
@@ -114,7 +115,7 @@ def models_frame(models: Iterable[Listed]) -> pd.DataFrame:
 
 def forecast_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per member and for the judge; money and seconds as numbers."""
-    plain = [{k: _float(v) if isinstance(v, Decimal) else v for k, v in row.items()} for row in rows]
+    plain = [{name: _figure(value) for name, value in row.items()} for row in rows]
     return pd.DataFrame(plain).convert_dtypes()
 
 
@@ -126,12 +127,12 @@ def runs_frame(runs: Iterable[Any]) -> pd.DataFrame:
 def _run_row(row: Any) -> dict[str, Any]:
     held = {name: getattr(row, name, None) for name in _RUN_DTYPES}
     return {
-        **held,
+        **{name: _word(value) if isinstance(value, str) else value for name, value in held.items()},
         "when": pd.to_datetime(row.when, utc=True, errors="coerce"),
-        "prompt": clean.encodable(row.prompt),
+        "prompt": clean.data(row.prompt),
         "pool": ", ".join(clean.line(label) for label in row.pool),
         "cost_usd": _float(row.cost),
-        "of": row.of or None,
+        "of": _word(row.of) or None,
     }
 
 
@@ -147,10 +148,10 @@ def _row(state: RunState, reply: Reply) -> dict[str, Any]:
         "call": reply.call,
         "role": reply.role,
         "round": reply.round,
-        "label": clean.encodable(reply.ref.name),
-        "service": reply.ref.service,
+        "label": clean.data(reply.ref.name),
+        "service": clean.data(reply.ref.service),
         "model": _word(model(reply)),
-        "text": clean.encodable(reply.text),
+        "text": clean.data(reply.text),
         "prompt_tokens": used.prompt,
         "completion_tokens": used.completion,
         "cached_tokens": used.cached,
@@ -208,13 +209,21 @@ def _attrs(state: RunState) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A copy nobody else holds, fit for any JSON writer."""
-    return json.loads(clean.encodable(json.dumps(value, ensure_ascii=False)))
+    """A copy nobody else holds, fit for any JSON writer and for a terminal."""
+    if isinstance(value, str):
+        return clean.data(value)
+    if isinstance(value, Mapping):
+        return {_plain(name): _plain(held) for name, held in value.items()}
+    return [_plain(held) for held in value] if isinstance(value, (list, tuple)) else value
 
 
 def _word(text: str | None) -> str | None:
     """A name a service gave: on one line, with nothing in it that acts on a terminal."""
     return None if text is None else clean.line(text)
+
+
+def _figure(value: Any) -> Any:
+    return _float(value) if isinstance(value, Decimal) else clean.data(value) if isinstance(value, str) else value
 
 
 def _float(value: Any) -> float | None:
@@ -223,12 +232,12 @@ def _float(value: Any) -> float | None:
 
 def _model_row(listed: Listed) -> dict[str, Any]:
     return {
-        "ref": str(listed.ref),
+        "ref": clean.line(str(listed.ref)),
         "name": clean.line(listed.name),
         "context": listed.context,
-        "modalities": ", ".join(listed.modalities),
+        "modalities": clean.line(", ".join(listed.modalities)),
         "prompt_usd_per_mtok": _float(listed.prompt_usd_per_mtok),
         "completion_usd_per_mtok": _float(listed.completion_usd_per_mtok),
-        "source": listed.source,
-        "created": listed.created,
+        "source": clean.line(listed.source),
+        "created": _word(listed.created),
     }

@@ -1,0 +1,197 @@
+"""Whatever is printed: no text of a model, a service, a name or a prompt can act on a terminal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import fusion_nb
+from fusion_nb import _errors, ahead
+from fusion_nb._types import Ref, RunState
+from fusion_nb.journal.rows import RunRow
+from fusion_nb.money.outlook import Forecast, Line, Problem
+from fusion_nb.money.past import Range
+from fusion_nb.views import bundle, clean
+from fusion_nb.views.frame import frame, models_frame, runs_frame
+from tests import states
+from tests.attacks import CONTROLS
+from tests.site import Site
+
+ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+ALL = "".join(CONTROLS)
+GROUPS = (
+    " ".join(CONTROLS[:32]),
+    " ".join(CONTROLS[32:63]),
+    " ".join(CONTROLS[63:]),
+    ALL,
+    CONTROLS[0],
+    "\x1b]52;c;ZXZpbA==\x07",
+    "\ud800",
+)
+each = pytest.mark.parametrize("attack", GROUPS, ids=["c0", "c1", "sequences", "all", "nul", "clipboard", "surrogate"])
+
+
+@pytest.fixture(autouse=True)
+def wide() -> Iterator[None]:
+    """As wide as it gets: nothing is saved by a column that is left out, or a text that is cut."""
+    names = ("display.width", "display.max_columns", "display.max_colwidth", "display.max_rows")
+    with pd.option_context(*(part for name in names for part in (name, None))):
+        yield
+
+
+def hostile(attack: str) -> list[RunState]:
+    return [states.hostile(attack), states.hostile_running(attack)]
+
+
+@pytest.mark.parametrize("attack", CONTROLS, ids=range(len(CONTROLS)))
+def test_each_control_is_shown(attack: str) -> None:
+    """One by one, in text, on a line, in a table: what would act is shown, and the letters around it are all there."""
+    for made in (clean.text(attack), clean.line(attack), clean.data(attack)):
+        assert not ACTING.search(made)
+        assert "[U+" in made or "\ufffd" in made
+        letters = re.sub(r"[^a-zA-Z0-9;:.?]", "", ACTING.sub("", attack))
+        assert re.sub(r"[^a-zA-Z0-9;:.?]", "", re.sub(r"\[U\+[^\]]*\]|\ufffd", "", made)) == letters
+
+
+@each
+def test_a_frame_can_be_printed(attack: str) -> None:
+    """`df`, its texts one by one, its attributes and what `df.fusion` makes of it."""
+    for state in hostile(attack):
+        df = frame(state)
+        said = [
+            repr(df),
+            str(df),
+            df.to_string(),
+            df.T.to_string(),
+            str(df.attrs),
+            *df.text,
+            *df.label,
+            df.fusion.by_member().to_string(),
+        ]
+        said += [
+            df.fusion.timeline().to_string(),
+            repr(df.fusion.cost()),
+            *map(str, df.attrs.values()),
+            json.dumps(df.attrs, ensure_ascii=False),
+        ]
+        assert [text for text in said if ACTING.search(text)] == []
+        assert "[U+" in str(df.text[0]) or "\ufffd" in str(df.text[0])
+
+
+@each
+def test_a_result_can_be_printed(attack: str) -> None:
+    """`print(result)`, its Markdown, and the `repr` of it, its replies, its verdict and every event."""
+    for state in hostile(attack):
+        result = fusion_nb.FusionResult(**{name: getattr(state, name) for name in state.__dataclass_fields__})
+        said = [
+            str(result),
+            repr(result),
+            result.to_markdown(),
+            *map(repr, result.replies),
+            repr(result.verdict),
+            repr(result.analysis),
+            repr(result.pool),
+        ]
+        assert [text for text in said if ACTING.search(text)] == []
+        assert not ACTING.search(bundle(state)["text/plain"])
+
+
+@each
+def test_past_runs_and_models_can_be_printed(attack: str) -> None:
+    """What `%fuse_runs` and `%fuse_models` give, whoever wrote the journal or the catalogue."""
+    row = RunRow(attack, "2026-03-01T10:15:00+00:00", attack, attack, (attack,), attack, attack, Decimal(1), of=attack)
+
+    class Model:
+        ref = Ref("acme", attack)
+        name = source = created = attack
+        modalities = (attack,)
+        context = prompt_usd_per_mtok = completion_usd_per_mtok = None
+
+    for df in (runs_frame([row]), models_frame([Model()])):
+        assert not ACTING.search(df.to_string())
+        assert not ACTING.search("".join(str(value) for value in df.iloc[0]))
+
+
+@each
+def test_an_estimate_can_be_printed(attack: str) -> None:
+    """`%%fuse --dry-run`: table, notes and problems."""
+    many: Range[int] = Range(1, 2)
+    line = Line(attack, "candidate", Ref("acme", attack), Range(1, 1), many, many, None, None, attack, attack)
+    found = ahead.Estimate(Forecast((line,), (Problem(attack, True, attack),)), (attack,))
+    for text in (str(found), repr(found), found.frame().to_string()):
+        assert not ACTING.search(text)
+
+
+@each
+def test_an_error_can_be_printed(attack: str) -> None:
+    """A sentence that quotes a name or a service is shown with what would act by its number, in every `%xmode`."""
+    for error in (fusion_nb.UserError(attack), fusion_nb.RunFailed(attack), _errors.ProviderError("auth", attack)):
+        for text in (str(error), repr(error), *error._render_traceback_()):
+            assert not ACTING.search(text)
+    unknown = _errors.UnknownName("model", attack, [attack, f"{attack}x"], attack)
+    assert not ACTING.search(str(unknown))
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    yield site
+    site.stop()
+
+
+@each
+def test_a_service_cannot_write_to_the_log_or_the_catalogue(attack: str, site: Site, caplog: Any) -> None:
+    """A model list full of escapes, over real HTTP with the client's log at its loudest: none comes out anywhere."""
+    rows = [
+        {"id": f"acme/{attack}", "name": attack},
+        {"id": "acme/ok", "name": attack, "architecture": {"input_modalities": [attack]}},
+    ]
+    body = json.dumps({"data": [row | {"created": attack} for row in rows]})
+    site.answers["/v1/models"] = body.encode("utf-8", "replace")
+    caplog.set_level(logging.DEBUG)
+    df = fusion_nb.models(services={"acme": {"base_url": site.url}})
+    df = df[df.ref.str.startswith("acme:")]
+    assert list(df.ref) == ["acme:acme/ok"]
+    assert not ACTING.search(df.to_string() + caplog.text)
+
+
+FAILURES: dict[str, Callable[[str], Any]] = {
+    "no such model": lambda attack: fusion_nb.fuse("x", pool=f"cluade{attack}"),
+    "no such service": lambda attack: fusion_nb.fuse("x", pool=f"{attack}corp:m"),
+    "no such mode": lambda attack: fusion_nb.fuse("x", pool="demo", mode=attack),
+    "no such run": fusion_nb.load,
+    "no such demo": lambda attack: fusion_nb.fuse("x", pool=f"demo:{attack}"),
+    "bad address": lambda attack: fusion_nb.fuse("x", pool="m", base_url=f"https://x{attack}/"),
+    "bad key variable": lambda attack: fusion_nb.fuse("x", pool="m", base_url="http://127.0.0.1:9/v1", key_env=attack),
+    "bad number": lambda attack: fusion_nb.fuse("x", pool="demo", max_cost=attack),
+}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_a_refusal_can_be_printed(what: str) -> None:
+    """What was asked wrongly is quoted without acting."""
+    for attack in GROUPS:
+        with pytest.raises(fusion_nb.FusionError) as caught:
+            FAILURES[what](attack)
+        assert not ACTING.search(str(caught.value))
+
+
+def test_a_member_that_raises_escapes_fails_quietly() -> None:
+    """What a function raises, yields and is called is on record and in the error, harmless."""
+
+    def evil(prompt: str) -> str:
+        raise ValueError(ALL)
+
+    evil.__name__ = f"evil{ALL}"
+    with pytest.raises(fusion_nb.RunFailed) as caught:
+        fusion_nb.fuse("x", pool=[evil])
+    assert not ACTING.search(str(caught.value))
+    assert not ACTING.search(str(caught.value.result))
+    assert not ACTING.search(caught.value.result.frame().to_string())
