@@ -9,7 +9,8 @@ from typing import Any
 
 from traitlets import Bool
 
-from fusion_nb import api, known
+from fusion_nb import known
+from fusion_nb._begun import Run
 from fusion_nb._errors import FusionError, RunFailed, UserError
 from fusion_nb._result import FusionResult
 from fusion_nb.run import loop
@@ -26,7 +27,7 @@ class Following(View):
 
     def __init__(self, **traits: Any) -> None:
         self._home = loop.running()
-        self._run: api.Run | None = None
+        self._run: Run | None = None
         self._following: asyncio.Task[None] | None = None
         super().__init__(**traits)
 
@@ -65,7 +66,7 @@ class Following(View):
         if self.busy:
             raise UserError("A run is under way in this panel: stop it first, or open another panel.")
 
-    def _begin(self, run: api.Run) -> None:
+    def _begin(self, run: Run) -> None:
         self._run = run
         self._feed = Feed(self.tell, self.show)
         self.set_trait("busy", True)
@@ -76,7 +77,7 @@ class Following(View):
             # The kernel's own loop: whoever observes `result` is called where cells run.
             self._following = here.create_task(self._follow(run))
 
-    async def _follow(self, run: api.Run) -> None:
+    async def _follow(self, run: Run) -> None:
         load = threading.Thread(target=known.load_frame, name="fusion_nb-pandas", daemon=True)
         while True:
             done = run.done
@@ -93,7 +94,7 @@ class Following(View):
         finally:
             self.set_trait("busy", False)
 
-    def _follow_to_the_end(self, run: api.Run) -> None:
+    def _follow_to_the_end(self, run: Run) -> None:
         try:
             self._keep(run.finish(hear=self._feed.hear))
         except RunFailed as failed:

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import Any
 
-from fusion_nb._errors import RunFailed, UserError
-from fusion_nb._events import Event
-from fusion_nb._plan import Wish, plan
+from fusion_nb._begun import Progress, Run, checked, last
+from fusion_nb._errors import UserError
+from fusion_nb._plan import Member, Wish, plan
 from fusion_nb._result import FusionResult
 from fusion_nb._session import Session
 from fusion_nb.ahead import Estimate
 from fusion_nb.ahead import of as estimate_of
 from fusion_nb.journal import index, past, rows
-from fusion_nb.journal.writer import Journal
-from fusion_nb.run import loop
-from fusion_nb.run.engine import Engine
 from fusion_nb.run.order import Order, started
-from fusion_nb.run.record import Record
 
-if TYPE_CHECKING:
-    pass
-
-Member = str | Callable[..., Any]
-Progress = Callable[[FusionResult], None]
+__all__ = ["Member", "Progress", "Run", "afuse", "begin", "fuse", "last", "stream"]
 
 
 def fuse(
@@ -104,14 +93,27 @@ def fuse(
         UserError: the request cannot be sent as written; nothing was sent.
         RunFailed: every member failed; `.result` has a row for each.
     """
-    wish = Wish(**{k: v for k, v in locals().items() if k in Wish.__dataclass_fields__})
+    begun = begin(**{k: v for k, v in locals().items() if k != "progress"})
+    if isinstance(begun, FusionResult):
+        return checked(begun)
+    with begun as run:
+        return run.finish(progress)
+
+
+def begin(
+    *,
+    confirm_over: float | str | None = None,
+    confirm: Callable[[Estimate], bool] | None = None,
+    **options: Any,
+) -> Run | FusionResult:
+    """`fuse()`, begun and not waited for: the run, or where `replay` found it in the journal, its result."""
+    wish = Wish(**options)
     session, order = _planned(wish)
     if (held := _replayed(wish, order)) is not None:
-        return _checked(held)
+        return held
     if confirm_over is not None:
         _confirmed(estimate_of(order, session), confirm_over, confirm or _question)
-    with Run(session, order, journal=wish.journal) as run:
-        return run.finish(progress)
+    return Run(session, order, journal=wish.journal)
 
 
 async def afuse(prompt: str, pool: str | Sequence[Member] | None = None, **options: Any) -> FusionResult:
@@ -119,7 +121,7 @@ async def afuse(prompt: str, pool: str | Sequence[Member] | None = None, **optio
     wish = Wish(prompt=prompt, pool=pool, **options)
     session, order = _planned(wish)
     if (held := _replayed(wish, order)) is not None:
-        return _checked(held)
+        return checked(held)
     return await Run(session, order, journal=wish.journal).wait()
 
 
@@ -168,88 +170,3 @@ def _replayed(wish: Wish, order: Order) -> FusionResult | None:
         f"From the journal: run {held.run} of {held.when[:16].replace('T', ' ')} UTC. Nothing was asked, nothing paid."
     )
     return replace(held, notes=(*held.notes, said))
-
-
-@runtime_checkable
-class Stoppable(Protocol):
-    """A `progress` with a Stop button: it is handed what the button does."""
-
-    stop: Callable[[], None]
-
-
-class Run:
-    """A run under way: an iterator of its events, with the result so far and a way to stop it."""
-
-    def __init__(self, session: Session, order: Order, *, journal: bool = True) -> None:
-        now = datetime.now(UTC)
-        run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(5)}"
-        self._turns = session.needs_callers_loop
-        self._journal = Journal(run) if journal else None
-        tools = session.tools(order)
-        # The run's clock starts here: what is still to be loaded has been.
-        record = Record(FusionResult(), self._journal)
-        self._handle = loop.Handle(record, Engine(order, tools, record).run(run, now.isoformat()))
-
-    def __iter__(self) -> Iterator[Event]:
-        if not self._turns:
-            return self._handle.events()
-        return (event for batch in loop.turning(self._handle) for event in batch)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if not self._handle.done:
-            self.stop()
-
-    @property
-    def result(self) -> FusionResult:
-        """Everything known so far; the finished result once the run has ended."""
-        return self._told(self._handle.state)
-
-    @property
-    def done(self) -> bool:
-        return self._handle.done
-
-    def stop(self) -> None:
-        """End the run as `cancelled`; what was received is kept."""
-        self._handle.stop()
-
-    def finish(self, progress: Progress | None = None, hear: loop.Hear | None = None) -> FusionResult:
-        """Wait for the end, showing `progress`; `hear` gets the events in batches. Raises `RunFailed` where every
-        member failed."""
-        drive = loop.drive_turning if self._turns else loop.drive
-        hear = hear or getattr(progress, "hear", None)
-        if isinstance(progress, Stoppable):
-            progress.stop = self.stop
-        see = None if progress is None else lambda state: progress(self._told(state))
-        return _checked(self._told(drive(self._handle, see, hear)))
-
-    def take(self) -> list[Event]:
-        """Events not yet taken; empty where there are none yet. For those who must not wait."""
-        return self._handle.take(0)
-
-    async def wait(self) -> FusionResult:
-        """Await the end on the caller's loop. Raises `RunFailed` where every member failed."""
-        return _checked(self._told(await self._handle.wait()))
-
-    def _told(self, state: FusionResult) -> FusionResult:
-        """`state`, with a word where the journal could not keep it."""
-        trouble = self._journal.trouble if self._journal else None
-        return state if trouble is None else replace(state, notes=(*state.notes, trouble))
-
-
-def _checked(result: FusionResult) -> FusionResult:
-    global _last  # noqa: PLW0603  a kernel has one newest run
-    _last = result
-    if result.status == "error":
-        raise RunFailed(result.error or "The run failed.", result)
-    return result
-
-
-_last: FusionResult | None = None
-
-
-def last() -> FusionResult | None:
-    """The result of the newest run of this kernel that has ended: `%%fuse`'s own value is its DataFrame."""
-    return _last

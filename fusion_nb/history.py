@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusion_nb import api
+from fusion_nb._begun import Progress, Run
 from fusion_nb._errors import FusionError, UserError
 from fusion_nb._events import CallEnded
-from fusion_nb._plan import Wish
+from fusion_nb._plan import Member, Wish
 from fusion_nb._plan import orders as checked_orders
 from fusion_nb._result import FusionResult
 from fusion_nb._session import Session
 from fusion_nb._types import Reply
-from fusion_nb.api import Member, Progress
 from fusion_nb.journal import index, keep, past
 from fusion_nb.run import again, loop
 from fusion_nb.run.order import Order
@@ -94,7 +93,7 @@ def judging(
     criteria: Sequence[str] | None = None,
     orders: int | None = None,
     **going: Any,
-) -> api.Run:
+) -> Run:
     """`rejudge()`, begun and not waited for."""
     how = Going(**going)
     session = how.session()
@@ -107,15 +106,31 @@ def judging(
 
 def add(run: str | FusionResult, members: Sequence[Member], **going: Any) -> FusionResult:
     """New members beside a run's candidates: only they are asked, then the judge on all."""
+    with adding(run, members, **going) as begun:
+        return begun.finish(Going(**going).progress)
+
+
+def adding(run: str | FusionResult, members: Sequence[Member], **going: Any) -> Run:
+    """`add()`, begun and not waited for."""
     how = Going(**going)
     session = how.session()
-    return _carry_out(again.add(_held(run), session.resolve(members)), session, how)
+    return _begun(again.add(_held(run), session.resolve(members)), session, how)
 
 
-def retry(run: str | FusionResult = LAST, **going: Any) -> FusionResult:
-    """The members of a run that failed, asked once more, then the judge on all."""
+def retry(run: str | FusionResult = LAST, *, call: int | None = None, **going: Any) -> FusionResult:
+    """The members of a run that failed, asked once more, then the judge on all.
+
+    Args:
+        call: ask the member of that call alone, whether it failed or not; every other reply is kept.
+    """
+    with retrying(run, call=call, **going) as begun:
+        return begun.finish(Going(**going).progress)
+
+
+def retrying(run: str | FusionResult = LAST, *, call: int | None = None, **going: Any) -> Run:
+    """`retry()`, begun and not waited for."""
     how = Going(**going)
-    return _carry_out(again.retry(_held(run)), how.session(), how)
+    return _begun(again.retry(_held(run), call), how.session(), how)
 
 
 def resume(run: str | FusionResult = LAST, **going: Any) -> FusionResult:
@@ -123,13 +138,19 @@ def resume(run: str | FusionResult = LAST, **going: Any) -> FusionResult:
 
     Where only a generation id is known of a call that was under way, the service is asked what it cost.
     """
+    with resuming(run, **going) as begun:
+        return begun.finish(Going(**going).progress)
+
+
+def resuming(run: str | FusionResult = LAST, **going: Any) -> Run:
+    """`resume()`, begun and not waited for."""
     how = Going(**going)
     session = how.session()
     state = _held(run)
     if reconcile(state, session):
         # What the service told counts towards what is left of the run's cap.
         state = load(state.run)
-    return _carry_out(again.resume(state), session, how)
+    return _begun(again.resume(state), session, how)
 
 
 def reconcile(state: FusionResult, session: Session) -> int:
@@ -164,12 +185,7 @@ def _held(run: str | FusionResult) -> FusionResult:
     return load(run) if isinstance(run, str) else run
 
 
-def _carry_out(order: Order, session: Session, how: Going) -> FusionResult:
-    with _begun(order, session, how) as run:
-        return run.finish(how.progress)
-
-
-def _begun(order: Order, session: Session, how: Going) -> api.Run:
+def _begun(order: Order, session: Session, how: Going) -> Run:
     if order.judge is None and len(order.pool) > 1:
         # A run of one had no judge; with company it needs one.
         order = replace(order, judge=session.default_judge(order.pool))
@@ -180,7 +196,7 @@ def _begun(order: Order, session: Session, how: Going) -> api.Run:
     session.check([ref for ref in order.pool if (ref.name, 0) not in there])
     if order.judge is not None:
         session.check([order.judge])
-    return api.Run(session, order, journal=how.journal)
+    return Run(session, order, journal=how.journal)
 
 
 def _ended(reply: Reply, session: Session) -> CallEnded | None:

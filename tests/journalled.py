@@ -26,6 +26,7 @@ from fusion_nb._session import Session
 from fusion_nb._types import Message, Ref, RunState, Usage, Verdict
 from fusion_nb.journal.writer import Journal
 from fusion_nb.run import loop
+from fusion_nb.run.drive import drive
 from fusion_nb.run.engine import Engine
 from fusion_nb.run.order import Order
 from fusion_nb.run.record import Record
@@ -58,12 +59,12 @@ class Kernel:
         return loop.Handle(record, work)
 
     def run(self, models: Sequence[Any], **wish: Any) -> FusionResult:
-        return loop.drive(self.start(*self.order(models, **wish)))
+        return drive(self.start(*self.order(models, **wish)))
 
     def again(self, order: Order, *functions: Callable[..., Any]) -> FusionResult:
         """Carry out an order made from an earlier run. `functions`: those of its members that are."""
         session, _ = self.order(["burst/1", "burst/2", *functions])
-        return loop.drive(self.start(session, order))
+        return drive(self.start(session, order))
 
 
 def tiny(run: str, text: str = "Paris.", *, prompt: str = "Capital of France?", when: str = "") -> list[Event]:

@@ -10,6 +10,7 @@ from fusion_nb._types.desk import Case, Desk, Splitter
 from fusion_nb._types.state import Limits, Round, RunState
 from fusion_nb._types.values import (
     MODES,
+    STOPPED,
     SUSPECT,
     Channel,
     Chunk,
@@ -30,6 +31,7 @@ from fusion_nb._types.verdict import Analysis, Citation, Contradiction, PartialC
 
 __all__ = [
     "MODES",
+    "STOPPED",
     "SUSPECT",
     "Analysis",
     "Case",

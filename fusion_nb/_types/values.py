@@ -15,6 +15,8 @@ Mode = Literal["best-of", "merge", "debate"]
 CostSource = Literal["reported", "computed"]
 VerdictState = Literal["judged", "repaired", "unread", "failed", "not-needed"]
 
+STOPPED = "stopped"
+"""The error of a call that a person ended, it alone."""
 MODES: tuple[Mode, ...] = ("best-of", "merge", "debate")
 SUSPECT = "suspect:"
 """Begins a warning of a reply that seems to speak to the judge; what follows is the sign (see `_suspicion`)."""

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Literal, cast
 
 from fusion_nb._errors import UnknownName, UserError
-from fusion_nb._types import MODES, Limits, Mode, Ref, Reply, RunState
+from fusion_nb._types import MODES, STOPPED, Limits, Mode, Ref, Reply, RunState
+from fusion_nb.run.members import standing
 from fusion_nb.run.order import Order
 
 _End = Literal["best-of", "merge"]
@@ -26,7 +27,7 @@ def resume(state: RunState) -> Order:
         raise UserError(f"Run {state.run} has ended: there is nothing to resume. --retry asks the members that failed.")
     kept: list[Reply] = []
     for turn in range(state.max_rounds + 1):
-        asked = [r for r in state.replies if r.role == "candidate" and r.round == turn]
+        asked = _standing(state, turn)
         there = [r for r in asked if r.status != "cancelled" or _let_go(r, asked, state.limits.quorum)]
         kept += there
         if len(there) < len(asked):
@@ -35,17 +36,44 @@ def resume(state: RunState) -> Order:
     return replace(_same(state), kept=tuple(kept), limits=_rest(state))
 
 
+def _standing(state: RunState, round: int) -> list[Reply]:
+    """What counts of each member asked in that round: one may have been asked anew."""
+    asked: dict[str, list[Reply]] = {}
+    for reply in state.replies:
+        if reply.role == "candidate" and reply.round == round:
+            asked.setdefault(reply.ref.name, []).append(reply)
+    return [standing(said) for said in asked.values()]
+
+
 def _let_go(reply: Reply, asked: Sequence[Reply], quorum: int | None) -> bool:
-    """Whether it was stopped because the quorum was there without it."""
+    """Whether a person stopped it, or it was stopped because the quorum was there without it."""
+    if reply.error == STOPPED:
+        return True
     return reply.error == "cancelled" and quorum is not None and sum(r.usable for r in asked) >= quorum
 
 
-def retry(state: RunState) -> Order:
-    """The members that failed, asked once more, then the judge on all. Raises `UserError` where none failed."""
+def retry(state: RunState, call: int | None = None) -> Order:
+    """The members that failed, asked once more, then the judge on all; with `call` its member alone, failed or not.
+
+    Raises `UserError` where none failed, or `call` is no member's.
+    """
+    if state.status == "running":
+        raise UserError(f"Run {state.run} is under way: its own retry_call() asks a member anew.")
+    if call is not None:
+        kept = tuple(reply for reply in state.candidates if reply.ref.name != _member(state, call).name)
+        return _judged_again(state, kept, _heard(state))
     kept = tuple(reply for reply in state.candidates if reply.usable)
     if len(kept) == len(state.pool):
         raise UserError(f"No member failed in run {state.run}: there is nothing to ask again.")
     return _judged_again(state, kept, state.pool)
+
+
+def _member(state: RunState, call: int) -> Ref:
+    found = next((r for r in state.replies if r.call == call and r.role == "candidate"), None)
+    if found is None:
+        calls = ", ".join(str(reply.call) for reply in state.candidates)
+        raise UserError(f"Call {call!r} is no member's in run {state.run}: the candidates are {calls or 'none'}.")
+    return found.ref
 
 
 def add(state: RunState, members: Sequence[Ref]) -> Order:

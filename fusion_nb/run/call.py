@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from fusion_nb import _suspicion
 from fusion_nb._errors import ProviderError
 from fusion_nb._events import CallAccepted, CallEnded, CallRetried, CallStarted, TextDelta
 from fusion_nb._types import (
+    STOPPED,
     SUSPECT,
     Channel,
     Chunk,
@@ -45,6 +46,19 @@ class Caller:
         self._refused = Refused()
         self._retries = Retries(pool_size)
         self.bills = Bills(record, tools)
+        self._under_way: dict[int, asyncio.Task[Any]] = {}
+        self._stopped: set[int] = set()
+        """Calls a person stopped, one by one."""
+
+    def stop(self, call: int) -> None:
+        """End one call that is under way as `cancelled`, and nothing else."""
+        if call in self._under_way and call not in self._stopped:
+            self._stopped.add(call)
+            self._under_way[call].cancel()
+
+    def forgive(self, service: str) -> None:
+        """Ask a service again although it refused the key: a person says so."""
+        self._refused.forget(service)
 
     async def ask(
         self,
@@ -55,7 +69,8 @@ class Caller:
         splitter: Splitter | None = None,
         labels: Mapping[str, int] | None = None,
     ) -> Reply:
-        """One call, from `CallStarted` to `CallEnded`. Raises only `CancelledError`, once its end is on record."""
+        """One call, from `CallStarted` to `CallEnded`. Raises only `CancelledError`, once its end is on record, and not
+        where this call alone was stopped."""
         call = len(self._record.state.replies) + 1
         record = self._record
         record.emit(
@@ -64,21 +79,33 @@ class Caller:
             )
         )
         arrived = Arrived(began=record.now())
-        fault: ProviderError | None = None
+        fault = await self._tried(call, request, arrived, splitter)
+        self._end(call, request.ref, arrived, fault)
+        return self._record.state.reply(call)
+
+    async def _tried(
+        self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None
+    ) -> ProviderError | None:
+        """Make the call; what went wrong with it, if anything. `CancelledError` is for the whole run."""
+        here = self._under_way[call] = cast("asyncio.Task[Any]", asyncio.current_task())
         try:
             # One turn of the loop before anything is sent: the journal syncs what a whole pool starts in it, once.
             await asyncio.sleep(0)
             async with self._slots:
                 await self._paid(call, request, arrived, splitter)
-        except ProviderError as error:
-            fault = error
+        except ProviderError as fault:
+            return fault
         except asyncio.CancelledError:
+            # The same way `asyncio.timeout` tells its own cancellation from one that is meant for others.
+            if call in self._stopped and here.uncancel() == 0:
+                return ProviderError(STOPPED, "Stopped by hand.", status="cancelled")
             self._end(call, request.ref, arrived, ProviderError("cancelled", "Stopped.", status="cancelled"))
             raise
         except Exception as error:  # noqa: BLE001  a defect in one provider must not take the other members with it
-            fault = ProviderError("internal", scrub(f"fusion_nb failed on this call: {type(error).__name__}: {error}"))
-        self._end(call, request.ref, arrived, fault)
-        return self._record.state.reply(call)
+            return ProviderError("internal", scrub(f"fusion_nb failed on this call: {type(error).__name__}: {error}"))
+        finally:
+            del self._under_way[call]
+        return None
 
     async def _paid(self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None) -> None:
         """Reserve the worst case, ask, settle. What nobody priced is settled at its worst while a cap is set."""

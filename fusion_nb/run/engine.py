@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
+from fusion_nb._errors import UserError
 from fusion_nb._events import RoundEnded, RunEnded, VerdictReached
 from fusion_nb._types import (
+    STOPPED,
     Case,
     Message,
     Ref,
@@ -16,12 +18,14 @@ from fusion_nb._types import (
     Role,
     Round,
     RunState,
+    RunStatus,
     Splitter,
     Verdict,
 )
 from fusion_nb.money.budget import Budget, Purse
 from fusion_nb.run.call import Caller
 from fusion_nb.run.kept import kept_events
+from fusion_nb.run.members import Members
 from fusion_nb.run.order import Order, Tools, started
 from fusion_nb.run.record import Record
 from fusion_nb.run.room import room
@@ -36,6 +40,8 @@ class Engine:
         self._record = record
         purse = Purse(Budget(order.limits.max_cost), *tools.shared)
         self._caller = Caller(record, tools, order.limits, purse, len(order.pool))
+        self._members: Members | None = None
+        """Of the round that is being asked."""
 
     async def run(self, run: str, when: str) -> None:
         """From `RunStarted` to `RunEnded`, whatever happens between them."""
@@ -60,7 +66,9 @@ class Engine:
         usable = tuple(reply for reply in candidates if reply.usable)
         if not usable:
             await self._caller.bills.all_told()
-            return self._record.emit(RunEnded(status="error", error=_all_failed(candidates)))
+            # Whoever stopped them all has stopped the run.
+            status: RunStatus = "cancelled" if all(r.error == STOPPED for r in candidates) else "error"
+            return self._record.emit(RunEnded(status=status, error=_all_failed(candidates)))
         if len(usable) == 1:
             verdict = _lone(usable[0], candidates)
         else:
@@ -120,36 +128,54 @@ class Engine:
         return await self._caller.ask(request, role=role, round=round, splitter=splitter, labels=labels)
 
     async def ask_all(self, asks: Sequence[tuple[Ref, tuple[Message, ...]]], *, round: int) -> tuple[Reply, ...]:
-        kept = [self._keep(ref, round) for ref, _ in asks]
-        missing = [ask for ask, reply in zip(asks, kept, strict=True) if reply is None]
-        first = len(self._record.state.replies)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self.ask(ref, said, role="candidate", round=round)) for ref, said in missing]
-            if self._order.limits.quorum is not None:
-                await self._quorum(tasks, self._order.limits.quorum - sum(r is not None and r.usable for r in kept))
-        # Read from the record, not from the tasks: a straggler that was let go has a row too.
-        asked = iter(self._record.state.replies[first : first + len(missing)])
-        return tuple(next(asked) if reply is None else reply for reply in kept)
+        for ref, _ in asks:
+            self._keep(ref, round)
 
-    def _keep(self, ref: Ref, round: int) -> Reply | None:
-        """The reply an earlier run has for this call, if it has one, put on record in this run's own file."""
+        def ask(ref: Ref, said: tuple[Message, ...]) -> Coroutine[Any, Any, Reply]:
+            return self.ask(ref, said, role="candidate", round=round)
+
+        self._members = Members(asks, round, ask, self._record, self._order.limits)
+        try:
+            return await self._members.replies()
+        finally:
+            self._members = None
+
+    def stop_call(self, call: int) -> None:
+        """End one call as `cancelled`; the run goes on with the others. On the engine's loop.
+
+        Raises `UserError` where there is no such call, or it has ended.
+        """
+        reply = self._called(call)
+        if reply.status is not None:
+            raise UserError(f"Call {call} ({reply.ref.name}) has ended: there is nothing to stop.")
+        self._caller.stop(call)
+
+    def retry_call(self, call: int) -> None:
+        """Ask the member of that call once more; what was under way is stopped and stays on record. On the engine's
+        loop.
+
+        Raises `UserError` where there is no such call, it has answered, or the judge reads already.
+        """
+        reply = self._called(call)
+        if reply.role == "judge":
+            raise UserError(f"Call {call} is the judge's: the candidates can be judged again when the run is over.")
+        if self._members is None or reply.round != self._members.round:
+            raise UserError(f"Its round is over: {reply.ref.name} can be asked anew when the run is over.")
+        self._caller.forgive(reply.ref.service)
+        self._members.anew(reply, self._caller.stop)
+
+    def _called(self, call: int) -> Reply:
+        replies = self._record.state.replies
+        if not isinstance(call, int) or not 1 <= call <= len(replies):
+            raise UserError(f"There is no call {call!r} in this run: it has {len(replies) or 'none yet'}.")
+        return replies[call - 1]
+
+    def _keep(self, ref: Ref, round: int) -> None:
+        """Put the reply an earlier run has for this call, if it has one, on record in this run's own file."""
         found = next((r for r in self._order.kept if (r.ref.name, r.round) == (ref.name, round)), None)
-        if found is None:
-            return None
-        call = len(self._record.state.replies) + 1
-        for event in kept_events(call, found, self._order.of):
-            self._record.emit(event)
-        return self._record.state.reply(call)
-
-    async def _quorum(self, tasks: Sequence[asyncio.Task[Reply]], quorum: int) -> None:
-        """Once `quorum` usable candidates are there, give the others `grace` seconds, then let them go."""
-        waiting = set(tasks)
-        while waiting and sum(task.done() and not task.cancelled() and task.result().usable for task in tasks) < quorum:
-            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if waiting:
-            _, waiting = await asyncio.wait(waiting, timeout=self._order.limits.grace)
-        for task in waiting:
-            task.cancel()
+        if found is not None:
+            for event in kept_events(len(self._record.state.replies) + 1, found, self._order.of):
+                self._record.emit(event)
 
     def round_ended(self, ended: Round) -> None:
         self._record.emit(RoundEnded(ended=ended))

@@ -10,9 +10,8 @@ import atexit
 import concurrent.futures
 import contextlib
 import os
-import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Generic, TypeVar
 
 from fusion_nb._events import Event
@@ -21,7 +20,6 @@ from fusion_nb.run.record import Record
 
 S = TypeVar("S", bound=RunState)
 T = TypeVar("T")
-Hear = Callable[[Sequence[Event]], None]
 
 _lock = threading.Lock()
 _engine: tuple[int, asyncio.AbstractEventLoop] | None = None
@@ -65,6 +63,17 @@ def at_exit(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def on_engine(work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`, run on the engine's loop while this thread waits."""
     return asyncio.run_coroutine_threadsafe(work, engine_loop()).result()
+
+
+def at_once(do: Callable[[], T]) -> T:
+    """What `do()` returns or raises, called on the engine's loop while this thread waits for it."""
+    if running() is engine_loop():
+        return do()
+
+    async def work() -> T:
+        return do()
+
+    return on_engine(work())
 
 
 class Handle(Generic[S]):
@@ -149,35 +158,6 @@ class Handle(Generic[S]):
         self._ended.set_result(None)
 
 
-def drive(
-    handle: Handle[S], see: Callable[[S], None] | None = None, hear: Hear | None = None, *, pace: float = 0.03
-) -> S:
-    """Wait for the run on the caller's thread, calling `see(state)` after each batch of events.
-
-    `hear(events)` gets the batches themselves, and an empty one where nothing happened for a while.
-
-    The kernel's interrupt ends the run as `cancelled` and the state is returned; a second interrupt raises
-    `KeyboardInterrupt`. `pace`: seconds between two looks; streams come in far smaller pieces than eyes can follow,
-    and waking for each would cost more than all the rest.
-    """
-    with _interrupt_stops(handle):
-        while not handle.done:
-            events = handle.take()
-            if hear is not None:
-                hear(events)
-            # In silence too: the seconds go on, and a view may owe its last change.
-            if see is not None:
-                see(handle.state)
-            handle.pause(pace)
-    events = handle.take(0)
-    if hear is not None:
-        hear(events)
-    if see is not None:
-        see(handle.state)
-    handle.raise_defect()
-    return handle.state
-
-
 def running() -> asyncio.AbstractEventLoop | None:
     """The loop that runs on this thread, if one does: a notebook's, while a cell is executed."""
     try:
@@ -195,50 +175,3 @@ def on_loop(
         return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, callers))
 
     return run
-
-
-def turning(handle: Handle[S], *, pace: float = 0.01) -> Iterator[list[Event]]:
-    """The run's events in batches, while the caller's own loop turns although the caller waits.
-
-    Needed where a member is a coroutine function of the notebook, bound to the notebook's loop; there, and only there,
-    asyncio is patched to be entered again.
-    """
-    import nest_asyncio2  # noqa: PLC0415  only this case needs it, and importing it is not free
-
-    callers = asyncio.get_running_loop()
-    nest_asyncio2.apply(callers)
-    with _interrupt_stops(handle):
-        while not handle.done:
-            yield handle.take(0)
-            callers.run_until_complete(asyncio.sleep(pace))
-    yield handle.take(0)
-    handle.raise_defect()
-
-
-def drive_turning(handle: Handle[S], see: Callable[[S], None] | None = None, hear: Hear | None = None) -> S:
-    """`drive`, while the caller's loop turns."""
-    for batch in turning(handle):
-        if hear is not None:
-            hear(batch)
-        if see is not None:
-            see(handle.state)
-    return handle.state
-
-
-@contextlib.contextmanager
-def _interrupt_stops(handle: Handle[Any]) -> Iterator[None]:
-    """The first SIGINT stops the run instead of raising in the middle of a view; the second is hard."""
-
-    def on_interrupt(signum: int, frame: Any) -> None:
-        if handle.stopping:
-            raise KeyboardInterrupt
-        handle.stop()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

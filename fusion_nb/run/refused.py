@@ -21,6 +21,10 @@ class Refused:
         if (fault := self._faults.get(service)) is not None and fault.error == "auth":
             del self._faults[service]
 
+    def forget(self, service: str) -> None:
+        """The key may be good by now: whoever is asked next finds out."""
+        self._faults.pop(service, None)
+
     def note(self, service: str, fault: ProviderError) -> None:
         """Remember what `fault` says of the key, if anything."""
         if fault.error == "credits" or (fault.error == "auth" and service not in self._accepted):

@@ -9,6 +9,7 @@ rate/<ttft>/<n>/<per second>            n numbered words by an exact schedule
 burst/<n>                               n numbered words as fast as they go
 stall/<seconds>[/<words>]               that silence, after so many words (default 0)
 fail/<status>                           an error
+mend/<model>/<tag>                      that model (with `.` for `/`) the first time it is asked, then `rate/0/5/1000`
 """
 
 from __future__ import annotations
@@ -64,6 +65,14 @@ class Plan:
     def seconds(self) -> float:
         """When the last piece is due: the physical limit of a client's time."""
         return self.due(len(self.pieces) - 1) if self.pieces else 0.0
+
+
+def this_time(model: str, times: int) -> str:
+    """The model that answers the request of that number: only one that mends is another later."""
+    kind, _, rest = model.partition("/")
+    if kind != "mend":
+        return model
+    return rest.partition("/")[0].replace(".", "/") if times == 1 else "rate/0/5/1000"
 
 
 def plan(model: str, messages: Sequence[dict[str, Any]], pace: Pace) -> Plan:

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.replay import recordings, wire
-from tests.replay.models import Pace, Plan, contents, plan
+from tests.replay.models import Pace, Plan, contents, plan, this_time
 
 MAX_CONNECTIONS = 1100
 MAX_BODY = 32 * 1024 * 1024
@@ -85,7 +85,7 @@ class Server:
         model, messages = body["model"], body["messages"]
         self.requests[model] += 1
         self.latest.append(body)
-        planned = plan(model, messages, pace)
+        planned = plan(this_time(model, self.requests[model]), messages, pace)
         if planned.status != 200:
             await send(writer, planned.status, failure(planned.status, f"The replay server fails for {model}."))
             return
