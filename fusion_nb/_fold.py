@@ -12,6 +12,7 @@ from fusion_nb._events import (
     CallEnded,
     CallRetried,
     CallStarted,
+    ChoiceMade,
     Event,
     RoundEnded,
     RunEnded,
@@ -19,25 +20,18 @@ from fusion_nb._events import (
     TextDelta,
     VerdictReached,
 )
-from fusion_nb._types import Reply, RunState
+from fusion_nb._types import Reply, RunState, Verdict
 
 S = TypeVar("S", bound=RunState)
 T = TypeVar("T")
+BY_HAND = "Chosen by hand"
 
 
 def fold(state: S, event: Event) -> S:
     """`state` after `event`. The state's own class is kept."""
     match event:
         case TextDelta():
-            reply = state.replies[event.call - 1]
-            if event.channel == "reasoning":
-                return _with_reply(state, event.call, reasoning=reply.reasoning + event.text)
-            grown = _with_reply(state, event.call, text=reply.text + event.text)
-            if event.channel != "answer":
-                return grown
-            # A repaired answer is written anew; until it begins, what the first try left stays on the screen.
-            before = state.draft if state.draft_call == event.call else ""
-            return _changed(grown, {"draft": before + event.text, "draft_call": event.call})
+            return _said(state, event)
         case CallStarted():
             reply = Reply(event.call, event.ref, event.role, event.round, started=event.at, kept_from=event.kept_from)
             return replace(state, replies=(*state.replies, reply), labels=event.labels or state.labels)
@@ -53,6 +47,8 @@ def fold(state: S, event: Event) -> S:
             return replace(state, rounds=(*state.rounds, event.ended))
         case VerdictReached():
             return replace(state, verdict=event.verdict)
+        case ChoiceMade():
+            return _chosen(state, event.call)
         case RunStarted():
             kept = ("run", "when", "prompt", "mode", "then", "pool", "judge", "seed", "params", "limits", "notes")
             also = ("criteria", "max_rounds", "orders", "of")
@@ -68,6 +64,27 @@ def fold_all(events: Iterable[Event], state: S) -> S:
     for event in events:
         state = fold(state, event)
     return state
+
+
+def _said(state: S, event: TextDelta) -> S:
+    reply = state.replies[event.call - 1]
+    if event.channel == "reasoning":
+        return _with_reply(state, event.call, reasoning=reply.reasoning + event.text)
+    grown = _with_reply(state, event.call, text=reply.text + event.text)
+    if event.channel != "answer":
+        return grown
+    # A repaired answer is written anew; until it begins, what the first try left stays on the screen.
+    before = state.draft if state.draft_call == event.call else ""
+    return _changed(grown, {"draft": before + event.text, "draft_call": event.call})
+
+
+def _chosen(state: S, call: int) -> S:
+    """A person's choice takes the answer's place; the judge's words stay, and its verdict as it was beside them."""
+    reply, judged = state.replies[call - 1], state.judged or state.verdict
+    given = judged or Verdict(state="by-hand")
+    note = f"{BY_HAND}: {reply.ref.name}."
+    verdict = replace(given, answer=reply.text, chosen=(call,), citations=(), note=note)
+    return replace(state, verdict=verdict, judged=judged)
 
 
 def _with_reply(state: S, call: int, **changes: Any) -> S:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fusion_nb import _choice
 from fusion_nb._begun import Progress, Run
 from fusion_nb._errors import FusionError, UserError
 from fusion_nb._events import CallEnded
@@ -151,6 +152,14 @@ def resuming(run: str | FusionResult = LAST, **going: Any) -> Run:
         # What the service told counts towards what is left of the run's cap.
         state = load(state.run)
     return _begun(again.resume(state), session, how)
+
+
+def choose(run: str | FusionResult, call: int) -> FusionResult:
+    """Take a candidate as the answer instead of what the judge decided, and keep that on the run's record.
+
+    Raises `UserError` where there is no such run, or `call` is no candidate with a text.
+    """
+    return _choice.choose(_held(run), call)
 
 
 def reconcile(state: FusionResult, session: Session) -> int:

@@ -16,7 +16,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Dict, Float, Instance, List, Unicode
 
 from fusion_nb import _shelf, ahead, api, history, known
-from fusion_nb._choice import chosen
+from fusion_nb._choice import choose
 from fusion_nb._errors import UserError
 from fusion_nb._following import Following
 from fusion_nb._result import FusionResult
@@ -112,7 +112,7 @@ class Panel(Following):
         """Take a candidate as the answer instead of what the judge decided; the record says that a person did."""
         if self.result is None:
             raise UserError("There is no run to choose from yet.")
-        self._keep(chosen(self.result, call))
+        self._keep(choose(self.result, call))
 
     def open(self) -> None:
         """Reach the front end; where there is none, the panel works from Python and shows what a file can keep."""

@@ -31,6 +31,7 @@ EVERY_KIND = [
             "unique_insights": [{"model": "m", "insight": "i"}], "blind_spots": []}, state="repaired", note="n",
         ),
     ),
+    ev.ChoiceMade(seq=9, at=2.0, call=1, when="2026-01-01T00:01:00+00:00"),
     ev.RunEnded(seq=8, at=2.0, status="unjudged", error="e", notes=("late",)),
 ]  # fmt: skip
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json, plain
+from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
 from fusion_nb._fold import fold_all
+from fusion_nb._plain import plain
 from fusion_nb._types import Ref, RunState
 from fusion_nb.views.feed import Feed, joined
 

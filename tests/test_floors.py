@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fusion_nb"
 FLOORS = [
-    {"_version", "_types", "_errors", "_doors", "_excerpt"},
+    {"_version", "_types", "_errors", "_doors", "_excerpt", "_plain"},
     {"_events", "_citations", "_suspicion", "money"},
     {"_fold"},
     {"providers", "modes", "journal", "views"},
@@ -35,7 +35,15 @@ DOORS = {
     "platformdirs": "journal/home.py",
     "sqlite3": "journal/index.py",
 }
-STANDARD_LIBRARY_ONLY = ("_types/*.py", "_errors.py", "_events.py", "_fold.py", "_citations.py", "_suspicion.py")
+STANDARD_LIBRARY_ONLY = (
+    "_types/*.py",
+    "_errors.py",
+    "_events.py",
+    "_plain.py",
+    "_fold.py",
+    "_citations.py",
+    "_suspicion.py",
+)
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

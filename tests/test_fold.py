@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._events import CallStarted, TextDelta, from_json, plain
+from fusion_nb._events import CallStarted, TextDelta, from_json
 from fusion_nb._fold import fold, fold_all
+from fusion_nb._plain import plain
 from fusion_nb._result import FusionResult
 from fusion_nb._types import Ref, RunState
 

@@ -5,12 +5,14 @@ import json
 import os
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fusion_nb._errors import UserError
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json, plain
+from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
+from fusion_nb._plain import plain
 from fusion_nb._result import FusionResult
 from fusion_nb._types import RunState, Usage
 from fusion_nb.journal import home, index, keep
@@ -195,7 +197,8 @@ def test_amended_after_a_torn_line(own_home: Path) -> None:
         keep.amend(run, [cost])
         past = parse(file.read_bytes())
         assert not past.damaged
-        assert past.events[-1] == cost
+        *before, amended = past.events
+        assert amended == replace(cost, seq=before[-1].seq + 1, at=before[-1].at)
         state = load(run, RunState())
         assert state.replies[0].usage == Usage(5, 2)
         assert state.replies[0].text == "Paris." + "!" * torn.endswith(b"}")

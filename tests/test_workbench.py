@@ -6,7 +6,7 @@ import pytest
 
 import fusion_nb
 from fusion_nb import UserError
-from fusion_nb._choice import BY_HAND, chosen
+from fusion_nb._fold import BY_HAND
 
 pytest.importorskip("fusion_nb.views.widget", reason="the panel is not built", exc_type=ImportError)
 PROMPT = "How many times does the letter r occur in the word strawberry?"
@@ -75,9 +75,11 @@ def test_a_choice_is_on_the_record(fast: None) -> None:
     assert before.verdict is not None
     assert after.verdict.note.startswith(BY_HAND)
     assert (after.verdict.ranking, after.rationale) == (before.verdict.ranking, before.rationale)
+    assert after.judged == before.verdict
     assert panel.frame.chosen.tolist() == [True, False, False, False]
+    assert fusion_nb.load(after.run) == after
     with pytest.raises(UserError, match="not a candidate"):
-        chosen(after, 4)
+        panel.choose(4)
 
 
 def test_a_result_opens_its_workbench(fast: None) -> None:

@@ -76,6 +76,8 @@ class RunState:
     draft_call: int = 0
     """The judge's call that writes it."""
     verdict: Verdict | None = None
+    judged: Verdict | None = None
+    """The judge's own verdict, where a person has chosen a candidate over it."""
     status: RunStatus = "running"
     error: str | None = None
     notes: tuple[str, ...] = ()

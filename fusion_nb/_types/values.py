@@ -13,7 +13,7 @@ Status = Literal["ok", "incomplete", "filtered", "refused", "empty", "error", "t
 RunStatus = Literal["running", "ok", "unjudged", "cancelled", "error"]
 Mode = Literal["best-of", "merge", "debate"]
 CostSource = Literal["reported", "computed"]
-VerdictState = Literal["judged", "repaired", "unread", "failed", "not-needed"]
+VerdictState = Literal["judged", "repaired", "unread", "failed", "not-needed", "by-hand"]
 
 STOPPED = "stopped"
 """The error of a call that a person ended, it alone."""

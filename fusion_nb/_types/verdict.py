@@ -62,7 +62,7 @@ class Verdict:
     analysis: Analysis | None = None
     state: VerdictState = "judged"
     """`repaired`: read at the second try. `unread`: the judge answered but no verdict could be read. `failed`: the
-    judge's call failed. `not-needed`: one candidate was left."""
+    judge's call failed. `not-needed`: one candidate was left. `by-hand`: no judge came to decide, a person did."""
     note: str = ""
     """One sentence for people: the tie rule that was used, the fallback that was taken."""
     labels: Mapping[str, int] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from fusion_nb._events import plain
+from fusion_nb._plain import plain
 from fusion_nb.journal import home
 from fusion_nb.journal.keep import adopt
 from fusion_nb.journal.lines import is_under_way

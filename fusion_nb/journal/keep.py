@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from fusion_nb._errors import UserError
-from fusion_nb._events import CallEnded, RunStarted
+from fusion_nb._events import Event, RunStarted
 from fusion_nb.journal import home, lock
 from fusion_nb.journal.glance import NEWEST, ended
-from fusion_nb.journal.lines import Past, is_under_way, line, read, understood
+from fusion_nb.journal.lines import Past, is_under_way, line, parse, read, understood
 from fusion_nb.journal.past import entries, find, found
 
 _RECENT = timedelta(days=7)
@@ -72,10 +73,11 @@ def export(runs: Iterable[str], path: str | Path) -> int:
     return len(sources)
 
 
-def amend(run: str, ended: Iterable[CallEnded]) -> None:
-    """Put on a crashed run's record how its open calls ended after all: what `GET /generation` tells of them.
+def amend(run: str, events: Iterable[Event]) -> None:
+    """Put on an ended run's record what came after: how open calls of a crash ended after all, a person's choice.
 
-    Raises `UserError` where there is no such run, or it is under way, or its file cannot be written.
+    They are numbered on from its last line. Raises `UserError` where there is no such run, or it is under way, or its
+    file cannot be written.
     """
     path = find(run)
     try:
@@ -93,12 +95,18 @@ def amend(run: str, ended: Iterable[CallEnded]) -> None:
             os.truncate(fd, whole)
         elif whole < len(written):
             os.write(fd, b"\n")
-        os.write(fd, b"".join(map(line, ended)))
+        os.write(fd, b"".join(map(line, _numbered(parse(written).events, events))))
         os.fsync(fd)
     except OSError as error:
         raise UserError(f"Run {run} cannot be written: {error.strerror}.") from None
     finally:
         lock.close(fd)
+
+
+def _numbered(there: Sequence[Event], more: Iterable[Event]) -> Iterator[Event]:
+    """`more` behind what is there; no clock of the run's goes on, so its end stays its end."""
+    seq, at = max((e.seq for e in there), default=-1), max((e.at for e in there), default=0.0)
+    return (replace(event, seq=seq + n, at=at) for n, event in enumerate(more, 1))
 
 
 def crashed() -> list[str]:

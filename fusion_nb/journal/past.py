@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fusion_nb._errors import UnknownName, UserError
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, RunStarted
+from fusion_nb._events import CallEnded, CallStarted, ChoiceMade, Event, RunEnded, RunStarted
 from fusion_nb._fold import fold
 from fusion_nb._types import Ref, RunState, RunStatus
 from fusion_nb.journal import home, lines
@@ -92,7 +92,7 @@ def _step(state: S, event: Event) -> tuple[S, bool]:
     if not isinstance(call, int) or not 1 <= call <= known + _MOST_LOST:
         return state, False
     begins = isinstance(event, CallStarted)
-    if begins and call <= known:
+    if (begins and call <= known) or (isinstance(event, ChoiceMade) and call > known):
         return state, False
     missing = range(known + 1, call if begins else call + 1)
     for lost in missing:
@@ -152,6 +152,6 @@ def closed(state: S, events: Iterable[Event]) -> S:
 
 
 def _end(state: RunState) -> RunStatus:
-    if state.verdict is None:
+    if state.verdict is None or state.verdict.state == "by-hand":
         return "cancelled"
     return "unjudged" if state.verdict.state in ("unread", "failed") else "ok"

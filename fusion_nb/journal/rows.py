@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from fusion_nb._events import CallStarted, Event, RunEnded, RunStarted, VerdictReached, plain
+from fusion_nb._events import CallStarted, Event, RunEnded, RunStarted, VerdictReached
+from fusion_nb._plain import plain
 from fusion_nb._types import Ref, RunState
 from fusion_nb.journal import home
 from fusion_nb.journal.lines import read

@@ -23,7 +23,7 @@ def resume(state: RunState) -> Order:
     """
     if state.status == "running":
         raise UserError(f"Run {state.run} is under way: there is nothing to resume yet.")
-    if state.status != "cancelled" or state.verdict is not None:
+    if state.status != "cancelled" or (state.verdict is not None and state.verdict.state != "by-hand"):
         raise UserError(f"Run {state.run} has ended: there is nothing to resume. --retry asks the members that failed.")
     kept: list[Reply] = []
     for turn in range(state.max_rounds + 1):

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fusion_nb._events import CallStarted, Event, RoundEnded, RunEnded, RunStarted, TextDelta, plain, to_json
+from fusion_nb._events import CallStarted, ChoiceMade, Event, RoundEnded, RunEnded, RunStarted, TextDelta, to_json
 from fusion_nb._fold import fold_all
+from fusion_nb._plain import plain
 from fusion_nb._types import RunState
 from fusion_nb.views import fragments
 from fusion_nb.views.cited import draft
@@ -131,4 +132,4 @@ def _bare(event: Event) -> Event:
 
 def _ends_phase(event: Event) -> bool:
     judge_begins = isinstance(event, CallStarted) and event.role == "judge"
-    return judge_begins or isinstance(event, (RunStarted, RoundEnded, RunEnded))
+    return judge_begins or isinstance(event, (RunStarted, RoundEnded, RunEnded, ChoiceMade))

@@ -63,7 +63,8 @@ def _finished(state: RunState, group: str) -> str:
     tabs = f"<section>{title('Candidates')}{candidates.tabs(state, group)}</section>" if state.candidates else ""
     left = tabs and f"<div>{tabs}{rounds(state)}</div>"
     said = judgement(state)
-    who = state.judge.name if state.judge and state.verdict and state.verdict.state != "not-needed" else ""
+    asked = state.verdict is not None and state.verdict.state not in ("not-needed", "by-hand")
+    who = state.judge.name if state.judge and asked else ""
     right = f'<section class="fnb-judge">{title("Judge", who)}{said}</section>' if said else ""
     columns = f'<div class="{"fnb-cols" if left and right else "fnb-one"}">{left}{right}</div>' if left or right else ""
     return f"{_answer(state)}{columns}{_ledger(state)}{_prompt(state)}"

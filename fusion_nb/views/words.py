@@ -25,6 +25,7 @@ _VERDICT = {
     "unread": "No verdict: what the judge wrote could not be read as one.",
     "failed": "No verdict: the judge's call failed.",
     "not-needed": "No judge was asked.",
+    "by-hand": "",
 }
 
 

@@ -1,5 +1,5 @@
 // State is the fold of the events, and nothing else. Mirrors `fusion_nb/_fold.py`; both pass the same fixtures.
-import type { Reply, RunEvent, RunState } from "./run.ts";
+import { nameOf, type Reply, type RunEvent, type RunState, type Verdict } from "./run.ts";
 
 const STARTED = [
   "run",
@@ -64,6 +64,8 @@ export function fold(state: RunState, event: RunEvent): RunState {
       return { ...state, rounds: [...(state.rounds ?? []), event.ended] };
     case "VerdictReached":
       return { ...state, verdict: event.verdict };
+    case "ChoiceMade":
+      return chosen(state, event.call);
     case "RunStarted":
       return given({ ...state, ...picked(event, STARTED) });
     case "RunEnded": {
@@ -80,6 +82,16 @@ export const foldAll = (events: Iterable<RunEvent>, state: RunState = {}): RunSt
   for (const event of events) state = fold(state, event);
   return state;
 };
+
+/** A person's choice takes the answer's place; the judge's words stay, and its verdict as it was beside them. */
+function chosen(state: RunState, call: number): RunState {
+  const reply = at(state, call);
+  const judged = state.judged ?? state.verdict;
+  const before: Verdict = judged ?? { state: "by-hand" };
+  const note = `Chosen by hand: ${nameOf(reply.ref)}.`;
+  const answer = { answer: reply.text ?? "", chosen: [call], citations: undefined };
+  return given({ ...state, verdict: given({ ...before, ...answer, note }), judged });
+}
 
 function unknownEvent(event: never): never {
   throw new Error(

@@ -85,6 +85,7 @@ export interface RunState {
   draft?: string;
   draft_call?: number;
   verdict?: Verdict;
+  judged?: Verdict;
   status?: "running" | "ok" | "unjudged" | "cancelled" | "error";
   error?: string;
   seconds?: number;
@@ -113,6 +114,7 @@ export type RunEvent = Base &
     | ({ event: "CallEnded" } & Omit<Reply, "ref" | "role" | "text">)
     | { event: "RoundEnded"; ended: Round }
     | { event: "VerdictReached"; verdict: Verdict }
+    | { event: "ChoiceMade"; call: number; when?: string }
     | { event: "RunEnded"; status: RunState["status"]; error?: string; notes?: string[] }
   );
 
