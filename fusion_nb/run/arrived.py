@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from fusion_nb import _suspicion
 from fusion_nb._errors import ProviderError
-from fusion_nb._types import Chunk, Reply, Status, Usage
+from fusion_nb._events import CallEnded
+from fusion_nb._types import SUSPECT, Chunk, CostSource, Limits, Reply, Status, Usage
 
 _STATUS_BY_FINISH: dict[str, Status] = {
     "stop": "ok",
@@ -119,3 +121,51 @@ def outcome(reply: Reply, arrived: Arrived, fault: ProviderError | None) -> tupl
             return status, "refusal", "The model refused."
         case _:
             return status, None, None
+
+
+def timed_out(arrived: Arrived, limits: Limits, *, total: bool) -> ProviderError:
+    """Which of the three clocks ran out. `total`: the call's own; the service may bill for any of them."""
+    if total:
+        error, detail = "total", f"No end after {limits.timeout:g} s. Raise --timeout to wait longer."
+    elif arrived.content:
+        error, detail = "idle", f"Silent for {limits.idle:g} s in the middle of its reply."
+    else:
+        error, detail = "ttft", f"No text within {limits.ttft:g} s. Reasoning models may need a longer wait."
+    return ProviderError(error, detail, status="timeout", maybe_billed=True)
+
+
+def ended(
+    reply: Reply,
+    arrived: Arrived,
+    fault: ProviderError | None,
+    cost: Decimal | None,
+    source: CostSource | None,
+    *,
+    latency: float,
+) -> CallEnded:
+    """The end of a call, from what arrived and what went wrong. `cost`: USD of all its attempts; `latency`: seconds."""
+    status, error, detail = outcome(reply, arrived, fault)
+    broken = status == "cancelled" or (fault.maybe_billed if fault else status in ("error", "empty"))
+    return CallEnded(
+        call=reply.call,
+        status=status,
+        usage=arrived.usage,
+        cost=cost,
+        cost_source=source,
+        ttft=arrived.ttft,
+        latency=latency,
+        finish=arrived.finish,
+        error=error,
+        detail=detail,
+        generation_id=arrived.generation_id,
+        model=arrived.model,
+        attempts=arrived.attempts,
+        # Whether the bill may hold more than `cost` says.
+        maybe_billed=arrived.billed or (broken and arrived.sent and source != "reported"),
+        warnings=(*arrived.warnings, *_suspicions(reply)),
+    )
+
+
+def _suspicions(reply: Reply) -> list[str]:
+    """What in a candidate seems meant for the judge, as warnings."""
+    return [f"{SUSPECT}{sign}" for sign in _suspicion.signs(reply.text)] if reply.role == "candidate" else []

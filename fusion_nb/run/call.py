@@ -8,12 +8,10 @@ from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, cast
 
-from fusion_nb import _suspicion
 from fusion_nb._errors import ProviderError
-from fusion_nb._events import CallAccepted, CallEnded, CallRetried, CallStarted, TextDelta
+from fusion_nb._events import CallAccepted, CallRetried, CallStarted, TextDelta
 from fusion_nb._types import (
     STOPPED,
-    SUSPECT,
     Channel,
     Chunk,
     Limits,
@@ -26,7 +24,7 @@ from fusion_nb._types import (
 )
 from fusion_nb.money.budget import Capped, worst_case
 from fusion_nb.providers.redact import scrub
-from fusion_nb.run.arrived import Arrived, outcome
+from fusion_nb.run.arrived import Arrived, ended, timed_out
 from fusion_nb.run.bills import Bills
 from fusion_nb.run.order import Tools
 from fusion_nb.run.record import Record
@@ -185,20 +183,10 @@ class Caller:
                         if moves and arrived.content:
                             clock.reschedule(min(deadline, loop.time() + limits.idle))
         except TimeoutError:
-            raise self._timeout(arrived, total=loop.time() >= deadline) from None
+            raise timed_out(arrived, limits, total=loop.time() >= deadline) from None
         finally:
             if splitter is not None:
                 self._say(call, splitter.close())
-
-    def _timeout(self, arrived: Arrived, *, total: bool) -> ProviderError:
-        limits = self._limits
-        if total:
-            error, detail = "total", f"No end after {limits.timeout:g} s. Raise --timeout to wait longer."
-        elif arrived.content:
-            error, detail = "idle", f"Silent for {limits.idle:g} s in the middle of its reply."
-        else:
-            error, detail = "ttft", f"No text within {limits.ttft:g} s. Reasoning models may need a longer wait."
-        return ProviderError(error, detail, status="timeout", maybe_billed=True)
 
     def _take(self, call: int, ref: Ref, chunk: Chunk, arrived: Arrived, splitter: Splitter | None) -> bool:
         """Put a chunk on record. Whether it moves the reply on."""
@@ -231,33 +219,7 @@ class Caller:
 
     def _end(self, call: int, ref: Ref, arrived: Arrived, fault: ProviderError | None) -> None:
         reply = self._record.state.reply(call)
-        status, error, detail = outcome(reply, arrived, fault)
         cost, source = self._cost(ref, arrived) if arrived.sent else (None, None)
         if arrived.reported:
             cost, source = arrived.reported + (cost or 0), source or "reported"
-        broken = status == "cancelled" or (fault.maybe_billed if fault else status in ("error", "empty"))
-        self._record.emit(
-            CallEnded(
-                call=call,
-                status=status,
-                usage=arrived.usage,
-                cost=cost,
-                cost_source=source,
-                ttft=arrived.ttft,
-                latency=self._record.now() - arrived.began,
-                finish=arrived.finish,
-                error=error,
-                detail=detail,
-                generation_id=arrived.generation_id,
-                model=arrived.model,
-                attempts=arrived.attempts,
-                # Whether the bill may hold more than `cost` says.
-                maybe_billed=arrived.billed or (broken and arrived.sent and source != "reported"),
-                warnings=(*arrived.warnings, *_suspicions(reply)),
-            )
-        )
-
-
-def _suspicions(reply: Reply) -> list[str]:
-    """What in a candidate seems meant for the judge, as warnings."""
-    return [f"{SUSPECT}{sign}" for sign in _suspicion.signs(reply.text)] if reply.role == "candidate" else []
+        self._record.emit(ended(reply, arrived, fault, cost, source, latency=self._record.now() - arrived.began))
