@@ -4,6 +4,8 @@ import { Pools } from "./pools.tsx";
 
 /** How many times one model may be asked. */
 const MOST = 9;
+/** With more members than this the presets stand below them, not beside. */
+const MANY = 4;
 const TIMES = /^(.*?)\s*(?:\*\s*(\d+))?$/s;
 const parts = (entry: string): [string, number] => {
   const found = TIMES.exec(entry);
@@ -29,7 +31,7 @@ export function Pool({ store, resolved }: { store: Store; resolved: string[] }) 
     else times(at, row.entry, Math.min(MOST, parts(pool[at] ?? "")[1] + 1));
   };
   return (
-    <div class="fnb-pool">
+    <div class="fnb-pool" data-many={pool.length > MANY}>
       <ul class="fnb-chips" aria-label="Pool">
         {pool.map((entry, at) => {
           const [name, count] = parts(entry);
