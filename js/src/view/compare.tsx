@@ -54,9 +54,10 @@ function Side({ label, name, names, choose, pieces, marked }: SideProps) {
           </option>
         ))}
       </select>
-      <div class="fnb-difftext">
+      {/* It may scroll: the keyboard must reach it. */}
+      <section class="fnb-difftext" aria-label={`${label}: ${name}`} tabIndex={0}>
         {pieces.map((piece) => (piece.same || !marked ? visible(piece.text) : <mark>{visible(piece.text)}</mark>))}
-      </div>
+      </section>
     </div>
   );
 }

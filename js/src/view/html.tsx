@@ -4,6 +4,12 @@ import { safe } from "../safe.ts";
 import type { Store } from "../store.ts";
 import { typeset } from "../typeset.ts";
 
+/** What may be larger than its place: the keyboard must reach it to scroll. */
+const SCROLLING = "pre, .fnb-wide, .fnb-md table, .fnb-panel > .fnb-md";
+
+/** The level of the panel's own headings. */
+const TITLE = 4;
+
 /** What Python rendered, cleaned again, with its formulas set and a copy button on every piece of code. */
 export function Html({ store, html, class: name = "fnb-md" }: { store: Store; html: string; class?: string }) {
   const ref = useRef<HTMLDivElement>(null);
@@ -19,10 +25,22 @@ export function Html({ store, html, class: name = "fnb-md" }: { store: Store; ht
 function dressed(store: Store, source: string): DocumentFragment {
   const fragment = safe(source);
   fragment.querySelectorAll("pre").forEach(withCopy);
+  for (const scrolls of fragment.querySelectorAll(SCROLLING)) scrolls.setAttribute("tabindex", "0");
+  leveled(fragment);
   const math = [...fragment.querySelectorAll<HTMLElement>(".fnb-math")];
   // Only what stands on the page can be measured, and this does not yet.
   if (math.length) queueMicrotask(() => typeset(store.typesetter, math));
   return fragment;
+}
+
+/** A text's own headings stand below the panel's, one step at a time, whatever size the model gave them. */
+function leveled(fragment: DocumentFragment): void {
+  const above: string[] = [];
+  for (const heading of fragment.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
+    while (above.length && (above.at(-1) ?? "") >= heading.tagName) above.pop();
+    above.push(heading.tagName);
+    heading.setAttribute("aria-level", String(TITLE + above.length));
+  }
 }
 
 function withCopy(pre: Element): void {
@@ -40,7 +58,6 @@ function withCopy(pre: Element): void {
       button.textContent = "Copy";
     }, 1500);
   };
-  pre.setAttribute("tabindex", "0");
   box.append(pre, button);
 }
 

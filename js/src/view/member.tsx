@@ -17,9 +17,11 @@ export const again = (reply: Reply): boolean => (failed(reply) || reply.status =
 
 /** Sends a wish about one call: what is under way, and what the kernel says against it. */
 function useWish(store: Store, reply: Reply): [Kind | "", string, (kind: Kind) => Promise<void>] {
-  const [wish, setWish] = useState<Kind | "">("");
+  const [held, setHeld] = useState<{ kind: Kind; at: string } | undefined>();
   const [said, say] = useBrief(SHOWN);
-  useEffect(() => setWish(""), [reply.call, reply.status, reply.attempts]);
+  // What was wished of a call is over as soon as something becomes of it.
+  const at = `${reply.call} ${reply.status} ${reply.attempts}`;
+  const wish = held?.at === at ? held.kind : "";
   useEffect(() => {
     if (!wish) return;
     const timer = setTimeout(() => say(LATE), PATIENCE * 1000);
@@ -27,11 +29,11 @@ function useWish(store: Store, reply: Reply): [Kind | "", string, (kind: Kind) =
   }, [wish]);
   const send = async (kind: Kind) => {
     if (wish) return;
-    setWish(kind);
+    setHeld({ kind, at });
     say("");
     const answer = await store.ask(kind, { call: reply.call });
     if (!answer.error) return;
-    setWish("");
+    setHeld(undefined);
     say(answer.error);
   };
   return [wish, said, send];
