@@ -6,44 +6,15 @@ import { foldAll } from "../src/fold.ts";
 import define, { open } from "../src/index.ts";
 import type { RunEvent } from "../src/run.ts";
 import { safe } from "../src/safe.ts";
-import { type Model, Store } from "../src/store.ts";
+import { Store } from "../src/store.ts";
 import { money, seconds } from "../src/words.ts";
+import { MockModel, settled, shadow } from "./model.ts";
 
 const events: RunEvent[] = readFileSync("../tests/fixtures/runs/merge.jsonl", "utf8")
   .trim()
   .split("\n")
   .map((line) => JSON.parse(line));
 
-/** The front end's side of a comm, without a kernel. */
-class MockModel implements Model {
-  readonly sent: { kind: string }[] = [];
-  readonly listeners = new Map<string, Set<(...given: never[]) => void>>();
-  constructor(readonly values: Record<string, unknown>) {}
-  get = (name: string) => this.values[name];
-  set = (name: string, value: unknown) => {
-    this.values[name] = value;
-  };
-  save_changes = () => undefined;
-  send = (content: unknown) => {
-    this.sent.push(content as { kind: string });
-  };
-  on = (name: string, callback: (...given: never[]) => void) => {
-    if (!this.listeners.has(name)) this.listeners.set(name, new Set());
-    this.listeners.get(name)?.add(callback);
-  };
-  off = (name: string, callback: (...given: never[]) => void) => {
-    this.listeners.get(name)?.delete(callback);
-  };
-  fire(name: string, ...given: unknown[]): void {
-    for (const listener of this.listeners.get(name) ?? []) listener(...(given as never[]));
-  }
-  get count(): number {
-    return [...this.listeners.values()].reduce((all, set) => all + set.size, 0);
-  }
-}
-
-const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
-const shadow = (el: HTMLElement) => el.firstElementChild?.shadowRoot as ShadowRoot;
 const news = (from: number, to: number) => ({ kind: "news", from, to, now: 1, events: events.slice(from, to + 1) });
 
 describe("a store", () => {
@@ -103,7 +74,7 @@ describe("a view", () => {
     expect(model.count).toBe(before);
     end();
     expect(model.count).toBe(0);
-  });
+  }, 60_000);
 
   it("keeps its keys to itself", () => {
     const el = document.createElement("div");

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { failed, nameOf, type Reply } from "../run.ts";
 import type { Store } from "../store.ts";
 import { useBrief } from "./hooks.ts";
@@ -19,20 +19,28 @@ export const again = (reply: Reply): boolean => (failed(reply) || reply.status =
 function useWish(store: Store, reply: Reply): [Kind | "", string, (kind: Kind) => Promise<void>] {
   const [held, setHeld] = useState<{ kind: Kind; at: string } | undefined>();
   const [said, say] = useBrief(SHOWN);
+  const sent = useRef("");
   // What was wished of a call is over as soon as something becomes of it.
   const at = `${reply.call} ${reply.status} ${reply.attempts}`;
   const wish = held?.at === at ? held.kind : "";
+  const [unheard, setUnheard] = useState(false);
+  const late = Boolean(wish) && unheard;
   useEffect(() => {
-    if (!wish) return;
+    if (!late) return;
     const timer = setTimeout(() => say(LATE), PATIENCE * 1000);
     return () => clearTimeout(timer);
-  }, [wish]);
+  }, [late]);
   const send = async (kind: Kind) => {
-    if (wish) return;
+    // A second click comes before the first one is drawn.
+    if (sent.current === at) return;
+    sent.current = at;
     setHeld({ kind, at });
+    setUnheard(true);
     say("");
     const answer = await store.ask(kind, { call: reply.call });
+    setUnheard(false);
     if (!answer.error) return;
+    sent.current = "";
     setHeld(undefined);
     say(answer.error);
   };
