@@ -76,3 +76,23 @@ def test_a_question_is_asked(line: str, magic: str, prompt: str) -> None:
 def test_help_is_still_help(line: str) -> None:
     """`%fuse?` with nothing before the mark is the manual."""
     assert keep_question([line]) == [line]
+
+
+def test_a_question_mark_alone_is_a_call_for_help() -> None:
+    """`%fuse ?` costs nothing: it is the manual, as `%fuse?` is."""
+    assert read("?", VALUED, FLAGS) == Line(None, ["--help"], "")
+    assert read("--pool a ??", VALUED, FLAGS) == Line(None, ["--pool=a", "--help"], "")
+
+
+def test_a_semicolon_at_the_end_is_no_part_of_a_value() -> None:
+    """`%fuse --add name;` silences the cell, as anywhere in IPython; inside a value and in quotes it stays."""
+    assert read("--pool a;b --mode merge;", VALUED, FLAGS).options == ["--pool=a;b", "--mode=merge"]
+    assert read("Why? --pool=a;", VALUED, FLAGS) == Line(None, ["--pool=a"], "Why?")
+    assert read("--system 'be brief;'", VALUED, FLAGS).options == ["--system=be brief;"]
+
+
+@pytest.mark.parametrize("text", ["--pool --mode merge", "--mode -q", '--system "be brief --pool a', "--system 'brief"])
+def test_a_value_that_is_none_is_refused(text: str) -> None:
+    """An option in the place of a value, and a quotation mark that is not closed, are said before anything is paid."""
+    with pytest.raises(UserError, match=r"needs a value|not closed"):
+        read(text, VALUED, FLAGS)

@@ -40,6 +40,9 @@ def read(text: str, valued: Collection[str], flags: Collection[str]) -> Line:
     """
     bind, text = bound.groups() if (bound := _BINDING.fullmatch(text)) else (None, text)
     options, rest = _leading(text, valued, flags)
+    if rest in ("?", "??"):
+        # `%fuse ?` looks for help, as `%fuse?` does; as a prompt it would cost money.
+        return Line(bind, [*options, "--help"], "")
     last = [m.start() for m in re.finditer(r"(?<=\s)--?[A-Za-z]", rest)]
     for start in last:
         try:
@@ -61,12 +64,21 @@ def _leading(text: str, valued: Collection[str], flags: Collection[str]) -> tupl
         argv.append(name)
         if name in valued:
             value = _VALUE.match(text[1:] if text.startswith("=") else text)
-            if value is None:
+            if value is None or value[3] in (*valued, *flags):
                 raise UserError(f"{name} needs a value. --help tells which.")
-            quoted, single, bare = value.groups()
-            plain = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else single or bare or ""
+            plain = _plain(name, value, last=value.end() + text.startswith("=") == len(text))
             # As one word with its name, so that a value may begin with a dash.
             argv[-1] = f"{name}={plain}" if name.startswith("--") else f"{name}{plain}"
             text = text[value.end() + text.startswith("=") :]
         text = text.lstrip()
     return argv, text
+
+
+def _plain(name: str, value: re.Match[str], *, last: bool) -> str:
+    """What was meant by a value as typed. `last`: nothing follows it, so a `;` there only silences the cell."""
+    quoted, single, bare = value.groups()
+    if quoted is not None:
+        return re.sub(r"\\(.)", r"\1", quoted)
+    if bare and bare[0] in "\"'":
+        raise UserError(f"{name}: the quotation mark before {bare[1:]} is not closed.")
+    return single or (bare.removesuffix(";") if last and bare else bare) or ""
