@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from fusion_nb._errors import KeyMissing, UnknownName, UserError
 from fusion_nb._types import MODES, Limits, Message, Mode, Params, Ref, Usage
-from fusion_nb.money.budget import worst_case
+from fusion_nb.money.budget import usd, worst_case
 from fusion_nb.providers.redact import looks_like_key
 from fusion_nb.run.order import Order
 
@@ -201,6 +201,6 @@ def _affordable(order: Order, worst: Callable[[Ref, Usage], Decimal | None]) -> 
     if known and all(amount is not None and amount > cap for amount in known):
         least = min(amount for amount in known if amount is not None)
         raise UserError(
-            f"--max-cost ${cap} is too small for even one call, which could cost up to ${least:.4f}: raise it to that, "
+            f"--max-cost {usd(cap)} is too small for even one call, which could cost up to {usd(least)}: raise it, "
             f"or lower --max-tokens (now {order.limits.max_tokens})."
         )

@@ -140,7 +140,8 @@ def stream(prompt: str, pool: str | Sequence[Member] | None = None, **options: A
 def _confirmed(expected: Estimate, over: float | str, confirm: Callable[[Estimate], bool]) -> None:
     """Raise `UserError` where the run may cost more than `over` and nobody said yes."""
     if expected.over(over) and not confirm(expected):
-        raise UserError(f"Not asked: {expected!r} may cost more than ${over}, and nobody confirmed it.")
+        what = repr(expected).removeprefix("<Estimate: ").removesuffix(">")
+        raise UserError(f"Nothing was sent ({what}): it may cost more than ${over}, and nobody confirmed it.")
 
 
 def _question(expected: Estimate) -> bool:

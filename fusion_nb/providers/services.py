@@ -159,7 +159,8 @@ def known(name: str, own: Mapping[str, Service] | None = None) -> Service:
     """The service called `name`, the user's `own` before the table's. Raises `UnknownName`."""
     found = (own or {}).get(name) or SERVICES.get(name)
     if found is None:
-        raise UnknownName("service", name, [*(own or {}), *SERVICES])
+        hint = "%config Fuse.services adds one of your own, as does --base-url for a single run."
+        raise UnknownName("service", name, [*(own or {}), *SERVICES], hint)
     return found
 
 

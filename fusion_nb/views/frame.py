@@ -128,7 +128,7 @@ def _run_row(row: Any) -> dict[str, Any]:
     held = {name: getattr(row, name, None) for name in _RUN_DTYPES}
     return {
         **{name: _word(value) if isinstance(value, str) else value for name, value in held.items()},
-        "when": pd.to_datetime(row.when, utc=True, errors="coerce"),
+        "when": pd.to_datetime(row.when, utc=True, errors="coerce").floor("s"),
         "prompt": clean.data(row.prompt),
         "pool": ", ".join(clean.line(label) for label in row.pool),
         "cost_usd": _float(row.cost),

@@ -194,6 +194,13 @@ def suspicion(reply: Reply) -> str:
     return f"Seems to speak to the judge: {found}. Read it before you trust its score." if found else ""
 
 
+def _spent(reply: Reply) -> list[str | None]:
+    return [
+        seconds(reply.latency) if reply.latency is not None else None,
+        money(reply.cost) if reply.cost is not None else None,
+    ]
+
+
 def facts(state: RunState, reply: Reply) -> list[str]:
     """A candidate in a few words: name, rank, score, seconds, cost; what is not known is left out."""
     given = state.verdict
@@ -205,7 +212,6 @@ def facts(state: RunState, reply: Reply) -> list[str]:
         ended_badly,
         f"rank {rank}" if rank else None,
         score(mean) if mean is not None else None,
-        seconds(reply.latency) if reply.latency is not None else None,
-        money(reply.cost) if reply.cost is not None else None,
+        *(["kept"] if reply.kept_from else _spent(reply)),
     ]
     return [s for s in said if s is not None]
