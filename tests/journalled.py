@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -74,7 +75,7 @@ def tiny(run: str, text: str = "Paris.", *, prompt: str = "Capital of France?", 
         RunStarted(run=run, when=when or datetime.now(UTC).isoformat(), prompt=prompt, mode="merge", pool=(ref,)),
         CallStarted(call=1, ref=ref, messages=(Message("user", prompt),)),
         CallAccepted(call=1, generation_id=f"gen-{run}"),
-        *(TextDelta(call=1, text=word) for word in text.split(" ")),
+        *(TextDelta(call=1, text=word) for word in re.split(r"(?<= )", text)),
         CallEnded(
             call=1, status="ok", usage=Usage(5, 7), cost=Decimal("0.00000120"), cost_source="reported", latency=0.5,
             generation_id=f"gen-{run}", finish="stop",

@@ -12,9 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb.modes.framing import blind_labels, frame, inert, lineup, nonce
+from fusion_nb._excerpt import MOST
+from fusion_nb._types import Limits, Ref
+from fusion_nb.modes.framing import blind_labels, fair_share, frame, inert, lineup, nonce
 from fusion_nb.modes.prompts import CRITERIA, criteria_of, judge_prompt, verdict_schema
-from tests.desk import case, cut
+from fusion_nb.money.tokens import tokens
+from fusion_nb.run.order import Order
+from fusion_nb.run.room import room
+from tests.desk import ScriptedDesk, case, cut, judged
 
 VECTORS = Path(__file__).parents[1] / "../shared/vectors"
 STRICT = re.compile(
@@ -199,3 +204,56 @@ def test_the_schema_says_what_the_prompt_says() -> None:
 
     assert all(o["required"] == list(o["properties"]) and not o["additionalProperties"] for o in objects(schema))
     assert verdict_schema(("K7", "Q2"), ("Gründlichkeit",)) is None
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=6), st.integers(100, 20_000))
+def test_what_is_shown_fits_and_wastes_nothing(sizes: list[int], room: int) -> None:
+    """All texts together stay within the judge's room; what a short one leaves free, a longer one gets."""
+    most = fair_share(sizes, room)
+    shown_sizes = [min(size, most) for size in sizes]
+    assert sum(shown_sizes) <= room
+    assert sum(shown_sizes) > room - len(sizes) or shown_sizes == sizes
+
+
+def test_a_huge_candidate_is_shown_in_part_and_it_is_said() -> None:
+    """Its beginning and its end, how much is missing said inside the frame, outside it, and to people."""
+    held = case("a" * 5_000_000 + "THE MIDDLE" + "z" * 5_000_000, "The Seine.")
+    prompt, code = shown(held)
+    assert len(prompt) < MOST + 10_000
+    assert "THE MIDDLE" not in prompt
+    frames = {label: text for label, its, text in STRICT.findall(prompt) if its == code}
+    long = next(s for s in lineup(held).shown if s.reply.call == 1)
+    assert frames[long.label].startswith("a" * 1000)
+    assert frames[long.label].endswith("z" * 1000)
+    assert f"[... {10_000_010 - MOST:,} characters left out here ...]" in frames[long.label]
+    outside = STRICT.sub("", prompt)
+    assert f"Candidate {long.label}: too long to be shown whole" in outside
+    verdict = ScriptedDesk([judged({1: 9, 2: 3})]).run("best-of", held)
+    assert verdict.note == (
+        "The judge was shown 200,000 of the 10,000,010 characters of claude's answer: their beginning and their end."
+    )
+    assert verdict.answer == held.candidates[0].text  # all of it
+
+
+def test_a_small_judge_is_shown_what_it_has_room_for() -> None:
+    """A judge that holds 8,000 tokens is shown so much of each candidate that its own answer has room as well."""
+    ref = Ref("s", "small", "small")
+    replies = case("word " * 40_000, "The Seine. " * 10).candidates
+    order = Order(prompt="Which river?", pool=(), judge=ref, mode="best-of", limits=Limits(max_tokens=1000))
+    free = room(order, replies, ref, lambda _: 8_000)
+    assert free is not None
+    held = case("word " * 40_000, "The Seine. " * 10, room=free)
+    prompt, _ = shown(held)
+    assert tokens(prompt, ref).low + 2000 < 8_000
+    assert free > 4_000
+    assert "The Seine. " * 10 in prompt
+    assert room(order, replies, ref, lambda _: None) is None
+
+
+def test_debaters_are_shown_no_more() -> None:
+    """What others said, and what it said itself, is bounded for a debater as for a judge."""
+    held = case("a" * 3_000_000, "b" * 3_000_000, rounds=1)
+    desk = ScriptedDesk([judged({101: 9, 102: 3})], {"claude": ["The Seine."], "gemini": ["The Rhône."]})
+    desk.run("debate", held)
+    sizes = [sum(len(m.content) for m in asked.messages) for asked in desk.asked]
+    assert max(sizes) < 2 * MOST + 10_000

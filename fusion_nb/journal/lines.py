@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
@@ -10,9 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fusion_nb._events import SCHEMA, Event, TextDelta, from_json, to_json
+from fusion_nb._events import SCHEMA, Event, TextDelta, VerdictReached, from_json, to_json
 from fusion_nb.journal import lock
 from fusion_nb.journal.home import NO_LINKS
+
+_PIECE = 32 * 1024
+"""Characters of a text that are written as one line."""
+_BLOCK = 256 * 1024
+"""Bytes from which on lines are no longer gathered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,44 @@ class Past:
 
 
 def line(event: Event) -> bytes:
-    """The event as one line. ASCII: a model's lone surrogate or line separator cannot break the file."""
-    return json.dumps(to_json(event), separators=(",", ":"), default=str).encode("ascii") + b"\n"
+    """The event as one line of UTF-8, every line break in it escaped; one with half a character is ASCII throughout."""
+    data = to_json(_short(event))
+    try:
+        return _json(data, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return _json(data).encode("ascii") + b"\n"
+
+
+_json = functools.partial(json.dumps, separators=(",", ":"), default=str)
+
+
+def blocks(events: Iterable[Event]) -> Iterator[bytes]:
+    """The events as lines, to be written one after the other: small ones together, a huge text in pieces, so that
+    nothing is held many times over."""
+    held: list[bytes] = []
+    for event in events:
+        for part in _parts(event):
+            held.append(line(part))
+            if sum(map(len, held)) > _BLOCK:
+                yield b"".join(held)
+                held.clear()
+    if held:
+        yield b"".join(held)
+
+
+def _parts(event: Event) -> Iterator[Event]:
+    if not isinstance(event, TextDelta) or len(event.text) <= _PIECE:
+        yield event
+        return
+    for start in range(0, len(event.text), _PIECE):
+        yield replace(event, text=event.text[start : start + _PIECE])
+
+
+def _short(event: Event) -> Event:
+    """A verdict that chose one call has that call's text for its answer: it stands in the file once, as that call's."""
+    if isinstance(event, VerdictReached) and len(event.verdict.chosen) == 1 and event.verdict.answer is not None:
+        return replace(event, verdict=replace(event.verdict, answer=None))
+    return event
 
 
 def joined(deltas: Iterable[TextDelta]) -> list[TextDelta]:

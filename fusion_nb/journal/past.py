@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from fusion_nb._errors import UnknownName, UserError
-from fusion_nb._events import CallEnded, CallStarted, ChoiceMade, Event, RunEnded, RunStarted
+from fusion_nb._events import CallEnded, CallStarted, ChoiceMade, Event, RunEnded, RunStarted, VerdictReached
 from fusion_nb._fold import fold
 from fusion_nb._types import Ref, RunState, RunStatus
 from fusion_nb.journal import home, lines
@@ -87,7 +88,7 @@ def folded(events: Iterable[Event], state: S) -> tuple[S, bool]:
 def _step(state: S, event: Event) -> tuple[S, bool]:
     call = getattr(event, "call", None)
     if call is None:
-        return fold(state, event), True
+        return fold(state, _whole(state, event) if isinstance(event, VerdictReached) else event), True
     known = len(state.replies)
     if not isinstance(call, int) or not 1 <= call <= known + _MOST_LOST:
         return state, False
@@ -100,6 +101,14 @@ def _step(state: S, event: Event) -> tuple[S, bool]:
         ref = state.pool[lost - 1] if lost <= len(state.pool) else Ref("unknown", "unknown", f"call {lost}")
         state = fold(state, CallStarted(call=lost, ref=ref, at=event.at))
     return fold(state, event), not missing
+
+
+def _whole(state: RunState, event: VerdictReached) -> VerdictReached:
+    """With the answer again that `lines.line` left out: the text of the call it chose."""
+    given = event.verdict
+    if given.answer is not None or len(given.chosen) != 1 or not 1 <= given.chosen[0] <= len(state.replies):
+        return event
+    return replace(event, verdict=replace(given, answer=state.reply(given.chosen[0]).text))
 
 
 def _restarted(run: str, state: RunState, notes: tuple[str, ...]) -> RunStarted:

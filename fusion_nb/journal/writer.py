@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, TextDelta
 from fusion_nb.journal import home, lock
-from fusion_nb.journal.lines import joined, line
+from fusion_nb.journal.lines import blocks, joined
 
 EVERY = 0.1
 """Seconds that text may wait for more of it, so that it can be written together."""
@@ -73,7 +73,11 @@ class Journal:
         self._held.clear()
         self._size = 0
         try:
-            written = b"".join(map(line, [*waiting, event] if event else waiting))
+            written = b""
+            for block in blocks([*waiting, event] if event else waiting):
+                if written:
+                    self._write(written, durable=False)
+                written = block
             self._write(written, durable=self._must_last(event))
         except Exception as error:  # noqa: BLE001  a defect here must not cost anybody an answer that is being paid
             self._lose(f"fusion_nb failed to write it ({type(error).__name__}: {error})")
