@@ -60,9 +60,10 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def reliability(session: nox.Session) -> None:
-    """Run every row of the fault matrix and write docs/reliability.md from what was seen."""
+    """Play every fault and every attack on the judge, and write the pages in docs/ from what was seen."""
     session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
-    session.run("pytest", "-q", "tests/faults/test_rows.py", env={"WRITE_RELIABILITY": "1"})
+    pages = ("tests/faults/test_rows.py", "tests/judge_attacks/test_attacks.py")
+    session.run("pytest", "-q", *pages, env={"WRITE_RELIABILITY": "1"})
 
 
 @nox.session

@@ -76,12 +76,18 @@ _PATTERNS: dict[str, tuple[_Sign, ...]] = {
             r"(?:忽略|无视|忘记|忽視|無視)[^\n。]{0,8}(?:之前|以上|先前|前面|上述|所有)[^\n。]{0,6}(?:指令|指示|说明|要求|规则)",
         ),
         _sign("無視|忘れ", r"(?:以前|これまで|上記|前)の(?:すべての)?(?:指示|命令|ルール)[^\n。]{0,6}(?:無視|忘れ)"),
+        _sign("تجاهل", r"تجاهل[^\n.]{0,12}(?:التعليمات|الأوامر|القواعد)"),
+        _sign(
+            "only|exactly",
+            r"\b(?:output|reply|respond|write|say)(?: only| exactly)(?: with| this| the words?)? ?:",
+        ),
         _sign("무시", r"(?:이전|위의|앞선)[^\n.]{0,6}(?:지시|명령|지침)[^\n.]{0,6}무시"),
     ),
     "plea": (
         _sign(
             "choose|pick|select|prefer|favo|rank|vote|reward|crown",
-            rf"\b(?:choose|pick|select|prefer|favou?r|rank|vote for|reward|crown)(?: \w+)? {_OURS}",
+            rf"\b(?:choose|pick|select|prefer|favou?r|rank|vote for|reward|crown)(?: \w+)?"
+            rf" (?:{_OURS}|(?:candidate|assistant|response) {_LABEL})",
         ),
         _sign(
             "give|award|assign|grant",
@@ -160,7 +166,7 @@ _PATTERNS: dict[str, tuple[_Sign, ...]] = {
             "candidate|assistant|response",
             rf"\b(?:candidate|assistant|response) {_LABEL}(?:'s)?(?: (?:answer|response))?"
             rf" (?:is|was|wins|should|must|deserves|gets|receives|scores)\b"
-            rf"(?: \w+){{0,4}}? (?:{_TOP}|better|wrong|worse)",
+            rf"(?: \w+){{0,4}}? (?:{_TOP}|better|wrong|worse|win\b)",
         ),
         _sign(
             "verdict|winner|ranking",

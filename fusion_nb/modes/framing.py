@@ -23,6 +23,10 @@ _EQUALS = "=\uff1d\u2550\ufe66\u207c"
 """The sign of our frames and those that look like it."""
 _RUN = re.compile(rf"([{_EQUALS}](?:[^\S\n]*+[{_EQUALS}])++)([^\S\n]*+(?:BEGIN|END)\b)?", re.IGNORECASE)
 """A run is taken whole whether or not BEGIN or END follows: that keeps the search linear in the text."""
+_TOKEN = re.compile(
+    r"<(?=[|\uff5c][^\s|\uff5c<>]{1,40}[|\uff5c]>|/?(?:start|end)_of_turn>|<?/?SYS>>)|\[(?=/?INST\])", re.IGNORECASE
+)
+"""Begins what separates the turns of a conversation for some model: a few servers take it so in any text."""
 _NEWLINES = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 """Control characters, what reorders a line, and what is invisible. Joiners stay: scripts and emoji need them."""
@@ -153,7 +157,7 @@ def frames(shown: Sequence[Shown], nonce: str) -> str:
 def inert(text: str) -> str:
     """`text` as it may stand in a frame: readable as before, but what hides or imitates a frame is made visible."""
     plain = _SURROGATE.sub("\ufffd", _NEWLINES.sub("\n", text))
-    return _RUN.sub(_spaced, _HIDDEN.sub(_picture, plain))
+    return _TOKEN.sub(r"\g<0> ", _RUN.sub(_spaced, _HIDDEN.sub(_picture, plain)))
 
 
 def _spaced(found: re.Match[str]) -> str:
