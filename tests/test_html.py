@@ -22,7 +22,7 @@ TAGS = {
     "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span", "table", "thead", "tbody", "tr",
     "th", "td",
 }  # fmt: skip
-ATTRIBUTES = {"class", "href", "rel", "target", "title", "name", "open", "style", "colspan", "start"}
+ATTRIBUTES = {"class", "href", "rel", "referrerpolicy", "target", "title", "name", "open", "style", "colspan", "start"}
 CLASS = re.compile(r"fusion-nb|fnb-[a-z0-9]+|mathjax_(ignore|process)|tex2jax_(ignore|process)|jp-toc-ignore")
 STYLE = re.compile(r"width:[\d.]+%")
 examples = pytest.mark.parametrize("build", states.EXAMPLES.values(), ids=states.EXAMPLES)

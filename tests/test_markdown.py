@@ -34,7 +34,7 @@ def strangers(html: str) -> Iterator[str]:
         for name, value in attributes:
             if name == "class" and set((value or "").split()) <= CLASSES.get(tag, set()):
                 continue
-            if tag == "a" and (name, value) in {("rel", REL), ("target", "_blank")}:
+            if tag == "a" and (name, value) in {("rel", REL), ("target", "_blank"), ("referrerpolicy", "no-referrer")}:
                 continue
             if name not in ATTRIBUTES.get(tag, set()):
                 yield f"<{tag} {name}={value!r}>"

@@ -119,12 +119,17 @@ def test_past_runs_and_models_can_be_printed(attack: str) -> None:
         assert not ACTING.search("".join(str(value) for value in df.iloc[0]))
 
 
+def estimate_of(attack: str) -> ahead.Estimate:
+    """An estimate whose every word is somebody else's."""
+    many: Range[int] = Range(1, 2)
+    line = Line(attack, "candidate", Ref("acme", attack), Range(1, 1), many, many, None, None, attack, attack)
+    return ahead.Estimate(Forecast((line,), (Problem(attack, True, attack),)), (attack,))
+
+
 @each
 def test_an_estimate_can_be_printed(attack: str) -> None:
     """`%%fuse --dry-run`: table, notes and problems."""
-    many: Range[int] = Range(1, 2)
-    line = Line(attack, "candidate", Ref("acme", attack), Range(1, 1), many, many, None, None, attack, attack)
-    found = ahead.Estimate(Forecast((line,), (Problem(attack, True, attack),)), (attack,))
+    found = estimate_of(attack)
     for text in (str(found), repr(found), found.frame().to_string()):
         assert not ACTING.search(text)
 

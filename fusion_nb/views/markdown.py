@@ -126,7 +126,8 @@ _CLEANER = nh3.Cleaner(
     allowed_classes=CLASSES,
     url_schemes={"http", "https", "mailto"},
     link_rel="noopener noreferrer nofollow",
-    set_tag_attribute_values={"a": {"target": "_blank"}},
+    # JupyterLab writes a `rel` of its own over ours, without `noreferrer`: the policy stays.
+    set_tag_attribute_values={"a": {"target": "_blank", "referrerpolicy": "no-referrer"}},
 )
 
 

@@ -1,4 +1,4 @@
-"""The static view as a browser shows it: in light and dark, wide and narrow, with hostile texts, and twice on one page."""
+"""The static view as a browser shows it: in light and dark, wide and narrow, and twice on one page. See also `test_attacks`."""
 
 import json
 import re
@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fusion_nb._types import RunState
 from fusion_nb.views import html
 from tests import states
 
 pytestmark = pytest.mark.browser
 
-VECTORS = Path(__file__).parents[2] / "../shared/vectors"
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 BREAKS = """
 () => [...document.querySelectorAll('.fusion-nb *')].filter(e => {
@@ -202,55 +200,3 @@ def test_lanes_do_not_move_while_texts_arrive(sheet) -> None:
         for call in calls:
             script.say(call, "some words that fill the lane, and\n\n more lines ")
     assert len(seen) == 1
-
-
-def test_hostile_runs_do_nothing(sheet) -> None:
-    """Attacks in every place of a view: no dialog, no request, no script error, nothing over the rest of the page."""
-    attacks = [
-        "<img src=x onerror=alert(1)>",
-        "<script>alert(1)</script>",
-        "![x](https://evil.example/?q=1)",
-        '"><svg onload=alert(1)>',
-    ]
-    page = sheet()
-    for attack in attacks:
-        page.show(html.render(states.hostile(attack)), html.render(states.hostile_running(attack), now=1.0))
-        for summary in page.page.locator("summary").all():
-            if summary.is_visible():
-                summary.click(force=True)
-    assert page.events == []
-
-
-@pytest.mark.skipif(not VECTORS.is_dir(), reason="the shared vectors are not beside this checkout")
-def test_all_attacks_of_the_list_at_once(sheet) -> None:
-    """6,613 attacks and 515 naughty strings as answers of models, all on one page: 0 dialogs, 0 requests, 0 errors."""
-    lines = (VECTORS / "xss-payloadbox.txt").read_text(encoding="utf-8", errors="replace").split("\n")
-    naughty = json.loads((VECTORS / "blns.json").read_text(encoding="utf-8"))
-    attacks = [*filter(None, lines), *naughty]
-    assert len(attacks) > 7000
-    page = sheet()
-    page.show(*(answers(attacks[i : i + 500]) for i in range(0, len(attacks), 500)))
-    page.page.wait_for_load_state("networkidle")
-    page.page.mouse.move(600, 400)
-    assert page.page.locator(".fusion-nb").count() == 15
-    assert (
-        page.page.locator("script, img, svg, iframe, form, input, button, object, embed, link, base, video").count()
-        == 0
-    )
-    assert (
-        page.page.evaluate(
-            "[...document.querySelectorAll('*')].flatMap(e => [...e.attributes]).filter(a => /^on/i.test(a.name)).length"
-        )
-        == 0
-    )
-    assert page.events == []
-
-
-def answers(texts: list[str]) -> str:
-    """A view whose answer and candidate hold all of `texts`, each a paragraph of its own."""
-    script = states.Script(pool=(states.CLAUDE,))
-    text = "\n\n".join(texts)
-    script.reply(states.CLAUDE, text)
-    script.judged(text, {"K7": 1}, rationale=texts[0])
-    state: RunState = script.close()
-    return html.render(state)
