@@ -15,6 +15,7 @@ from nbformat.sign import NotebookNotary
 from playwright.sync_api import Browser, Page, expect
 
 from fusion_nb.views import bundle
+from fusion_nb.views.frame import frame
 from tests import states
 from tests.attacks import VECTORS, WRITTEN, needs_vectors, payloads
 from tests.browser.audit import Watch
@@ -61,7 +62,13 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
     shown = [*(bundle(states.hostile(attack)) for attack in WRITTEN), *map(view, texts)]
     joined = {kind: "\n\n".join(one[kind] for one in shown) for kind in shown[0]}
     output = nbformat.v4.new_output("display_data", joined, metadata={"views": len(shown)})
-    book.cells.insert(0, nbformat.v4.new_code_cell("fusion_nb.last()", outputs=[output], execution_count=1))
+    tables = [frame(states.hostile(attack)) for attack in WRITTEN if len(attack) < 50]
+    said = {
+        "text/html": "".join(df.to_html(notebook=True) for df in tables),
+        "text/plain": "\n".join(map(repr, tables)),
+    }
+    outputs = [output, nbformat.v4.new_output("display_data", said)]
+    book.cells.insert(0, nbformat.v4.new_code_cell("fusion_nb.last()", outputs=outputs, execution_count=1))
     return book
 
 
@@ -119,6 +126,9 @@ def test_jupyterlab_shows_it_and_nothing_acts(saved: nbformat.NotebookNode, page
     expect(shown).to_have_count(saved.cells[0].outputs[0].metadata["views"], timeout=60_000)
     expect(shown.last).to_contain_text("Fused answer")
     assert (page.locator(".jp-OutputArea-output style").count() > 0) == trusted
+    # Formulas, ours and those of the tables that pandas shows, are set by MathJax when it has come.
+    expect(page.locator(".jp-OutputArea .fusion-nb mjx-container").first).to_be_attached()
+    expect(page.locator(".jp-OutputArea .dataframe mjx-container").first).to_be_attached()
     assert watch.strangers(whole=False) == []
     executed = page.locator(".jp-CodeCell").nth(2)
     executed.scroll_into_view_if_needed()
