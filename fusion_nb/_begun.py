@@ -27,7 +27,7 @@ Progress = Callable[[FusionResult], None]
 class Steering(Protocol):
     """A `progress` with buttons: it is handed the run that they act on."""
 
-    run: Any
+    def steer(self, run: Any) -> None: ...
 
 
 class Run:
@@ -95,7 +95,7 @@ class Run:
         wait = drive_turning if self._turns and loop.running() else drive
         hear = hear or getattr(progress, "hear", None)
         if isinstance(progress, Steering):
-            progress.run = self
+            progress.steer(self)
         see = None if progress is None else lambda state: progress(self._told(state))
         return checked(self._told(wait(self._handle, see, hear)))
 
@@ -118,6 +118,14 @@ class Run:
         """`state`, with a word where the journal could not keep it."""
         trouble = self._journal.trouble if self._journal else None
         return state if trouble is None else replace(state, notes=(*state.notes, trouble))
+
+
+def finished(begun: Run | FusionResult, progress: Progress | None = None) -> FusionResult:
+    """Wait for the end of what has begun. Raises `RunFailed` where every member failed."""
+    if isinstance(begun, FusionResult):
+        return checked(begun)
+    with begun as run:
+        return run.finish(progress)
 
 
 def checked(result: FusionResult) -> FusionResult:

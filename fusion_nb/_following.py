@@ -11,13 +11,11 @@ from traitlets import Bool
 
 from fusion_nb import known
 from fusion_nb._begun import Run
-from fusion_nb._errors import FusionError, RunFailed, UserError
+from fusion_nb._errors import RunFailed, UserError
 from fusion_nb._result import FusionResult
 from fusion_nb.run import loop
 from fusion_nb.views.feed import INTERVAL, Feed
-from fusion_nb.views.widget import View
-
-Message = dict[str, Any]
+from fusion_nb.views.widget import Message, View
 
 
 class Following(View):
@@ -40,22 +38,14 @@ class Following(View):
         """`do` on the kernel's own loop, with what it returns sent back to who asked. What a person did wrong is said,
         not raised. `aside`: on a thread, for what may wait for a network."""
 
-        def answer(message: Message) -> None:
-            try:
-                said = do(message) or {}
-            except FusionError as error:
-                said = {"error": str(error)}
-            if "id" in message:
-                self.tell({"kind": "reply", "id": message["id"], **said})
-
         def received(message: Message) -> None:
             # Messages come on a thread of the kernel's where the front end chose that.
             if aside:
-                threading.Thread(target=answer, args=(message,), name="fusion_nb-aside", daemon=True).start()
+                threading.Thread(target=self.answer, args=(message, do), name="fusion_nb-aside", daemon=True).start()
             elif self._home is None or self._home is loop.running():
-                answer(message)
+                self.answer(message, do)
             else:
-                self._home.call_soon_threadsafe(answer, message)
+                self._home.call_soon_threadsafe(self.answer, message, do)
 
         return received
 

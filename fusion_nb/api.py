@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fusion_nb._begun import Progress, Run, checked, last
+from fusion_nb._begun import Progress, Run, checked, finished, last
 from fusion_nb._errors import UserError
 from fusion_nb._plan import Member, Wish, plan
 from fusion_nb._result import FusionResult
@@ -93,11 +93,7 @@ def fuse(
         UserError: the request cannot be sent as written; nothing was sent.
         RunFailed: every member failed; `.result` has a row for each.
     """
-    begun = begin(**{k: v for k, v in locals().items() if k != "progress"})
-    if isinstance(begun, FusionResult):
-        return checked(begun)
-    with begun as run:
-        return run.finish(progress)
+    return finished(begin(**{k: v for k, v in locals().items() if k != "progress"}), progress)
 
 
 def begin(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusion_nb import _choice
-from fusion_nb._begun import Progress, Run
+from fusion_nb._begun import Progress, Run, finished
 from fusion_nb._errors import FusionError, UserError
 from fusion_nb._events import CallEnded
 from fusion_nb._plan import Member, Wish
@@ -82,8 +82,8 @@ def rejudge(
         judge, mode, criteria, orders: what is not given is as it was.
         going: `aliases`, `services`, `functions`, `journal`, `progress`; see `fuse()`.
     """
-    with judging(run, judge=judge, mode=mode, criteria=criteria, orders=orders, **going) as begun:
-        return begun.finish(Going(**going).progress)
+    begun = judging(run, judge=judge, mode=mode, criteria=criteria, orders=orders, **going)
+    return finished(begun, Going(**going).progress)
 
 
 def judging(
@@ -107,8 +107,7 @@ def judging(
 
 def add(run: str | FusionResult, members: Sequence[Member], **going: Any) -> FusionResult:
     """New members beside a run's candidates: only they are asked, then the judge on all."""
-    with adding(run, members, **going) as begun:
-        return begun.finish(Going(**going).progress)
+    return finished(adding(run, members, **going), Going(**going).progress)
 
 
 def adding(run: str | FusionResult, members: Sequence[Member], **going: Any) -> Run:
@@ -124,8 +123,7 @@ def retry(run: str | FusionResult = LAST, *, call: int | None = None, **going: A
     Args:
         call: ask the member of that call alone, whether it failed or not; every other reply is kept.
     """
-    with retrying(run, call=call, **going) as begun:
-        return begun.finish(Going(**going).progress)
+    return finished(retrying(run, call=call, **going), Going(**going).progress)
 
 
 def retrying(run: str | FusionResult = LAST, *, call: int | None = None, **going: Any) -> Run:
@@ -139,8 +137,7 @@ def resume(run: str | FusionResult = LAST, **going: Any) -> FusionResult:
 
     Where only a generation id is known of a call that was under way, the service is asked what it cost.
     """
-    with resuming(run, **going) as begun:
-        return begun.finish(Going(**going).progress)
+    return finished(resuming(run, **going), Going(**going).progress)
 
 
 def resuming(run: str | FusionResult = LAST, **going: Any) -> Run:

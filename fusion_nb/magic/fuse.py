@@ -16,7 +16,7 @@ from fusion_nb._errors import FusionError, RunFailed, UserError
 from fusion_nb.journal.glance import suspicious
 from fusion_nb.magic import complete, line, options, rooms
 from fusion_nb.magic.interpolate import expand
-from fusion_nb.magic.show import screen
+from fusion_nb.magic.show import aside, screen
 from fusion_nb.magic.tables import Tables
 
 _DEFAULTS = (
@@ -104,8 +104,9 @@ class Fuse(Magics):
         again = any(getattr(parsed, name) for name in options.AGAIN)
         prompt = "" if again else self._prompt(given.rest, cell, raw=parsed.raw)
         bind = _name(parsed.out or given.bind)
-        frame = self._run(functools.partial(self._ask, prompt, parsed, again=again), parsed, bind)
-        return None if silent else frame
+        begun = functools.partial(self._begin, prompt, parsed, again=again)
+        value = self._aside(begun(), parsed, bind) if parsed.background else self._run(begun, parsed, bind)
+        return None if silent else value
 
     def _dry_run(self, prompt_of: str, cell: str | None, parsed: argparse.Namespace) -> Any:
         arguments = self._arguments(parsed)
@@ -113,29 +114,29 @@ class Fuse(Magics):
             arguments.pop(name, None)
         return rooms.ahead().estimate(self._prompt(prompt_of, cell, raw=parsed.raw), **arguments)
 
-    def _ask(self, prompt: str, parsed: argparse.Namespace, progress: Any, *, again: bool) -> Any:
-        """A new run, or a past one gone on with."""
+    def _begin(self, prompt: str, parsed: argparse.Namespace, *, again: bool) -> Any:
+        """A new run, or a past one gone on with; or the result of one that was found in the journal."""
         arguments = self._arguments(parsed)
         if not again:
-            return rooms.api().fuse(prompt, **arguments, progress=progress)
+            return rooms.api().begin(prompt=prompt, **arguments)
         given = options.values(parsed)
         names = ("aliases", "services", "journal")
         functions = [held for held in self._names.values() if inspect.isfunction(held)]
-        going = {name: arguments[name] for name in names} | {"functions": functions, "progress": progress}
+        going = {name: arguments[name] for name in names} | {"functions": functions}
         past, run = rooms.history(), parsed.rejudge or "last"
         if parsed.resume:
-            return past.resume(parsed.resume, **going)
+            return past.resuming(parsed.resume, **going)
         if parsed.add:
-            return past.add(run, [self._member(name.strip()) for name in parsed.add.split(",")], **going)
+            return past.adding(run, [self._member(name.strip()) for name in parsed.add.split(",")], **going)
         if parsed.retry:
-            return past.retry(run, **going)
+            return past.retrying(run, **going)
         chosen = {name: given[name] for name in ("judge", "mode", "orders") if name in given}
-        return past.rejudge(run, **chosen, **going)
+        return past.judging(run, **chosen, **going)
 
-    def _run(self, ask: Callable[[Any], Any], parsed: argparse.Namespace, bind: str | None) -> Any:
+    def _run(self, begin: Callable[[], Any], parsed: argparse.Namespace, bind: str | None) -> Any:
         view = screen(self.shell, quiet=parsed.quiet or self.quiet)
         try:
-            result = ask(view)
+            result = rooms.begun().finished(begin(), view)
         except RunFailed as failed:
             view.finish(failed.result)
             self._bind(bind, failed.result.frame() if bind else None)
@@ -144,6 +145,14 @@ class Fuse(Magics):
         frame = result.frame()
         self._bind(bind, frame)
         return frame
+
+    def _aside(self, begun: Any, parsed: argparse.Namespace, bind: str | None) -> Any:
+        """The handle of a run that goes on by itself; what was asked to hold its frame holds the handle."""
+        quiet = parsed.quiet or self.quiet
+        held = rooms.background().Background(begun, lambda warn: aside(self.shell, quiet=quiet, warn=warn))
+        rooms.background().announce(self.shell, held, bind, quiet=quiet)
+        self._bind(bind, held)
+        return held
 
     def _prompt(self, rest: str, cell: str | None, *, raw: bool) -> str:
         if cell is not None and rest:

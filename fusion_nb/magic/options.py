@@ -59,6 +59,11 @@ OPTIONS = (
     Option(("--add",), "with --rejudge (default: last): ask these new members too"),
     Option(("--retry",), "with --rejudge (default: last): ask the members that failed once more", flag=True),
     Option(("--resume",), "a crashed or stopped run's id: ask what is missing, then the judge"),
+    Option(
+        ("--background",),
+        "return at once with a handle: .result, .frame, .wait(), .stop(); -o and name << bind the handle then",
+        flag=True,
+    ),
     Option(("--raw",), "leave every {name} in the prompt as it is", flag=True),
     Option(("-q", "--quiet"), "show nothing, only return the DataFrame", flag=True),
     Option(("-o", "--out"), "bind the DataFrame to this name; also: %%fuse name << ..."),
@@ -68,7 +73,7 @@ OPTIONS = (
 VALUED = frozenset(name for option in OPTIONS if not option.flag for name in option.names)
 FLAGS = frozenset(name for option in OPTIONS if option.flag for name in option.names)
 AGAIN = ("rejudge", "add", "retry", "resume")
-NOT_FOR_THE_RUN = frozenset({"prompt", "raw", "quiet", "out", "debug", "help", "dry_run", *AGAIN})
+NOT_FOR_THE_RUN = frozenset({"prompt", "raw", "quiet", "out", "debug", "help", "dry_run", "background", *AGAIN})
 
 
 def fuse_arguments(magic: Any) -> Any:

@@ -10,6 +10,14 @@ def api() -> Any:
     return importlib.import_module("fusion_nb.api")
 
 
+def begun() -> Any:
+    return importlib.import_module("fusion_nb._begun")
+
+
+def background() -> Any:
+    return importlib.import_module("fusion_nb.magic.background")
+
+
 def ahead() -> Any:
     return importlib.import_module("fusion_nb.ahead")
 

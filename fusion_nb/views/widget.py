@@ -11,8 +11,10 @@ from typing import Any
 import anywidget
 from traitlets import Dict, List, Unicode
 
+from fusion_nb._errors import FusionError, UserError
 from fusion_nb.views.style import sheet
 
+Message = dict[str, Any]
 _STATIC = Path(str(files("fusion_nb").joinpath("static")))
 if not (_STATIC / "panel.js").is_file():
     raise ImportError("The panel is not built: run `npm ci && npm run build` in js/, or install the wheel.")
@@ -49,6 +51,19 @@ class View(anywidget.AnyWidget):
         if kind not in self.hears:
             self.hears = [*self.hears, kind]
 
+    def on_asked(self, kind: str, do: Callable[[Message], Any]) -> None:
+        """Like `on`, and answer whoever asked, see `answer`."""
+        self.on(kind, lambda message: self.answer(message, do))
+
+    def answer(self, message: Message, do: Callable[[Message], Any]) -> None:
+        """Do what a message asks; what it gives back goes to who asked. What a person did wrong is said, not raised."""
+        try:
+            said = do(message) or {}
+        except FusionError as error:
+            said = {"error": str(error)}
+        if "id" in message:
+            self.tell({"kind": "reply", "id": message["id"], **said})
+
     @property
     def bundle(self) -> dict[str, Any]:
         """What to display it by."""
@@ -65,3 +80,11 @@ class View(anywidget.AnyWidget):
         if hasattr(self.comm, "_reply_subshell_for"):
             with contextlib.suppress(AttributeError):
                 self.comm._reply_subshell_for = None  # noqa: SLF001  nothing public does it
+
+
+def call_of(message: Message) -> int:
+    """The call a message names. Raises `UserError` where it names none."""
+    call = message.get("call")
+    if not isinstance(call, int) or isinstance(call, bool):
+        raise UserError(f"{call!r} is no call's number.")
+    return call
