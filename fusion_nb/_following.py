@@ -34,6 +34,20 @@ class Following(View):
         if self._run is not None:
             self._run.stop()
 
+    def stop_call(self, call: int) -> None:
+        """End one call of the run that is under way as `cancelled`; the run goes on with the others.
+
+        Raises `UserError` where there is no such call, or it has ended.
+        """
+        self._under_way().stop_call(call)
+
+    def retry_call(self, call: int) -> None:
+        """Ask the member of a call once more within the run that is under way; the judge waits for it.
+
+        Raises `UserError` where it has answered, or the judge reads already.
+        """
+        self._under_way().retry_call(call)
+
     def answering(self, do: Callable[[Message], Any], *, aside: bool = False) -> Callable[[Message], None]:
         """`do` on the kernel's own loop, with what it returns sent back to who asked. What a person did wrong is said,
         not raised. `aside`: on a thread, for what may wait for a network."""
@@ -51,6 +65,11 @@ class Following(View):
 
     def _keep(self, result: FusionResult) -> None:
         """Take in a run that has ended."""
+
+    def _under_way(self) -> Run:
+        if self._run is None or not self.busy:
+            raise UserError("No run is under way in this panel.")
+        return self._run
 
     def _must_be_idle(self) -> None:
         if self.busy:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fusion_nb import modes
+from fusion_nb import _pools, modes
 from fusion_nb._errors import UserError
+from fusion_nb._names import taken
 from fusion_nb._plan import Cast, Member, Wish, money
 from fusion_nb._purse import shared
 from fusion_nb._reach import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, Reach, http
@@ -36,6 +38,8 @@ class Session:
         self._wish = wish
         self.reach = Reach(wish)
         self._functions: dict[str, Callable[..., Any]] = {}
+        self._alike: dict[str, list[Callable[..., Any]]] = {}
+        """Those of an earlier run's by their own name: `my_fn #2` is `my_fn` where there is only one of that name."""
         self._callers_loop = loop.running()
 
     @functools.cached_property
@@ -73,6 +77,7 @@ class Session:
         """Take Python functions back that an earlier run had as members or judge: its record has only their names."""
         for fn in functions:
             self._functions[name_of(fn)] = self._functions[f"{name_of(fn)}{_JUDGE}"] = fn
+            self._alike.setdefault(name_of(fn), []).append(fn)
 
     def check(self, refs: Sequence[Ref]) -> None:
         """Raise `UserError` where one of these cannot be asked: no key, no such service, no such function."""
@@ -116,15 +121,18 @@ class Session:
 
     def _resolve(self, asked: Any) -> tuple[catalogue.Member, ...]:
         entries = [e.strip() for e in asked.split(",")] if isinstance(asked, str) else asked
+        if not callable(entries) and self._wish.base_url is None:
+            entries = _pools.opened(entries, taken(self._wish.aliases))
         wants_local = not callable(entries) and "local" in entries
         return catalogue.resolve(
-            asked,
+            entries,
             aliases=self._wish.aliases or {},
             services={**self.reach.own, demo.SERVICE: DEMO_SERVICE},
             have_key=keys.have,
             demo=DEMO_POOL,
             local=self._local_models if wants_local else (),
             default=OWN_SERVICE if self._wish.base_url is not None else None,
+            pools=_pools.names(),
         )
 
     def default_judge(self, pool: tuple[Ref, ...]) -> Ref:
@@ -152,7 +160,7 @@ class Session:
     def _check_key(self, ref: Ref) -> None:
         if ref.service == demo.SERVICE and find_demo(ref.model) is None:
             raise UserError(f"The demo has no model {ref.model!r}: it has {', '.join(demo.MEMBERS)} and {demo.JUDGE}.")
-        if ref.service == PYTHON and ref.label not in self._functions:
+        if ref.service == PYTHON and self._function(ref) is None:
             raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
         if ref.service not in (PYTHON, demo.SERVICE):
             keys.bind(self.reach.service(ref))
@@ -162,7 +170,15 @@ class Session:
         if ref.service != PYTHON:
             return self.reach.provider(ref)
         runner = loop.on_loop(self._callers_loop) if self._callers_loop else None
-        return FunctionProvider(self._functions[ref.label], runner)
+        if (fn := self._function(ref)) is None:  # pragma: no cover  checked before anything began
+            raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
+        return FunctionProvider(fn, runner)
+
+    def _function(self, ref: Ref) -> Callable[..., Any] | None:
+        if ref.label in self._functions:
+            return self._functions[ref.label]
+        alike = self._alike.get(re.sub(r" #\d+$", "", ref.label), [])
+        return alike[0] if alike and all(fn is alike[0] for fn in alike) else None
 
     def _fingerprint(self, pool: Sequence[Ref], judge: Ref | None) -> str:
         """What names leave open: a service moved to another address, a function with other code, is not the same."""

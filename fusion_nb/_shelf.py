@@ -6,11 +6,12 @@ import asyncio
 import concurrent.futures
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fusion_nb._errors import FusionError
-from fusion_nb._plan import Wish
+from fusion_nb import _pools
+from fusion_nb._errors import FusionError, UserError
+from fusion_nb._plan import Member, Wish
 from fusion_nb._reach import DEMO_JUDGE, DEMO_POOL
 from fusion_nb._session import Session
 from fusion_nb._types import Ref
@@ -20,13 +21,6 @@ from fusion_nb.providers.demo.models import MODELS as DEMO_MODELS
 from fusion_nb.providers.function import SERVICE as PYTHON
 from fusion_nb.run import loop
 
-PRESETS: Mapping[str, tuple[str, ...]] = {
-    "quality": ("opus", "gpt", "gemini"),
-    "budget": ("gpt-mini", "deepseek-flash", "flash"),
-    "fast": ("haiku", "flash", "gpt-oss"),
-    "local": ("local",),
-    "demo": ("demo",),
-}
 SHOWN = 40
 """Rows of one search."""
 Row = dict[str, Any]
@@ -35,7 +29,15 @@ Row = dict[str, Any]
 
 def presets() -> list[dict[str, Any]]:
     """Pools for a purpose, by name."""
-    return [{"name": name, "pool": list(members)} for name, members in PRESETS.items()]
+    return [{"name": name, "pool": list(members)} for name, members in _pools.PRESETS.items()]
+
+
+def own_pools() -> tuple[list[dict[str, Any]], str]:
+    """A person's saved pools by name, and why they cannot be read where they cannot."""
+    try:
+        return [{"name": name, "pool": list(members)} for name, members in _pools.saved().items()], ""
+    except UserError as error:
+        return [], str(error)
 
 
 def known(aliases: Mapping[str, str] | None = None) -> list[Row]:
@@ -118,13 +120,15 @@ class Shelf:
             self._rows = listed.result() or self._rows
 
 
-def entries(pool: Sequence[Ref]) -> list[str]:
-    """What a person writes to ask the same pool again. Functions are left out: a panel knows names alone."""
-    names = [re.sub(r" #\d+$", "", ref.name) for ref in pool if ref.service != PYTHON]
-    return [f"{name}*{times}" if times > 1 else name for name, times in Counter(names).items()]
+def entries(pool: Sequence[Ref], named: Callable[[str], bool]) -> list[str]:
+    """What a person writes to ask the same pool again. `named`: whether a function of that name is at hand; others are
+    left out, for a panel knows names alone."""
+    names = [(ref, re.sub(r" #\d+$", "", ref.name)) for ref in pool]
+    kept = Counter(name for ref, name in names if ref.service != PYTHON or named(name))
+    return [f"{name}*{times}" if times > 1 else name for name, times in kept.items()]
 
 
-def advice(pool: Sequence[str], judge: str, names: Mapping[str, Any]) -> dict[str, Any]:
+def advice(pool: Sequence[Member], judge: Member | None, names: Mapping[str, Any]) -> dict[str, Any]:
     """Who will be asked and who will judge, with what a person should know of it; or why it cannot be sent."""
     try:
         cast = Session(Wish(prompt="", pool=list(pool) or None, judge=judge or None, **names)).cast

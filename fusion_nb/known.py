@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fusion_nb import _pools
 from fusion_nb._errors import KeyMissing
+from fusion_nb._names import taken
 from fusion_nb._plan import Wish
 from fusion_nb._reach import DEMO_JUDGE, DEMO_POOL
 from fusion_nb._session import Session
-from fusion_nb.providers import aliases as builtin
 from fusion_nb.providers import catalogue, keys
 from fusion_nb.run import loop
 
@@ -33,11 +34,8 @@ def models(words: str = "", *, aliases: Mapping[str, str] | None = None, service
 def members(typed: str, aliases: Mapping[str, str] | None, services: Any) -> Iterable[str]:
     """What a pool entry that begins with `typed` could be, without asking any network."""
     yield from catalogue.completions(typed, aliases, services)
+    yield from (name for name in _pools.names() if name.startswith(typed) and name not in taken(aliases))
     yield from (str(ref) for ref in (*DEMO_POOL, DEMO_JUDGE) if str(ref).startswith(typed))
-
-
-def alias_names(aliases: Mapping[str, str] | None) -> frozenset[str]:
-    return frozenset({*builtin.ALIASES, *(aliases or {}), "demo", "local"})
 
 
 def refuse_key(text: str) -> None:

@@ -1,12 +1,17 @@
 """The workbench from Python: traits, runs that return at once, choices on the record."""
 
 import asyncio
+import secrets
+from collections.abc import Callable, Sequence
 
 import pytest
 
 import fusion_nb
 from fusion_nb import UserError
 from fusion_nb._fold import BY_HAND
+from fusion_nb._types import Reply
+from tests.replay import Replay
+from tests.shell import Shell
 
 pytest.importorskip("fusion_nb.views.widget", reason="the panel is not built", exc_type=ImportError)
 PROMPT = "How many times does the letter r occur in the word strawberry?"
@@ -147,3 +152,112 @@ def test_the_forecast_is_said_before_anything_is_sent() -> None:
     said = fusion_nb.Panel(PROMPT, "demo")._on_estimate({})
     assert "3 models and a judge" in said["text"]
     assert "$" in said["text"]
+
+
+def shout(prompt: str) -> str:
+    return prompt.upper()
+
+
+def test_python_functions_are_members(fast: None) -> None:
+    """`Panel(pool=[my_fn, ...])`: the trait holds names, the run asks the function; a namesake gets a name of its own."""
+
+    def named() -> Callable[[str], str]:
+        def shout(prompt: str) -> str:
+            return prompt.lower()
+
+        return shout
+
+    panel = fusion_nb.Panel("Hi", [shout, "demo:swift", named(), shout], judge=lambda prompt: "A tie.", mode="best-of")
+    assert panel.pool == ["shout", "demo:swift", "shout_2", "shout"]
+    assert panel.advice["pool"] == ["shout", "demo:swift", "shout #2", "shout #3"]
+    assert [row["entry"] for row in panel.offers["rows"][:2]] == ["shout", "shout_2"]
+    run(panel)
+    assert panel.result is not None
+    assert [r.text for r in panel.result.candidates if r.ref.service == "python"] == ["HI", "hi", "HI"]
+    assert "cost" in str(panel._on_estimate({})) or "$" in str(panel._on_estimate({}))
+
+
+def test_a_function_that_is_called_like_a_model_stays_itself(fast: None) -> None:
+    """A function named `claude` does not become the model of that name."""
+
+    def claude(prompt: str) -> str:
+        return "It is me."
+
+    panel = fusion_nb.Panel("Hi", [claude])
+    assert panel.pool == ["claude_2"]
+    run(panel)
+    assert panel.result is not None
+    assert panel.result.answer == "It is me."
+
+
+def test_functions_of_the_notebook_are_found_by_name(fast: None) -> None:
+    """A name typed into the panel that is a function of the notebook is that function, as in the magic."""
+    shell = Shell()
+    try:
+        shell.run("def mine(prompt): return 'mine: ' + prompt")
+        panel = fusion_nb.Panel("Hi", "mine,demo:swift", judge="demo:judge", mode="best-of")
+        run(panel)
+        assert panel.result is not None
+        assert panel.result.reply(1).text == "mine: Hi"
+        again = panel.result.panel()
+        assert again.pool == ["mine", "demo:swift"]
+        shell.run("del mine")
+        assert panel.result.panel().pool == ["demo:swift"]
+    finally:
+        shell.close()
+
+
+def test_one_member_is_stopped_and_asked_anew(replay: Replay) -> None:
+    """While members are asked: in the same run. Afterwards: in a new one, that keeps every other reply."""
+    services = {"replay": {"base_url": replay.url}}
+    pool = ["replay:rate/0/5/1000", "replay:stall/30/2", f"replay:mend/stall.30.2/{secrets.token_hex(4)}"]
+    options = {"judge": "replay:scripted-judge", "mode": "best-of", "services": services}
+
+    async def main() -> tuple[fusion_nb.Panel, fusion_nb.FusionResult]:
+        panel = fusion_nb.Panel("Count.", pool, **options)
+        heard: list[dict] = []
+        told = asyncio.Event()
+
+        def tell(message: dict) -> None:
+            heard.append(message)
+            told.set()
+
+        panel.tell = tell  # type: ignore[method-assign]
+
+        def ask(kind: str, call: object) -> dict:
+            panel._received(panel, {"kind": kind, "id": 1, "call": call}, [])
+            return next(message for message in reversed(heard) if message["kind"] == "reply")
+
+        def begun(replies: Sequence[Reply]) -> bool:
+            return [r.text[:6] for r in replies] == ["w1 w2 "] * 3 and replies[0].status is not None
+
+        assert "under way" in ask("stop_member", 1)["error"]
+        assert "no run" in ask("retry_member", 1)["error"]
+        panel.run()
+        assert panel._run is not None
+        while not begun(panel._run.result.replies):
+            told.clear()
+            await asyncio.wait_for(told.wait(), 20)
+        assert "no call 9" in ask("stop_member", 9)["error"]
+        assert "number" in ask("stop_member", "2")["error"]
+        assert "has answered" in ask("retry_member", 1)["error"]
+        assert "error" not in ask("stop_member", 2)
+        assert "error" not in ask("retry_member", 3)
+        await finished(panel)
+        first = panel.result
+        assert first is not None
+        assert "no member's" in ask("retry_member", 99)["error"]
+        assert "error" not in ask("retry_member", 1)
+        await finished(panel)
+        return panel, first
+
+    panel, first = asyncio.run(main())
+    assert [r.error for r in first.replies[:4]] == [None, "stopped", "stopped", None]
+    assert first.status == "ok"
+    assert panel.result is not None
+    assert panel.result.of == first.run
+    assert [(bool(r.kept_from), r.usable) for r in panel.result.candidates] == [
+        (False, True),
+        (True, False),
+        (True, True),
+    ]

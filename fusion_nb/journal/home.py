@@ -29,7 +29,12 @@ def home() -> Path:
 
 def runs_folder() -> Path:
     """The folder of the runs' files, made where it is missing. Raises `OSError` where it cannot be ours alone."""
-    return private(_own(home()) / "runs")
+    return private(own_folder() / "runs")
+
+
+def own_folder() -> Path:
+    """`home()`, made where it is missing. Raises `OSError` where it cannot be made, or is somebody else's."""
+    return _own(home())
 
 
 def spare_folder() -> Path:

@@ -172,7 +172,9 @@ class Fuse(Magics):
             if name in given and not parsed.raw:
                 given[name] = expand(given[name], self._names)
         pool = given["pool"].split(",") if "pool" in given else list(self.pool)
-        given["pool"] = [self._member(entry.strip()) for entry in pool if entry.strip()] or None
+        entries = [entry.strip() for entry in pool if entry.strip()]
+        opened = rooms.names().members(entries, self._names, self.aliases, pools="base_url" not in given)
+        given["pool"] = opened or None
         if parsed.pool is not None and given["pool"] is None:
             raise UserError("The pool is empty: name its members, e.g. --pool claude,gemini,gpt4o, or --pool demo.")
         if "judge" in given:
@@ -180,11 +182,7 @@ class Fuse(Magics):
         return {**given, "aliases": self.aliases, "services": self.services}
 
     def _member(self, entry: str) -> Any:
-        held = self._names.get(entry) if entry.isidentifier() else None
-        is_function = (
-            callable(held) and not isinstance(held, type) and entry not in rooms.known().alias_names(self.aliases)
-        )
-        return held if is_function else entry
+        return rooms.names().member(entry, self._names, self.aliases)
 
     def _bind(self, name: str | None, frame: Any) -> None:
         if name is not None:

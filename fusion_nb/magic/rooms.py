@@ -10,6 +10,10 @@ def api() -> Any:
     return importlib.import_module("fusion_nb.api")
 
 
+def names() -> Any:
+    return importlib.import_module("fusion_nb._names")
+
+
 def begun() -> Any:
     return importlib.import_module("fusion_nb._begun")
 

@@ -33,6 +33,7 @@ class Names:
         demo: the members `demo` stands for.
         local: the members `local` stands for: what was found on this machine.
         default: the service of plain names, where it is not OpenRouter: then they are that service's model names.
+        pools: names that stand for whole pools elsewhere: only to be suggested.
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class Names:
         demo: Sequence[Ref] = (),
         local: Sequence[Ref] = (),
         default: str | None = None,
+        pools: Sequence[str] = (),
     ) -> None:
         self._own, self._services, self._have_key = aliases or {}, services or {}, have_key
-        self._demo, self._local, self._default = demo, local, default
+        self._demo, self._local, self._default, self._pools = demo, local, default, pools
 
     def members(self, entry: Entry) -> Iterator[Member]:
         """What one entry of a pool stands for."""
@@ -114,7 +116,9 @@ class Names:
         hint = "%fuse_models lists what there is."
         if _SLUG.fullmatch(name):
             hint = f"If it is newer than the list in {prices.source()}, write openrouter:{name}."
-        raise UnknownName("model", name, [*self._own, *ALIASES, *self._services, *SERVICES, *slugs()], hint)
+        raise UnknownName(
+            "model", name, [*self._own, *ALIASES, *self._pools, *self._services, *SERVICES, *slugs()], hint
+        )
 
 
 def resolve(
@@ -126,13 +130,14 @@ def resolve(
     demo: Sequence[Ref] = (),
     local: Sequence[Ref] = (),
     default: str | None = None,
+    pools: Sequence[str] = (),
 ) -> tuple[Member, ...]:
     """The members of a pool, every label its own.
 
     Args:
         pool: a list, or names by comma: an alias, an OpenRouter slug (`openai/gpt-4o`), `service:model`, `name*3`
             (thrice, each with a seed of its own), `demo`, `local`, or a Python function.
-        aliases, services, have_key, demo, local, default: see `Names`.
+        aliases, services, have_key, demo, local, default, pools: see `Names`.
 
     Raises:
         UnknownName: a name nobody knows, with the nearest that are known.
@@ -141,7 +146,9 @@ def resolve(
     entries: Sequence[Entry] = pool.split(",") if isinstance(pool, str) else [pool] if callable(pool) else pool
     if not entries or (isinstance(pool, str) and not pool.strip()):
         raise UserError("The pool is empty: name a model, like --pool claude,gemini,gpt4o, or try --pool demo.")
-    names = Names(aliases=aliases, services=services, have_key=have_key, demo=demo, local=local, default=default)
+    names = Names(
+        aliases=aliases, services=services, have_key=have_key, demo=demo, local=local, default=default, pools=pools
+    )
     members: list[Member] = []
     for entry in entries:
         members += names.members(entry)
