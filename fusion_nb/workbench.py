@@ -130,6 +130,9 @@ class Panel(Picking):
         return f"<Panel {list(self.pool)} {self.mode}: {state}. {way}>"
 
     def _ipython_display_(self) -> None:
+        if not hasattr(get_ipython(), "kernel"):
+            print(repr(self))
+            return
         if self.comm is None:
             display(self._kept(), raw=True)  # type: ignore[no-untyped-call]
             return
