@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from fusion_nb._errors import ProviderError, UserError
+from fusion_nb._errors import UserError
 from fusion_nb._plan import Wish
 from fusion_nb._types import Ref, Usage
 from fusion_nb.journal import home
@@ -163,8 +163,8 @@ class Reach:
         return await fetch(http(), service, keys.bind(service), generation_id, SOON)
 
     async def models(self) -> list[Any]:
-        """Every model a pool can name; a service that does not answer is listed from the price table."""
-        from fusion_nb.providers import local, models
+        """Every model a pool can name; a service that does not answer as it last did, else from the price table."""
+        from fusion_nb.providers import cache, local, models
 
         found = [models.ModelInfo(ref, f"{ref} (scripted)", source="demo") for ref in (*DEMO_POOL, DEMO_JUDGE)]
         for server in await local.find(http()):
@@ -172,10 +172,9 @@ class Reach:
         wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.have, row.keys))]
         for row in {row.name: row for row in (services.OPENROUTER, *wanted, *self.own.values())}.values():
             auth = keys.bind(row) if any(map(keys.have, row.keys)) else None
-            try:
-                found += await models.list_models(http(), row, auth)
-            except ProviderError:
-                found += models.offline(row)
+            # Kept, so that a price that was listed here is one that a cap knows.
+            listed = await cache.current(http(), row, auth, home.home(), again=True)
+            found += listed.models.values() if listed else models.offline(row)
         return found
 
     def _catalogue(self, service: Service) -> Catalogue | None:

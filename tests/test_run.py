@@ -3,6 +3,7 @@
 import asyncio
 import time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,6 +141,18 @@ def test_the_cap_is_held_side_by_side(replay: Replay) -> None:
     assert "--max-cost" in (result.replies[1].detail or "")
     assert result.cost is not None
     assert result.cost <= Decimal("0.02")
+
+
+def test_a_price_that_was_listed_is_one_a_cap_knows(replay: Replay, tmp_path: Path, monkeypatch: Any) -> None:
+    """After `%fuse_models` has shown what a service asks for, `--max-cost` no longer calls it unknown."""
+    monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path))
+    here: dict[str, Any] = {"services": {"corp": {"base_url": replay.url}}}
+    wish: dict[str, Any] = {"pool": ["corp:burst/400"], "max_cost": 1, "max_tokens": 100, **here}
+    with pytest.raises(fusion_nb.RunFailed, match="Nobody knows the price"):
+        fusion_nb.fuse("Count.", **wish)
+    assert "corp:burst/400" in set(fusion_nb.models("burst", **here)["ref"])
+    result = fusion_nb.fuse("Count.", **wish)
+    assert (result.status, result.cost is not None) == ("ok", True)
 
 
 def test_a_cap_too_small_for_one_call_sends_nothing() -> None:

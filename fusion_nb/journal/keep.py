@@ -136,7 +136,7 @@ def notice() -> str:
     many = len(dead) > 1
     return (
         f"{f'{len(dead)} runs' if many else 'A run'} did not end because the kernel stopped; what had arrived is kept. "
-        f"%fuse_runs lists {'them' if many else 'it'}, fusion_nb.resume({dead[0]!r}) finishes "
+        f"%fuse_runs lists {'them' if many else 'it'}, %fuse --resume {dead[0]} finishes "
         f"{'the newest' if many else 'it'}."
     )
 

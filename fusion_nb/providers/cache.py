@@ -84,15 +84,23 @@ def held(home: Path, service: Service) -> Catalogue | None:
 
 
 async def current(
-    http: Http, service: Service, auth: KeyAuth | None, home: Path, *, now: datetime | None = None
+    http: Http,
+    service: Service,
+    auth: KeyAuth | None,
+    home: Path,
+    *,
+    now: datetime | None = None,
+    again: bool = False,
 ) -> Catalogue | None:
     """The service's catalogue: the kept one while it is fresh, else asked for and kept, else the kept one, aged.
 
     `None` where nobody answers and nothing is kept; then the price table is all there is. Never raises.
+
+    `again`: asked for however fresh the kept one is.
     """
     now = now or datetime.now(UTC)
     kept = held(home, service)
-    if kept is not None and kept.fresh(now):
+    if kept is not None and kept.fresh(now) and not again:
         return kept
     try:
         said = await http.get_json(f"{service.base_url}/models", auth=auth, timeout=TIMEOUT)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fusion_nb._types import Ref, Usage
 from fusion_nb.money import prices, table
@@ -14,11 +14,6 @@ from fusion_nb.money.rates import Rates
 from fusion_nb.providers.plain import plain
 from fusion_nb.providers.pricing import price, rates_in
 from fusion_nb.providers.services import Service
-
-if TYPE_CHECKING:
-    # The HTTP client is loaded when there is something to ask, not to read what is kept.
-    from fusion_nb.providers.http import Http
-    from fusion_nb.providers.keys import KeyAuth
 
 _MILLION = 1_000_000
 MAX_MODELS = 5000
@@ -44,11 +39,6 @@ class ModelInfo:
     """USD per token, tiers and hours included."""
     alias_target: str | None = None
     """The concrete model that a moving name (OpenRouter's `~...-latest`) stands for now."""
-
-
-async def list_models(http: Http, service: Service, auth: KeyAuth | None = None) -> list[ModelInfo]:
-    """What the service says it has, in its order. Raises `ProviderError`. OpenRouter needs no key for it."""
-    return read_models(await http.get_json(f"{service.base_url}/models", auth=auth), service)
 
 
 def read_models(said: Any, service: Service) -> list[ModelInfo]:

@@ -182,13 +182,13 @@ class Engine:
 
 
 def _reasons(replies: Sequence[Reply]) -> str:
-    return "; ".join(f"{r.ref.name}: {r.detail or r.status}" for r in replies)
+    return "; ".join(f"{r.ref.name}: {(r.detail or r.status or '').rstrip('.')}" for r in replies)
 
 
 def _all_failed(candidates: Sequence[Reply]) -> str:
     if len(candidates) == 1:
-        return f"No answer. {_reasons(candidates)}"
-    return f"None of the {len(candidates)} members answered. {_reasons(candidates)}"
+        return f"No answer. {_reasons(candidates)}."
+    return f"None of the {len(candidates)} members answered. {_reasons(candidates)}."
 
 
 def _lone(reply: Reply, candidates: Sequence[Reply]) -> Verdict:

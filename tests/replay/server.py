@@ -72,7 +72,8 @@ class Server:
 
     def _get(self, prefix: str, route: str) -> Any:
         if route == "/models":
-            return {"data": [_listed(f"gsm8k/{model}") for model in recordings.gsm8k_models()]}
+            named = [*(f"gsm8k/{model}" for model in recordings.gsm8k_models()), "burst/400", "scripted-judge"]
+            return {"data": [_listed(model) for model in named]}
         if prefix == "/stats":
             counts = {name: dict(getattr(self, name)) for name in ("requests", "finished", "cancelled")}
             return {**counts, "open": self.open, "connections": self.connections}
