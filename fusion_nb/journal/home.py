@@ -47,6 +47,7 @@ def folders() -> tuple[Path, ...]:
     found = []
     own, spare = home() / "runs", _spare()
     if own.exists():
+        _check_closed(home())
         _check_owner(own, own.lstat())
         found.append(own)
     # Anybody may make a folder of that name among the temporary ones.
@@ -134,8 +135,16 @@ def _own(folder: Path) -> Path:
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        _check_owner(folder, folder.stat())
+        _check_closed(folder)
     return folder
+
+
+def _check_closed(folder: Path) -> None:
+    """Raise `OSError` where a folder is another's, or one in which anybody may put things in the place of ours."""
+    about = folder.stat()
+    _check_owner(folder, about)
+    if os.name == "posix" and about.st_mode & stat.S_IWOTH and not about.st_mode & stat.S_ISVTX:
+        raise PermissionError(1, "can be written by everybody: take that away (chmod o-w)", str(folder))
 
 
 def _check_owner(folder: Path, about: os.stat_result) -> None:

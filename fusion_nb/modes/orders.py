@@ -69,12 +69,14 @@ def _place(call: int, ranking: tuple[int, ...]) -> int:
 
 
 def _named(calls: list[int], candidates: tuple[Reply, ...]) -> str:
-    return " and ".join(reply.ref.name for reply in candidates if reply.call in calls)
+    names = [reply.ref.name for reply in candidates if reply.call in calls]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _agreement(tops: list[list[int]], candidates: tuple[Reply, ...]) -> str:
     same = [call for call in tops[0] if call in tops[1]]
-    return f"Asked in two orders, the judge found {_named(same, candidates)} best in both."
+    equal = "equal best" if len(same) > 1 else "best"
+    return f"Asked in two orders, the judge found {_named(same, candidates)} {equal} in both."
 
 
 def _contradiction(tops: list[list[int]], candidates: tuple[Reply, ...], *, averaged: bool) -> str:
