@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from fusion_nb import _trust
 from fusion_nb._errors import UserError
 from fusion_nb._plan import Wish
 from fusion_nb._types import Ref, Usage
@@ -43,14 +44,20 @@ DEMO_SERVICE = replace(services.OPENROUTER, name=demo.SERVICE, base_url="http://
 class Reach:
     """The services of one wish: the table's and the user's own."""
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, wish: Wish, ask: _trust.Ask | None = None) -> None:
         self.own = _own_services(wish)
+        self._ask = ask
+        self._trusted: set[str] = set()
 
     def service(self, ref: Ref) -> Service:
         """The row that says how to talk to the ref's service."""
         if ref.service == demo.SERVICE:
             return replace(DEMO_SERVICE, base_url=demo.base_url())
-        return services.known(ref.service, self.own)
+        row = services.known(ref.service, self.own)
+        if ref.service in self.own and ref.service not in self._trusted:
+            _trust.require(row, self._ask)
+            self._trusted.add(ref.service)
+        return row
 
     def provider(self, ref: Ref) -> Provider:
         """Called on the engine's loop."""
@@ -147,7 +154,8 @@ class Reach:
         from fusion_nb.providers.credit import credit
 
         rows = {**SERVICES, **self.own}.values()
-        asked = [row for row in rows if row.tells_credit and any(map(keys.have, row.keys))]
+        known = [row for row in rows if row.tells_credit and _trust.strange(row) is None]
+        asked = [row for row in known if any(map(keys.have, row.keys))]
         told = await asyncio.gather(*(credit(http(), row, keys.bind(row)) for row in asked))
         return {row.name: found for row, found in zip(asked, told, strict=True) if found is not None}
 
@@ -170,7 +178,8 @@ class Reach:
         for server in await local.find(http()):
             found += [models.ModelInfo(ref, ref.model, source="this machine") for ref in server.models]
         wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.have, row.keys))]
-        for row in {row.name: row for row in (services.OPENROUTER, *wanted, *self.own.values())}.values():
+        own = [row for row in self.own.values() if _trust.strange(row) is None]
+        for row in {row.name: row for row in (services.OPENROUTER, *wanted, *own)}.values():
             auth = keys.bind(row) if any(map(keys.have, row.keys)) else None
             # Kept, so that a price that was listed here is one that a cap knows.
             listed = await cache.current(http(), row, auth, home.home(), again=True)

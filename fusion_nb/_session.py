@@ -15,6 +15,7 @@ from fusion_nb._names import taken
 from fusion_nb._plan import Cast, Member, Wish, money
 from fusion_nb._purse import shared
 from fusion_nb._reach import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, Reach, http
+from fusion_nb._trust import Ask
 from fusion_nb._types import Ref
 from fusion_nb.providers import catalogue, demo, keys, kin, services
 from fusion_nb.providers.demo.models import find as find_demo
@@ -34,9 +35,10 @@ _JUDGE = " (judge)"
 class Session:
     """One wish's view of the services: the user's own names, the keys at hand, the functions in the pool."""
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, wish: Wish, ask: Ask | None = None) -> None:
+        """`ask`: puts the question whether a new address may be used; without it, none may."""
         self._wish = wish
-        self.reach = Reach(wish)
+        self.reach = Reach(wish, ask)
         self._functions: dict[str, Callable[..., Any]] = {}
         self._alike: dict[str, list[Callable[..., Any]]] = {}
         """Those of an earlier run's by their own name: `my_fn #2` is `my_fn` where there is only one of that name."""

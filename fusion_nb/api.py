@@ -11,6 +11,7 @@ from fusion_nb._errors import UserError
 from fusion_nb._plan import Member, Wish, plan
 from fusion_nb._result import FusionResult
 from fusion_nb._session import Session
+from fusion_nb._trust import Ask
 from fusion_nb.ahead import Estimate
 from fusion_nb.ahead import of as estimate_of
 from fusion_nb.journal import index, past, rows
@@ -104,7 +105,7 @@ def begin(
 ) -> Run | FusionResult:
     """`fuse()`, begun and not waited for: the run, or where `replay` found it in the journal, its result."""
     wish = Wish(**options)
-    session, order = _planned(wish)
+    session, order = _planned(wish, lambda said: _question(said, "Send them?"))
     if (held := _replayed(wish, order)) is not None:
         return held
     if confirm_over is not None:
@@ -140,16 +141,16 @@ def _confirmed(expected: Estimate, over: float | str, confirm: Callable[[Estimat
         raise UserError(f"Nothing was sent ({what}): it may cost more than ${over}, and nobody confirmed it.")
 
 
-def _question(expected: Estimate) -> bool:
+def _question(said: object, question: str = "Ask all the same?") -> bool:
     try:
-        return input(f"{expected}\nAsk all the same? [y/N] ").strip().lower() in ("y", "yes")
-    except (EOFError, NotImplementedError, RuntimeError):
+        return input(f"{said}\n{question} [y/N] ").strip().lower() in ("y", "yes")
+    except (EOFError, NotImplementedError, RuntimeError, OSError):
         # No one is there to answer: a notebook that is run by a program.
         return False
 
 
-def _planned(wish: Wish) -> tuple[Session, Order]:
-    session = Session(wish)
+def _planned(wish: Wish, ask: Ask | None = None) -> tuple[Session, Order]:
+    session = Session(wish, ask)
     order = plan(wish, session.cast, session.reach.worst)
     session.reach.check_fit(
         (order.params.system or "") + order.prompt, (*order.pool, *([order.judge] if order.judge else []))

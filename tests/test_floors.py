@@ -13,7 +13,7 @@ FLOORS = [
     {"_fold"},
     {"providers", "modes", "journal", "views"},
     {"run", "_result"},
-    {"_plan", "_purse", "_pools"},
+    {"_plan", "_purse", "_pools", "_trust"},
     {"_reach", "_names"},
     {"_session"},
     {"ahead", "known", "spending", "_begun"},
