@@ -27,6 +27,7 @@ export function safe(html: string): DocumentFragment {
       if (node.tagName !== "A") return;
       node.setAttribute("target", "_blank");
       node.setAttribute("rel", "noopener noreferrer nofollow");
+      node.setAttribute("referrerpolicy", "no-referrer");
     });
   }
   return purify.sanitize(html, OPTIONS);

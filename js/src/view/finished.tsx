@@ -1,3 +1,5 @@
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { nameOf } from "../run.ts";
 import type { Store } from "../store.ts";
 import { phase } from "../words.ts";
@@ -69,12 +71,9 @@ export function Finished({ store }: { store: Store }) {
         <Timeline state={state} />
       </details>
       {several && (
-        <details class="fnb-ledger">
-          <summary>
-            Compare <span>two texts side by side</span>
-          </summary>
-          <Compare state={state} />
-        </details>
+        <Later title="Compare" about="two texts side by side">
+          {() => <Compare state={state} />}
+        </Later>
       )}
       <details class="fnb-ledger">
         <summary>
@@ -93,6 +92,19 @@ export function Finished({ store }: { store: Store }) {
       </details>
       <Aloud text={phase(state)} />
     </>
+  );
+}
+
+/** What costs something to make is made when it is unfolded. */
+function Later({ title, about, children }: { title: string; about: string; children: () => ComponentChildren }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details class="fnb-ledger" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>
+        {title} <span>{about}</span>
+      </summary>
+      {open && children()}
+    </details>
   );
 }
 
