@@ -246,8 +246,14 @@ def test_styles_stay_inside() -> None:
 
 
 def reader(text: str) -> set[str]:
+    """What CommonMark's most permissive reader finds, without the tags we put around code."""
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
-    return {t.type for t in (*tokens, *(c for token in tokens for c in token.children or ()))}
+    ours = r"</?code>|\s*<pre><code>[^<]*</code></pre>\s*"
+    return {
+        t.type
+        for t in (*tokens, *(c for token in tokens for c in token.children or ()))
+        if not re.fullmatch(ours, t.content)
+    }
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

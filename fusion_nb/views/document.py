@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import re
 
-from markdown_it import MarkdownIt
-
 from fusion_nb import _citations
 from fusion_nb._types import Analysis, Reply, RunState
 from fusion_nb.views import clean, words
+from fusion_nb.views.embedded import embedded, inert
 from fusion_nb.views.ledger import ledger
 
-# Reads documents as the most permissive of front ends does: what it takes for a tag or an image must not be there.
-_READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
-_ACTIVE = re.compile(r"<(?=[A-Za-z/!?])|!(?=\[)")
-_LARGEST = 100_000
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|#!~$])")
+_SPECIAL = re.compile(r"([\\`*_\[\]>|#!~$])")
 
 
 def render(state: RunState) -> str:
@@ -29,64 +22,9 @@ def render(state: RunState) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def embedded(text: str) -> str:
-    """Model text that no front end takes for HTML or loads an image from; its code is kept to the letter."""
-    text = clean.text(clean.encodable(text)).strip("\n")
-    if len(text) <= _LARGEST:
-        held = _closed(_outside_code(text))
-        if not _acts(held):
-            return held
-    # Something slipped through: nothing of it is read as Markdown.
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
-    return f"{fence}text\n{text}\n{fence}"
-
-
-def _acts(text: str) -> bool:
-    tokens = _READER.parse(text)
-    inline = [child for token in tokens for child in token.children or ()]
-    return any(t.type in ("html_block", "html_inline", "image") for t in (*tokens, *inline))
-
-
-def _outside_code(text: str) -> str:
-    """`text` with tags and images escaped where they are not inside fences, code blocks or code spans."""
-    lines = text.split("\n")
-    kept = {n for t in _READER.parse(text) if t.map and t.type in ("fence", "code_block") for n in range(*t.map)}
-    out: list[str] = []
-    prose: list[str] = []
-    for number, line in enumerate(lines):
-        if number in kept:
-            out += [_escaped("\n".join(prose)), line] if prose else [line]
-            prose = []
-        else:
-            prose.append(line)
-    return "\n".join([*out, *([_escaped("\n".join(prose))] if prose else [])])
-
-
-def _escaped(prose: str) -> str:
-    pieces, last = [], 0
-    for code in _CODE.finditer(prose):
-        pieces += [_ACTIVE.sub(r"\\\g<0>", prose[last : code.start()]), code[0]]
-        last = code.end()
-    return "".join([*pieces, _ACTIVE.sub(r"\\\g<0>", prose[last:])])
-
-
-def _closed(text: str) -> str:
-    """`text` with its last fence closed, so that what follows is not code."""
-    open_fence = ""
-    for line in text.split("\n"):
-        found = _FENCE.match(line)
-        if not found:
-            continue
-        if not open_fence:
-            open_fence = found[1]
-        elif found[1][0] == open_fence[0] and len(found[1]) >= len(open_fence) and not line.strip(" `~"):
-            open_fence = ""
-    return f"{text}\n{open_fence}" if open_fence else text
-
-
 def _words(text: str) -> str:
     """A name or a sentence of ours: no Markdown in it."""
-    return _SPECIAL.sub(r"\\\1", clean.line(clean.encodable(text)))
+    return _SPECIAL.sub(r"\\\1", inert(clean.line(clean.encodable(text))))
 
 
 def _quoted(text: str) -> str:

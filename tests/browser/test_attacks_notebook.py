@@ -67,7 +67,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
         "text/html": "".join(df.to_html(notebook=True) for df in tables),
         "text/plain": "\n".join(map(repr, tables)),
     }
-    outputs = [output, nbformat.v4.new_output("display_data", said)]
+    markdown = {"text/markdown": "\n\n".join(one["text/markdown"] for one in shown[: len(WRITTEN)])}
+    outputs = [output, *(nbformat.v4.new_output("display_data", data) for data in (said, markdown))]
     book.cells.insert(0, nbformat.v4.new_code_cell("fusion_nb.last()", outputs=outputs, execution_count=1))
     return book
 
@@ -105,6 +106,7 @@ def test_nbconverts_page_is_as_quiet_as_without_us(saved: nbformat.NotebookNode,
     assert asked == expected
     assert other.locator(".fusion-nb").count() == saved.cells[0].outputs[0].metadata["views"] + 1
     assert watch.strangers(whole=False) == []
+    assert other.locator("h2", has_text="Fused answer").count() >= len(WRITTEN)
     assert [event for event in watch.events if not event.startswith("request")] == []
 
 
@@ -126,6 +128,7 @@ def test_jupyterlab_shows_it_and_nothing_acts(saved: nbformat.NotebookNode, page
     expect(shown).to_have_count(saved.cells[0].outputs[0].metadata["views"], timeout=60_000)
     expect(shown.last).to_contain_text("Fused answer")
     assert (page.locator(".jp-OutputArea-output style").count() > 0) == trusted
+    expect(page.locator(".jp-OutputArea .jp-RenderedMarkdown h2", has_text="Fused answer").first).to_be_attached()
     # Formulas, ours and those of the tables that pandas shows, are set by MathJax when it has come.
     expect(page.locator(".jp-OutputArea .fusion-nb mjx-container").first).to_be_attached()
     expect(page.locator(".jp-OutputArea .dataframe mjx-container").first).to_be_attached()
