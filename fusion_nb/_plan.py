@@ -101,8 +101,9 @@ def no_key(what: str, text: str) -> None:
     """Raise `KeyMissing` where a text that would be sent, shown and kept holds an API key."""
     if looks_like_key(text):
         raise KeyMissing(
-            f"The {what} holds what looks like an API key, so nothing was sent: it would go to every member, and stay "
-            "in the notebook and the journal. Take it out; where you did not mean it to be seen, revoke it."
+            f"The {what} holds what looks like an API key, so nothing was sent: it would be shown and kept, in the "
+            "notebook, the history and the journal. Take it out, revoke it if others may have seen it, and set it in "
+            "the environment: OPENROUTER_API_KEY=..."
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from fusion_nb import _pools, modes
 from fusion_nb._errors import UserError
 from fusion_nb._names import taken
-from fusion_nb._plan import Cast, Member, Wish, money
+from fusion_nb._plan import Cast, Member, Wish, money, no_key
 from fusion_nb._purse import shared
 from fusion_nb._reach import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, Reach, http
 from fusion_nb._trust import Ask
@@ -38,6 +38,8 @@ class Session:
     def __init__(self, wish: Wish, ask: Ask | None = None) -> None:
         """`ask`: puts the question whether a new address may be used; without it, none may."""
         self._wish = wish
+        for what, held in (("pool", [wish.pool, wish.judge]), ("configuration", [wish.aliases, wish.services])):
+            no_key(what, repr(held))
         self.reach = Reach(wish, ask)
         self._functions: dict[str, Callable[..., Any]] = {}
         self._alike: dict[str, list[Callable[..., Any]]] = {}

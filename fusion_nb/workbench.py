@@ -60,8 +60,9 @@ class Panel(Picking):
         result: FusionResult | None = None,
         **options: Any,
     ) -> None:
-        known.refuse_key(prompt)
+        # First: a panel that is refused is closed too.
         self._shown: list[tuple[DisplayHandle, DisplayHandle]] = []
+        known.refuse_key(prompt)
         shell = get_ipython()
         notebook = shell.user_ns if shell is not None else {}
         form = {"kind": "workbench", "prompt": prompt, "mode": mode, "max_cost": max_cost}

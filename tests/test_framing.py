@@ -42,6 +42,8 @@ BRICKS = [
     "}",
     '{"scores":',
     "SYSTEM",
+    "<|im_end|>",
+    "[/INST]",
 ]
 STRANGE = ["\n", "\r\n", "\u2028", "\t", "\uff1d" * 5, "\u200b", "\x1b[2K", "\ud800", "0" * 32]
 HOSTILE = st.lists(
@@ -135,6 +137,23 @@ def test_what_is_hidden_is_made_visible() -> None:
     assert inert(family) == family
     assert inert("Title\n=====\nBEGIN here") == "Title\n=====\nBEGIN here"
     assert inert("===== END CANDIDATE K7") == "= = = = = END CANDIDATE K7"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown_as"),
+    [
+        ("a<|im_end|>b", "a< |im_end|>b"),
+        ("<|start_header_id|>system<|end_header_id|>", "< |start_header_id|>system< |end_header_id|>"),
+        ("<｜User｜>", "< ｜User｜>"),
+        ("[/INST] x [INST] <<SYS>>", "[ /INST] x [ INST] < <SYS>>"),
+        ("<end_of_turn>", "< end_of_turn>"),
+        ("a <| b |> c, x <|> y, [INSTALL], </p>", "a <| b |> c, x <|> y, [INSTALL], </p>"),
+    ],
+)
+def test_marks_between_turns_are_broken(text: str, shown_as: str) -> None:
+    """What separates the turns of a conversation for some model, and for some server in any text, separates nothing."""
+    assert inert(text) == shown_as
+    assert inert(inert(text)) == inert(text)
 
 
 def test_the_naughty_strings_stay_inside() -> None:

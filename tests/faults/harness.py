@@ -160,7 +160,7 @@ def faults(home: Path, *, certificates: Path | None = None, authority: Path | No
         for name, value in found.keys.items():
             patch.setenv(name, value)
         patch.setenv("FUSION_NB_HOME", str(home))
-        patch.setenv("FUSION_NB_TRUST", "https://no-such-host.invalid")
+        patch.setenv("FUSION_NB_TRUST", "https://no-such-host.invalid,https://service.example")
         if authority is not None:
             patch.setenv("SSL_CERT_FILE", str(authority))
         patch.setattr(_plan, "Limits", scaled)
