@@ -121,7 +121,7 @@ class Panel(Picking):
         """Take the panel off the screen; what a saved notebook can keep stands in its place."""
         shown, self._shown = self._shown, []
         for widget, rest in shown:
-            widget.update(self._kept(), raw=True)  # type: ignore[no-untyped-call]
+            widget.update(_kept(self.result), raw=True)  # type: ignore[no-untyped-call]
             rest.update(NOTHING, raw=True)  # type: ignore[no-untyped-call]
         super().close()
 
@@ -141,21 +141,16 @@ class Panel(Picking):
         # whatever else that output holds. What is to be seen then is an output of its own.
         live = {**self.bundle, "text/plain": repr(self)}
         widget = display(live, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        rest = display(behind(self._kept()), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        rest = display(behind(_kept(self.result)), raw=True, display_id=True)  # type: ignore[no-untyped-call]
         if widget is not None and rest is not None:
             self._shown.append((widget, rest))
 
-    def _kept(self) -> dict[str, str]:
-        if self.result is None:
-            return {"text/html": f"<p>{_GONE}</p>", "text/plain": _GONE}
-        return bundle(self.result, foot=f'<p class="fnb-meta">{_GONE}</p>')
-
     def _keep(self, result: FusionResult) -> None:
         self.show(snapshot(result, result.seconds))
+        for _, rest in self._shown:
+            rest.update(behind(_kept(result)), raw=True)  # type: ignore[no-untyped-call]
         self.result = result
         self.frame = result.frame()
-        for _, rest in self._shown:
-            rest.update(behind(self._kept()), raw=True)  # type: ignore[no-untyped-call]
 
     def _held(self, what: str) -> FusionResult:
         if self.result is None:
@@ -206,6 +201,13 @@ class Panel(Picking):
             self.frame = self.result.frame()
         rows, columns = (0, 0) if self.frame is None else self.frame.shape
         return {"rows": rows, "columns": columns}
+
+
+def _kept(result: FusionResult | None) -> dict[str, str]:
+    """What is to be seen of a panel where it is no more."""
+    if result is None:
+        return {"text/html": f"<p>{_GONE}</p>", "text/plain": _GONE}
+    return bundle(result, foot=f'<p class="fnb-meta">{_GONE}</p>')
 
 
 _open: weakref.WeakSet[Panel] = weakref.WeakSet()

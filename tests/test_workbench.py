@@ -124,9 +124,19 @@ def test_a_key_is_refused() -> None:
 def test_a_panel_that_closes_leaves_html(fast: None) -> None:
     """What a saved notebook keeps of a panel is readable without a kernel: never a widget's error."""
     panel = fusion_nb.fuse(PROMPT, "demo").panel()
-    kept = panel._kept()
-    assert "application/vnd.jupyter.widget-view+json" not in kept
-    assert "<strong>3</strong>" in kept["text/html"]
+    shell = Shell()
+    try:
+        shell.ip.user_ns["panel"] = panel
+        live, rest = shell.run("panel").outputs
+        assert "application/vnd.jupyter.widget-view+json" in live.data
+        assert "application/vnd.jupyter.widget-view+json" not in rest.data
+        assert "<strong>3</strong>" in rest.data["text/html"]
+        kept, nothing = shell.run("panel.close()").outputs
+        assert "application/vnd.jupyter.widget-view+json" not in kept.data
+        assert "<strong>3</strong>" in kept.data["text/html"]
+        assert not nothing.data["text/html"]
+    finally:
+        shell.close()
 
 
 def test_judging_again_asks_no_candidate(fast: None) -> None:
@@ -223,6 +233,7 @@ def test_one_member_is_stopped_and_asked_anew(replay: Replay) -> None:
             told.set()
 
         panel.tell = tell  # type: ignore[method-assign]
+        panel.observe(lambda _: told.set(), "snapshot")
 
         def ask(kind: str, call: object) -> dict:
             panel._received(panel, {"kind": kind, "id": 1, "call": call}, [])

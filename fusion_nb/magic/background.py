@@ -32,6 +32,7 @@ class Background:
         self._ended: FusionResult | None = None
         self._error: BaseException | None = None
         self._over = threading.Event()
+        self._met = False
         self.told = False
         """Whether somebody has heard of the end: by `wait()`, or in place."""
         if isinstance(begun, Run):
@@ -105,6 +106,12 @@ class Background:
         trouble = f" {' '.join(self._trouble)}" if self._trouble else ""
         failed = f" {state.error}" if self.done and state.error else ""
         return f"<run {state.run} in the background: {said}{plain.head(state)}.{failed}{trouble} {_HOW}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        # What its own cell shows first stays there, in a saved notebook too: nothing that will not be true then.
+        which = f"run {self.result.run}".strip()
+        printer.text(repr(self) if self._met else f"<{which} in the background: {_HOW}>")
+        self._met = True
 
     def line(self, name: str) -> str:
         """What to tell of the end in one line. `name`: what the handle is bound to."""

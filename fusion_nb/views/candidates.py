@@ -87,12 +87,16 @@ def _share(state: RunState, reply: Reply) -> str:
 
 
 def _earlier(state: RunState, reply: Reply) -> str:
-    """What the same member said in the rounds before."""
+    """What the same member said in the rounds before, and in calls that were given up and asked anew."""
     before = [
         r for r in state.replies if r.role == "candidate" and r.ref.name == reply.ref.name and r.call != reply.call
     ]
     return "".join(
-        f'<details class="fnb-earlier"><summary>Round {r.round}</summary>{failure(r)}{suspicion(r)}'
+        f'<details class="fnb-earlier"><summary>{_which(r, reply)}</summary>{failure(r)}{suspicion(r)}'
         f'<div class="fnb-md">{render(r.text)}</div></details>'
         for r in before
     )
+
+
+def _which(before: Reply, reply: Reply) -> str:
+    return f"Round {before.round}" if before.round != reply.round else f"Call {before.call}, another try"

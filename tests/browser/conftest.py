@@ -103,6 +103,13 @@ class Lab(Served):
         env = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
         super().__init__(folder, port, f"api?token={TOKEN}", command, env)
 
+    def kernels(self) -> list[int]:
+        """The processes of its kernels."""
+        asked = ["ps", "-o", "pid=,args=", "--ppid", str(self._process.pid)]
+        listed = subprocess.run(asked, capture_output=True, text=True, check=False)
+        rows = [line.split(None, 1) for line in listed.stdout.splitlines()]
+        return [int(pid) for pid, command in rows if "ipykernel" in command]
+
     def notebook(self, name: str, *cells: str) -> str:
         """Write a notebook and return the address that opens it alone."""
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
