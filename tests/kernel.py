@@ -36,6 +36,12 @@ class Kernel:
         self.until(lambda: any(_ends(m, sent) for m in self.heard), timeout)
         return [m for m in self.heard if m["parent_header"].get("msg_id") == sent]
 
+    def tell(self, model: str, content: dict[str, Any]) -> None:
+        """A message of a widget's front end to its kernel."""
+        data = {"method": "custom", "content": content}
+        channel = self._client.shell_channel
+        channel.send(self._client.session.msg("comm_msg", {"comm_id": model, "data": data}))
+
     def until(self, reached: Callable[[], bool], timeout: float = 60.0) -> None:
         """Listen until `reached()`."""
         deadline = time.monotonic() + timeout

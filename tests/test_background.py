@@ -34,6 +34,12 @@ def news(held: Kernel) -> list[dict]:
     return [data["content"] for data in custom if data.get("method") == "custom" and data["content"]["kind"] == "news"]
 
 
+def replies(held: Kernel) -> list[dict]:
+    """The answers the run's widget got."""
+    custom = [m["content"]["data"] for m in held.heard if m["msg_type"] == "comm_msg"]
+    return [data["content"] for data in custom if data.get("method") == "custom" and data["content"]["kind"] == "reply"]
+
+
 def shows(held: Kernel, text: str) -> bool:
     """Whether the place of the newest output holds that text by now."""
     puts = [m for m in held.heard if m["msg_type"] in ("display_data", "update_display_data")]
@@ -81,6 +87,23 @@ def test_stop_and_one_call_from_the_handle(live: Kernel) -> None:
     assert "stopped" in live.run("print(df.result.replies[1].error)")
     live.run("df.stop()")
     assert live.run("print(df.wait().status, df.frame.status.tolist()[1])").strip() == "cancelled cancelled"
+
+
+def test_the_view_of_a_run_stops_and_repeats_one_member(live: Kernel) -> None:
+    """`stop_member` and `retry_member` from the view: done, or refused with a sentence, and answered either way."""
+    (shown,) = [m for m in live.ended(live.start(CELL)) if m["msg_type"] == "display_data"]
+    model = shown["content"]["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
+    live.run("import time\nwhile not all(r.text for r in df.result.replies[:3]): time.sleep(0.01)")
+    for number, (kind, call) in enumerate([("stop_member", 3), ("retry_member", 3), ("stop_member", 77)]):
+        live.tell(model, {"kind": kind, "id": number, "call": call})
+        live.until(lambda number=number: len(replies(live)) > number)
+    stopped, repeated, refused = replies(live)
+    assert (stopped, repeated) == ({"kind": "reply", "id": 0}, {"kind": "reply", "id": 1})
+    assert "no call 77" in refused["error"]
+    said = live.run(
+        "print(df.wait().status, [(r.call, r.error) for r in df.result.replies if r.ref.model == 'careful'])"
+    )
+    assert said.strip() == "ok [(3, 'stopped'), (4, None)]"
 
 
 def test_a_kernel_that_ends_leaves_the_record(live: Kernel, home: Path) -> None:
