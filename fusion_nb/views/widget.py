@@ -69,6 +69,13 @@ class View(anywidget.AnyWidget):
         """What to display it by."""
         return (self._repr_mimebundle_() or ({},))[0]
 
+    def close(self) -> None:
+        """Let go of it, in the kernel and in every view. Its layout is a widget too, which nobody else would close."""
+        layout = self.layout
+        super().close()
+        if layout is not None:
+            layout.close()
+
     def _received(self, widget: Any, content: Any, buffers: Any) -> None:
         do = self._on.get(str(content.get("kind"))) if isinstance(content, dict) else None
         if do is not None:

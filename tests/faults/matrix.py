@@ -11,7 +11,6 @@ class Fault(NamedTuple):
     note: str = ""
 
 
-ELSEWHERE = "rows 66 to 89 (judge, budget, interrupts, journal, notebook) have tests of their own"
 MATRIX: dict[int, Fault] = {
     1: Fault("the name is not found", "error/dns, at most one retry"),
     2: Fault("connection refused", "error/connect, at most two retries"),
@@ -79,4 +78,31 @@ MATRIX: dict[int, Fault] = {
     64: Fault("a stream without end", "too_big or total, connection closed"),
     65: Fault("a header of 1 MB, 10,000 headers", "error/protocol"),
     90: Fault("HTTP/2 GOAWAY, proxy refuses or hangs up", "error/protocol, error/proxy", "HTTP/2 is not spoken; the proxies are in test_proxy.py"),
+}  # fmt: skip
+KERNEL: dict[int, Fault] = {
+    65: Fault("a header of 1 MB, 10,000 headers", "error/protocol; the other members are unharmed"),
+    66: Fault("a judge of prose, of broken or fenced JSON, with words around it", "read where it can be, one repair, then all candidates stand"),
+    67: Fault("a judge of unknown, doubled or missing labels", "no verdict, one repair, then all candidates stand"),
+    68: Fault("a judge that is mute, cut off, refuses, or talks without end", "as 66", "a mute or refusing judge is not asked a second time: that is its answer"),
+    69: Fault("the judge fails, every candidate is there", "unjudged; candidates, frame and view usable; judged again at 0 candidate requests"),
+    70: Fault("a merge that contradicts its candidates", "shown as it is, with the candidates beside it"),
+    71: Fault("one member fails", "judged over the rest, the missing one named"),
+    72: Fault("all members fail", "no judge asked, a row each, one `FusionError` without frames of ours"),
+    73: Fault("one member answers", "no judge asked, and said so"),
+    74: Fault("the budget is reached in the middle", "what does not fit is not sent; spend at most the cap", "64 runs racing for one cap are in test_race.py"),
+    75: Fault("an interrupt in any phase, twice, in the middle of a write", "over within 1 s, what arrived is kept, the next cell runs", "100 in each phase without a kernel in test_interrupts.py"),
+    76: Fault("kill -9 in any phase", "everything acknowledged is there; at most 250 ms of text missing; `resume()` completes", "KILLS_NOTE"),
+    77: Fault("the disk is full", "the run goes on, is written elsewhere, says so", "any write that fails: test_disk.py, test_journal.py"),
+    78: Fault("a read-only home, no home, nowhere to write", "the run goes on, and says so"),
+    79: Fault("SQLite is locked by another kernel", "no run waits for it"),
+    80: Fault("two kernels, one home", "no run lost, ids unique, index sound", "8 processes of 200 runs in test_journal_index.py"),
+    81: Fault("a corrupt index, one of a newer release", "set aside and made anew; left alone"),
+    82: Fault("the clock jumps, the machine sleeps", "durations are monotonic; silence is noticed on waking"),
+    83: Fault("the browser is closed in the middle", "the run ends and is kept"),
+    84: Fault("views open and close, a comm is closed", "the run and the kernel's memory are unharmed", "listeners in the browser: js/ and tests/browser"),
+    85: Fault("the kernel is gone, the notebook stays", "readable HTML and text"),
+    86: Fault("16 models of 200 tokens a second", "at most 20 messages and 0.5 MB a second, the end always shown"),
+    87: Fault("running and nested loops, trio", "the engine has its own"),
+    88: Fault("reload, autoreload, unload in the middle, fork", "nothing twice, the run goes on"),
+    89: Fault("0, 1, 64 models, the same twice, odd prompts", "a sentence, or it works; no request for what is invalid"),
 }  # fmt: skip

@@ -10,23 +10,27 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import ssl
 import sys
 import threading
 import time
 from collections import Counter, defaultdict
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.faults import listeners, vectors
-from tests.faults.answer import Answer
+from tests.faults.answer import TEXT, Answer, delta, finish, stream, usage
 from tests.faults.judge import verdict
 from tests.faults.rows import BY_NAME
 from tests.faults.telling import Telling
 
 LIFETIME = 900.0
 MAX_BODY = 64 * 1024 * 1024
+MOST = 2_400
+"""Millionths of a dollar: less than the worst case of a small model at 4,096 tokens."""
 
 
 class Server:
@@ -39,6 +43,8 @@ class Server:
         self.times: defaultdict[str, list[float]] = defaultdict(list)
         self.open: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
+        self.spent = Decimal(0)
+        """USD of all priced replies."""
         self.connections = 0
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,9 +83,11 @@ class Server:
         self.times[model].append(time.monotonic())
         served.append(model)
         self.open[model] += 1
-        row, cut, _ = model.split("~")
-        if row == "judge":
-            answer = verdict(body["messages"])
+        row, cut, _ = model.split("~") if "~" in model else ("priced", "whole", "")
+        if row == "priced":
+            answer = self._priced()
+        elif row.partition("_")[0] == "judge":
+            answer = verdict(row, body["messages"], self.posts[model])
         elif row.startswith("json_"):
             answer = vectors.answer(row)
         else:
@@ -87,6 +95,12 @@ class Server:
             turn = self.posts[model]
             answer = answers(turn) if callable(answers) else answers[min(turn, len(answers)) - 1]
         return await self._tell(answer, headers, model, cut, reader, writer)
+
+    def _priced(self) -> Answer:
+        """A good reply of a model that has a price: it costs less than the worst, and what it costs is added up."""
+        cost = Decimal(random.randrange(1, MOST)) / 1_000_000
+        self.spent += cost
+        return stream(delta(TEXT), finish(), usage(f"{cost:f}"), "[DONE]")
 
     async def _tell(
         self,
@@ -98,11 +112,11 @@ class Server:
         writer: asyncio.StreamWriter,
     ) -> bool:
         answer = answer.but(headers=tuple((name, value.replace("$MODEL", model)) for name, value in answer.headers))
-        told = Telling(answer, cut, headers.get("authorization", ""), reader, writer)
-        try:
-            return await told.tell()
-        finally:
-            self.sent[model] += told.sent
+
+        def count(size: int) -> None:
+            self.sent[model] += size
+
+        return await Telling(answer, cut, headers.get("authorization", ""), reader, writer, count).tell()
 
     async def _get(
         self, path: str, headers: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -115,7 +129,7 @@ class Server:
                 bill = row.bills[min(self.looks[generation], len(row.bills)) - 1]
                 return await Telling(bill, "whole", headers.get("authorization", ""), reader, writer).tell()
         counts = {name: dict(getattr(self, name)) for name in ("posts", "times", "open", "sent", "looks")}
-        said = {**counts, "connections": self.connections, "seen": listeners.SEEN}
+        said = {**counts, "connections": self.connections, "seen": listeners.SEEN, "spent": str(self.spent)}
         data = json.dumps(said if path == "/stats" else {}).encode()
         writer.write(b"HTTP/1.1 %d Some\r\ncontent-type: application/json\r\n" % (200 if path == "/stats" else 404))
         writer.write(b"content-length: %d\r\n\r\n%b" % (len(data), data))

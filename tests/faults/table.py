@@ -1,4 +1,4 @@
-"""docs/reliability.md: what the tests of the fault matrix expect and what they have seen."""
+"""The tables of docs/reliability.md: what the tests of the fault matrix expect and what they have seen."""
 
 from __future__ import annotations
 
@@ -6,32 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fusion_nb._types import Reply
-from tests.faults.matrix import ELSEWHERE, MATRIX
+from tests.faults.matrix import KERNEL, MATRIX, Fault
 from tests.faults.row import Row
 from tests.faults.rows import BY_NAME
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-_HEAD = f"""# Reliability: every fault and its answer
-
-Written by `tests/faults/test_rows.py` from what it has seen: do not edit. A fault server on loopback plays each row
-as a service would, in one piece, byte by byte and (the short ones) cut in two at every byte; a healthy member is asked
-beside the faulty one. What is asserted for every row: one reply with status, error and sentence; what arrived is kept;
-the server's own count of requests; a cost that is unknown stays unknown; the connection is closed; the other member and
-the answer are unharmed; no key in anything. Timers are scaled down; {ELSEWHERE}.
-
-Shown under *seen*: status and error, then requests where there was more than one, `text` where what was said is
-kept, `billed?` where the service may charge for more than the reply's cost says.
-
-| row | fault | must be | seen | |
-|--:|---|---|---|---|
-"""
-_FOOT = """
-Beyond the rows: 318 documents of the JSON test suite as events and as bodies (`test_json.py`); addresses written in 62
-misleading ways, to which no byte of a key goes (`test_origins.py`); every place a service can quote the key it was sent,
-and everything a run leaves behind searched for it, in halves and encodings (`test_keys_everywhere.py`); memory in
-processes of their own (`test_bounds.py`); streams that hypothesis invents (`test_property.py`); a coverage-guided fuzz
-(`nox -s fuzz`).
-"""
 
 
 def seen(row: Row, reply: Reply) -> str:
@@ -47,14 +26,32 @@ def seen(row: Row, reply: Reply) -> str:
     return ", ".join([told, *filter(None, more)])
 
 
-def page(found: Mapping[str, str]) -> str:
-    """The page for what was seen, by scenario."""
-    lines = []
-    for number, fault in MATRIX.items():
-        names: dict[str, list[str]] = {}
-        for name, row in BY_NAME.items():
-            if row.number == number:
-                names.setdefault(found[name], []).append(row.name)
-        cell = "<br>".join(f"{what} ({', '.join(which)})" if len(names) > 1 else what for what, which in names.items())
-        lines.append(f"| {number} | {fault.fault} | {fault.must} | {cell} | {fault.note} |")
-    return _HEAD + "\n".join(lines) + "\n" + _FOOT
+def service_rows(found: Mapping[str, str]) -> list[str]:
+    """The lines of rows 1 to 65 and 90, for what was seen by scenario."""
+    return [
+        _line(number, fault, {row.name: found[name] for name, row in BY_NAME.items() if row.number == number})
+        for number, fault in MATRIX.items()
+    ]
+
+
+def kernel_rows(found: Mapping[int, Mapping[str, str]]) -> list[str]:
+    """The lines of rows 65 to 89, for what was seen by row and scenario."""
+    return [_line(number, fault, dict(sorted(found[number].items()))) for number, fault in KERNEL.items()]
+
+
+def _line(number: int, fault: Fault, found: Mapping[str, str]) -> str:
+    names: dict[str, list[str]] = {}
+    for name, what in found.items():
+        names.setdefault(what, []).append(name)
+    cell = "<br>".join(f"{what} ({', '.join(which)})" if len(names) > 1 else what for what, which in names.items())
+    return f"| {number} | {fault.fault} | {fault.must} | {cell} | {fault.note} |"
+
+
+def with_part(page: str, part: str, lines: list[str]) -> str:
+    """`page` with the lines of one of its tables in place of what stands there."""
+    begin, end = f"<!-- {part}: begin -->\n", f"<!-- {part}: end -->"
+    before, _, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
+    assert found, f"docs/reliability.md has no place for {part}"
+    table = "| row | fault | must be | seen | |\n|--:|---|---|---|---|\n" + "\n".join(lines) + "\n"
+    return f"{before}{begin}\n{table}\n{end}{after}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.faults.answer import Answer
 from tests.faults.listeners import PORTS
@@ -20,12 +20,19 @@ class Telling:
     """`cut`: `whole` (one piece), `bytes` (each byte an HTTP chunk), `split-N` (two pieces, apart)."""
 
     def __init__(
-        self, answer: Answer, cut: str, authorization: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        answer: Answer,
+        cut: str,
+        authorization: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        count: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.answer, self.cut = answer, cut
         self._key = authorization.removeprefix("Bearer ").encode()
         self.reader, self.writer = reader, writer
-        self.sent = 0
+        self.count = count
+        """Is told how many bytes went out, as they do."""
 
     async def tell(self) -> bool:
         """Whether the connection can take another request."""
@@ -68,7 +75,7 @@ class Telling:
 
     async def _send(self, data: bytes) -> None:
         self.writer.write(data)
-        self.sent += len(data)
+        self.count(len(data))
         await self.writer.drain()
 
     def _head(self, body: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from tests.faults.answer import COST, TEXT
 from tests.faults.harness import Faults, Played, faults
 from tests.faults.row import Row
 from tests.faults.rows import BY_NAME
-from tests.faults.table import PAGE, page, seen
+from tests.faults.seen import SERVICES
+from tests.faults.table import seen
 
 AT_ONCE = 8
 """Runs side by side."""
@@ -27,8 +27,6 @@ BATCH = 48
 """Members of one run, where a body is cut at every byte."""
 KEPT = 130
 """Connections kept for the next request, and the one this is asked over."""
-SEEN: dict[str, set[str]] = {}
-"""What came of each scenario."""
 EACH = [(name, cut) for name, row in BY_NAME.items() for cut in row.cuts]
 SPLIT = [name for name, row in BY_NAME.items() if row.split]
 
@@ -97,7 +95,7 @@ def test_row(name: str, cut: str, runs: Runs, server: Faults) -> None:
         pytest.skip("needs the openssl command to make certificates")
     for played in runs.of(name, cut):
         check(BY_NAME[name], played, server)
-        SEEN.setdefault(name, set()).add(seen(BY_NAME[name], played.reply))
+        SERVICES.setdefault(name, set()).add(seen(BY_NAME[name], played.reply))
 
 
 @pytest.mark.parametrize("name", SPLIT)
@@ -119,17 +117,6 @@ def test_nothing_is_left(runs: Runs, server: Faults) -> None:
         time.sleep(0.05)
     assert left == 0
     assert server.stats()["connections"] <= KEPT
-
-
-def test_the_page_says_what_was_seen() -> None:
-    """docs/reliability.md is what these tests have seen; `nox -s reliability` writes it anew."""
-    if set(SEEN) != set(BY_NAME):
-        pytest.skip("only part of the matrix was played")
-    assert {name: len(whats) for name, whats in SEEN.items()} == dict.fromkeys(BY_NAME, 1)
-    text = page({name: next(iter(whats)) for name, whats in SEEN.items()})
-    if os.environ.get("WRITE_RELIABILITY"):
-        PAGE.write_text(text, encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == text
 
 
 def check(row: Row, played: Played, server: Faults) -> None:
