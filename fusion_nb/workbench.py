@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import sys
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -131,12 +132,10 @@ class Panel(Picking):
         return f"<Panel {list(self.pool)} {self.mode}: {state}. {way}>"
 
     def _ipython_display_(self) -> None:
-        if not hasattr(get_ipython(), "kernel"):
-            print(repr(self))
-            return
+        if _in_a_terminal():
+            return print(repr(self))
         if self.comm is None:
-            display(self._kept(), raw=True)  # type: ignore[no-untyped-call]
-            return
+            return display(_kept(self.result), raw=True)  # type: ignore[no-untyped-call]
         # Twice, through handles: a saved notebook that names a widget whose kernel is gone shows nothing but an error,
         # whatever else that output holds. What is to be seen then is an output of its own.
         live = {**self.bundle, "text/plain": repr(self)}
@@ -144,6 +143,7 @@ class Panel(Picking):
         rest = display(behind(_kept(self.result)), raw=True, display_id=True)  # type: ignore[no-untyped-call]
         if widget is not None and rest is not None:
             self._shown.append((widget, rest))
+        return None
 
     def _keep(self, result: FusionResult) -> None:
         self.show(snapshot(result, result.seconds))
@@ -201,6 +201,11 @@ class Panel(Picking):
             self.frame = self.result.frame()
         rows, columns = (0, 0) if self.frame is None else self.frame.shape
         return {"rows": rows, "columns": columns}
+
+
+def _in_a_terminal() -> bool:
+    terminal = sys.modules.get("IPython.terminal.interactiveshell")
+    return terminal is not None and isinstance(get_ipython(), terminal.TerminalInteractiveShell)
 
 
 def _kept(result: FusionResult | None) -> dict[str, str]:
