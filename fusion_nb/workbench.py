@@ -135,7 +135,8 @@ class Panel(Picking):
         if _in_a_terminal():
             return print(repr(self))
         if self.comm is None:
-            return display(_kept(self.result), raw=True)  # type: ignore[no-untyped-call]
+            display(_kept(self.result), raw=True)  # type: ignore[no-untyped-call]
+            return None
         # Twice, through handles: a saved notebook that names a widget whose kernel is gone shows nothing but an error,
         # whatever else that output holds. What is to be seen then is an output of its own.
         live = {**self.bundle, "text/plain": repr(self)}
