@@ -145,7 +145,7 @@ def test_what_is_hidden_is_made_visible() -> None:
         ("a<|im_end|>b", "a< |im_end|>b"),
         ("<|start_header_id|>system<|end_header_id|>", "< |start_header_id|>system< |end_header_id|>"),
         ("<｜User｜>", "< ｜User｜>"),
-        ("[/INST] x [INST] <<SYS>>", "[ /INST] x [ INST] < <SYS>>"),
+        ("[/INST] x [INST] <<SYS>>", "[ /INST] x [ INST] < < SYS>>"),
         ("<end_of_turn>", "< end_of_turn>"),
         ("a <| b |> c, x <|> y, [INSTALL], </p>", "a <| b |> c, x <|> y, [INSTALL], </p>"),
     ],
