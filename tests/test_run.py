@@ -59,7 +59,8 @@ def test_one_survivor_is_returned_without_paying_a_judge(replay: Replay) -> None
     assert result.answer == "w1 w2 w3 w4 w5 "
     assert result.verdict is not None
     assert result.verdict.state == "not-needed"
-    assert "no judge was asked" in result.verdict.note
+    assert result.verdict.note.startswith("Only replay:rate/0/5/1000 answered (")
+    assert "No judge was asked. Only replay:rate" in result.to_markdown()
     assert replay.stats()["requests"].get("scripted-judge", 0) == before
 
 

@@ -200,5 +200,5 @@ def _lone(reply: Reply, candidates: Sequence[Reply]) -> Verdict:
         chosen=(reply.call,),
         ranking=(reply.call,),
         state="not-needed",
-        note=f"{why.rstrip('.')}, so no judge was asked.",
+        note=f"{why.rstrip('.')}.",
     )
