@@ -9,17 +9,38 @@ interface MathJax {
   typesetPromise?: (elements: Element[]) => Promise<unknown>;
 }
 
-export async function typeset(typesetter: Typesetter | undefined, elements: HTMLElement[]): Promise<void> {
-  const here = elements.filter((element) => element.isConnected);
-  const page = (window as { MathJax?: MathJax }).MathJax;
-  try {
-    if (typesetter) await Promise.all(here.map((element) => typesetter.typeset(element)));
-    else if (page?.typesetPromise) await page.typesetPromise(here);
-    else return;
-  } catch {
-    return;
+const wanted = new WeakMap<Element, Typesetter | undefined>();
+let watch: IntersectionObserver | undefined;
+
+/** Sets formulas when they come into sight: before that they may not be on the page, and could not be measured. */
+export function typeset(typesetter: Typesetter | undefined, elements: Iterable<HTMLElement>): void {
+  if (!typesetter && !page()?.typesetPromise) return;
+  watch ??= new IntersectionObserver(seen, { rootMargin: "400px" });
+  for (const element of elements) {
+    wanted.set(element, typesetter);
+    watch.observe(element);
   }
-  for (const root of new Set(here.map((element) => element.getRootNode()))) if (root instanceof ShadowRoot) dress(root);
+}
+
+const page = () => (window as { MathJax?: MathJax }).MathJax;
+
+function seen(entries: IntersectionObserverEntry[]): void {
+  const here = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target as HTMLElement);
+  for (const element of here) watch?.unobserve(element);
+  if (here.length) set(here);
+}
+
+async function set(elements: HTMLElement[]): Promise<void> {
+  const roots = new Set(elements.map((element) => element.getRootNode()));
+  try {
+    const own = elements.map((element) => wanted.get(element)?.typeset(element));
+    const rest = elements.filter((element) => !wanted.get(element));
+    if (rest.length) own.push(page()?.typesetPromise?.(rest));
+    await Promise.all(own);
+  } catch {
+    // A formula that cannot be set stays as it was written.
+  }
+  for (const root of roots) if (root instanceof ShadowRoot) dress(root);
 }
 
 const sheets = new WeakMap<ShadowRoot, CSSStyleSheet>();

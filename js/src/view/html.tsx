@@ -7,6 +7,9 @@ import { typeset } from "../typeset.ts";
 /** What may be larger than its place: the keyboard must reach it to scroll. */
 const SCROLLING = "pre, .fnb-wide, .fnb-md table, .fnb-panel > .fnb-md";
 
+/** Blocks from which on a text is long. */
+const LONG = 120;
+
 /** The level of the panel's own headings. */
 const TITLE = 4;
 
@@ -18,6 +21,8 @@ export function Html({ store, html, class: name = "fnb-md" }: { store: Store; ht
     if (!ref.current) return;
     pieces.current ??= new Pieces(ref.current, (source) => dressed(store, source));
     pieces.current.show(html);
+    for (const text of [ref.current, ...ref.current.querySelectorAll(".fnb-md")])
+      text.classList.toggle("fnb-long", text.childElementCount > LONG);
   }, [html, store]);
   return <div ref={ref} class={name} />;
 }
@@ -27,9 +32,7 @@ function dressed(store: Store, source: string): DocumentFragment {
   fragment.querySelectorAll("pre").forEach(withCopy);
   for (const scrolls of fragment.querySelectorAll(SCROLLING)) scrolls.setAttribute("tabindex", "0");
   leveled(fragment);
-  const math = [...fragment.querySelectorAll<HTMLElement>(".fnb-math")];
-  // Only what stands on the page can be measured, and this does not yet.
-  if (math.length) queueMicrotask(() => typeset(store.typesetter, math));
+  typeset(store.typesetter, fragment.querySelectorAll<HTMLElement>(".fnb-math"));
   return fragment;
 }
 

@@ -32,6 +32,19 @@ export function Lanes({ store, now }: { store: Store; now: number }) {
   );
 }
 
+/** The same lanes before the kernel has said who is asked: at once, with what the form knows. */
+export function Soon({ store, names, judge }: { store: Store; names: string[]; judge: string }) {
+  const lane = (name: string) => ({ store, ref_: { service: "", model: name, label: name }, now: 0 });
+  return (
+    <ul class="fnb-lanes" data-many={names.length > 4}>
+      {names.map((name, at) => (
+        <Lane key={name} {...lane(name)} color={`fnb-m${at % 8}`} />
+      ))}
+      {judge && <Lane key="judge" {...lane(judge)} color="fnb-m8" judge />}
+    </ul>
+  );
+}
+
 interface LaneProps {
   store: Store;
   ref_: Ref;

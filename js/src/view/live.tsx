@@ -3,7 +3,7 @@ import { phase } from "../words.ts";
 import { Head, Notes } from "./head.tsx";
 import { useClock, useStore } from "./hooks.ts";
 import { Html } from "./html.tsx";
-import { Lanes } from "./lanes.tsx";
+import { Lanes, Soon } from "./lanes.tsx";
 import { Stop } from "./stop.tsx";
 
 /** A run under way. At its end the kernel puts the static view in this place. */
@@ -30,6 +30,21 @@ export function Running({ store, now, stop }: { store: Store; now: number; stop?
         {html.draft ? <Html store={store} html={html.draft} /> : <p class="fnb-meta">The answer will stand here.</p>}
       </section>
       <Aloud text={phase(state)} />
+    </>
+  );
+}
+
+/** Between Run and the first word of the kernel: what will be seen, in its place. */
+export function Asking({ store }: { store: Store }) {
+  const { pool = [], judge = "" } = store.get<{ pool?: string[]; judge?: string }>("advice") ?? {};
+  return (
+    <>
+      <div class="fnb-top">
+        <p class="fnb-head">
+          <strong>{store.get<string>("mode")}</strong> · asking …
+        </p>
+      </div>
+      <Soon store={store} names={pool} judge={judge} />
     </>
   );
 }

@@ -4,7 +4,7 @@ import type { Store } from "../store.ts";
 import { Finished } from "./finished.tsx";
 import { Form } from "./form.tsx";
 import { useClock, useStore } from "./hooks.ts";
-import { Running } from "./live.tsx";
+import { Asking, Running } from "./live.tsx";
 
 const FORM = ["prompt", "pool", "mode", "judge", "max_cost"];
 
@@ -13,19 +13,23 @@ export function Workbench({ store }: { store: Store }) {
   useStore(store);
   const now = useClock(store);
   const [error, setError] = useState("");
+  const [asking, setAsking] = useState(false);
+  const { state } = store;
+  const on = running(state);
+  useEffect(() => setAsking(false), [on, state.run]);
   const run = async () => {
     setError("");
+    setAsking(true);
     // The form goes along: a change that is still on its way must not miss the run.
     const answer = await store.ask("run", { form: Object.fromEntries(FORM.map((name) => [name, store.get(name)])) });
+    if (answer.error) setAsking(false);
     setError(answer.error ?? "");
   };
-  const { state } = store;
   const outcome = useRef<HTMLDivElement>(null);
-  const on = running(state);
   useEffect(() => {
     // A run that begins takes the place of a longer result: what is new must not be out of sight above.
-    if (on) outcome.current?.scrollIntoView?.({ block: "nearest" });
-  }, [on, state.run]);
+    if (asking || on) outcome.current?.scrollIntoView?.({ block: "nearest" });
+  }, [asking, on, state.run]);
   return (
     <>
       <Form store={store} run={run} />
@@ -34,9 +38,9 @@ export function Workbench({ store }: { store: Store }) {
           {error}
         </p>
       )}
-      {state.run && (
+      {(asking || state.run) && (
         <div class="fnb-outcome" ref={outcome}>
-          {running(state) ? <Running store={store} now={now} /> : <Finished store={store} />}
+          {asking ? <Asking store={store} /> : on ? <Running store={store} now={now} /> : <Finished store={store} />}
         </div>
       )}
     </>
