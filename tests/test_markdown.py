@@ -125,7 +125,9 @@ def test_links_say_where_they_lead(source: str, text: str) -> None:
     """Behind every link stands its host, unless its own text begins with it."""
     html = render(source)
     assert Page(html).text.strip() == text
-    assert f'target="_blank" rel="{REL}"' in html
+    assert {'target="_blank"', f'rel="{REL}"', 'referrerpolicy="no-referrer"'} <= set(
+        re.findall(r'[a-z]+="[^"]*"', html)
+    )
 
 
 @pytest.mark.parametrize(
