@@ -7,9 +7,6 @@ import { typeset } from "../typeset.ts";
 /** What may be larger than its place: the keyboard must reach it to scroll. */
 const SCROLLING = "pre, .fnb-wide, .fnb-md table, .fnb-panel > .fnb-md";
 
-/** Blocks from which on a text is long. */
-const LONG = 120;
-
 /** The level of the panel's own headings. */
 const TITLE = 4;
 
@@ -21,8 +18,6 @@ export function Html({ store, html, class: name = "fnb-md" }: { store: Store; ht
     if (!ref.current) return;
     pieces.current ??= new Pieces(ref.current, (source) => dressed(store, source));
     pieces.current.show(html);
-    for (const text of [ref.current, ...ref.current.querySelectorAll(".fnb-md")])
-      text.classList.toggle("fnb-long", text.childElementCount > LONG);
   }, [html, store]);
   return <div ref={ref} class={name} />;
 }
