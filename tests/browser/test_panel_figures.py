@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -75,21 +76,23 @@ def test_eight_fast_members_are_light(open_notebook, record_property) -> None:
     notebook.page.reload()
     expect(notebook.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_attached(timeout=60_000)
     session = notebook.page.context.new_cdp_session(notebook.page)
+    # The thread's own time: what others on this machine do with theirs is no cost of ours.
+    session.send("Performance.setTimeDomain", {"timeDomain": "threadTicks"})
     session.send("Performance.enable")
     notebook.start(1)
     lanes = notebook.output(1).locator(".fnb-live .fnb-lane")
     expect(lanes).to_have_count(9, timeout=20_000)
     expect(lanes.first).to_contain_text("token")
     busy = lambda: {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}  # noqa: E731
-    before, n = busy(), len(counted)
+    before, n, began = busy(), len(counted), time.perf_counter()
     notebook.page.wait_for_timeout(2000)
     after, messages = busy(), counted[n:]
-    seconds = after["Timestamp"] - before["Timestamp"]
+    seconds = time.perf_counter() - began
     task = 1000 * (after["TaskDuration"] - before["TaskDuration"]) / seconds
     rate, size = len(messages) / seconds, sum(length for length, _ in messages) / seconds
     parts = {k: round(1000 * (after[k] - before[k]) / seconds) for k in after if k.endswith("Duration")}
     print(f"\n{parts}")
-    print(f"messages/s {rate:.1f}, kB/s {size / 1000:.1f}, main thread ms/s {task:.0f}")
+    print(f"messages/s {rate:.1f}, kB/s {size / 1000:.1f}, main thread ms/s {task:.0f} (goal 150)")
     notebook.finished(1)
     assert 0 < rate <= 21
     assert size < 500_000

@@ -186,6 +186,7 @@ def test_pools_are_kept_and_forgotten(stage) -> None:
     assert page.asked() | {"id": 0} == {"kind": "save_pool", "name": "mine", "pool": ["opus", "gpt"], "id": 0}
     page.answer(error="A pool's name has letters in it.")
     expect(panel.get_by_role("alert")).to_contain_text("letters")
+    expect(panel.get_by_role("button", name="Save", exact=True)).to_be_enabled()
     page.page.keyboard.press("Enter")
     page.answer()
     page.set(offers={**OFFERS, "pools": [{"name": "mine", "pool": ["opus", "gpt"]}]})

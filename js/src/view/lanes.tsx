@@ -77,7 +77,7 @@ function Lane({ store, ref_, reply, now, color, judge }: LaneProps) {
         </p>
         {reply && !judge && running(store.state) && <Member store={store} reply={reply} quiet={quiet} />}
       </div>
-      <p class="fnb-words">
+      <p class={bad && reply.detail ? "fnb-words fnb-why" : "fnb-words"}>
         <span>{reply ? <Words store={store} reply={reply} state={store.state} /> : "\u00a0"}</span>
       </p>
     </li>
