@@ -64,6 +64,17 @@ describe("a view", () => {
     for (const end of close) end();
   });
 
+  it("misses nothing that changes right after it was opened", async () => {
+    const model = new MockModel({ kind: "live", sheet: "", snapshot: { state: foldAll(events.slice(0, 2)), seq: 1 } });
+    const el = document.createElement("div");
+    const end = open(new Store(model), el);
+    model.set("snapshot", { state: foldAll(events), seq: events.length - 1 });
+    model.fire("change:snapshot");
+    await settled();
+    expect(shadow(el).querySelector(".fnb-head")?.textContent).not.toContain("running");
+    end();
+  });
+
   it("leaves no listener: a thousand opens and closes", async () => {
     const model = new MockModel({ kind: "live", sheet: "", snapshot: { state: foldAll(events), seq: events.length } });
     const widget = define();

@@ -1,11 +1,12 @@
-import { useEffect, useReducer, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
 import { running } from "../run.ts";
 import { type Store, TICK } from "../store.ts";
 
 /** Draws anew whenever the store changes. */
 export function useStore(store: Store): Store {
   const [, again] = useReducer((n: number, _: undefined) => n + 1, 0);
-  useEffect(() => store.subscribe(() => again(undefined)), [store]);
+  // With the first drawing, not after it: what changes in between would be missed.
+  useLayoutEffect(() => store.subscribe(() => again(undefined)), [store]);
   return store;
 }
 
