@@ -51,7 +51,7 @@ def test_stop_works_while_the_cell_blocks(open_notebook) -> None:
     notebook.run(0)
     notebook.start(1)
     expect(notebook.output(1).locator(".fnb-lane").first).to_contain_text("word 3", timeout=20_000)
-    notebook.output(1).get_by_role("button", name="Stop").click()
+    notebook.output(1).get_by_role("button", name="Stop", exact=True).click()
     notebook.finished(1, timeout=5)
     expect(notebook.output(1)).to_contain_text(re.compile("stopped|cancelled", re.IGNORECASE))
     notebook.run(2)
