@@ -43,6 +43,11 @@ def attribute(raw: str) -> str:
     return html.escape(text(raw))
 
 
+def hidden(raw: str) -> int:
+    """In how many places something would act or hide."""
+    return sum(1 for _ in _HIDDEN.finditer(raw))
+
+
 def encodable(raw: str) -> str:
     """`raw` with each lone surrogate replaced, of the same length: the rest of the pipeline speaks UTF-8."""
     return _SURROGATE.sub("\ufffd", raw)

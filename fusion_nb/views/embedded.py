@@ -48,8 +48,11 @@ def embedded(text: str) -> str:
     text = clean.text(clean.encodable(text)).strip("\n")
     if len(text) > _LARGEST or len(set(re.findall(r"`+", text))) > _RUNS or _runs(text):
         return _verbatim(text)
-    held = _closed("\n".join(_parts(text)))
-    return _verbatim(text) if _acts(held) else held
+    try:
+        held = _closed("\n".join(_parts(text)))
+        return _verbatim(text) if _acts(held) else held
+    except Exception:  # noqa: BLE001  a parser that gives up, or a stack that is nearly full, must not cost the answer
+        return _verbatim(text)
 
 
 def inert(text: str) -> str:

@@ -26,6 +26,8 @@ MAX_MARKUP = 100_000
 """Characters that may mean something to Markdown: its parser needs up to 8 microseconds for each."""
 MAX_CELLS = 50_000
 """Each row of a table is filled up to its number of columns: a few kilobytes can ask for millions of cells."""
+MAX_HIDDEN = 10_000
+"""Places where hidden characters are shown by number: each takes fifty characters of HTML."""
 SHOWN = 200_000
 _MARKUP = re.compile(r"[][*_`~<>&|!$\\\n()#-]")
 _TABLE_RULE = frozenset("|-: \t>*+.)0123456789")
@@ -120,6 +122,9 @@ def _parser() -> MarkdownIt:
 
 
 _MD = _parser()
+# Below this level the parser leaves texts out.
+_DEEPEST = _MD.options.maxNesting - 1
+_CONTAINERS = ("blockquote_open", "list_item_open")
 _CLEANER = nh3.Cleaner(
     tags=TAGS,
     attributes=ATTRIBUTES,
@@ -132,31 +137,44 @@ _CLEANER = nh3.Cleaner(
 
 
 def render(text: str, places: Sequence[int] = ()) -> str:
-    """`text` (Markdown) as safe HTML. `places`: offsets in it that come out as `marks.mark(i)`."""
+    """`text` (Markdown) as safe HTML. `places`: offsets in it that come out as `marks.mark(i)`.
+
+    What is too large, nested too deeply or cannot be read as Markdown at all is shown as it is.
+    """
     text = clean.encodable(text)
     if _too_much(text):
-        return _as_it_is(text)
-    # Line ends of other systems become ours without moving any offset.
-    return _CLEANER.clean(_MD.render(text.replace("\r\n", " \n").replace("\r", "\n"), {"marks": tuple(places)}))
+        return _as_it_is(text, "is too large to be")
+    env = {"marks": tuple(places)}
+    try:
+        # Line ends of other systems become ours without moving any offset.
+        tokens = _MD.parse(text.replace("\r\n", " \n").replace("\r", "\n"), env)
+        if any(t.type in _CONTAINERS and t.level >= _DEEPEST for t in tokens):
+            return _as_it_is(text, "is nested too deeply to be")
+        return _CLEANER.clean(_MD.renderer.render(tokens, _MD.options, env))
+    except Exception:  # noqa: BLE001  a parser that gives up, or a stack that is nearly full, must not cost the answer
+        return _as_it_is(text, "cannot be")
 
 
 def inline(text: str) -> str:
     """One sentence of Markdown as safe HTML without a paragraph around it."""
     text = clean.encodable(text)
     if _too_much(text):
-        return _as_it_is(text)
-    return _CLEANER.clean(_MD.renderInline(text))
+        return _as_it_is(text, "is too large to be")
+    try:
+        return _CLEANER.clean(_MD.renderInline(text))
+    except Exception:  # noqa: BLE001  as above
+        return _as_it_is(text, "cannot be")
 
 
 def _too_much(text: str) -> bool:
-    if len(text) > MAX_TEXT or len(_MARKUP.findall(text)) > MAX_MARKUP:
+    if len(text) > MAX_TEXT or len(_MARKUP.findall(text)) > MAX_MARKUP or clean.hidden(text) > MAX_HIDDEN:
         return True
     lines = text.split("\n")
     columns = max((line.count("|") for line in lines if "-" in line and _TABLE_RULE.issuperset(line)), default=0)
     return columns * len(lines) > MAX_CELLS
 
 
-def _as_it_is(text: str) -> str:
+def _as_it_is(text: str, why: str) -> str:
     more = f"; these are its first {SHOWN:,} characters" if len(text) > SHOWN else ""
-    said = f"This text of {len(text):,} characters is too large to be set as Markdown{more}."
+    said = f"This text of {len(text):,} characters {why} set as Markdown{more}."
     return f"<p>{said}</p>\n<pre>{clean.markup(text[:SHOWN])}</pre>"
