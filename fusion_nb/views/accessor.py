@@ -8,9 +8,12 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+from fusion_nb._errors import UserError
 from fusion_nb.views import export, plot, words
 
 NEEDED = ("run", "call", "role", "label", "cost_usd")
+_TABLES = (("run", "when", "prompt", "pool"), ("ref", "name", "context", "source"))
+"""What tells the other tables of ours: past runs, and models. They have no calls, but texts of others."""
 
 
 class Cost(NamedTuple):
@@ -50,15 +53,21 @@ class Fusion:
     """What a frame's calls cost and took, member by member; a picture of it; files that are safe to open.
 
     `cost()`, `by_member()`, `timeline()`, `plot()`, `to_csv()`, `to_excel()`. Works on parts of a frame, and on frames
-    of several runs put together.
+    of several runs put together; the files are made of `runs()` and `models()` too.
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
         missing = [name for name in NEEDED if name not in frame.columns]
-        if missing:
+        if missing and not any(set(table) <= set(frame.columns) for table in _TABLES):
             # What pandas expects of an accessor that does not fit: `hasattr(df, "fusion")` is then false.
             raise AttributeError(f"df.fusion is for frames of fusion_nb; this one has no column {', '.join(missing)}.")
-        self._frame = frame
+        self._all, self._no_calls = frame, bool(missing)
+
+    @property
+    def _frame(self) -> pd.DataFrame:
+        if self._no_calls:
+            raise UserError("This table has no calls: to_csv() and to_excel() are what df.fusion has for it.")
+        return self._all
 
     def cost(self) -> Cost:
         """The exact total of all known costs, with how many calls it leaves out."""
@@ -102,12 +111,19 @@ class Fusion:
         return plot.draw(self.by_member(), self.timeline(), self.cost().short, theme)
 
     def to_csv(self, path: Any = None, **options: Any) -> str | None:
-        """Like `DataFrame.to_csv`, but no text in it can act as a formula in a spreadsheet."""
-        return export.to_csv(self._frame, path, **options)
+        """Like `DataFrame.to_csv`, but no text in it can act as a formula in a spreadsheet.
+
+        What could act stands behind an apostrophe, so a file that is to be read back to the very same texts is made by
+        `DataFrame.to_csv` or `to_parquet`.
+        """
+        return export.to_csv(self._all, path, **options)
 
     def to_excel(self, path: Any, *, sheet_name: str = "fusion", **options: Any) -> None:
-        """Like `DataFrame.to_excel`, but no text in it can act as a formula in a spreadsheet."""
-        export.to_excel(self._frame, path, pd.ExcelWriter, sheet_name=sheet_name, **options)
+        """Like `DataFrame.to_excel`, but no text in it can act as a formula in a spreadsheet.
+
+        Texts are written to the letter, as text, and read back the same; only what XML cannot hold is left out.
+        """
+        export.to_excel(self._all, path, pd.ExcelWriter, sheet_name=sheet_name, **options)
 
     def _reported(self, known: list[Decimal]) -> Decimal:
         """The sum; to the last digit of the services' own decimals where the frame is a whole run and keeps them."""

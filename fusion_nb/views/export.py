@@ -66,7 +66,7 @@ def to_excel(frame: pd.DataFrame, path: Any, writer_of: Any, *, sheet_name: str 
     if isinstance(path, (str, Path)) and Path(path).suffix.lower() not in (".xlsx", ".xlsm"):
         raise UserError(f"An Excel file ends in .xlsx: {Path(path).name!r} does not.")
     engine = _engine(options.pop("engine", None))
-    safe = _mapped(frame, _excel_text)
+    safe = _without_zones(_mapped(frame, _excel_text))
     wanted = {"index": False, "sheet_name": sheet_name, "freeze_panes": (1, 0), **options}
     inner = {"options": {"strings_to_formulas": False, "strings_to_urls": False}} if engine == "xlsxwriter" else None
     with writer_of(path, engine=engine, engine_kwargs=inner) as writer:
@@ -88,6 +88,14 @@ def _mapped(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
     if safe.index.dtype.kind == "O":
         safe.index = safe.index.map(changed)
     return safe
+
+
+def _without_zones(frame: pd.DataFrame) -> pd.DataFrame:
+    """Times in UTC, without saying so: Excel knows no time zones."""
+    for place, kind in enumerate(frame.dtypes):
+        if getattr(kind, "tz", None) is not None:
+            frame.isetitem(place, frame.iloc[:, place].dt.tz_convert("UTC").dt.tz_localize(None))
+    return frame
 
 
 def _excel_text(text: str) -> str:
