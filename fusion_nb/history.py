@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from fusion_nb.run.order import Order
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from fusion_nb.providers.generation import Generation
 
 LAST = "last"
 
@@ -161,7 +164,12 @@ def choose(run: str | FusionResult, call: int) -> FusionResult:
 
 def reconcile(state: FusionResult, session: Session) -> int:
     """Put tokens and cost of calls that a crash cut off on record, where the service still knows; how many."""
-    ended = [found for reply in state.replies if (found := _ended(reply, session)) is not None]
+    open_ = [r for r in state.replies if r.error == past.CRASHED and r.generation_id is not None and r.cost is None]
+    if not open_:
+        return 0
+    told = loop.on_engine(_told(open_, session))
+    ended = [_ended(reply, found) for reply, found in zip(open_, told, strict=True) if found is not None]
+    ended = [end for end in ended if end.cost is not None]
     if ended:
         keep.amend(state.run, ended)
     return len(ended)
@@ -205,29 +213,31 @@ def _begun(order: Order, session: Session, how: Going) -> Run:
     return Run(session, order, journal=how.journal)
 
 
-def _ended(reply: Reply, session: Session) -> CallEnded | None:
+async def _told(replies: Sequence[Reply], session: Session) -> list[Generation | None]:
+    """What the services kept of each call: all of them asked at once, for each may take its seconds."""
+
+    async def one(reply: Reply) -> Generation | None:
+        try:
+            return await session.reach.generation(reply.ref, reply.generation_id or "")
+        except FusionError:
+            return None
+
+    return await asyncio.gather(*map(one, replies))
+
+
+def _ended(reply: Reply, found: Generation) -> CallEnded:
     """How a call that a crash cut off ended after all, as its service tells."""
-    if reply.error != past.CRASHED or reply.generation_id is None or reply.cost is not None:
-        return None
-    try:
-        found = loop.on_engine(session.reach.generation(reply.ref, reply.generation_id))
-    except FusionError:
-        return None
-    return (
-        None
-        if found is None or found.cost is None
-        else CallEnded(
-            call=reply.call,
-            status="cancelled",
-            usage=found.usage,
-            cost=found.cost,
-            cost_source="reported",
-            latency=found.latency,
-            error=past.CRASHED,
-            detail="The kernel stopped while it was answering; its service told afterwards what it cost.",
-            generation_id=reply.generation_id,
-            model=found.model,
-            attempts=reply.attempts,
-            maybe_billed=True,
-        )
+    return CallEnded(
+        call=reply.call,
+        status="cancelled",
+        usage=found.usage,
+        cost=found.cost,
+        cost_source="reported",
+        latency=found.latency,
+        error=past.CRASHED,
+        detail="The kernel stopped while it was answering; its service told afterwards what it cost.",
+        generation_id=reply.generation_id,
+        model=found.model,
+        attempts=reply.attempts,
+        maybe_billed=True,
     )

@@ -1,8 +1,5 @@
-"""Kills processes in the middle of runs, with SIGKILL, and looks at what is on disk and whether `resume` ends the run.
-
-One process that has everything imported forks a child for each run: a real process with its own engine, journal and
-sockets, at a fraction of the cost of a fresh one. Prints one JSON object a kill. Needs Linux (or another Unix).
-"""
+"""Kills real ipykernels in the middle of `%%fuse` cells, with SIGKILL, and looks at what is on disk and whether `resume`
+ends the run. Prints one JSON object a kill. Needs Linux (or another Unix)."""
 
 from __future__ import annotations
 
@@ -10,227 +7,127 @@ import argparse
 import json
 import os
 import random
-import select
-import signal
 import sys
 import time
-import traceback
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from queue import Empty
 from typing import Any
 
-from fusion_nb._events import (
-    CallAccepted,
-    CallEnded,
-    CallStarted,
-    Event,
-    RunEnded,
-    RunStarted,
-    TextDelta,
-    VerdictReached,
-    plain,
-)
+from fusion_nb._events import CallStarted
 from fusion_nb._result import FusionResult
 from fusion_nb.journal.lines import read
 from fusion_nb.journal.past import find, load
-from fusion_nb.providers import chat
-from fusion_nb.run import again
-from fusion_nb.run.order import Order
-from tests.journalled import Kernel
+from tests.faults.kernels import Forked, Forks, forks
+from tests.faults.screen import Screen, lost, tail
 from tests.replay.models import numbered
-
-_LOADED = chat
-"""Imported ahead of the forks, so that none of them has to."""
 
 LOSS = 0.25
 """Seconds of streamed text that may be missing."""
 PATIENCE = 20.0
+SETUP = """
+%load_ext fusion_nb
+_services = {{"replay": {{"base_url": {url!r}}}}}
+%config Fuse.services = _services
+"""
 
 
 @dataclass
 class Killed:
-    """One child, from its start to its death, as its acknowledgements tell."""
+    """One kernel, from its cell's start to its death."""
 
     how: str
-    acks: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    screen: Screen = field(default_factory=Screen)
     at: float = 0.0
-    """When it was killed, by the clock its acknowledgements use."""
-
-    def said(self, kind: str) -> list[dict[str, Any]]:
-        return [ack for _, ack in self.acks if ack["event"] == kind]
-
-    @property
-    def run(self) -> str | None:
-        return next((ack["run"] for ack in self.said("RunStarted")), None)
-
-    @property
-    def phase(self) -> str:
-        """Where in the run it died."""
-        started, ended = self.said("CallStarted"), {ack["call"] for ack in self.said("CallEnded")}
-        under_way = [ack for ack in started if ack["call"] not in ended]
-        if self.said("RunEnded"):
-            return "ended"
-        if any(ack["role"] == "judge" for ack in started):
-            return "judge" if under_way else "after the judge"
-        if not started:
-            return "before anything was sent"
-        if not under_way:
-            return "between the members and the judge"
-        return "streaming" if self.said("TextDelta") else "before the first text"
+    """The second it was killed, by the wall clock."""
 
 
-def scenario(rng: random.Random) -> tuple[list[str], dict[str, Any]]:
-    """Models of names nobody else uses, so that the server's count is of this run alone."""
+def scenario(rng: random.Random) -> tuple[list[str], str, str]:
+    """Members, judge and mode; models of names nobody else uses, so that the server's count is of this run alone."""
     mark = rng.randrange(10**9)
 
     def model(kind: str) -> str:
         return f"{kind}/{rng.choice((0, 0.02, 0.1)):.2f}{mark:09d}/{rng.randint(3, 45)}/{rng.choice((60, 120, 400))}"
 
     pool = [model("rate").replace(f"{mark:09d}", f"{n}{mark:09d}") for n in range(3)]
-    mode = rng.choice(("best-of", "merge", "debate"))
-    return pool, {"judge": f"replay:{model('scripted-judge')}", "mode": mode, "then": rng.choice(("best-of", "merge"))}
+    mode = rng.choice(("best-of", "merge", "debate --then best-of", "debate --then merge"))
+    return pool, model("scripted-judge"), mode
 
 
-def acknowledged(event: Event, state: FusionResult) -> dict[str, Any]:
-    """What the child says it has seen."""
-    said: dict[str, Any] = {"event": type(event).__name__}
-    match event:
-        case RunStarted():
-            said["run"] = event.run
-        case CallStarted():
-            said |= {"call": event.call, "role": event.role, "model": event.ref.model}
-        case CallAccepted():
-            said |= {"call": event.call, "id": event.generation_id}
-        case TextDelta():
-            said |= {"call": event.call, "chars": len(event.text)}
-        case CallEnded():
-            said |= {"call": event.call, "reply": plain(replace(state.reply(event.call), started=0.0))}
-        case VerdictReached():
-            said["answer"] = event.verdict.answer
-        case RunEnded():
-            said["state"] = plain(state)
-    return said
+def run(kernel: Forked, cell: str) -> str:
+    """A cell run to its end; what it printed."""
+    printed: list[str] = []
+
+    def heard(message: dict[str, Any]) -> None:
+        if message["msg_type"] == "error":
+            printed.append("\n".join(message["content"]["traceback"]))
+        if message["msg_type"] == "stream":
+            printed.append(message["content"]["text"])
+
+    kernel.client.execute_interactive(cell, timeout=PATIENCE, output_hook=heard)
+    return "".join(printed)
 
 
-def child(work: Callable[[Callable[[dict[str, Any]], None]], None]) -> tuple[int, int]:
-    """A forked process that does `work`, telling its acknowledgements to a pipe; its id and the pipe's end."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(writer)
-        return pid, reader
-    write = os.write
-    try:
-        os.close(reader)
-        work(lambda ack: write(writer, json.dumps([time.monotonic(), ack]).encode() + b"\n") and None)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(0)
-
-
-def run_of(kernel: Kernel, models: list[str], wish: dict[str, Any], order: Order | None, torn: int | None) -> Any:
-    def work(ack: Callable[[dict[str, Any]], None]) -> None:
-        if torn is not None:
-            _tear(torn)
-        session, planned = kernel.order(models, **wish)
-        handle = kernel.start(session, order or planned)
-        for event in handle.events():
-            ack(acknowledged(event, handle.state))
-
-    return work
-
-
-def _tear(countdown: int) -> None:
-    """Die in the middle of writing a line: after so many writes, half of one is written, and nothing ever again."""
-    write, left = os.write, countdown
-
-    def torn(fd: int, data: Any) -> int:
-        nonlocal left
-        left -= 1
-        if left == 0 and len(data) > 1:
-            write(fd, bytes(data)[: len(data) // 2])
-            os.kill(os.getpid(), signal.SIGKILL)
-        return write(fd, data)
-
-    os.write = torn  # type: ignore[assignment]
-
-
-def killed(kernel: Kernel, rng: random.Random, models: list[str], wish: dict[str, Any]) -> Killed:
-    """Start a run, and kill it: after a random time, after a random event, at the judge, in the middle of a write."""
-    how = rng.choice(("time", "event", "event", "judge", "write"))
-    torn = rng.randint(1, 40) if how == "write" else None
-    pid, pipe = child(run_of(kernel, models, wish, None, torn))
-    found = Killed(how)
-    deadline = time.monotonic() + (rng.uniform(0, 0.9) if how == "time" else PATIENCE)
-    # Deltas are many and the rest few: half of the time, only the rest is counted.
-    counted = rng.choice(("all", "rest"))
-    left = rng.randint(1, 60 if counted == "all" else 14)
-    buffer = b""
+def killed(kernel: Forked, rng: random.Random, cell: str) -> Killed:
+    """Run the cell and kill its kernel: after a random time, a random message, at the judge, in the middle of a write."""
+    found = Killed(rng.choice(("time", "message", "message", "judge", "write")))
+    if found.how == "write":
+        run(kernel, f"from tests.faults.torn import tear; tear({rng.randint(1, 40)})")
+    kernel.client.execute(cell)
+    deadline = time.monotonic() + (rng.uniform(0, 1.2) if found.how == "time" else PATIENCE)
+    messages = rng.randint(0, 25)
     while (wait := deadline - time.monotonic()) > 0:
-        if not select.select([pipe], [], [], wait)[0]:
-            break
-        data = os.read(pipe, 65_536)
-        if not data:
-            break
-        buffer = _take(found, buffer + data)
-        seen = sum(counted == "all" or ack["event"] != "TextDelta" for _, ack in found.acks)
-        if how == "event" and seen >= left:
+        try:
+            message = kernel.client.get_iopub_msg(timeout=min(wait, 0.2))
+        except Empty:
+            if not _alive(kernel.pid):
+                break
+            continue
+        found.screen.take(message)
+        if found.how == "message" and found.screen.shown >= messages:
             time.sleep(rng.choice((0.0, 0.0, rng.uniform(0, 0.01), rng.uniform(0, 0.1))))
             break
-        if how == "judge" and any(ack.get("role") == "judge" for _, ack in found.acks):
+        if found.how == "judge" and any(reply.role == "judge" for reply in found.screen.state.replies):
             time.sleep(rng.uniform(0, 0.3))
             break
-    found.at = time.monotonic()
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    while data := os.read(pipe, 65_536):
-        buffer = _take(found, buffer + data)
-    os.close(pipe)
+        if message["msg_type"] == "status" and found.screen.state.status != "running":
+            break
+    found.at = time.time()
+    if _alive(kernel.pid):
+        kernel.kill()
+    _drain(kernel, found.screen)
     return found
 
 
-def _take(found: Killed, buffer: bytes) -> bytes:
-    *lines, rest = buffer.split(b"\n")
-    found.acks += [(at, ack) for at, ack in map(json.loads, lines)]
-    return rest
+def _drain(kernel: Forked, screen: Screen) -> None:
+    """What it had sent before its death: a front end shows that too."""
+    while _alive(kernel.pid):
+        time.sleep(0.002)
+    try:
+        while True:
+            screen.take(kernel.client.get_iopub_msg(timeout=0.05))
+    except Empty:
+        kernel.leave()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def wrong(found: Killed, state: FusionResult) -> list[str]:
-    """What is not on disk of what was acknowledged; what is there and should not be."""
-    replies = {reply.call: reply for reply in state.replies}
-    checks = {
-        "a call that was seen to begin": [(ack["call"], ack["call"] in replies) for ack in found.said("CallStarted")],
-        "a generation id": [
-            (ack["call"], replies[ack["call"]].generation_id == ack["id"]) for ack in found.said("CallAccepted")
-        ],
-        "a finished reply": [
-            (ack, plain(replace(replies[ack["call"]], started=0.0)) == ack["reply"]) for ack in found.said("CallEnded")
-        ],
-        "a verdict": [(ack, ack["answer"] == state.answer) for ack in found.said("VerdictReached")],
-        "a finished run": [(ack, ack["state"] == plain(state)) for ack in found.said("RunEnded")],
-        f"text seen {LOSS} s before the end": [
-            (call, len(replies[call].text) >= chars) for call, chars in _text_seen(found, found.at - LOSS).items()
-        ],
-    }
-    problems = [f"{what} is lost, or another: {of}" for what, held in checks.items() for of, there in held if not there]
+    """What is not on disk of what was seen; what is there and should not be."""
+    problems = lost(found.screen, state, found.at, LOSS)
     for reply in state.replies:
         if reply.role == "candidate" and not "".join(numbered(60)).startswith(reply.text):
             problems.append(f"call {reply.call} says what nobody said: {reply.text!r}")
         if reply.status is None:
             problems.append(f"call {reply.call} has no end")
     return problems
-
-
-def _text_seen(found: Killed, until: float) -> Counter[int]:
-    """Characters of each call that were seen by then."""
-    seen: Counter[int] = Counter()
-    for at, ack in found.acks:
-        if ack["event"] == "TextDelta" and at <= until:
-            seen[ack["call"]] += ack["chars"]
-    return seen
 
 
 def requests(url: str) -> dict[str, int]:
@@ -246,65 +143,56 @@ def asked_for(run: str) -> Counter[str]:
     return Counter(e.ref.model for e in events if isinstance(e, CallStarted) and not e.kept_from)
 
 
-def resumed(kernel: Kernel, found: Killed, state: FusionResult, models: list[str], wish: dict[str, Any]) -> list[str]:
-    """Finish the run in another process; what is wrong with the outcome."""
-    pid, pipe = child(run_of(kernel, models, wish, again.resume(state), None))
-    second, buffer = Killed("never"), b""
-    deadline = time.monotonic() + PATIENCE
-    while (wait := deadline - time.monotonic()) > 0 and select.select([pipe], [], [], wait)[0]:
-        data = os.read(pipe, 65_536)
-        if not data:
-            break
-        buffer = _take(second, buffer + data)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    os.close(pipe)
-    if second.run is None or not second.said("RunEnded"):
-        return ["the resumed run did not end"]
-    whole = load(second.run, FusionResult())
+def resumed(second: Forked, found: Killed, state: FusionResult, url: str) -> list[str]:
+    """Finish the run by `%fuse --resume` in another kernel; what is wrong with the outcome."""
+    said = run(second, f"_ = get_ipython().run_line_magic('fuse', '--resume {state.run} -q')\n"
+                       "import fusion_nb; print('of', fusion_nb.last().run)")  # fmt: skip
+    if "of " not in said:
+        return [f"the run could not be resumed: {said}"]
+    whole = load(said.split("of ")[-1].strip(), FusionResult())
     problems = [] if whole.status == "ok" and whole.answer else [f"the resumed run ended as {whole.status}"]
     if whole.of != state.run:
         problems.append("the resumed run does not say of which it is")
     kept = [r.ref.name for r in whole.replies if r.kept_from == state.run]
-    for ack in found.said("CallEnded"):
-        reply = state.reply(ack["call"])
-        if reply.role == "candidate" and reply.ref.name not in kept:
-            problems.append(f"{reply.ref.name} had answered and was asked again")
-    told = asked_for(state.run) + asked_for(whole.run)
-    heard = requests(kernel.url)
+    answered = [r for r in found.screen.state.replies if r.role == "candidate" and r.round == 0 and r.status]
+    problems += [f"{r.ref.name} had answered and was asked again" for r in answered if r.ref.name not in kept]
+    known = [r for r in load(state.run, FusionResult()).replies if r.error == "crashed" and r.generation_id]
+    problems += [f"nobody asked what call {r.call} cost" for r in known if r.cost is None]
+    told, heard = asked_for(state.run) + asked_for(whole.run), requests(url)
     problems += [f"{m} was asked {heard[m]} times, {told[m]} are on record" for m in told if heard.get(m, 0) > told[m]]
     return problems
 
 
-def one(kernel: Kernel, rng: random.Random) -> dict[str, Any]:
-    models, wish = scenario(rng)
-    found = killed(kernel, rng, models, wish)
-    told: dict[str, Any] = {"how": found.how, "phase": found.phase, "run": found.run, "wrong": [], "resumed": False}
-    if found.run is None:
+def one(forked: Forks, second: Forked, rng: random.Random, url: str) -> dict[str, Any]:
+    pool, judge, mode = scenario(rng)
+    kernel = forked.kernel()
+    said = run(kernel, SETUP.format(url=url))
+    names = ",".join(f"replay:{model}" for model in pool)
+    found = killed(kernel, rng, f"%%fuse --pool {names} --judge replay:{judge} --mode {mode}\nCount.")
+    screen = found.screen
+    told: dict[str, Any] = {
+        "how": found.how,
+        "phase": screen.phase,
+        "run": screen.state.run,
+        "wrong": [],
+        "resumed": False,
+    }
+    if "Error" in said:
+        told["wrong"] = [said]
+    if not screen.state.run:
         return told
-    state = load(found.run, FusionResult())
-    told["wrong"] = wrong(found, state)
-    heard, asked = requests(kernel.url), asked_for(found.run)
-    for model in (*models, wish["judge"].removeprefix("replay:")):
+    state = load(screen.state.run, FusionResult())
+    told["wrong"] += wrong(found, state)
+    heard, asked = requests(url), asked_for(state.run)
+    for model in (*pool, judge):
         if heard.get(model, 0) > asked[model]:
             told["wrong"].append(f"{model} was asked {heard[model]} times, {asked[model]} are on record")
-    told["finished"] = len(found.said("CallEnded"))
-    told["tail"] = _tail(found, state)
+    told["finished"] = sum(reply.status is not None for reply in screen.state.replies)
+    told["tail"] = tail(screen, state, found.at)
     if state.verdict is None:
         told["resumed"] = True
-        told["wrong"] += resumed(kernel, found, state, models, wish)
+        told["wrong"] += resumed(second, found, state, url)
     return told
-
-
-def _tail(found: Killed, state: FusionResult) -> float:
-    """Seconds before the kill at which the oldest lost character was seen; 0 where none is lost."""
-    seen: Counter[int] = Counter()
-    for at, ack in found.acks:
-        if ack["event"] == "TextDelta":
-            seen[ack["call"]] += ack["chars"]
-            if len(state.reply(ack["call"]).text) < seen[ack["call"]]:
-                return max(0.0, found.at - at)
-    return 0.0
 
 
 def main() -> None:
@@ -313,9 +201,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    kernel, rng = Kernel(given.url), random.Random(given.seed)
-    for _ in range(given.kills):
-        print(json.dumps(one(kernel, rng)), flush=True)
+    rng = random.Random(given.seed)
+    with forks({"FUSION_NB_UI": "panel"}) as forked:
+        second = forked.kernel()
+        run(second, SETUP.format(url=given.url))
+        for _ in range(given.kills):
+            print(json.dumps(one(forked, second, rng, given.url)), flush=True)
 
 
 if __name__ == "__main__":

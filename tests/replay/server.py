@@ -2,7 +2,7 @@
 
 `python -m tests.replay.server --port 0 --pace words~fast` prints its port and serves until its standard input ends,
 which it does when its parent dies. A client may choose another pace by the path: `http://127.0.0.1:PORT/<pace>/api/v1`.
-Besides the chat wire: `GET /stats` counts requests, and `GET /requests` tells what the latest of them said.
+Besides the chat wire: `GET /generation?id=` tells what an ended call used, `GET /stats` counts requests, and `GET /requests` tells what the latest of them said.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Server:
         self.requests: Counter[str] = Counter()
         self.finished: Counter[str] = Counter()
         self.cancelled: Counter[str] = Counter()
+        self.generations: dict[str, dict[str, Any]] = {}
+        """What ended calls used, by their id."""
         self.latest: deque[dict[str, Any]] = deque(maxlen=300)
         self.open = self.connections = 0
 
@@ -60,11 +62,12 @@ class Server:
             return False
         body = await reader.readexactly(length)
         method, path, _ = start.split(" ")
+        _, _, generation = path.partition("/generation?id=")
         prefix, _, route = unquote(path.partition("?")[0]).partition("/api/v1")
         if method == "POST" and route == "/chat/completions":
             pace = Pace.read(prefix[1:], self.pace.ttft) if prefix else self.pace
             await self._complete(json.loads(body), pace, reader, writer)
-        elif (found := self._get(prefix, route)) is not None:
+        elif (found := self.generations.get(generation) or self._get(prefix, route)) is not None:
             await send(writer, 200, found)
         else:
             await send(writer, 404, failure(404, "No such path."))
@@ -99,6 +102,8 @@ class Server:
         except (OSError, asyncio.CancelledError):
             self.cancelled[model] += 1
             raise
+        finally:
+            self.generations[told.generation] = {"data": told.bill}
 
 
 class Telling:
@@ -107,6 +112,12 @@ class Telling:
     def __init__(self, model: str, prompt: str, planned: Plan, cut: str, generation: str) -> None:
         self.plan, self.cut, self.generation, self.model = planned, cut, generation, model
         self.used = wire.usage(model, prompt, "".join(planned.pieces), planned.tokens)
+
+    @property
+    def bill(self) -> dict[str, Any]:
+        """As `GET /generation` tells it. A call that was cut off is billed in full: some providers do."""
+        tokens = {f"native_tokens_{kind}": self.used[f"{kind}_tokens"] for kind in ("prompt", "completion")}
+        return {"id": self.generation, "model": self.model, "total_cost": self.used["cost"], **tokens}
 
     async def stream(self, arrived: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Piece by piece, each when it is due by the clock: what comes late does not delay the rest."""
