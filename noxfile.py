@@ -59,6 +59,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Ten thousand runs with faults and cancellations: nothing grows, no connection is lost. Half an hour."""
+    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    session.run("python", "-m", "tests.faults.soak", *session.posargs)
+
+
+@nox.session
 def reliability(session: nox.Session) -> None:
     """Play every fault and every attack on the judge, and write the pages in docs/ from what was seen."""
     session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))

@@ -60,7 +60,8 @@ class Forked:
         self.pid = pid
         self.client = BlockingKernelClient(connection_file=connection)
         self.client.load_connection_file()
-        self.client.start_channels()
+        # No heartbeat: on a busy machine it takes a kernel that is still starting for a dead one.
+        self.client.start_channels(hb=False)
         self.client.wait_for_ready(timeout=60)
 
     def kill(self) -> None:
