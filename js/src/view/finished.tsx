@@ -24,7 +24,8 @@ export function Finished({ store }: { store: Store }) {
     const answer = await store.ask("rejudge", form);
     if (answer.error) say(answer.error);
   };
-  const judged = state.judge && state.verdict?.state !== "not-needed" ? nameOf(state.judge) : "";
+  const asked = !["not-needed", "by-hand"].includes(state.verdict?.state ?? "");
+  const judged = state.judge && asked ? nameOf(state.judge) : "";
   const several = (state.replies ?? []).filter((reply) => (reply.role ?? "candidate") === "candidate").length > 1;
   return (
     <>
