@@ -53,9 +53,12 @@ def kills(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Random mutations of streams and verdicts against the decoder and the verdict reader."""
-    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    """Mutations of streams, verdicts and texts, guided by the lines they reach; then the same under libFuzzer."""
+    toml = nox.project.load_toml("pyproject.toml")
+    session.install(".[notebook]", *nox.project.dependency_groups(toml, "test", "fuzz"))
     session.run("python", "-m", "tests.faults.fuzz", *session.posargs)
+    for target in ("decoder", "verdict", "views"):
+        session.run("python", "-m", "tests.faults.fuzz_atheris", target, "-max_total_time=60")
 
 
 @nox.session

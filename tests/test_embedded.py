@@ -6,7 +6,7 @@ import html
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
@@ -88,6 +88,7 @@ PIECES = ("<img src=x onerror=y>", "<b>", "</code>", "</pre>", "`", "``", "```",
     "[x](javascript:y)", "> ", "- ", "    ", "<!--", "-->", "|", "|-|\n", "\\(", "\\begin{a}", "*", "&lt;", "<script>", "[^1]: ", "é")  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
 def test_no_mixture_acts(text: str) -> None:
     """Whatever code, formulas, addresses, fences and tags are mixed into: no reader finds a tag that acts."""
@@ -104,12 +105,24 @@ def test_code_is_shown_to_the_letter(text: str) -> None:
     assert Page(reader.render(embedded(text))).text.split() == Page(plain.render(text)).text.split()
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["htps://x", "command:x", "vscode://x", "ms-word:ofe", "java&#x0a;script:x", "<java\tscript:x>", "java\\script:x"],
+)
+def test_markdown_links_lead_to_the_web_alone(target: str) -> None:
+    """A text with a link to anything that is not an address of the web or of mail is shown to the letter instead."""
+    assert embedded(f"see [this]({target})").startswith("<pre><code>")
+    assert embedded("see [this](https://x) [that](mailto:a@b.c) [file](a/b.md) [n](#n)").startswith(
+        "see [this](https://x)"
+    )
+
+
 def test_harmless_text_is_not_touched() -> None:
     """Ordinary answers, with generics, comparisons, plain tags and mail, come out as they went in."""
     for text in (
         states.SKY,
         states.GEMINI_SKY,
         states.GPT_SKY,
-        "`Map<String, List<int>>` and `<p>`\n\n```c\n#include <stdio.h>\nif (a<b && c>d) x++;\n```",
+        "`def f[T](x: T)` [a](localhost:8080) `Map<String, List<int>>` and `<p>`\n\n```c\n#include <stdio.h>\nif (a<b && c>d) x++;\n```",
     ):
         assert embedded(text) == text.strip("\n")

@@ -124,11 +124,26 @@ def test_citations_cannot_be_forged() -> None:
     """A text that holds what stands for a citation inside gets no chip: chips are the judge's alone."""
     script = states.Script()
     script.members()
-    script.judged("Mine ⸨\U000f0000⸩ and ⸨\U000f0001⸩, theirs [K7].")
+    script.judged("Mine ⸨\U000f0000⸩ and ⸨\U000f0001⸩, ⸨&#xF0000;⸩ ⸨&#983040;⸩, theirs [K7].")
     page = html.render(script.close())
     assert page.count("<sup") == 1
-    assert "Mine ⸨\ufffd⸩ and ⸨\ufffd⸩, theirs<sup" not in page
+    assert "Mine ⸨\ufffd⸩ and ⸨\ufffd⸩, ⸨\ufffd#xF0000;⸩ ⸨\ufffd#983040;⸩, theirs" in page
     assert page.index("<sup") > page.index("theirs")
+
+
+def test_a_citation_cannot_break_a_link() -> None:
+    """A citation inside a link's title or address leaves the link as it is: no chip ever stands inside a tag."""
+    script = states.Script()
+    script.members()
+    script.judged(
+        '[x](https://example.org/a[K7]b "t [K7] <img src=x onerror=alert(1)>") and [y](<https://b.example [K7]> "[K7]").'
+    )
+    page = html.render(script.close())
+    assert_ours(Page(page))
+    links = [dict(attributes) for tag, attributes in Page(page).tags if tag == "a" and "rel" in dict(attributes)]
+    assert len(links) == page.count("<a ")
+    assert {str(link["href"]) for link in links} >= {"https://example.org/ab", "https://b.example"}
+    assert all(set(link) == {"href", "rel", "target", "referrerpolicy"} for link in links)
 
 
 def test_empty_lists_are_not_shown() -> None:

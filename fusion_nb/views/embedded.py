@@ -29,14 +29,15 @@ _RUNS = 40
 # stay as they are.
 _TAME = re.compile(r"</?(?P<name>[A-Za-z][\w.:-]*)[\w\s.,:;*&?<()-]{0,200}/?>")
 _NAMED = {
-    "script", "style", "iframe", "textarea", "title", "xmp", "noembed", "noframes", "noscript", "plaintext",
-    "template", "svg", "math", "select", "option", "form", "input", "button", "dialog", "object", "embed", "applet",
-    "base", "meta", "link", "body", "html", "head", "frame", "frameset", "marquee", "audio", "video", "picture",
-    "source", "track", "portal",
+    "script", "style", "iframe", "img", "image", "textarea", "title", "xmp", "noembed", "noframes", "noscript",
+    "plaintext", "template", "svg", "math", "select", "option", "form", "input", "button", "dialog", "object",
+    "embed", "applet", "base", "meta", "link", "body", "html", "head", "frame", "frameset", "marquee", "audio",
+    "video", "picture", "source", "track", "portal",
 }  # fmt: skip
 _OURS = re.compile(r"(?:<pre>)?<code>|</code>(?:</pre>)?")
 # Seen without blanks, entities and backslashes: a link, or the definition of one, to what runs.
 _RUNNING = re.compile(r"\][(:]<?(?:(?:live|java|vb)script|mocha|data|file|blob|view-source):", re.IGNORECASE)
+_LINKED = re.compile(r"\]\(\s*<?\s*(?!https?:|mailto:)[a-z][a-z0-9+.-]*:(?![\s\d])", re.IGNORECASE)
 _BLANK = re.compile(r"[\s\x00-\x20\\\u00ad\u200b-\u200f\u2060\ufeff]+")
 
 
@@ -135,10 +136,9 @@ def _verbatim(text: str) -> str:
 
 
 def _runs(text: str) -> bool:
-    bare = text
-    for _ in range(2):
-        bare = html.unescape(bare)
-    return _RUNNING.search(_BLANK.sub("", bare)) is not None
+    """Whether it could link to anything but the web and mail."""
+    bare = html.unescape(html.unescape(text))
+    return bool(_RUNNING.search(_BLANK.sub("", bare)) or _LINKED.search(bare.replace("\\", "")))
 
 
 def _acts(text: str) -> bool:

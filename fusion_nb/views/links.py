@@ -61,6 +61,8 @@ def _checked(children: Sequence[Token]) -> list[Token]:
 def _link(href: str, tokens: list[Token]) -> list[Token]:
     """One link as it may stand: with its host behind it where its text does not begin with that, or as text."""
     leads = shown(href)
+    # A title is read by nobody who does not hover, and could hold what belongs into text: a mark, hidden characters.
+    tokens[0].attrs = {"href": href, "target": "_blank"}
     said = "".join(t.content for t in tokens if t.type in ("text", "code_inline", "text_special")).strip()
     if leads is None:
         inside = tokens[1:-1]

@@ -113,8 +113,15 @@ def _math(tag: str, source: str) -> str:
     return f'<{tag} class="{" ".join(tex.CLASSES)}">{clean.markup(source)}</{tag}>'
 
 
+class _Markdown(MarkdownIt):
+    """A mark inside of an address would be part of it."""
+
+    def normalizeLink(self, url: str) -> str:  # noqa: N802  its base's name
+        return super().normalizeLink(marks.without(url))
+
+
 def _parser() -> MarkdownIt:
-    md = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable(["table", "strikethrough"])
+    md = _Markdown("commonmark", {"html": False}, renderer_cls=_Renderer).enable(["table", "strikethrough"])
     tex.install(md)
     marks.install(md)
     links.install(md)
@@ -127,12 +134,13 @@ _DEEPEST = _MD.options.maxNesting - 1
 _CONTAINERS = ("blockquote_open", "list_item_open")
 _CLEANER = nh3.Cleaner(
     tags=TAGS,
-    attributes=ATTRIBUTES,
+    # nh3's own list for every tag is `lang` and `title`: none of them is ours.
+    attributes={**ATTRIBUTES, "*": set(), "a": {"href", "target"}},
     allowed_classes=CLASSES,
     url_schemes={"http", "https", "mailto"},
     link_rel="noopener noreferrer nofollow",
     # JupyterLab writes a `rel` of its own over ours, without `noreferrer`: the policy stays.
-    set_tag_attribute_values={"a": {"target": "_blank", "referrerpolicy": "no-referrer"}},
+    set_tag_attribute_values={"a": {"referrerpolicy": "no-referrer"}},
 )
 
 

@@ -15,6 +15,7 @@ _FIRST, _LAST = 0xF0000, 0xFFFFD
 # The brackets are punctuation, so that `**Note.**` still ends its emphasis when a mark follows.
 PATTERN = re.compile(f"⸨([{chr(_FIRST)}-{chr(_LAST)}])⸩")
 _OURS = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
+_NUMBERED = re.compile(r"&(?=#(?:[xX]([0-9a-fA-F]{1,6})|([0-9]{1,7}));)")
 _BAR = re.compile(r"(?<!\\)\|")
 
 
@@ -28,8 +29,18 @@ def index(found: re.Match[str]) -> int:
 
 
 def unforgeable(text: str) -> str:
-    """`text` without the characters marks are made of, of the same length."""
-    return _OURS.sub("\ufffd", text)
+    """`text` without the characters marks are made of, spelled out as entities or not, of the same length."""
+
+    def spelled(found: re.Match[str]) -> str:
+        code = int(found[1], 16) if found[1] else int(found[2])
+        return "\ufffd" if _FIRST <= code <= _LAST else "&"
+
+    return _NUMBERED.sub(spelled, _OURS.sub("\ufffd", text))
+
+
+def without(text: str) -> str:
+    """`text` without marks: for what is an address and not read."""
+    return PATTERN.sub("", text)
 
 
 def install(md: MarkdownIt) -> None:

@@ -23,6 +23,7 @@ _SCRIPT = r"""
     if (name === 'rel') return e.localName === 'a' && (value === 'noopener noreferrer nofollow' || (!whole && value === 'noopener'));
     if (name === 'referrerpolicy') return e.localName === 'a' && value === 'no-referrer';
     if (name === 'target') return e.localName === 'a' && value === '_blank';
+    if (name === 'title') return ['sup', 'span'].includes(e.localName);
     if (name === 'name') return e.localName === 'details' && value.startsWith('fnb-');
     return true;
   };

@@ -1,6 +1,6 @@
-"""A bounded, coverage-guided fuzz of what reads hostile text: the wire's decoder and the reader of verdicts.
+"""A bounded, coverage-guided fuzz of what reads hostile text: the wire's decoder, the reader of verdicts, the views.
 
-`python -m tests.faults.fuzz --seconds 60 [--seed N] [--target decoder|verdict]`. The standard library alone: inputs that
+`python -m tests.faults.fuzz --seconds 60 [--seed N] [--target decoder|verdict|views]`. The standard library alone: inputs that
 reach lines nobody reached before are kept and mutated further. Ends with 1, and the input, where something breaks.
 """
 
@@ -16,6 +16,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from tests.faults.fuzz_targets import ROOMS, SEEDS, TARGETS, TOKENS
+from tests.faults.fuzz_views import MARKUP
 
 Target = Callable[[bytes, random.Random], None]
 LONGEST = 4096
@@ -41,6 +42,8 @@ class Fuzz:
     seed: int
     rooms: Sequence[str] = ROOMS
     """Whose lines count."""
+    tokens: Sequence[bytes] = tuple(TOKENS)
+    """What is put in."""
     corpus: list[bytes] = field(default_factory=list)
     reached: set[tuple[int, int]] = field(default_factory=set)
     _known: dict[CodeType, bool] = field(default_factory=dict)
@@ -50,7 +53,11 @@ class Fuzz:
         until = time.monotonic() + seconds
         pending = list(self.seeds)
         while found.runs < runs and time.monotonic() < until:
-            data = pending.pop() if pending else mutated(rng.choice(self.corpus or list(self.seeds)), self.corpus, rng)
+            data = (
+                pending.pop()
+                if pending
+                else mutated(rng.choice(self.corpus or list(self.seeds)), self.corpus, rng, self.tokens)
+            )
             found.runs += 1
             try:
                 new = self._lines(data, random.Random(found.runs))
@@ -90,7 +97,7 @@ class Fuzz:
         return self._known[code]
 
 
-def mutated(data: bytes, corpus: Sequence[bytes], rng: random.Random) -> bytes:
+def mutated(data: bytes, corpus: Sequence[bytes], rng: random.Random, tokens: Sequence[bytes] = TOKENS) -> bytes:
     """`data` with one to eight changes."""
     changed = bytearray(data)
     for _ in range(1 << rng.randrange(4)):
@@ -104,7 +111,7 @@ def mutated(data: bytes, corpus: Sequence[bytes], rng: random.Random) -> bytes:
             case 2:
                 changed[at:at] = changed[at : at + size] * rng.randrange(1, 5)
             case 3:
-                changed[at:at] = rng.choice(TOKENS)
+                changed[at:at] = rng.choice(tokens)
             case 4:
                 other = rng.choice(corpus) if corpus else data
                 start = rng.randrange(len(other) + 1)
@@ -125,7 +132,8 @@ def main() -> int:
     given = parser.parse_args()
     broken = 0
     for name in given.target or sorted(TARGETS):
-        found = Fuzz(TARGETS[name], SEEDS[name], given.seed).run(seconds=given.seconds)
+        tokens = MARKUP if name == "views" else TOKENS
+        found = Fuzz(TARGETS[name], SEEDS[name], given.seed, tokens=tokens).run(seconds=given.seconds)
         print(f"{name}: {found.runs} inputs, {found.lines} lines reached, {found.kept} inputs kept", flush=True)
         if found.broke is not None:
             broken += 1

@@ -16,9 +16,10 @@ from fusion_nb.providers.generation import generation_in
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.waits import wait_asked
 from fusion_nb.providers.wire import ChatDecoder
+from tests.faults import fuzz_views
 from tests.faults.rows import ROWS
 
-ROOMS = ("fusion_nb/providers/", "fusion_nb/modes/")
+ROOMS = ("fusion_nb/providers/", "fusion_nb/modes/", "fusion_nb/views/")
 _AUTH = KeyAuth("sk-or-v1-" + "0123456789abcdef" * 4, "K", "o")
 _NONCE = "0123456789abcdef" * 2
 _NAMES = {"K7": "claude", "Q2": "gemini", "M3": "gpt4o"}
@@ -99,7 +100,11 @@ def _split(text: str, rng: random.Random) -> None:
     assert split(text, _NONCE)[1] == answer
 
 
-TARGETS: dict[str, Callable[[bytes, random.Random], None]] = {"decoder": decoder, "verdict": verdict}
+TARGETS: dict[str, Callable[[bytes, random.Random], None]] = {
+    "decoder": decoder,
+    "verdict": verdict,
+    "views": fuzz_views.views,
+}
 _GOOD = {
     "scores": {label: {"correctness": 9, "clarity": 7.5} for label in _NAMES},
     "ranking": ["K7", "M3", "Q2"],
@@ -124,6 +129,7 @@ SEEDS: dict[str, list[bytes]] = {
         if isinstance(row.answers, tuple) and row.answers and len(row.answers[0].body) < 1500
     ],
     "verdict": [text.encode() for text in _TEXTS],
+    "views": fuzz_views.SEEDS,
 }
 TOKENS = [
     b"data: ", b"\n\n", b"\r\n", b"\r", b"event: error\n", b"id: 1\n", b"retry: 1\n", b"[DONE]", b"\xef\xbb\xbf", b"\xff", b"\xe2\x80\xa8",
