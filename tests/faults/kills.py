@@ -181,6 +181,9 @@ def one(forked: Forks, second: Forked, rng: random.Random, url: str) -> dict[str
         told["wrong"] = [said]
     if not screen.state.run:
         return told
+    if found.how == "write":
+        # It died with its last write; that is noticed here a moment later.
+        found.at = min(found.at, find(screen.state.run).stat().st_mtime)
     state = load(screen.state.run, FusionResult())
     told["wrong"] += wrong(found, state)
     heard, asked = requests(url), asked_for(state.run)
