@@ -52,7 +52,7 @@ def test_stop_in_the_view_of_a_background_run(open_notebook) -> None:
         expect(view.locator(".fnb-lane")).to_have_count(4, timeout=20_000)
         if busy:
             notebook.start(2)
-        view.get_by_role("button", name="Stop").click()
+        view.get_by_role("button", name="Stop", exact=True).click()
         expect(notebook.output(cell)).to_contain_text(re.compile("stopped|cancelled", re.IGNORECASE), timeout=2_500)
         if busy:
             assert "[*]" in notebook.cells.nth(2).locator(".jp-InputArea-prompt").inner_text()
