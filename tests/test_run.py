@@ -82,11 +82,11 @@ def test_a_passing_fault_is_tried_again_and_told(replay: Replay) -> None:
 
 
 def test_a_timeout_keeps_what_was_said(replay: Replay) -> None:
-    """A member that is too slow is a row of its own kind, with the text it had sent."""
+    """A member that is too slow is a row of its own kind, with the text it had sent; its service tells what it cost."""
     result = ask(replay, QUICK, "stall/30/2", timeout=0.5)
     late = result.replies[1]
     assert (late.status, late.error, late.text) == ("timeout", "total", "w1 w2 ")
-    assert late.maybe_billed
+    assert (late.cost_source, late.maybe_billed) == ("reported", False)
     assert result.answer == "w1 w2 w3 w4 w5 "
 
 
