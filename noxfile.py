@@ -62,6 +62,14 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def attacks(session: nox.Session) -> None:
+    """The long form of the attacks in a browser: each of 7,128 in views of its own."""
+    _system_packages(session)
+    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    session.run("pytest", "tests/browser/test_attacks.py", env={"FUSION_NB_ATTACKS_TOGETHER": "1"})
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Ten thousand runs with faults and cancellations: nothing grows, no connection is lost. Half an hour."""
     session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))

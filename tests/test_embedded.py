@@ -53,7 +53,7 @@ def acting(shown: str) -> list[str]:
     found = []
     for tag, attributes in Page(shown).tags:
         held = {name: value or "" for name, value in attributes}
-        scheme = re.match(r"\s*([a-z][a-z0-9+.-]*):", held.get("href", ""), re.I)
+        scheme = re.match(r"\s*([a-z][a-z0-9+.-]*):(?!\d)", held.get("href", ""), re.I)
         # A strange element without attributes is text in other clothes, unless its name alone does something.
         strange = tag not in ELEMENTS and (bool(held) or tag in _NAMED or tag in ("!--", "!", "?", "img"))
         odd = strange or any(
@@ -112,6 +112,7 @@ def test_code_is_shown_to_the_letter(text: str) -> None:
 def test_markdown_links_lead_to_the_web_alone(target: str) -> None:
     """A text with a link to anything that is not an address of the web or of mail is shown to the letter instead."""
     assert embedded(f"see [this]({target})").startswith("<pre><code>")
+    assert not acting(MarkdownIt("commonmark").render(embedded(f"see [this]\n\n[this]: {target.replace(' ', '')}")))
     assert embedded("see [this](https://x) [that](mailto:a@b.c) [file](a/b.md) [n](#n)").startswith(
         "see [this](https://x)"
     )

@@ -37,7 +37,8 @@ _NAMED = {
 _OURS = re.compile(r"(?:<pre>)?<code>|</code>(?:</pre>)?")
 # Seen without blanks, entities and backslashes: a link, or the definition of one, to what runs.
 _RUNNING = re.compile(r"\][(:]<?(?:(?:live|java|vb)script|mocha|data|file|blob|view-source):", re.IGNORECASE)
-_LINKED = re.compile(r"\]\(\s*<?\s*(?!https?:|mailto:)[a-z][a-z0-9+.-]*:(?![\s\d])", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"(?!https?:|mailto:)[a-z][a-z0-9+.-]*:(?!\d)", re.IGNORECASE)
+_LINKED = re.compile(rf"\]\(\s*<?\s*{_ELSEWHERE.pattern}(?!\s)", re.IGNORECASE)
 _BLANK = re.compile(r"[\s\x00-\x20\\\u00ad\u200b-\u200f\u2060\ufeff]+")
 
 
@@ -145,6 +146,8 @@ def _acts(text: str) -> bool:
     tokens = _READER.parse(text)
     for token in (*tokens, *(child for block in tokens for child in block.children or ())):
         if token.type == "image" or (token.type == "html_inline" and not _OURS.fullmatch(token.content)):
+            return True
+        if token.type == "link_open" and _ELSEWHERE.match(str(token.attrs.get("href", ""))):
             return True
         if token.type == "html_block" and not token.content.lstrip().startswith("<pre><code>"):
             return True
