@@ -27,7 +27,8 @@ from tests.faults.judge import verdict
 from tests.faults.rows import BY_NAME
 from tests.faults.telling import Telling
 
-LIFETIME = 900.0
+LIFETIME = 7200.0
+"""Seconds after which it ends in any case: longer than the soak."""
 MAX_BODY = 64 * 1024 * 1024
 MOST = 2_400
 """Millionths of a dollar: less than the worst case of a small model at 4,096 tokens."""

@@ -120,6 +120,7 @@ def soak(runs: int, *, seed: int = 0, samples: int = SAMPLES) -> Soak:
             found.ended.update(pool.map(lambda seed: one(seed, services), seeds))
             done = upto
             found.samples.append(measured(done))
+            print(found.samples[-1], file=sys.stderr, flush=True)
     found.seconds = time.monotonic() - began
     return found
 
