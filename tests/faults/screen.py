@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from fusion_nb._events import _builder, from_json, plain
+from fusion_nb._events import from_json
 from fusion_nb._fold import fold_all
+from fusion_nb._plain import builder, plain
 from fusion_nb._types import Reply, RunState
 
 
@@ -32,7 +33,7 @@ class Screen:
             events = [from_json(event) for event in data["content"]["events"]]
             self.seen.append((at, fold_all(events, self.state)))
         elif data.get("method") == "update" and "state" in data["state"].get("snapshot", {}):
-            self.seen.append((at, _builder(RunState)(data["state"]["snapshot"]["state"])))
+            self.seen.append((at, builder(RunState)(data["state"]["snapshot"]["state"])))
         else:
             return
         self.shown += 1
