@@ -143,7 +143,8 @@ class Notebook:
         self.page = page
         page.goto(url)
         self.cells = page.locator(".jp-Notebook .jp-CodeCell")
-        # An idle kernel: the circle in the notebook's toolbar.
+        # The circle in the toolbar says idle before there is a kernel, and a cell run then would ask for one in a dialog.
+        expect(page.locator(".jp-Toolbar-kernelName")).to_contain_text("Python 3", timeout=60_000)
         idle = page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
         expect(idle).to_be_attached(timeout=60_000)
         if "/lab/" in url:
