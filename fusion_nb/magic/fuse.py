@@ -87,7 +87,7 @@ class Fuse(Magics):
         given = line.read(text, options.VALUED, options.FLAGS)
         parsed = type(self).fuse_panel.parser.parse_args(given.options)
         if parsed.help:
-            return print(type(self).fuse_panel.parser.format_help())
+            return print(options.manual(type(self).fuse_panel.parser))
         arguments = self._arguments(parsed)
         prompt = given.rest if parsed.raw else expand(given.rest, self._names)
         return rooms.workbench().Panel(prompt, arguments.pop("pool") or (), **arguments)
@@ -98,7 +98,7 @@ class Fuse(Magics):
         given = line.read(text.rstrip().removesuffix(";") if cell is not None else text, options.VALUED, options.FLAGS)
         parsed = type(self).fuse.parser.parse_args(given.options)
         if parsed.help:
-            return print(type(self).fuse.parser.format_help())
+            return print(options.manual(type(self).fuse.parser))
         if parsed.dry_run:
             return self._dry_run(prompt_of=given.rest, cell=cell, parsed=parsed)
         again = any(getattr(parsed, name) for name in options.AGAIN)

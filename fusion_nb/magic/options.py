@@ -100,3 +100,8 @@ def values(parsed: argparse.Namespace) -> dict[str, Any]:
             kind = {int: "a whole number", float: "a number"}[option.type]  # type: ignore[index]
             raise UserError(f"{option.names[-1]} takes {kind}, not {value!r}.") from None
     return given
+
+
+def manual(parser: argparse.ArgumentParser) -> str:
+    """What `--help` prints: IPython's own begins with the marks of a code block."""
+    return parser.format_help().removeprefix("::").lstrip("\n")

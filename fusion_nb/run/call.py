@@ -131,7 +131,7 @@ class Caller:
             raise ProviderError(
                 "unpriced",
                 f"Nobody knows the price of {request.ref}, so {budget.name} cannot hold for it: "
-                "add --allow-unpriced to ask it all the same.",
+                "--dry-run looks it up where its service tells, --allow-unpriced asks it all the same.",
             )
         denial = budget.hold(worst)
         if denial is not None:
