@@ -14,7 +14,8 @@ from fusion_nb._types import RunState
 # The views are imported once the models are already being asked: their loading costs nobody a wait.
 # ruff: noqa: PLC0415
 
-_AGAIN = '<p class="fnb-meta">Open the panel to compare or choose another: <code>import fusion_nb; fusion_nb.last().panel()</code></p>'
+_WAY = "import fusion_nb; fusion_nb.last().panel()"
+_AGAIN = f'<p class="fnb-meta">Open the panel to compare or choose another: <code>{_WAY}</code></p>'
 
 
 class Blank:
