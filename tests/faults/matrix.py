@@ -99,7 +99,7 @@ KERNEL: dict[int, Fault] = {
     81: Fault("a corrupt index, one of a newer release", "set aside and made anew; left alone"),
     82: Fault("the clock jumps, the machine sleeps", "durations are monotonic; silence is noticed on waking"),
     83: Fault("the browser is closed in the middle", "the run ends and is kept"),
-    84: Fault("views open and close, a comm is closed", "the run and the kernel's memory are unharmed", "listeners in the browser: js/ and tests/browser"),
+    84: Fault("views open and close, a comm is closed", "the run and the kernel's memory are unharmed", "a thousand views of one model in js/test/views.test.ts"),
     85: Fault("the kernel is gone, the notebook stays", "readable HTML and text"),
     86: Fault("16 models of 200 tokens a second", "at most 20 messages and 0.5 MB a second, the end always shown"),
     87: Fault("running and nested loops, trio", "the engine has its own"),

@@ -266,7 +266,7 @@ def test_89_one_or_many(members: int, book: Desk) -> None:
     saw(
         89,
         f"{members} model{'s' * (members > 1)}",
-        f"`ok`, {members} rows" + (" and the judge's" if members > 1 else ""),
+        f"`ok`, {members} row{'s and the judge' * (members > 1)}",
     )
 
 

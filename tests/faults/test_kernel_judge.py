@@ -75,7 +75,7 @@ def test_a_judge_that_goes_wrong(judge: str, row: int, asked: int, state: str, m
         assert verdict["note"]
         assert verdict.get("answer") == (None if mode == "best-of" else TEXT)
     assert len(verdict.get("rationale", "")) <= LONG // 4
-    saw(row, f"{judge}, {mode}", f"`{result['status']}`, verdict {state}, {asked} judge request{'s' * (asked > 1)}")
+    saw(row, f"{judge} {mode}", f"`{result['status']}`, verdict {state}, {asked} judge request{'s' * (asked > 1)}")
 
 
 @pytest.mark.parametrize("judge", ["down", "silent", "stall"])
