@@ -80,7 +80,7 @@ def soak(session: nox.Session) -> None:
 def reliability(session: nox.Session) -> None:
     """Play every fault and every attack on the judge, and write the pages in docs/ from what was seen."""
     session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
-    rooms = ["rows", "kernel_judge", "kernel_life", "kernel_front", "kills", "table"]
+    rooms = ["rows", "kernel_judge", "kernel_life", "kernel_front", "kernel_session", "kills", "table"]
     pages = [*(f"tests/faults/test_{room}.py" for room in rooms), "tests/judge_attacks/test_attacks.py"]
     session.run("pytest", "-q", *pages, env={"WRITE_RELIABILITY": "1"})
 
