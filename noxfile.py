@@ -71,7 +71,7 @@ def attacks(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Ten thousand runs with faults and cancellations: nothing grows, no connection is lost. Half an hour."""
+    """Ten thousand runs with faults and cancellations: nothing grows, no connection is lost. Ten minutes."""
     session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
     session.run("python", "-m", "tests.faults.soak", *session.posargs)
 
