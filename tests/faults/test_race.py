@@ -19,7 +19,7 @@ from fusion_nb.money.budget import Budget
 from tests.faults.harness import KEY_ENV, Faults, faults
 
 THREADS = 64
-ROUNDS = int(os.environ.get("FUSION_NB_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("FUSION_NB_ROUNDS", "12"))
 MODEL = "openrouter:openai/gpt-4o-mini"
 WORST = Decimal("0.0024756")
 """USD that one call of this model can cost: its price for the prompt's bytes and for 4,096 tokens."""
