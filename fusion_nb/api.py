@@ -113,16 +113,18 @@ def begin(
     return Run(session, order, journal=wish.journal)
 
 
-async def afuse(prompt: str, pool: str | Sequence[Member] | None = None, **options: Any) -> FusionResult:
+async def afuse(
+    prompt: str, pool: str | Sequence[Member] | None = None, mode: str = "merge", **options: Any
+) -> FusionResult:
     """`fuse()` awaited: the caller's loop goes on turning. Takes the same options, without `progress`."""
-    wish = Wish(prompt=prompt, pool=pool, **options)
+    wish = Wish(prompt=prompt, pool=pool, mode=mode, **options)
     session, order = _planned(wish)
     if (held := _replayed(wish, order)) is not None:
         return checked(held)
     return await Run(session, order, journal=wish.journal).wait()
 
 
-def stream(prompt: str, pool: str | Sequence[Member] | None = None, **options: Any) -> Run:
+def stream(prompt: str, pool: str | Sequence[Member] | None = None, mode: str = "merge", **options: Any) -> Run:
     """Start a run and iterate its events. Takes the same options as `fuse()`, without `progress` and `replay`.
 
     >>> with stream("Why is the sky blue?", pool="demo") as run:
@@ -130,7 +132,7 @@ def stream(prompt: str, pool: str | Sequence[Member] | None = None, **options: A
     ...         print(event)
     >>> run.result
     """
-    wish = Wish(prompt=prompt, pool=pool, **options)
+    wish = Wish(prompt=prompt, pool=pool, mode=mode, **options)
     return Run(*_planned(wish), journal=wish.journal)
 
 

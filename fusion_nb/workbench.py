@@ -68,12 +68,13 @@ class Panel(Picking):
         notebook = shell.user_ns if shell is not None else {}
         form = {"kind": "workbench", "prompt": prompt, "mode": mode, "max_cost": max_cost}
         super().__init__(pool, judge, notebook, options, **form)
-        for kind in ("run", "rejudge", "choose", "markdown", "frame"):
-            self.on(kind, self.answering(getattr(self, f"_on_{kind}")))
-        self.on("stop", lambda _: self.stop())
-        self.on("again", self._on_again)
-        self.on_asked("stop_member", lambda message: self.stop_call(call_of(message)))
-        self.on("retry_member", self._on_retry_member)
+        with self.hold_sync():
+            for kind in ("run", "rejudge", "choose", "markdown", "frame"):
+                self.on(kind, self.answering(getattr(self, f"_on_{kind}")))
+            self.on("stop", lambda _: self.stop())
+            self.on("again", self._on_again)
+            self.on_asked("stop_member", lambda message: self.stop_call(call_of(message)))
+            self.on("retry_member", self._on_retry_member)
         self._retry_after = self.answering(lambda message: self.retry(call_of(message)))
         if result is not None:
             self._begin_with(result, mine=bool(prompt))

@@ -60,14 +60,14 @@ def mending(first: str) -> str:
 
 
 def test_one_call_is_stopped_and_the_others_are_judged(replay: Replay) -> None:
-    """What it had said is kept and may be on the bill; the run ends well with the others."""
+    """What it had said is kept, its service tells what it cost; the run ends well with the others."""
     run = begin(replay, QUICK, SILENT, QUICK)
     once(run, said(2))
     run.stop_call(2)
     result = over(run)
     stopped = result.reply(2)
     assert (stopped.status, stopped.error, stopped.text) == ("cancelled", "stopped", "w1 w2 ")
-    assert stopped.maybe_billed
+    assert (stopped.cost_source, stopped.maybe_billed) == ("reported", False)
     assert "by hand" in (stopped.detail or "")
     assert result.status == "ok"
     assert set(result.labels.values()) == {1, 3}
@@ -152,7 +152,7 @@ def test_a_stuck_call_is_asked_anew(replay: Replay) -> None:
         ("judge", "ok", None),
     ]
     assert result.reply(2).text == "w1 w2 "
-    assert result.reply(2).maybe_billed
+    assert result.reply(2).cost is not None
     assert result.reply(3).ref == result.reply(2).ref
     assert [r.call for r in result.candidates] == [1, 3]
     assert set(result.labels.values()) == {1, 3}
@@ -284,7 +284,7 @@ def test_a_run_that_was_left_goes_on_with_what_stands(replay: Replay) -> None:
 
 
 def test_events_of_a_call_asked_anew_fold_as_ever(replay: Replay) -> None:
-    """Each call has one start and one end, in one stream without gaps."""
+    """Each call has one start and one end, in one stream without gaps; a bill that comes later is its end once more."""
     run = begin(replay, QUICK, mending("stall.30.2"))
     events, anew = [], False
     for event in run:
@@ -293,5 +293,5 @@ def test_events_of_a_call_asked_anew_fold_as_ever(replay: Replay) -> None:
             anew = True
             run.retry_call(2)
     assert [e.seq for e in events] == list(range(len(events)))
-    for kind in (CallStarted, CallEnded):
-        assert sorted(e.call for e in events if isinstance(e, kind)) == [1, 2, 3, 4]
+    assert [e.call for e in events if isinstance(e, CallStarted)] == [1, 2, 3, 4]
+    assert sorted(e.call for e in events if isinstance(e, CallEnded)) == [1, 2, 2, 3, 4]

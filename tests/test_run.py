@@ -184,7 +184,7 @@ def test_afuse_leaves_the_callers_loop_turning(replay: Replay) -> None:
 
         ticking = asyncio.create_task(tick())
         options = {"services": services, "judge": JUDGE, "mode": "best-of"}
-        result = await fusion_nb.afuse("Count.", ["replay:rate/0.1/5/100", f"replay:{QUICK}"], **options)
+        result = await fusion_nb.afuse("Count.", ["replay:rate/0.1/5/100", f"replay:{QUICK}"], "best-of", **options)
         ticking.cancel()
         return ticks, result
 

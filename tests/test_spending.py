@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fusion_nb import spending
+from fusion_nb import _purse, spending
 from fusion_nb._events import CallEnded, CallStarted, RunStarted
 from fusion_nb._types import Ref
 from fusion_nb.journal import writer
@@ -23,6 +23,8 @@ ACME = Ref("acme", "one", "one")
 @pytest.fixture(autouse=True)
 def own_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
+    # One home to a process outside of tests.
+    _purse.day.cache_clear()
 
 
 @pytest.fixture

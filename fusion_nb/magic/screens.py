@@ -52,10 +52,12 @@ class Panel(Blank):
 
         self._widget = View()
         self._feed = Feed(self._widget.tell, self._widget.show)
-        self._widget.on("stop", lambda _: run.stop())
-        self._widget.on("again", lambda _: self._feed.again())
-        self._widget.on_asked("stop_member", lambda message: run.stop_call(call_of(message)))
-        self._widget.on_asked("retry_member", lambda message: run.retry_call(call_of(message)))
+        # What it hears is told in one message.
+        with self._widget.hold_sync():
+            self._widget.on("stop", lambda _: run.stop())
+            self._widget.on("again", lambda _: self._feed.again())
+            self._widget.on_asked("stop_member", lambda message: run.stop_call(call_of(message)))
+            self._widget.on_asked("retry_member", lambda message: run.retry_call(call_of(message)))
         self._handle = _show(self._widget.bundle)
 
     def hear(self, events: Sequence[Event]) -> None:

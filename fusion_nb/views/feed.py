@@ -15,7 +15,7 @@ from fusion_nb.views import fragments
 from fusion_nb.views.cited import draft
 from fusion_nb.views.pace import Pace
 
-INTERVAL = 0.05
+INTERVAL = 0.06
 """Seconds between two messages: a front end's server drops what comes much faster, and no eye would see it."""
 DRAFT = 0.2
 """Seconds between two renderings of the answer under way."""
