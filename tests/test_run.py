@@ -183,7 +183,7 @@ def test_afuse_leaves_the_callers_loop_turning(replay: Replay) -> None:
                 await asyncio.sleep(0.005)
 
         ticking = asyncio.create_task(tick())
-        options = {"services": services, "judge": JUDGE, "mode": "best-of"}
+        options = {"services": services, "judge": JUDGE}
         result = await fusion_nb.afuse("Count.", ["replay:rate/0.1/5/100", f"replay:{QUICK}"], "best-of", **options)
         ticking.cancel()
         return ticks, result

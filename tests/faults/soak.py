@@ -89,6 +89,8 @@ class Soak:
         # As many connections are kept as were ever needed at once.
         if max(s.sockets for s in self.warm) > (MEMBERS + 1) * AT_ONCE + 8:
             found.append(f"{max(s.sockets for s in self.warm)} sockets are open between runs")
+        if last.pooled > (MEMBERS + 1) * AT_ONCE + 1:
+            found.append(f"{last.pooled} connections are kept")
         if lost := max(s.lost for s in self.samples):
             found.append(f"{lost} slots of the connection pool are taken although nothing is under way")
         # A machine that stands still for seconds makes healthy members too late; a client that loses runs loses more.
@@ -177,13 +179,14 @@ async def _engine() -> tuple[int, int, int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     for name in (KEY_ENV, WELL_ENV):
         os.environ[name] = f"sk-or-v1-{secrets.token_hex(32)}"
     with tempfile.TemporaryDirectory() as home:
         os.environ["FUSION_NB_HOME"] = home
-        found = soak(given.runs, seed=given.seed)
+        found = soak(given.runs, seed=given.seed, samples=given.samples)
     print(found)
     for broken in found.broken:
         print(f"BROKEN: {broken}")
