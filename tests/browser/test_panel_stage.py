@@ -177,10 +177,13 @@ def test_pools_are_kept_and_forgotten(stage) -> None:
     page = stage()
     panel = page.open(None, offers={**OFFERS, "pools": []}, pool=["opus", "gpt"])
     save = panel.get_by_role("button", name="Save pool")
+    name = panel.get_by_role("textbox", name="Name")
     save.click()
+    expect(name).to_be_focused()
     page.page.keyboard.press("Escape")
     expect(save).to_be_focused()
     page.page.keyboard.press("Enter")
+    expect(name).to_be_focused()
     page.page.keyboard.type(" mine ")
     page.page.keyboard.press("Enter")
     assert page.asked() | {"id": 0} == {"kind": "save_pool", "name": "mine", "pool": ["opus", "gpt"], "id": 0}

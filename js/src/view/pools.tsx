@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Store } from "../store.ts";
 
 interface Named {
@@ -69,7 +69,8 @@ function Save({ save }: { save: (name: string) => Promise<boolean> }) {
   const opener = useRef<HTMLButtonElement>(null);
   const input = useRef<HTMLInputElement>(null);
   const was = useRef(false);
-  useEffect(() => {
+  // Before the next key can be typed.
+  useLayoutEffect(() => {
     if (open) input.current?.focus();
     else if (was.current) opener.current?.focus();
     was.current = open;
