@@ -13,6 +13,7 @@ from fusion_nb import _pools
 from fusion_nb._errors import FusionError, UserError
 from fusion_nb._plan import Member, Wish
 from fusion_nb._reach import DEMO_JUDGE, DEMO_POOL
+from fusion_nb._search import fits
 from fusion_nb._session import Session
 from fusion_nb._types import Ref
 from fusion_nb.providers import catalogue, keys, kin, models, services
@@ -101,8 +102,10 @@ class Shelf:
         self._rows: list[Row] | None = None
 
     def search(self, words: str) -> tuple[list[Row], int]:
-        """The rows in which every word occurs, at most `SHOWN`, and how many there are in all. Waits for no network:
-        the price table answers, and the services' own lists take its place as soon as they are here."""
+        """The rows that every word fits (`_search.fits`), at most `SHOWN`, and how many there are in all.
+
+        Waits for no network: the price table answers, and the services' own lists take its place once they are here.
+        """
         if self._rows is None:
             self._rows = offline()
             if any(map(keys.have, services.OPENROUTER.keys)):
@@ -110,7 +113,7 @@ class Shelf:
                 work.add_done_callback(self._take)
         asked = words.lower().split()
         rows = (*self.known, *self._rows)
-        found = [r for r in rows if all(w in f"{r['entry']} {r['name']} {r.get('kin', '')}".lower() for w in asked)]
+        found = [row for row in rows if all(fits(row, word) for word in asked)]
         # Whose name begins so comes first.
         found.sort(key=lambda r: not r["entry"].lower().startswith(words.lower().strip()))
         return found[:SHOWN], len(found)

@@ -16,7 +16,7 @@ FLOORS = [
     {"_plan", "_purse", "_pools", "_trust"},
     {"_reach", "_names"},
     {"_session"},
-    {"ahead", "known", "spending", "_begun"},
+    {"ahead", "known", "spending", "_begun", "_search"},
     {"api", "_shelf", "_choice"},
     {"history", "_following"},
     {"_picking"},

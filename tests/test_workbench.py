@@ -9,6 +9,7 @@ import pytest
 import fusion_nb
 from fusion_nb import UserError
 from fusion_nb._fold import BY_HAND
+from fusion_nb._search import fits
 from fusion_nb._types import Reply
 from tests.replay import Replay
 from tests.shell import Shell
@@ -111,6 +112,21 @@ def test_the_catalogue_is_searched_offline() -> None:
     assert found["count"] >= 3
     assert all("opus" in f"{row['entry']} {row['name']}".lower() for row in found["rows"])
     assert any("in" in row for row in found["rows"])
+
+
+def test_the_catalogue_is_searched_by_price_context_and_modality() -> None:
+    """`<1`, `>500k` and `image` narrow it down; a model of which nobody said so is not among them."""
+    panel = fusion_nb.Panel()
+    every = panel._on_search({"words": ""})["count"]
+    cheap, large = (panel._on_search({"words": words}) for words in ("<1", ">500k"))
+    assert 0 < cheap["count"] < every
+    assert all(float(row["in"]) < 1 for row in cheap["rows"])
+    assert 0 < large["count"] < every
+    assert all(row["context"] > 500_000 for row in large["rows"])
+    both = panel._on_search({"words": ">500k <1"})
+    assert both["count"] <= min(cheap["count"], large["count"])
+    image = {"entry": "a/b", "name": "B", "takes": "image"}
+    assert [fits(image, word) for word in ("image", "audio", "<9", ">1")] == [True, False, False, False]
 
 
 def test_a_key_is_refused() -> None:

@@ -112,6 +112,9 @@ export function Picker({ store, label, placeholder, pick }: Props) {
             </span>
           </div>
         ))}
+        {!words.trim() && (
+          <div class="fnb-none">Type a name, a vendor, image, &lt;2 (USD a million), &gt;100k (context)</div>
+        )}
         {!rows.length && <div class="fnb-none">No such model is listed. Enter adds “{words.trim()}” as it is.</div>}
         {found && found.count > rows.length && <div class="fnb-none">{found.count - rows.length} more: type on</div>}
       </div>
@@ -120,9 +123,13 @@ export function Picker({ store, label, placeholder, pick }: Props) {
 }
 
 function matching(rows: Row[], words: string): Row[] {
-  const asked = words.toLowerCase().split(/\s+/);
+  // Prices and contexts are the kernel's to compare: it answers in a moment.
+  const asked = words
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => !/^[<>]/.test(word));
   return rows.filter((row) =>
-    asked.every((word) => `${row.entry} ${row.name} ${row.kin}`.toLowerCase().includes(word)),
+    asked.every((word) => `${row.entry} ${row.name} ${row.kin} ${row.takes}`.toLowerCase().includes(word)),
   );
 }
 
