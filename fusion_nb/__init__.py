@@ -8,19 +8,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fusion_nb._doors import OPENERS
 from fusion_nb._version import __version__ as __version__
+from fusion_nb.core.hooks import HOOKS
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from fusion_nb._errors import FusionError, RunFailed, UserError
-    from fusion_nb._result import FusionResult
-    from fusion_nb.ahead import estimate
-    from fusion_nb.api import afuse, fuse, last, stream
+    from fusion_nb.api import afuse, fuse, last, models, stream
+    from fusion_nb.errors import FusionError, RunFailed, UserError
     from fusion_nb.history import load, rejudge, resume, runs
-    from fusion_nb.known import models
-    from fusion_nb.workbench import Panel
+    from fusion_nb.panel.panel import Panel
+    from fusion_nb.resolve.estimate import estimate
+    from fusion_nb.run.run_handle import FusionResult
+
 
 __all__ = [
     "FusionError",
@@ -42,17 +42,17 @@ __all__ = [
 
 # Names are fetched when first used, so that `%load_ext fusion_nb` costs a notebook next to nothing.
 _HOMES = {
-    "FusionError": "_errors",
-    "FusionResult": "_result",
-    "Panel": "workbench",
-    "RunFailed": "_errors",
-    "UserError": "_errors",
+    "FusionError": "errors",
+    "FusionResult": "run.run_handle",
+    "Panel": "panel.panel",
+    "RunFailed": "errors",
+    "UserError": "errors",
     "afuse": "api",
-    "estimate": "ahead",
+    "estimate": "resolve.estimate",
     "fuse": "api",
     "last": "api",
     "load": "history",
-    "models": "known",
+    "models": "api",
     "rejudge": "history",
     "resume": "history",
     "runs": "history",
@@ -68,7 +68,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-OPENERS["panel"] = lambda result: __getattr__("Panel")(result=result)
+HOOKS["panel"] = lambda result: __getattr__("Panel")(result=result)
 
 
 def __dir__() -> list[str]:

@@ -1,21 +1,40 @@
-"""`fuse()` and its kin: rooms wired together. Everything the magics and the panel do goes through here."""
+"""`fuse()` and its kin: rooms wired together. Everything the magics and the panel do goes through here.
+
+What can be named, and what may not be written: models, members, keys.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
-from fusion_nb._begun import Progress, Run, checked, finished, last
-from fusion_nb._errors import UserError
-from fusion_nb._plan import Member, Wish, plan
-from fusion_nb._result import FusionResult
-from fusion_nb._session import Session
-from fusion_nb._trust import Ask
-from fusion_nb.ahead import Estimate
-from fusion_nb.ahead import of as estimate_of
-from fusion_nb.journal import index, past, rows
-from fusion_nb.run.order import Order, started
+from fusion_nb.accounts import policy
+from fusion_nb.accounts.budget import SpendingCap, usd
+from fusion_nb.core import engine_thread
+from fusion_nb.core.spec import RunSpec, run_started
+from fusion_nb.errors import KeyMissing, UserError
+from fusion_nb.journal import index, reader, rows
+from fusion_nb.journal.writer import begun
+from fusion_nb.providers import keys, model_names
+from fusion_nb.providers.consent import AskConsent
+from fusion_nb.resolve import pools
+from fusion_nb.resolve.estimate import Estimate
+from fusion_nb.resolve.estimate import estimate_spec as estimate_of
+from fusion_nb.resolve.pools import reserved_names
+from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL
+from fusion_nb.resolve.request import FuseOptions, Member, build_spec, check_usd
+from fusion_nb.resolve.resolver import Resolver
+from fusion_nb.run.run_handle import FusionResult, Progress, Run, last, raise_if_failed, wait_for_result
+from fusion_nb.views.spending_report import Spending, by_model, today
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fusion_nb.providers.openrouter_api import Credit
+
 
 __all__ = ["Member", "Progress", "Run", "afuse", "begin", "fuse", "last", "stream"]
 
@@ -94,7 +113,7 @@ def fuse(
         UserError: the request cannot be sent as written; nothing was sent.
         RunFailed: every member failed; `.result` has a row for each.
     """
-    return finished(begin(**{k: v for k, v in locals().items() if k != "progress"}), progress)
+    return wait_for_result(begin(**{k: v for k, v in locals().items() if k != "progress"}), progress)
 
 
 def begin(
@@ -104,7 +123,7 @@ def begin(
     **options: Any,
 ) -> Run | FusionResult:
     """`fuse()`, begun and not waited for: the run, or where `replay` found it in the journal, its result."""
-    wish = Wish(**options)
+    wish = FuseOptions(**options)
     session, order = _planned(wish, lambda said: _question(said, "Send them?"))
     if (held := _replayed(wish, order)) is not None:
         return held
@@ -117,10 +136,10 @@ async def afuse(
     prompt: str, pool: str | Sequence[Member] | None = None, mode: str = "merge", **options: Any
 ) -> FusionResult:
     """`fuse()` awaited: the caller's loop goes on turning. Takes the same options, without `progress`."""
-    wish = Wish(prompt=prompt, pool=pool, mode=mode, **options)
+    wish = FuseOptions(prompt=prompt, pool=pool, mode=mode, **options)
     session, order = _planned(wish)
     if (held := _replayed(wish, order)) is not None:
-        return checked(held)
+        return raise_if_failed(held)
     return await Run(session, order, journal=wish.journal).wait()
 
 
@@ -132,7 +151,7 @@ def stream(prompt: str, pool: str | Sequence[Member] | None = None, mode: str = 
     ...         print(event)
     >>> run.result
     """
-    wish = Wish(prompt=prompt, pool=pool, mode=mode, **options)
+    wish = FuseOptions(prompt=prompt, pool=pool, mode=mode, **options)
     return Run(*_planned(wish), journal=wish.journal)
 
 
@@ -151,22 +170,102 @@ def _question(said: object, question: str = "Ask all the same?") -> bool:
         return False
 
 
-def _planned(wish: Wish, ask: Ask | None = None) -> tuple[Session, Order]:
-    session = Session(wish, ask)
-    order = plan(wish, session.cast, session.reach.worst)
+def _planned(wish: FuseOptions, ask: AskConsent | None = None) -> tuple[Resolver, RunSpec]:
+    session = Resolver(wish, ask)
+    order = build_spec(wish, session.cast, session.reach.worst)
     session.reach.check_fit(
         (order.params.system or "") + order.prompt, (*order.pool, *([order.judge] if order.judge else []))
     )
     return session, order
 
 
-def _replayed(wish: Wish, order: Order) -> FusionResult | None:
+def _replayed(wish: FuseOptions, order: RunSpec) -> FusionResult | None:
     """The journal's run of the very same request, where `replay` asks for it and there is one."""
-    same = index.find_same(rows.fingerprint(started(order, "", ""))) if wish.replay else None
+    same = index.find_same(rows.fingerprint(run_started(order, "", ""))) if wish.replay else None
     if same is None:
         return None
-    held = past.load(same, FusionResult())
+    held = reader.load(same, FusionResult())
     said = (
         f"From the journal: run {held.run} of {held.when[:16].replace('T', ' ')} UTC. Nothing was asked, nothing paid."
     )
     return replace(held, notes=(*held.notes, said))
+
+
+def models(words: str = "", *, aliases: Mapping[str, str] | None = None, services: Any = None) -> pd.DataFrame:
+    """The models a pool can name, one row each; `words` (all of them) filter.
+
+    Columns: `ref`, `name`, `context` (tokens), `modalities`, `prompt_usd_per_mtok`, `completion_usd_per_mtok`,
+    `source` (where the row is from), `created`.
+    """
+    from fusion_nb.views.frame import models_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
+
+    found = engine_thread.run_on_engine(
+        Resolver(FuseOptions(prompt="", aliases=aliases, services=services)).reach.models()
+    )
+    asked = words.lower().split()
+    return models_frame([m for m in found if all(w in f"{m.ref} {m.name}".lower() for w in asked)])
+
+
+def complete_members(typed: str, aliases: Mapping[str, str] | None, services: Any) -> Iterable[str]:
+    """What a pool entry that begins with `typed` could be, without asking any network."""
+    yield from model_names.completions(typed, aliases, services)
+    yield from (name for name in pools.pool_names() if name.startswith(typed) and name not in reserved_names(aliases))
+    yield from (str(ref) for ref in (*DEMO_POOL, DEMO_JUDGE) if str(ref).startswith(typed))
+
+
+def refuse_key_in_line(text: str) -> None:
+    """Refuse text that holds an API key: a notebook keeps its cells, and IPython its history, in the clear."""
+    if keys.looks_like_key(text):
+        raise KeyMissing(
+            "That line holds what looks like an API key; it was not run. Delete it from the cell (and revoke the key "
+            "if the notebook is shared), then set it in the environment before Jupyter starts: OPENROUTER_API_KEY=..."
+        )
+
+
+def load_pandas() -> None:
+    """Load what `frame()` needs, ahead of need."""
+    import fusion_nb.views.frame  # noqa: F401, PLC0415
+
+
+def spending(
+    since: str = "",
+    *,
+    max_cost_per_session: float | str | None = None,
+    max_cost_per_day: float | str | None = None,
+    services: Mapping[str, Mapping[str, str]] | None = None,
+) -> Spending:
+    """What the journal's runs cost since a day, `2026-11-01` (UTC); today where none is given.
+
+    The caps that are set, and keys whose service tells, are said with what they have left. Runs that were not
+    journalled are not in it. Raises `UserError` where `since` is no day.
+    """
+    day = _day(since)
+    told = engine_thread.run_on_engine(Resolver(FuseOptions(prompt="", services=services)).reach.credits())
+    caps = policy.shared_caps(_amount(max_cost_per_session), _amount(max_cost_per_day))
+    left = (*map(_cap_left, (cap for cap in caps if cap.cap is not None)), *_keys_left(told))
+    return Spending(day, by_model(index.calls(day.isoformat()), begun), left)
+
+
+def _day(since: str) -> date:
+    try:
+        return date.fromisoformat(since.strip()) if since.strip() else today()
+    except ValueError:
+        raise UserError(f"{since.strip()[:40]!r} is no day: write it as 2026-11-01, or nothing for today.") from None
+
+
+def _amount(cap: Any) -> Decimal | None:
+    return None if cap is None else check_usd(cap, "the cap")
+
+
+def _cap_left(cap: SpendingCap) -> str:
+    return f"{usd(max(cap.left or Decimal(0), Decimal(0)))} of {cap.name} {usd(cap.cap or Decimal(0))} is left."
+
+
+def _keys_left(credit: Mapping[str, Credit]) -> Iterable[str]:
+    for service, told in credit.items():
+        if told.remaining is not None:
+            resets = f", which starts anew {told.resets}" if told.resets else ""
+            limit = f" of {usd(told.limit)}" if told.limit is not None else ""
+            yield f"The {service} key has {usd(told.remaining)}{limit} left{resets}."
+        elif told.used_today is not None:
+            yield f"The {service} key has no limit; everything that uses it spent {usd(told.used_today)} today."

@@ -62,7 +62,7 @@ class Site:
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
-        self.service = services.custom("acme", self.url)
+        self.service = services.custom_service("acme", self.url)
 
     def stop(self) -> None:
         self.server.shutdown()

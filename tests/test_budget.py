@@ -3,8 +3,8 @@
 import threading
 from decimal import Decimal
 
-from fusion_nb._types import Message
-from fusion_nb.money.budget import Budget, worst_case
+from fusion_nb.accounts.budget import Budget, worst_case
+from fusion_nb.core import Message
 
 
 def test_the_cap_holds_under_a_race() -> None:

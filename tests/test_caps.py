@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from fusion_nb._types import Chunk, Limits, Message, Ref, Reply, Request, RunState, Usage
-from fusion_nb.money.budget import Budget, Denial, Purse, usd
-from fusion_nb.money.day import DayBudget
+from fusion_nb.accounts.budget import Budget, CompositeBudget, Denial, usd
+from fusion_nb.accounts.day_account import DayBudget
+from fusion_nb.core import Chunk, Limits, Message, Ref, Reply, Request, RunState, Usage
+from fusion_nb.core.spec import RunServices
 from fusion_nb.run.call import Caller
-from fusion_nb.run.order import Tools
-from fusion_nb.run.record import Record
+from fusion_nb.run.event_recorder import EventRecorder
 
 CENT = Decimal("0.01")
 SPAWN = multiprocessing.get_context("spawn")
@@ -48,7 +48,7 @@ def test_64_threads_race_for_one_cap_1000_times() -> None:
     def race(seed: int) -> None:
         rng = random.Random(seed)
         for budget in budgets:
-            purse = Purse(budget, session)
+            purse = CompositeBudget(budget, session)
             worst = Decimal(rng.randrange(1, 400)) / 1000
             if purse.hold(worst) is None:
                 purse.settle(worst, worst * rng.randrange(0, 101) / 100)
@@ -86,15 +86,15 @@ async def _ask(caller: Caller) -> Reply:
 def test_64_runs_race_for_one_cap() -> None:
     """64 runs, each with a cap of its own, share a session's cap over 1,000 calls of `ask()`: it is never passed."""
     model = Priced()
-    tools = Tools(lambda _: model, lambda *_: Decimal("0.100"), lambda *_: Decimal("0.100"), lambda _: True, None)  # type: ignore[arg-type]
+    tools = RunServices(lambda _: model, lambda *_: Decimal("0.100"), lambda *_: Decimal("0.100"), lambda _: True, None)  # type: ignore[arg-type]
     limits = Limits(max_cost=Decimal(1))
     session = Watched(Decimal("2.50"), "the session's cap")
 
     async def main() -> list[Reply]:
         callers = []
         for _ in range(64):
-            purse: Any = Purse(Budget(limits.max_cost), session)
-            callers.append(Caller(Record(RunState()), tools, limits, purse, 3))
+            purse: Any = CompositeBudget(Budget(limits.max_cost), session)
+            callers.append(Caller(EventRecorder(RunState()), tools, limits, purse, 3))
         return [r for _ in range(16) for r in await asyncio.gather(*map(_ask, callers))]
 
     replies = asyncio.run(main())
@@ -107,7 +107,7 @@ def test_64_runs_race_for_one_cap() -> None:
 def test_a_denial_names_the_cap_and_what_was_left() -> None:
     """The sentence says which of several caps stood in the way, how much it still had, and what to do."""
     run, session = Budget(Decimal(5)), Budget(Decimal("0.05"), "Fuse.max_cost_per_session")
-    purse = Purse(run, session)
+    purse = CompositeBudget(run, session)
     assert purse.hold(Decimal("0.03")) is None
     denial = purse.hold(Decimal("0.04"))
     assert str(denial) == (
@@ -124,7 +124,7 @@ def test_a_denial_names_the_cap_and_what_was_left() -> None:
 
 def test_without_a_cap_the_account_is_still_kept() -> None:
     """No cap denies nothing and says so; what was spent is known all the same."""
-    purse = Purse(Budget(None), session := Budget(None))
+    purse = CompositeBudget(Budget(None), session := Budget(None))
     assert purse.hold(Decimal(10**6)) is None
     purse.settle(Decimal(10**6), Decimal("0.000001"))
     assert (purse.cap, purse.left, purse.name, session.spent) == (None, None, "", Decimal("0.000001"))

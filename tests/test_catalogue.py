@@ -8,20 +8,19 @@ from typing import Any
 
 import pytest
 
-from fusion_nb._errors import UnknownName, UserError
-from fusion_nb._types import Ref
-from fusion_nb.money import table
-from fusion_nb.providers import catalogue
-from fusion_nb.providers.aliases import ALIASES
-from fusion_nb.providers.catalogue import completions, resolve
+from fusion_nb.accounts import prices
+from fusion_nb.core import Ref
+from fusion_nb.errors import UnknownName, UserError
+from fusion_nb.providers import model_names
 from fusion_nb.providers.function import FunctionMember
 from fusion_nb.providers.http import Http
-from fusion_nb.providers.kin import STRONG, default_judge, family, kinship
-from fusion_nb.providers.models import ModelInfo, offline, read_models
-from fusion_nb.providers.services import OPENROUTER, SERVICES, custom
+from fusion_nb.providers.model_families import STRONG, default_judge, family_relation, model_family
+from fusion_nb.providers.model_list import ModelInfo, offline_models, read_models
+from fusion_nb.providers.model_names import ALIASES, completions, resolve
+from fusion_nb.providers.services import OPENROUTER, SERVICES, custom_service
 from tests.wire_server import WireServer, response
 
-MINE = custom("mine", "http://127.0.0.1:9/v1")
+MINE = custom_service("mine", "http://127.0.0.1:9/v1")
 
 
 def keys(*held: str) -> Callable[[str], bool]:
@@ -58,11 +57,11 @@ def test_aliases_exist() -> None:
         "glm",
     } <= set(ALIASES)
     for name, alias in ALIASES.items():
-        assert alias.slug in catalogue.slugs(), name
+        assert alias.slug in model_names.slugs(), name
         if alias.service:
-            there = {row.id for row in table.listed(SERVICES[alias.service].prices_id or "")}
+            there = {row.id for row in prices.listed_models(SERVICES[alias.service].prices_id or "")}
             assert alias.model in there, name
-        assert family(Ref("openrouter", alias.slug)) == family(
+        assert model_family(Ref("openrouter", alias.slug)) == model_family(
             Ref(alias.service or "openrouter", alias.model or alias.slug)
         ), name
     for vendor in ("anthropic", "gemini", "openai"):
@@ -221,7 +220,7 @@ def test_completions() -> None:
 def test_families(ref: str, kin: str) -> None:
     """A model's family is known by its vendor or its name, whoever serves it."""
     service, _, model = ref.partition(":")
-    assert family(Ref(service, model)) == kin
+    assert model_family(Ref(service, model)) == kin
 
 
 def refs(*names: str, **options: Any) -> list[Ref]:
@@ -231,9 +230,9 @@ def refs(*names: str, **options: Any) -> list[Ref]:
 def test_kinship() -> None:
     """A judge that is a member, or of a member's family, is known as such."""
     pool = refs("claude", "gpt4o")
-    assert kinship(Ref("openrouter", "openai/gpt-4o", "judge"), pool) == "member"
-    assert kinship(Ref("openai", "o3"), pool) == "family"
-    assert kinship(Ref("openrouter", "x-ai/grok-4.7"), pool) is None
+    assert family_relation(Ref("openrouter", "openai/gpt-4o", "judge"), pool) == "member"
+    assert family_relation(Ref("openai", "o3"), pool) == "family"
+    assert family_relation(Ref("openrouter", "x-ai/grok-4.7"), pool) is None
 
 
 def test_the_default_judge() -> None:
@@ -244,7 +243,10 @@ def test_the_default_judge() -> None:
 
     assert judge("gpt4o", "gemini") == "openrouter:~anthropic/claude-opus-latest"
     assert judge("claude", "llama") == "openrouter:~openai/gpt-latest"
-    assert kinship(default_judge(refs("claude", "gemini", "gpt4o"), ALL), refs("claude", "gemini", "gpt4o")) is None
+    assert (
+        family_relation(default_judge(refs("claude", "gemini", "gpt4o"), ALL), refs("claude", "gemini", "gpt4o"))
+        is None
+    )
     assert judge("claude", "gpt4o", have=keys("ANTHROPIC_API_KEY", "OPENAI_API_KEY")) == "anthropic:claude-opus-5-5"
     assert judge("claude", have=keys("ANTHROPIC_API_KEY", "OPENAI_API_KEY")) == "openai:gpt-5.5"
     assert judge("opus", have=keys("ANTHROPIC_API_KEY")) == "anthropic:claude-opus-5-5"
@@ -267,7 +269,7 @@ def test_judges_of_private_pools() -> None:
 
 def listed(body: Any, service: Any = OPENROUTER) -> list[ModelInfo]:
     async def main(url: str) -> list[ModelInfo]:
-        http, there = Http(), custom(service.name, url)
+        http, there = Http(), custom_service(service.name, url)
         try:
             return read_models(await http.get_json(f"{there.base_url}/models"), there)
         finally:
@@ -310,13 +312,13 @@ def test_the_models_of_a_service() -> None:
 
 def test_models_without_a_network() -> None:
     """The price table lists a service's models offline, dated by its version."""
-    found = {m.ref.model: m for m in offline(SERVICES["openai"])}
+    found = {m.ref.model: m for m in offline_models(SERVICES["openai"])}
     assert (found["gpt-4o"].prompt_usd_per_mtok, found["gpt-4o"].completion_usd_per_mtok) == (
         Decimal("2.5"),
         Decimal(10),
     )
     assert found["gpt-4o"].source.startswith("genai-prices ")
-    assert len(offline(OPENROUTER)) > 500
-    assert offline(SERVICES["ollama"]) == []
+    assert len(offline_models(OPENROUTER)) > 500
+    assert offline_models(SERVICES["ollama"]) == []
     for row in SERVICES.values():
-        assert row.prices_id is None or offline(row), row.name
+        assert row.prices_id is None or offline_models(row), row.name

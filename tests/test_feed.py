@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
-from fusion_nb._fold import fold_all
-from fusion_nb._plain import plain
-from fusion_nb._types import Ref, RunState
+from fusion_nb.core import Ref, RunState
+from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
+from fusion_nb.core.fold import fold_all
+from fusion_nb.core.json_codec import to_plain
 from fusion_nb.views.feed import Feed, joined
 
 RUNS = sorted((Path(__file__).parent / "fixtures/runs").glob("*.jsonl"))
@@ -53,7 +53,7 @@ def test_the_last_snapshot_is_the_run(path: Path, batch: int) -> None:
     for start in range(0, len(events), batch):
         front.now += 0.03
         feed.hear(events[start : start + batch])
-    assert front.shown["state"] == plain(fold_all(events, RunState()))
+    assert front.shown["state"] == to_plain(fold_all(events, RunState()))
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["content", "reasoning", "answer"]), st.text(max_size=5))))

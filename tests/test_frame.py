@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._events import VerdictReached
-from fusion_nb._types import Ref, RunState, Verdict
+from fusion_nb.core import Ref, RunState, Verdict
+from fusion_nb.core.events import VerdictReached
 from fusion_nb.views.frame import DTYPES, frame, models_frame
 from tests import states
 

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb._session import DEMO_SERVICE
-from fusion_nb._types import Usage
+from fusion_nb.core import Usage
 from fusion_nb.providers import demo, services
-from fusion_nb.providers.credit import credit, credit_in
-from fusion_nb.providers.generation import fetch, generation_in, reconcile
+from fusion_nb.providers.openrouter_api import credit, credit_in, fetch, generation_in, reconcile, speed, speed_in
 from fusion_nb.providers.services import Service
-from fusion_nb.providers.speed import speed, speed_in
+from fusion_nb.resolve.resolver import DEMO_SERVICE
 from tests.site import Site, asking
 
 
@@ -106,7 +104,7 @@ def test_a_generation_that_is_not_there_yet_is_asked_for_again(site: Site) -> No
 
 def test_a_service_that_is_gone_leaves_a_cost_unknown() -> None:
     """Nobody to ask: unknown, at once, and no exception."""
-    gone = services.custom("gone", "http://127.0.0.1:9/v1")
+    gone = services.custom_service("gone", "http://127.0.0.1:9/v1")
     assert asking(lambda http: reconcile(http, gone, None, "gen-1")) == (Usage(), None)
 
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import fusion_nb
-from fusion_nb._events import CallAccepted
-from fusion_nb.journal.lines import read
-from fusion_nb.journal.past import find
+from fusion_nb.core.events import CallAccepted
+from fusion_nb.journal.reader import find
+from fusion_nb.journal.run_files import read
 from tests.journalled import new_run, written
 from tests.replay import Replay
 from tests.shell import Shell

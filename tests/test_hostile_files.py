@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 import fusion_nb
 from fusion_nb.journal import index
-from fusion_nb.journal.past import load
+from fusion_nb.journal.reader import load
 from tests.journalled import new_run, tiny, written
 from tests.shell import Shell
 
@@ -77,8 +77,8 @@ def watch(event, arguments):
     if event == "open" and isinstance(arguments[0], str) and os.path.basename(arguments[0]) in PLANTED:
         seen.append([event, arguments[0]])
 
-import fusion_nb, fusion_nb.history, fusion_nb.known, fusion_nb.magic, fusion_nb.views.frame
-from fusion_nb._errors import FusionError
+import fusion_nb, fusion_nb.history, fusion_nb.api, fusion_nb.magic, fusion_nb.views.frame
+from fusion_nb.errors import FusionError
 PLANTED = set(sys.argv[1].split(","))
 sys.addaudithook(watch)
 read = 0
@@ -89,7 +89,7 @@ for run in sys.argv[2:]:
         pass
     read += 1
 fusion_nb.runs()
-fusion_nb.history.notice()
+fusion_nb.history.crash_notice()
 fusion_nb.models("demo")
 fusion_nb.fuse("Hi?", "demo:swift", replay=True)
 print(json.dumps({"seen": seen, "read": read}))

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._errors import UserError
-from fusion_nb._events import (
+from fusion_nb.core import Ref, RunState
+from fusion_nb.core.events import (
     CallAccepted,
     CallEnded,
     CallStarted,
@@ -26,13 +26,13 @@ from fusion_nb._events import (
     VerdictReached,
     to_json,
 )
-from fusion_nb._fold import fold_all
-from fusion_nb._result import FusionResult
-from fusion_nb._types import Ref, RunState
-from fusion_nb.journal import home
-from fusion_nb.journal.lines import joined, read
-from fusion_nb.journal.past import load
+from fusion_nb.core.fold import fold_all
+from fusion_nb.errors import UserError
+from fusion_nb.journal import run_files
+from fusion_nb.journal.reader import load
+from fusion_nb.journal.run_files import joined, read
 from fusion_nb.journal.writer import EVERY, MOST, Journal
+from fusion_nb.run.run_handle import FusionResult
 from tests.journalled import Kernel, folded, new_run, tiny, written
 from tests.replay import Replay
 
@@ -117,11 +117,11 @@ def test_joined_deltas_say_the_same(pieces: list[tuple[int, str, str]]) -> None:
 @given(st.text(alphabet=st.characters(codec=None), max_size=30))
 def test_any_text_survives_the_file(text: str) -> None:
     """Line separators, control characters and lone surrogates of a model's text neither break a line nor change."""
-    from fusion_nb.journal.lines import line, parse
+    from fusion_nb.journal.run_files import parse, to_line
 
     event = TextDelta(call=1, text=text)
-    assert parse(line(event)).events == (event,)
-    assert line(event).count(b"\n") == 1
+    assert parse(to_line(event)).events == (event,)
+    assert to_line(event).count(b"\n") == 1
 
 
 def test_nobody_else_may_read_it(replay: Replay, own_home: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_stranger_cannot_close_the_journal(own_home: Path, tmp_path: Path) -> 
     spare = tmp_path / f"fusion_nb-{os.geteuid()}"
     spare.mkdir()
     os.chown(spare, 12345, 12345)
-    assert list(home.entries()) == [run]
+    assert list(run_files.entries()) == [run]
 
 
 def test_a_home_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replay: Replay) -> None:
@@ -223,7 +223,7 @@ def test_a_run_under_way_is_no_crashed_one(own_home: Path) -> None:
         journal(event)
     journal.flush()
     assert load(run, RunState()).status == "running"
-    code = f"from fusion_nb.journal.past import load; from fusion_nb._types import RunState; print(load({run!r}, RunState()).status)"
+    code = f"from fusion_nb.journal.reader import load; from fusion_nb.core import RunState; print(load({run!r}, RunState()).status)"
     asked = [sys.executable, "-c", code]
     assert subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "running\n"
     for event in events[4:]:

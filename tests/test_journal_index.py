@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from fusion_nb._errors import UserError
-from fusion_nb._events import RunStarted
-from fusion_nb._result import FusionResult
-from fusion_nb._types import Limits, Params, Ref, RunState
-from fusion_nb.journal import home, index, keep
-from fusion_nb.journal.lines import read
-from fusion_nb.journal.past import load
+from fusion_nb.core import Limits, Params, Ref, RunState
+from fusion_nb.core.events import RunStarted
+from fusion_nb.core.spec import run_started
+from fusion_nb.errors import UserError
+from fusion_nb.journal import index, maintenance, run_files
+from fusion_nb.journal.reader import load
 from fusion_nb.journal.rows import OPEN, fingerprint, summary
+from fusion_nb.journal.run_files import read
 from fusion_nb.journal.writer import Journal
-from fusion_nb.run.order import started
+from fusion_nb.run.run_handle import FusionResult
 from tests.journalled import Kernel, new_run, tiny, written
 from tests.replay import Replay
 
@@ -38,7 +38,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def from_files() -> dict[str, object]:
     """What the index should say, straight from the files."""
-    return {entry.run: summary(entry).row for entry in home.entries().values()}
+    return {entry.run: summary(entry).row for entry in run_files.entries().values()}
 
 
 def test_a_run_is_a_row(replay: Replay) -> None:
@@ -72,7 +72,7 @@ def test_words_find_runs() -> None:
 
 def test_a_run_under_way_and_a_crashed_one(replay: Replay) -> None:
     """A run is `running` while it runs and `crashed` when its kernel died; the notice tells of the latter alone."""
-    assert keep.notice() == ""
+    assert maintenance.crash_notice() == ""
     kernel = Kernel(replay.url)
     assert kernel.run(["burst/3"]).status == "ok"
     handle = kernel.start(*kernel.order(["stall/30/3"]))
@@ -82,10 +82,10 @@ def test_a_run_under_way_and_a_crashed_one(replay: Replay) -> None:
     assert [row.status for row in index.runs()] == ["running", "ok"]
     dead, _ = written(tiny(new_run())[:4])
     assert index.runs()[[row.run for row in index.runs()].index(dead)].status == "crashed"
-    assert keep.crashed() == [dead]
-    assert dead in keep.notice()
-    assert keep.notice().startswith("A run did not end")
-    assert run not in keep.notice()
+    assert maintenance.crashed_runs() == [dead]
+    assert dead in maintenance.crash_notice()
+    assert maintenance.crash_notice().startswith("A run did not end")
+    assert run not in maintenance.crash_notice()
     handle.stop()
     while not handle.done:
         handle.take()
@@ -97,11 +97,11 @@ def test_a_crash_is_told_of_until_it_is_taken_up() -> None:
     dead, _ = written(tiny(new_run())[:4])
     old = f"{datetime.now(UTC) - timedelta(days=8):%Y%m%dT%H%M%S}-0123456789"
     written(tiny(old)[:4])
-    assert keep.crashed() == [dead]
+    assert maintenance.crashed_runs() == [dead]
     start, *rest = tiny(new_run())
     assert isinstance(start, RunStarted)
     written([RunStarted(run=start.run, when="", prompt="", mode="merge", pool=start.pool, of=dead), *rest])
-    assert keep.crashed() == []
+    assert maintenance.crashed_runs() == []
     assert {row.run: row.status for row in index.runs()}[dead] == "crashed"
 
 
@@ -109,19 +109,19 @@ def test_deleted_is_gone(own_home: Path) -> None:
     """A deleted run is in no file any more: not in its own, and not as free space of the index."""
     secret, kept = (written(tiny(new_run(), prompt=f"The {word} recipe?"))[0] for word in ("xylophone", "other"))
     assert len(index.runs("xylophone")) == 1
-    assert keep.delete([secret]) == 1
+    assert maintenance.delete([secret]) == 1
     assert [row.run for row in index.runs()] == [kept]
     assert not any(b"xylophone" in path.read_bytes() for path in own_home.rglob("*") if path.is_file())
     with pytest.raises(UserError, match="Unknown run"):
-        keep.delete([secret])
+        maintenance.delete([secret])
 
 
 def test_purged_by_date() -> None:
     """Everything begun before a day goes, that day's own runs stay; a word that is no date deletes nothing."""
     old, day = (written(tiny(f"{date}T235959-0123456789"))[0] for date in ("20260102", "20260103"))
     with pytest.raises(UserError, match="like 2026-11-24"):
-        keep.purge_before("yesterday")
-    assert keep.purge_before("2026-01-03") == 1
+        maintenance.purge_before("yesterday")
+    assert maintenance.purge_before("2026-01-03") == 1
     assert [row.run for row in index.runs()] == [day]
     assert old != day
 
@@ -131,7 +131,7 @@ def test_export_gives_the_events_and_overwrites_nothing(tmp_path: Path, replay: 
     kernel = Kernel(replay.url)
     results = [kernel.run(["burst/3", "burst/5"]) for _ in range(2)]
     target = tmp_path / "runs.jsonl"
-    assert keep.export([r.run for r in results], target) == 2
+    assert maintenance.export([r.run for r in results], target) == 2
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert sum("RunStarted" in json.loads(line)["event"] for line in target.read_text().splitlines()) == 2
     events = read(target).events
@@ -139,11 +139,11 @@ def test_export_gives_the_events_and_overwrites_nothing(tmp_path: Path, replay: 
     before = target.read_bytes()
     for name in (target, tmp_path, tmp_path / "missing" / "x.jsonl"):
         with pytest.raises(UserError):
-            keep.export([results[0].run], name)
+            maintenance.export([results[0].run], name)
     link = tmp_path / "link.jsonl"
     link.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError):
-        keep.export([results[0].run], link)
+        maintenance.export([results[0].run], link)
     assert target.read_bytes() == before
     assert not (tmp_path / "elsewhere").exists()
 
@@ -157,7 +157,7 @@ def test_an_unchanged_cell_is_found_again(replay: Replay) -> None:
 
     def asks(models: list[str], **wish: object) -> str | None:
         _, order = kernel.order(models, **wish)
-        return index.find_same(fingerprint(started(order, "", "")))
+        return index.find_same(fingerprint(run_started(order, "", "")))
 
     assert asks(same, mode="best-of") == newest.run
     others: list[dict[str, object]] = [{"mode": "merge"}, {"mode": "debate"}, {"temperature": 0.0}, {"seed": 1},
@@ -271,7 +271,7 @@ def test_an_index_that_is_a_link_is_not_followed(own_home: Path, tmp_path: Path)
 def test_reading_makes_no_home(own_home: Path) -> None:
     """Asking a machine without a journal for its runs leaves no trace."""
     assert index.runs() == []
-    assert keep.notice() == ""
+    assert maintenance.crash_notice() == ""
     assert not own_home.exists()
 
 
@@ -333,7 +333,7 @@ def test_the_index_keeps_no_guess(own_home: Path) -> None:
     for event in tiny(run)[:3]:
         journal(event)
     assert index.runs()[0].status == "running"
-    assert summary(home.entries()[run]).row.status == OPEN
+    assert summary(run_files.entries()[run]).row.status == OPEN
     journal.close()
     assert index.runs()[0].status == "crashed"
     assert load(run, RunState()).status == "cancelled"
@@ -352,7 +352,7 @@ def test_a_run_that_ends_while_it_is_listed() -> None:
     writer.start()
     try:
         seen = {row.status for _ in range(40) for row in index.runs()} | {
-            row for _ in range(40) for row in keep.crashed()
+            row for _ in range(40) for row in maintenance.crashed_runs()
         }
     finally:
         over.set()

@@ -8,10 +8,10 @@ import types
 
 import pytest
 
-from fusion_nb._errors import KeyMissing
+from fusion_nb.errors import KeyMissing
 from fusion_nb.providers import keys
 from fusion_nb.providers.keys import KeyAuth, bind, have, looks_like_key, scrub
-from fusion_nb.providers.services import OPENROUTER, SERVICES, custom
+from fusion_nb.providers.services import OPENROUTER, SERVICES, custom_service
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
 SHAPES = [
@@ -93,7 +93,7 @@ def test_no_key() -> None:
     assert "--pool demo" in str(missing.value)
     assert bind(SERVICES["ollama"]) is None
     assert bind(SERVICES["vllm"]) is None
-    assert bind(custom("mine", "http://127.0.0.1:9/v1")) is None
+    assert bind(custom_service("mine", "http://127.0.0.1:9/v1")) is None
 
 
 @pytest.mark.parametrize("bad", ["{0}\n", "{0}\r\nX-Evil: 1", "{0} ", "{0}é", "“{0}”", "{0}\x01", "\t{0}"])

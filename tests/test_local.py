@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from fusion_nb.providers.http import Http
-from fusion_nb.providers.local import PORTS, LocalServer, find
+from fusion_nb.providers.model_list import PORTS, LocalServer, find_local_servers
 from tests.wire_server import WireServer, response
 
 
@@ -17,7 +17,7 @@ def look(ports: Mapping[str, int]) -> list[LocalServer]:
         http = Http()
         try:
             async with asyncio.timeout(10):
-                return await find(http, ports)
+                return await find_local_servers(http, ports)
         finally:
             await http.aclose()
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from fusion_nb._types import Usage
+from fusion_nb.core import Usage
 from fusion_nb.providers import services
-from fusion_nb.providers.models import price_of, read_models
-from fusion_nb.providers.pricing import rates_in
+from fusion_nb.providers.model_list import price_of, rates_in, read_models
 from tests.site import ROWS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
@@ -17,7 +16,7 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 
 def test_the_services_list_prices_a_usage_to_the_last_digit() -> None:
     """Tokens times price, cached ones at their own, the tier by the prompt's size, exact; an unknown part is unknown."""
-    service = services.custom("acme", "http://127.0.0.1:9/v1")
+    service = services.custom_service("acme", "http://127.0.0.1:9/v1")
     one, alias, auto = read_models({"data": ROWS}, service)
     assert price_of(one, Usage(3, 2), NOW) == Decimal("0.0000299999999999")
     assert price_of(one, Usage(1000, 0, cached=1000), NOW) == Decimal("0.0003")

@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 
 import fusion_nb
-from fusion_nb import _errors, ahead
-from fusion_nb._types import Ref, RunState
+from fusion_nb import errors
+from fusion_nb.accounts.forecast_types import Forecast, Line, Problem
+from fusion_nb.accounts.token_counts import Range
+from fusion_nb.core import Ref, RunState
 from fusion_nb.journal.rows import RunRow
-from fusion_nb.money.outlook import Forecast, Line, Problem
-from fusion_nb.money.past import Range
-from fusion_nb.views import bundle, clean
+from fusion_nb.resolve import estimate
+from fusion_nb.views import bundle, escape
 from fusion_nb.views.frame import frame, models_frame, runs_frame
 from tests import states
 from tests.attacks import CONTROLS
@@ -53,7 +54,7 @@ def hostile(attack: str) -> list[RunState]:
 @pytest.mark.parametrize("attack", CONTROLS, ids=range(len(CONTROLS)))
 def test_each_control_is_shown(attack: str) -> None:
     """One by one, in text, on a line, in a table: what would act is shown, and the letters around it are all there."""
-    for made in (clean.text(attack), clean.line(attack), clean.data(attack)):
+    for made in (escape.safe_text(attack), escape.safe_line(attack), escape.safe_cell(attack)):
         assert not ACTING.search(made)
         assert "[U+" in made or "\ufffd" in made
         letters = re.sub(r"[^a-zA-Z0-9;:.?]", "", ACTING.sub("", attack))
@@ -119,11 +120,11 @@ def test_past_runs_and_models_can_be_printed(attack: str) -> None:
         assert not ACTING.search("".join(str(value) for value in df.iloc[0]))
 
 
-def estimate_of(attack: str) -> ahead.Estimate:
+def estimate_of(attack: str) -> estimate.Estimate:
     """An estimate whose every word is somebody else's."""
     many: Range[int] = Range(1, 2)
     line = Line(attack, "candidate", Ref("acme", attack), Range(1, 1), many, many, None, None, attack, attack)
-    return ahead.Estimate(Forecast((line,), (Problem(attack, True, attack),)), (attack,))
+    return estimate.Estimate(Forecast((line,), (Problem(attack, True, attack),)), (attack,))
 
 
 @each
@@ -137,10 +138,10 @@ def test_an_estimate_can_be_printed(attack: str) -> None:
 @each
 def test_an_error_can_be_printed(attack: str) -> None:
     """A sentence that quotes a name or a service is shown with what would act by its number, in every `%xmode`."""
-    for error in (fusion_nb.UserError(attack), fusion_nb.RunFailed(attack), _errors.ProviderError("auth", attack)):
+    for error in (fusion_nb.UserError(attack), fusion_nb.RunFailed(attack), errors.ProviderError("auth", attack)):
         for text in (str(error), repr(error), *error._render_traceback_()):
             assert not ACTING.search(text)
-    unknown = _errors.UnknownName("model", attack, [attack, f"{attack}x"], attack)
+    unknown = errors.UnknownName("model", attack, [attack, f"{attack}x"], attack)
     assert not ACTING.search(str(unknown))
 
 

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from fusion_nb._errors import KeyMissing, UnknownName, UserError
+from fusion_nb.errors import KeyMissing, UnknownName, UserError
 from fusion_nb.providers import origins
 from fusion_nb.providers.http import parse
-from fusion_nb.providers.services import SERVICES, custom, known
+from fusion_nb.providers.services import SERVICES, custom_service, service_named
 
 
 def test_the_table() -> None:
@@ -51,7 +51,7 @@ def test_rows_are_values() -> None:
 )
 def test_addresses_of_ones_own(url: str, kept: str) -> None:
     """Any https server, and http on this machine, can be a service."""
-    assert custom("mine", url, "MINE_API_KEY").base_url == kept
+    assert custom_service("mine", url, "MINE_API_KEY").base_url == kept
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_addresses_of_ones_own(url: str, kept: str) -> None:
 def test_addresses_that_are_refused(url: str) -> None:
     """Unencrypted ways off this machine, metadata, and whatever two parsers could read in two ways are refused."""
     with pytest.raises(UserError) as refused:
-        custom("mine", url, "MINE_API_KEY")
+        custom_service("mine", url, "MINE_API_KEY")
     assert len(str(refused.value)) > 30
     assert "user:pass" not in str(refused.value)
 
@@ -86,20 +86,20 @@ def test_addresses_that_are_refused(url: str) -> None:
 def test_a_known_key_goes_to_its_own_service_alone(name: str, variable: str) -> None:
     """A configuration cannot have the key of a known service sent to another address."""
     with pytest.raises(UserError, match=f"{variable} belongs to"):
-        custom(name, "https://evil.example/v1", variable)
+        custom_service(name, "https://evil.example/v1", variable)
 
 
 def test_a_known_key_at_home() -> None:
     """Another path of the same service may have its key."""
-    row = custom("openai", "https://api.openai.com/v2", "OPENAI_API_KEY")
+    row = custom_service("openai", "https://api.openai.com/v2", "OPENAI_API_KEY")
     assert (row.base_url, row.key_env, row.prices_id) == ("https://api.openai.com/v2", "OPENAI_API_KEY", "openai")
 
 
 def test_a_service_of_the_table_elsewhere_leaves_its_key_behind() -> None:
     """`openai` at another address keeps its habits, and gets no key that was not named for it."""
-    row = custom("openai", "https://proxy.example/v1")
+    row = custom_service("openai", "https://proxy.example/v1")
     assert (row.keys, row.max_tokens) == ((), "max_completion_tokens")
-    row = custom("ollama", "http://127.0.0.1:9999/v1")
+    row = custom_service("ollama", "http://127.0.0.1:9999/v1")
     assert (row.local, row.base_url) == (True, "http://127.0.0.1:9999/v1")
 
 
@@ -107,14 +107,14 @@ def test_a_service_of_the_table_elsewhere_leaves_its_key_behind() -> None:
 def test_variables_are_names(variable: str) -> None:
     """What names a key's variable is a name."""
     with pytest.raises(UserError, match="name of an environment variable"):
-        custom("mine", "https://host.example/v1", variable)
+        custom_service("mine", "https://host.example/v1", variable)
 
 
 def test_a_key_in_place_of_its_name_is_refused_without_showing_it() -> None:
     """Who writes the key itself into the configuration is told, without it."""
     key = "sk-or-v1-" + "ab12" * 16
     with pytest.raises(KeyMissing) as refused:
-        custom("mine", "https://host.example/v1", key)
+        custom_service("mine", "https://host.example/v1", key)
     assert key not in str(refused.value)
 
 
@@ -122,11 +122,11 @@ def test_a_key_in_place_of_its_name_is_refused_without_showing_it() -> None:
 def test_names_are_words(name: str) -> None:
     """A service's name is a word that means nothing else."""
     with pytest.raises(UserError, match="Service name"):
-        custom(name, "https://host.example/v1", "MINE_API_KEY")
+        custom_service(name, "https://host.example/v1", "MINE_API_KEY")
 
 
 def test_unknown_services_have_neighbours() -> None:
     """A misspelt service is answered with the nearest there is."""
     with pytest.raises(UnknownName, match="openrouter"):
-        known("openruter")
-    assert known("mine", {"mine": custom("mine", "https://host.example/v1")}).name == "mine"
+        service_named("openruter")
+    assert service_named("mine", {"mine": custom_service("mine", "https://host.example/v1")}).name == "mine"

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from fusion_nb._types import RunState
-from fusion_nb.views import bundle, clean, plain
-from fusion_nb.views.text import Progress
+from fusion_nb.core import RunState
+from fusion_nb.views import bundle, escape
+from fusion_nb.views import text as text_view
+from fusion_nb.views.terminal import TerminalProgress
 from tests import states
 
 ATTACKS = [
@@ -47,10 +48,10 @@ class Terminal:
                 self.lines += [""] * (self.row + 1 - len(self.lines))
             else:
                 self.lines[self.row] += part
-        assert all(plain.width(line) < self.size.columns for line in self.lines)
+        assert all(text_view.width(line) < self.size.columns for line in self.lines)
 
-    def progress(self, *, tty: bool = True) -> Progress:
-        return Progress(self.write, tty=tty, size=lambda: self.size, clock=lambda: self.now)
+    def progress(self, *, tty: bool = True) -> TerminalProgress:
+        return TerminalProgress(self.write, tty=tty, size=lambda: self.size, clock=lambda: self.now)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -67,7 +68,9 @@ def test_nothing_acts_in_plain_text(attack: str) -> None:
 def test_progress_writes_no_escape_but_its_own(attack: str, tty: bool) -> None:
     """While a run goes on, the only sequences sent to the terminal move to our own lines and clear them."""
     written = io.StringIO()
-    progress = Progress(lambda text: written.write(text) and None, tty=tty, size=lambda: os.terminal_size((200, 50)))
+    progress = TerminalProgress(
+        lambda text: written.write(text) and None, tty=tty, size=lambda: os.terminal_size((200, 50))
+    )
     progress.update(states.hostile_running(attack))
     progress.finish(states.hostile(attack))
     left = OURS.sub("", written.getvalue())
@@ -78,9 +81,9 @@ def test_progress_writes_no_escape_but_its_own(attack: str, tty: bool) -> None:
 def test_clean_text_loses_nothing_else() -> None:
     """Tabs, newlines, letters of all scripts and emoji pass as they are."""
     kept = "tab\there\nline é ß 漢字 עברית 👩\u200d💻 ‽"
-    assert clean.text(kept) == kept
-    assert clean.text("a\r\nb") == "a\nb"
-    assert clean.line(" a\n b\tc ") == "a b c"
+    assert escape.safe_text(kept) == kept
+    assert escape.safe_text("a\r\nb") == "a\nb"
+    assert escape.safe_line(" a\n b\tc ") == "a b c"
 
 
 @examples
@@ -121,7 +124,7 @@ def test_totals_name_what_they_leave_out() -> None:
 
 def test_columns_stay_aligned_with_wide_names() -> None:
     """A name in Chinese takes two columns a character, and the table knows."""
-    rows = plain.aligned([["模型", "1"], ["abcd", "22"]], [False, True])
+    rows = text_view.aligned([["模型", "1"], ["abcd", "22"]], [False, True])
     assert rows == ["模型   1", "abcd  22"]
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fusion_nb._types import Ref
-from fusion_nb.money.tokens import tokens
+from fusion_nb.accounts.token_counts import tokens
+from fusion_nb.core import Ref
 
 # (text, tokens in the public vocabularies of GPT-4o, Gemma 3, Qwen 3, Claude 2, Llama 2)
 COUNTED: list[tuple[str, tuple[int, int, int, int, int]]] = [

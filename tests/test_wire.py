@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._errors import ProviderError
-from fusion_nb._types import Chunk, Usage
+from fusion_nb.core import Chunk, Usage
+from fusion_nb.errors import ProviderError
+from fusion_nb.providers.chat_decoder import ChatDecoder
 from fusion_nb.providers.faults import Asked
-from fusion_nb.providers.wire import ChatDecoder
 from tests.wire_server import delta, finish, sse, usage
 
 DONE = sse("[DONE]")

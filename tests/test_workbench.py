@@ -8,9 +8,9 @@ import pytest
 
 import fusion_nb
 from fusion_nb import UserError
-from fusion_nb._fold import BY_HAND
-from fusion_nb._search import fits
-from fusion_nb._types import Reply
+from fusion_nb.core import Reply
+from fusion_nb.core.fold import BY_HAND
+from fusion_nb.panel.model_search import matches_search
 from tests.replay import Replay
 from tests.shell import Shell
 
@@ -126,7 +126,7 @@ def test_the_catalogue_is_searched_by_price_context_and_modality() -> None:
     both = panel._on_search({"words": ">500k <1"})
     assert both["count"] <= min(cheap["count"], large["count"])
     image = {"entry": "a/b", "name": "B", "takes": "image"}
-    assert [fits(image, word) for word in ("image", "audio", "<9", ">1")] == [True, False, False, False]
+    assert [matches_search(image, word) for word in ("image", "audio", "<9", ">1")] == [True, False, False, False]
 
 
 def test_a_key_is_refused() -> None:

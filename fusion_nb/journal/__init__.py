@@ -10,3 +10,5 @@ index      `runs()`, `calls()`, `find_same()`: all runs, looked up
 keep       delete, export, and what was learned after a crash
 glance     whether any of the newest runs may have crashed
 """
+
+from __future__ import annotations

@@ -17,12 +17,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from fusion_nb._plain import plain
-from fusion_nb.journal import home
-from fusion_nb.journal.keep import adopt
-from fusion_nb.journal.lines import is_under_way
-from fusion_nb.journal.past import entries, when_of
+from fusion_nb.core.json_codec import to_plain
+from fusion_nb.journal import run_files
+from fusion_nb.journal.maintenance import adopt_spare_files
+from fusion_nb.journal.reader import entries, when_of
 from fusion_nb.journal.rows import OPEN, CallRow, RunRow, Summary, summary
+from fusion_nb.journal.run_files import is_under_way
+from fusion_nb.storage import folders
 
 NAME = "index.sqlite"
 SCHEMA = 1
@@ -65,7 +66,7 @@ def find_same(fingerprint: str) -> str | None:
     return found[0] if found else None
 
 
-def _now(row: RunRow, files: Mapping[str, home.Entry]) -> RunRow:
+def _now(row: RunRow, files: Mapping[str, run_files.Entry]) -> RunRow:
     if row.status != OPEN:
         return row
     entry = files.get(row.run)
@@ -80,9 +81,9 @@ def _now(row: RunRow, files: Mapping[str, home.Entry]) -> RunRow:
 
 
 @contextlib.contextmanager
-def _index() -> Iterator[tuple[sqlite3.Connection, Mapping[str, home.Entry]]]:
+def _index() -> Iterator[tuple[sqlite3.Connection, Mapping[str, run_files.Entry]]]:
     """The index, as new as the files, and the files. Raises `UserError` where the journal cannot be read."""
-    adopt()
+    adopt_spare_files()
     files = entries()
     with _here:
         db = _up_to_date(files)
@@ -92,7 +93,7 @@ def _index() -> Iterator[tuple[sqlite3.Connection, Mapping[str, home.Entry]]]:
             db.close()
 
 
-def _up_to_date(files: Mapping[str, home.Entry]) -> sqlite3.Connection:
+def _up_to_date(files: Mapping[str, run_files.Entry]) -> sqlite3.Connection:
     """The file where it can be used; else one in memory, which is as right and only slower."""
     for _ in range(2):
         db = None
@@ -119,9 +120,9 @@ def _up_to_date(files: Mapping[str, home.Entry]) -> sqlite3.Connection:
 
 def _open() -> sqlite3.Connection | None:
     """The index file, made where it is missing; `None` where a newer fusion_nb made it."""
-    path = home.home() / NAME
+    path = folders.home() / NAME
     # Through the file system first: SQLite would follow a link, and give the file the mode of the day.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | home.NO_LINKS, 0o600))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | folders.NO_LINKS, 0o600))
     db = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
     try:
         # Not WAL: two writers can corrupt one (SQLite 3.7.0 to 3.51.2), and a network folder cannot hold one.
@@ -157,7 +158,7 @@ def _make(db: sqlite3.Connection) -> None:
 
 def _set_aside() -> None:
     """Keep a broken index for whoever wants to look at it, out of the way."""
-    path = home.home() / NAME
+    path = folders.home() / NAME
     with contextlib.suppress(OSError):
         path.rename(path.with_name(f"{NAME}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"))
 
@@ -168,7 +169,7 @@ def _close(db: sqlite3.Connection | None) -> None:
             db.close()
 
 
-def _follow(db: sqlite3.Connection, files: Mapping[str, home.Entry]) -> None:
+def _follow(db: sqlite3.Connection, files: Mapping[str, run_files.Entry]) -> None:
     """Bring the rows up to the files. Nothing is written, and no lock taken, where nothing has changed."""
     known = {run: (size, changed) for run, size, changed in db.execute("SELECT run, size, changed FROM runs")}
     changed = [entry for run, entry in files.items() if known.get(run) != (entry.size, entry.changed)]
@@ -183,7 +184,7 @@ def _follow(db: sqlite3.Connection, files: Mapping[str, home.Entry]) -> None:
     db.execute("COMMIT")
 
 
-def _written(changed: Iterable[home.Entry]) -> Iterator[tuple[Any, ...]]:
+def _written(changed: Iterable[run_files.Entry]) -> Iterator[tuple[Any, ...]]:
     for entry in changed:
         try:
             found = summary(entry)
@@ -191,7 +192,7 @@ def _written(changed: Iterable[home.Entry]) -> Iterator[tuple[Any, ...]]:
             # Looked at again the next time.
             entry = entry._replace(size=-1)  # noqa: PLW2901
             found = Summary(RunRow(entry.run, when_of(entry.run), status="error", damaged=True))
-        row, its_calls = json.dumps(plain(found.row)), json.dumps(plain(found.calls))
+        row, its_calls = json.dumps(to_plain(found.row)), json.dumps(to_plain(found.calls))
         whole = not found.row.damaged
         words = found.words.encode("utf-8", "replace").decode()
         about = (found.row.when, found.row.status, found.fingerprint)

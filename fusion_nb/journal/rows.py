@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from fusion_nb._events import CallStarted, Event, RunEnded, RunStarted, VerdictReached
-from fusion_nb._plain import plain
-from fusion_nb._types import Ref, RunState
-from fusion_nb.journal import home
-from fusion_nb.journal.lines import read
-from fusion_nb.journal.past import DAMAGED, settled, when_of
+from fusion_nb.core import Ref, RunState
+from fusion_nb.core.events import CallStarted, Event, RunEnded, RunStarted, VerdictReached
+from fusion_nb.core.json_codec import to_plain
+from fusion_nb.journal import run_files
+from fusion_nb.journal.reader import DAMAGED, settled_state, when_of
+from fusion_nb.journal.run_files import read
 
 OPEN = "open"
 """A file without an end: whether its run is under way or its kernel died is only true for now, so it is never kept."""
@@ -86,12 +86,12 @@ class Summary:
     """All that a search looks at, in lower case."""
 
 
-def summary(entry: home.Entry) -> Summary:
+def summary(entry: run_files.Entry) -> Summary:
     """The rows of a run's file, whether it is under way or not. Raises `OSError` where it cannot be read."""
     past = read(entry.path)
     ended = any(isinstance(event, RunEnded | VerdictReached) for event in past.events)
     # Whether an open run is under way is not for the index to say: it is read as if it were.
-    state = settled(entry.run, replace(past, under_way=not ended), RunState())
+    state = settled_state(entry.run, replace(past, under_way=not ended), RunState())
     row = RunRow(
         run=entry.run,
         when=state.when or when_of(entry.run),
@@ -146,12 +146,12 @@ def fingerprint(start: RunStarted) -> str:
     """
 
     def ref(asked: Ref | None) -> object:
-        return asked and [asked.service, asked.model, asked.label, plain(asked.options)]
+        return asked and [asked.service, asked.model, asked.label, to_plain(asked.options)]
 
     debate = start.mode == "debate"
     asked = [
         [start.prompt, start.mode, start.then if debate else "", start.max_rounds if debate else 0],
-        [[ref(member) for member in start.pool], ref(start.judge), list(start.criteria), plain(start.params)],
+        [[ref(member) for member in start.pool], ref(start.judge), list(start.criteria), to_plain(start.params)],
         [start.limits.max_tokens, start.limits.quorum, start.also],
         *([["orders", start.orders]] if start.orders != 1 else []),
     ]

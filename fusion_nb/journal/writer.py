@@ -8,9 +8,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, TextDelta
-from fusion_nb.journal import home, lock
-from fusion_nb.journal.lines import blocks, joined
+from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, TextDelta
+from fusion_nb.journal import run_files
+from fusion_nb.journal.run_files import blocks, joined
+from fusion_nb.storage import file_lock, folders
 
 EVERY = 0.1
 """Seconds that text may wait for more of it, so that it can be written together."""
@@ -34,9 +35,9 @@ class Journal:
 
     def __init__(self, run: str) -> None:
         begun.add(run)
-        self._name = f"{run}{home.SUFFIX}"
+        self._name = f"{run}{run_files.SUFFIX}"
         self._file: _File | None = None
-        self._folders: list[Callable[[], Path]] = [home.spare_folder, home.runs_folder]
+        self._folders: list[Callable[[], Path]] = [run_files.spare_folder, run_files.runs_folder]
         """Where it may be written, the last first; each is tried once."""
         self._held: list[TextDelta] = []
         self._size = 0
@@ -140,9 +141,9 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | home.NO_LINKS, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | folders.NO_LINKS, 0o600)
         # Before its first line: a file that has one is either marked or over.
-        lock.hold(self._fd)
+        file_lock.hold_mark(self._fd)
         self._length = 0
         self._listed = False
 
@@ -172,7 +173,7 @@ class _File:
     def close(self) -> None:
         """Once: the number of a closed descriptor is soon somebody else's."""
         if self._fd >= 0:
-            lock.close(self._fd)
+            file_lock.close_marked(self._fd)
             self._fd = -1
 
 
@@ -187,7 +188,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _closed(error: OSError) -> str:
-    return f"The journal cannot be written: {error.filename or home.home()}: {error.strerror}."
+    return f"The journal cannot be written: {error.filename or folders.home()}: {error.strerror}."
 
 
 def _later(seconds: float, work: Callable[[], None]) -> asyncio.Handle | None:

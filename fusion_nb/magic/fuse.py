@@ -12,11 +12,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Dict, Float, Int, List, Unicode, observe
 
-from fusion_nb._errors import FusionError, RunFailed, UserError
-from fusion_nb.journal.glance import suspicious
-from fusion_nb.magic import complete, line, options, rooms
-from fusion_nb.magic.interpolate import expand
-from fusion_nb.magic.show import aside, screen
+from fusion_nb.errors import FusionError, RunFailed, UserError
+from fusion_nb.journal.maintenance import may_have_crashed
+from fusion_nb.magic import lazy_imports, line
+from fusion_nb.magic.interpolation import interpolate
+from fusion_nb.magic.screens import background_screen_for, screen_for
 from fusion_nb.magic.tables import Tables
 
 _DEFAULTS = (
@@ -60,7 +60,7 @@ class Fuse(Magics):
         if change["new"] is False:
             print("Runs are not kept from now on: a crash loses what was paid, and nothing can be loaded or replayed.")
 
-    @options.fuse_arguments
+    @line.fuse_arguments
     @no_var_expand
     @line_cell_magic
     def fuse(self, text: str, cell: str | None = None) -> Any:
@@ -78,30 +78,30 @@ class Fuse(Magics):
             # No frame of ours, and nothing that it held, reaches the notebook.
             raise error.with_traceback(None) from None
 
-    @options.fuse_arguments
+    @line.fuse_arguments
     @no_var_expand
     @line_magic
     def fuse_panel(self, text: str) -> Any:
         """Open the workbench: pick a pool, write a prompt, run, compare. Takes the options and the prompt of %fuse."""
-        rooms.known().refuse_key(text)
-        given = line.read(text, options.VALUED, options.FLAGS)
+        lazy_imports.api().refuse_key_in_line(text)
+        given = line.parse_line(text, line.VALUED, line.FLAGS)
         parsed = type(self).fuse_panel.parser.parse_args(given.options)
         if parsed.help:
-            return print(options.manual(type(self).fuse_panel.parser))
+            return print(line.manual(type(self).fuse_panel.parser))
         arguments = self._arguments(parsed)
-        prompt = given.rest if parsed.raw else expand(given.rest, self._names)
-        return rooms.workbench().Panel(prompt, arguments.pop("pool") or (), **arguments)
+        prompt = given.rest if parsed.raw else interpolate(given.rest, self._names)
+        return lazy_imports.panel().Panel(prompt, arguments.pop("pool") or (), **arguments)
 
     def _fuse(self, text: str, cell: str | None) -> Any:
-        rooms.known().refuse_key(text)
+        lazy_imports.api().refuse_key_in_line(text)
         silent = text.rstrip().endswith(";") or (cell or "").rstrip().endswith(";")
-        given = line.read(text.rstrip().removesuffix(";") if cell is not None else text, options.VALUED, options.FLAGS)
+        given = line.parse_line(text.rstrip().removesuffix(";") if cell is not None else text, line.VALUED, line.FLAGS)
         parsed = type(self).fuse.parser.parse_args(given.options)
         if parsed.help:
-            return print(options.manual(type(self).fuse.parser))
+            return print(line.manual(type(self).fuse.parser))
         if parsed.dry_run:
             return self._dry_run(prompt_of=given.rest, cell=cell, parsed=parsed)
-        again = any(getattr(parsed, name) for name in options.AGAIN)
+        again = any(getattr(parsed, name) for name in line.AGAIN)
         prompt = "" if again else self._prompt(given.rest, cell, raw=parsed.raw)
         bind = _name(parsed.out or given.bind)
         begun = functools.partial(self._begin, prompt, parsed, again=again)
@@ -112,31 +112,31 @@ class Fuse(Magics):
         arguments = self._arguments(parsed)
         for name in ("confirm_over", "replay", "journal"):
             arguments.pop(name, None)
-        return rooms.ahead().estimate(self._prompt(prompt_of, cell, raw=parsed.raw), **arguments)
+        return lazy_imports.estimate().estimate(self._prompt(prompt_of, cell, raw=parsed.raw), **arguments)
 
     def _begin(self, prompt: str, parsed: argparse.Namespace, *, again: bool) -> Any:
         """A new run, or a past one gone on with; or the result of one that was found in the journal."""
         arguments = self._arguments(parsed)
         if not again:
-            return rooms.api().begin(prompt=prompt, **arguments)
-        given = options.values(parsed)
+            return lazy_imports.api().begin(prompt=prompt, **arguments)
+        given = line.given_values(parsed)
         names = ("aliases", "services", "journal")
         functions = [held for held in self._names.values() if inspect.isfunction(held)]
         going = {name: arguments[name] for name in names} | {"functions": functions}
-        past, run = rooms.history(), parsed.rejudge or "last"
+        past, run = lazy_imports.history(), parsed.rejudge or "last"
         if parsed.resume:
-            return past.resuming(parsed.resume, **going)
+            return past.begin_resume(parsed.resume, **going)
         if parsed.add:
-            return past.adding(run, [self._member(name.strip()) for name in parsed.add.split(",")], **going)
+            return past.begin_add(run, [self._member(name.strip()) for name in parsed.add.split(",")], **going)
         if parsed.retry:
-            return past.retrying(run, **going)
+            return past.begin_retry(run, **going)
         chosen = {name: given[name] for name in ("judge", "mode", "orders") if name in given}
-        return past.judging(run, **chosen, **going)
+        return past.begin_rejudge(run, **chosen, **going)
 
     def _run(self, begin: Callable[[], Any], parsed: argparse.Namespace, bind: str | None) -> Any:
-        view = screen(self.shell, quiet=parsed.quiet or self.quiet)
+        view = screen_for(self.shell, quiet=parsed.quiet or self.quiet)
         try:
-            result = rooms.begun().finished(begin(), view)
+            result = lazy_imports.run_handle().wait_for_result(begin(), view)
         except RunFailed as failed:
             view.finish(failed.result)
             self._bind(bind, failed.result.frame() if bind else None)
@@ -149,8 +149,10 @@ class Fuse(Magics):
     def _aside(self, begun: Any, parsed: argparse.Namespace, bind: str | None) -> Any:
         """The handle of a run that goes on by itself; what was asked to hold its frame holds the handle."""
         quiet = parsed.quiet or self.quiet
-        held = rooms.background().Background(begun, lambda warn: aside(self.shell, quiet=quiet, warn=warn))
-        rooms.background().announce(self.shell, held, bind, quiet=quiet)
+        held = lazy_imports.background().Background(
+            begun, lambda warn: background_screen_for(self.shell, quiet=quiet, warn=warn)
+        )
+        lazy_imports.background().announce(self.shell, held, bind, quiet=quiet)
         self._bind(bind, held)
         return held
 
@@ -160,20 +162,20 @@ class Fuse(Magics):
         prompt = rest if cell is None else cell.rstrip("\n")
         if prompt.rsplit("\n", 1)[-1].strip() == ";":
             prompt = prompt.rstrip().removesuffix(";").rstrip()
-        return prompt if raw else expand(prompt, self._names)
+        return prompt if raw else interpolate(prompt, self._names)
 
     def _arguments(self, parsed: argparse.Namespace) -> dict[str, Any]:
         """The line's options over `%config Fuse`'s; a pool may name functions of this notebook."""
-        given = options.values(parsed)
+        given = line.given_values(parsed)
         for name in _DEFAULTS:
             if (default := getattr(self, name)) not in (None, ""):
                 given.setdefault(name, default)
         for name in ("system", "criteria"):
             if name in given and not parsed.raw:
-                given[name] = expand(given[name], self._names)
+                given[name] = interpolate(given[name], self._names)
         pool = given["pool"].split(",") if "pool" in given else list(self.pool)
         entries = [entry.strip() for entry in pool if entry.strip()]
-        opened = rooms.names().members(entries, self._names, self.aliases, pools="base_url" not in given)
+        opened = lazy_imports.pools().members_named(entries, self._names, self.aliases, pools="base_url" not in given)
         given["pool"] = opened or None
         if parsed.pool is not None and given["pool"] is None:
             raise UserError("The pool is empty: name its members, e.g. --pool claude,gemini,gpt4o, or --pool demo.")
@@ -182,7 +184,7 @@ class Fuse(Magics):
         return {**given, "aliases": self.aliases, "services": self.services}
 
     def _member(self, entry: str) -> Any:
-        return rooms.names().member(entry, self._names, self.aliases)
+        return lazy_imports.pools().member_named(entry, self._names, self.aliases)
 
     def _bind(self, name: str | None, frame: Any) -> None:
         if name is not None:
@@ -198,7 +200,7 @@ class Fuse(Magics):
         """What could stand as the value of an option, for Tab."""
         match option:
             case "-p" | "--pool" | "-j" | "--judge":
-                return rooms.known().members(typed, self.aliases, self.services)
+                return lazy_imports.api().complete_members(typed, self.aliases, self.services)
             case "-m" | "--mode":
                 return ("best-of", "merge", "debate", "debate:2", "debate:3")
             case "--then":
@@ -220,10 +222,10 @@ def load(shell: InteractiveShell) -> None:
     unload(shell)
     magics = Fuse(shell=shell)
     shell.register_magics(magics, Tables(magics))
-    names = sorted(options.VALUED | options.FLAGS)
-    shell.Completer.custom_matchers.append(complete.matcher(names, magics.offers))
+    names = sorted(line.VALUED | line.FLAGS)
+    shell.Completer.custom_matchers.append(line.fuse_matcher_for(names, magics.offers))
     shell.input_transformers_cleanup.append(line.keep_question)
-    if suspicious() and (said := rooms.history().notice()):
+    if may_have_crashed() and (said := lazy_imports.history().crash_notice()):
         print(said)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from IPython.core.magic import Magics, line_magic, magics_class
 
-from fusion_nb._errors import UserError
-from fusion_nb.magic import rooms
+from fusion_nb.errors import UserError
+from fusion_nb.magic import lazy_imports
 
 
 @magics_class
@@ -29,14 +29,14 @@ class Tables(Magics):
         """
         match line.split():
             case ["--delete", *named] if named:
-                return print(f"Deleted: {sum(rooms.history().delete(run) for run in named)}.")
+                return print(f"Deleted: {sum(lazy_imports.history().delete(run) for run in named)}.")
             case ["--purge-before", day]:
-                return print(f"Deleted: {rooms.history().purge_before(day)}.")
+                return print(f"Deleted: {lazy_imports.history().purge_before(day)}.")
             case ["--export", path, *words]:
-                return print(f"Exported: {rooms.history().export(path, ' '.join(words))}.")
+                return print(f"Exported: {lazy_imports.history().export(path, ' '.join(words))}.")
             case [option, *_] if option.startswith("-"):
                 raise UserError(f"{line!r}: %fuse_runs takes words, --delete RUN, --purge-before DAY or --export FILE.")
-        return rooms.history().runs(line)
+        return lazy_imports.history().runs(line)
 
     @line_magic
     def fuse_spend(self, since: str) -> Any:
@@ -46,11 +46,11 @@ class Tables(Magics):
         %fuse_spend 2026-11-01        since that day
         """
         caps = {name: getattr(self._fuse, name) for name in ("max_cost_per_session", "max_cost_per_day")}
-        spent = rooms.spending().spending(since, services=self._fuse.services, **caps)
+        spent = lazy_imports.api().spending(since, services=self._fuse.services, **caps)
         print(spent)
         return spent.frame()
 
     @line_magic
     def fuse_models(self, words: str) -> Any:
         """List the models a pool can name, as a DataFrame. `%fuse_models gemini flash` keeps those with both words."""
-        return rooms.known().models(words, aliases=self._fuse.aliases, services=self._fuse.services)
+        return lazy_imports.api().models(words, aliases=self._fuse.aliases, services=self._fuse.services)

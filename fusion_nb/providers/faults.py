@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from fusion_nb._errors import ProviderError
-from fusion_nb.providers.plain import page, plain
-from fusion_nb.providers.redact import scrub
-from fusion_nb.providers.waits import LONGEST, wait_asked
+from fusion_nb.errors import ProviderError
+from fusion_nb.providers.redaction import scrub
+from fusion_nb.providers.retry_after import LONGEST, retry_after
+from fusion_nb.providers.text_chunks import one_line, page_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Asked:
         except (RecursionError, ValueError):
             words = "(unreadable)"
         # Twice: a key must neither be cut in two by the limit nor come together out of entities and escapes.
-        return scrub(self.hide(plain(self.hide(words), limit)))
+        return scrub(self.hide(one_line(self.hide(words), limit)))
 
 
 _BY_STATUS = {
@@ -117,7 +117,7 @@ def of_response(status: int, headers: Mapping[str, str], body: bytes, asked: Ask
     text = body.decode(errors="replace")
     error = error_in(_json(text))
     if error is None:
-        error = page(text) if "<" in text[:512] else text
+        error = page_text(text) if "<" in text[:512] else text
     return of_error(error, asked, status=status, headers=headers, billed=status in (408, 504, 524))
 
 
@@ -134,7 +134,7 @@ def of_error(
     status = status or _status(fields)
     kind = _kind(fields, status)
     availability = _part(fields, "availability")
-    wait = wait_asked(headers or {}, fields) if kind in _RETRYABLE else None
+    wait = retry_after(headers or {}, fields) if kind in _RETRYABLE else None
     told = availability.get("retryable")
     retryable = told if isinstance(told, bool) else kind in _RETRYABLE
     sentence = _REMEDY[kind].format(

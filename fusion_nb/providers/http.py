@@ -1,6 +1,9 @@
 """The only door to the HTTP client. Nothing above it knows which client is inside, and no exception of it gets out.
 
 It does not retry and keeps no clock but the connection's: `ask()` has those.
+
+
+The proxy the environment names, for people to know: prompts and keys go through it (encrypted).
 """
 
 from __future__ import annotations
@@ -14,25 +17,24 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from fusion_nb._errors import ProviderError, UserError
 from fusion_nb._version import __version__
-from fusion_nb.providers import faults, logs
-from fusion_nb.providers.answer import Answer
-from fusion_nb.providers.exact import decode
+from fusion_nb.core.json_codec import decode_service_json
+from fusion_nb.errors import ProviderError, UserError
+from fusion_nb.providers import faults, redaction
+from fusion_nb.providers.http_response import RequestBody, StreamingResponse, proxy_note, transport_error
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import Address
-from fusion_nb.providers.plain import plain
-from fusion_nb.providers.transport import of_transport, proxied
-from fusion_nb.providers.upload import Body
+from fusion_nb.providers.text_chunks import one_line
 
 # What the client loads with its first request (0.1 s), loaded with this room: a reply's first second is not for that.
 for _part in ("httpcore2", "anyio._backends._asyncio", "anyio.streams.tls"):
     with suppress(ImportError):
         importlib.import_module(_part)
-logs.install()
+redaction.install_log_filter()
 
 MAX_BODY = 16 * 1024 * 1024
 LINGER = 0.25
@@ -68,7 +70,7 @@ class Http:
     @asynccontextmanager
     async def post(
         self, url: str, body: Any, *, auth: KeyAuth | None = None, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncIterator[StreamingResponse]:
         """POST `body` as JSON. Whatever the status, the answer is yielded; leaving closes it.
 
         Raises `ProviderError`, here and from `Answer.read()`, for everything that goes wrong on the way.
@@ -95,7 +97,7 @@ class Http:
                 if answer.status != 200:
                     raise faults.of_response(answer.status, answer.headers, await answer.read_head(65536, 5.0), asked)
                 body = await answer.read_all(MAX_BODY)
-            return decode(body.decode("utf-8-sig"))
+            return decode_service_json(body.decode("utf-8-sig"))
         except TimeoutError:
             fault = ProviderError("timeout", f"{asked.service} did not answer within {timeout:g} s.")
         except ValueError:
@@ -112,7 +114,7 @@ class Http:
     @asynccontextmanager
     async def _asking(
         self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncIterator[StreamingResponse]:
         answer = await self._answer(method, url, content, auth, headers)
         try:
             yield answer
@@ -124,17 +126,17 @@ class Http:
 
     async def _answer(
         self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
-    ) -> Answer:
+    ) -> StreamingResponse:
         """Send the request and wait for the head of the answer."""
-        address, body = parse(url), Body(content)
+        address, body = parse(url), RequestBody(content)
         fault: ProviderError
-        logs.hide.set(auth.hide if auth else str)
+        redaction.hide.set(auth.hide if auth else str)
         try:
             client = await self._client(address)
             request = client.build_request(method, url, content=body.content, headers={**body.headers, **headers})
             response = await client.send(request, auth=_Signed(auth) if auth else None, stream=True)
             try:
-                return Answer(
+                return StreamingResponse(
                     response.status_code,
                     {name.lower(): value for name, value in response.headers.items()},
                     response.aiter_raw(),
@@ -167,7 +169,7 @@ class Http:
                 self._secure = await asyncio.to_thread(_client, secure=True)
             return self._secure
 
-    def _let_go(self, answer: Answer) -> None:
+    def _let_go(self, answer: StreamingResponse) -> None:
         """Read on for a moment to the end of a body nobody wants any more, so that the connection can be used again."""
         closing = asyncio.create_task(answer.close(LINGER))
         self._lingering.add(closing)
@@ -202,24 +204,26 @@ def _client(*, secure: bool) -> httpx2.AsyncClient:
     )
 
 
-def _fault(error: Exception, address: Address, body: Body) -> ProviderError:
+def _fault(error: Exception, address: Address, body: RequestBody) -> ProviderError:
     """What an exception of the client means: the one translation."""
     kind, reason = _classify(error, body)
-    if kind == "connect" and address.scheme == "https" and proxied(address.host):
+    if kind == "connect" and address.scheme == "https" and proxy_note(address.host):
         kind, reason = "proxy", "no connection through it"
-    return of_transport(kind, address.host if address.port in (80, 443) else f"{address.host}:{address.port}", reason)
+    return transport_error(
+        kind, address.host if address.port in (80, 443) else f"{address.host}:{address.port}", reason
+    )
 
 
-def _classify(error: Exception, body: Body) -> tuple[str, str]:
+def _classify(error: Exception, body: RequestBody) -> tuple[str, str]:
     causes = list(_chain(error))
     insecure = next((c for c in causes if isinstance(c, ssl.SSLError)), None)
     match error:
         case httpx2.ConnectTimeout():
             return "connect_timeout", ""
         case httpx2.ProxyError() | ImportError():  # ImportError: a SOCKS proxy without what it needs
-            return "proxy", plain(str(error), 200)
+            return "proxy", one_line(str(error), 200)
         case httpx2.ConnectError() if insecure is not None and not isinstance(insecure, ssl.SSLEOFError):
-            return "tls", plain(getattr(insecure, "verify_message", "") or insecure.reason or "", 200)
+            return "tls", one_line(getattr(insecure, "verify_message", "") or insecure.reason or "", 200)
         case ssl.SSLError() | FileNotFoundError():
             return "tls", "the file SSL_CERT_FILE names cannot be read"
         case httpx2.ConnectError():
@@ -230,11 +234,11 @@ def _classify(error: Exception, body: Body) -> tuple[str, str]:
             # Before its first byte went out nothing can have been asked, let alone billed.
             return "send" if body.begun else "connect", ""
         case httpx2.RemoteProtocolError() if "disconnected" not in str(error) and "peer closed" not in str(error):
-            return "protocol", plain(str(error), 200)
+            return "protocol", one_line(str(error), 200)
         case httpx2.NetworkError() | httpx2.RemoteProtocolError() | OSError():
             return "disconnect", ""
         case _:
-            return "protocol" if body.sent else "unsendable", f"{type(error).__name__}: {plain(str(error), 200)}"
+            return "protocol" if body.sent else "unsendable", f"{type(error).__name__}: {one_line(str(error), 200)}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -242,3 +246,13 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and seen < 20:
         yield error
         error, seen = error.__cause__ or error.__context__, seen + 1
+
+
+def proxy_for(url: str) -> str | None:
+    """The host of the proxy that requests to `url` go through, for people to know; `None` where there is none."""
+    address = parse(url)
+    proxies = getproxies()
+    proxy = proxies.get(address.scheme) or proxies.get("all")
+    if not proxy or address.loopback or proxy_bypass(address.host):
+        return None
+    return one_line(parse(proxy if "://" in proxy else f"http://{proxy}").host, 100)

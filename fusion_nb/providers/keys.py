@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable, MutableMapping
 from typing import Any, Never
 
-from fusion_nb._errors import KeyMissing
-from fusion_nb.providers.redact import looks_like_key, scrub
+from fusion_nb.errors import KeyMissing
+from fusion_nb.providers.redaction import looks_like_key, scrub
 from fusion_nb.providers.services import Service
 
 __all__ = ["KeyAuth", "bind", "have", "looks_like_key", "scrub"]

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from typing import NamedTuple
 
-from fusion_nb._errors import UserError
+from fusion_nb.errors import UserError
 
 _STRANGE = re.compile(r"[\s\\\x00-\x20\x7f-\xa0@#?%]|[^\x00-\x7f]")
 _NUMERIC = re.compile(r"\d*|0x[0-9a-f]*", re.IGNORECASE)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from fusion_nb._errors import KeyMissing, UnknownName, UserError
+from fusion_nb.errors import KeyMissing, UnknownName, UserError
 from fusion_nb.providers import origins
-from fusion_nb.providers.redact import looks_like_key
+from fusion_nb.providers.redaction import looks_like_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
-def custom(name: str, base_url: str, key_env: str | None = None) -> Service:
+def custom_service(name: str, base_url: str, key_env: str | None = None) -> Service:
     """A chat-completions service of the user's own, or one of the table at another address.
 
     Raises:
@@ -155,7 +155,7 @@ def custom(name: str, base_url: str, key_env: str | None = None) -> Service:
     return replace(row, base_url=url, key_env=key_env, key_also=(), local=row.local and address.loopback)
 
 
-def known(name: str, own: Mapping[str, Service] | None = None) -> Service:
+def service_named(name: str, own: Mapping[str, Service] | None = None) -> Service:
     """The service called `name`, the user's `own` before the table's. Raises `UnknownName`."""
     found = (own or {}).get(name) or SERVICES.get(name)
     if found is None:

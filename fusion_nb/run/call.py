@@ -8,42 +8,31 @@ from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, cast
 
-from fusion_nb._errors import ProviderError
-from fusion_nb._events import CallAccepted, CallRetried, CallStarted, TextDelta
-from fusion_nb._types import (
-    STOPPED,
-    Channel,
-    Chunk,
-    Limits,
-    Ref,
-    Reply,
-    Request,
-    Role,
-    RunState,
-    Splitter,
-)
-from fusion_nb.money.budget import Capped, worst_case
-from fusion_nb.providers.redact import scrub
-from fusion_nb.run.arrived import Arrived, ended, timed_out
-from fusion_nb.run.bills import Bills
-from fusion_nb.run.order import Tools
-from fusion_nb.run.record import Record
-from fusion_nb.run.refused import Refused
-from fusion_nb.run.retries import Retries
+from fusion_nb.accounts.budget import SpendingCap, worst_case
+from fusion_nb.core import STOPPED, Channel, Chunk, Limits, Ref, Reply, Request, Role, RunState, StreamSplitter
+from fusion_nb.core.events import CallAccepted, CallRetried, CallStarted, TextDelta
+from fusion_nb.core.spec import RunServices
+from fusion_nb.errors import ProviderError
+from fusion_nb.providers.redaction import scrub
+from fusion_nb.run.call_progress import CallProgress, LateBills, call_ended, timed_out
+from fusion_nb.run.event_recorder import EventRecorder
+from fusion_nb.run.retry_policy import AuthCircuitBreaker, RetryAllowance
 
 
 class Caller:
     """Asks models on behalf of one run."""
 
-    def __init__(self, record: Record[RunState], tools: Tools, limits: Limits, budget: Capped, pool_size: int) -> None:
+    def __init__(
+        self, record: EventRecorder[RunState], tools: RunServices, limits: Limits, budget: SpendingCap, pool_size: int
+    ) -> None:
         self._record = record
         self._tools = tools
         self._limits = limits
         self._budget = budget
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._refused = Refused()
-        self._retries = Retries(pool_size)
-        self.bills = Bills(record, tools)
+        self._refused = AuthCircuitBreaker()
+        self._retries = RetryAllowance(pool_size)
+        self.bills = LateBills(record, tools)
         self._under_way: dict[int, asyncio.Task[Any]] = {}
         self._stopped: set[int] = set()
         """Calls a person stopped, one by one."""
@@ -64,7 +53,7 @@ class Caller:
         *,
         role: Role,
         round: int,
-        splitter: Splitter | None = None,
+        splitter: StreamSplitter | None = None,
         labels: Mapping[str, int] | None = None,
     ) -> Reply:
         """One call, from `CallStarted` to `CallEnded`. Raises only `CancelledError`, once its end is on record, and not
@@ -76,13 +65,13 @@ class Caller:
                 call=call, ref=request.ref, role=role, round=round, messages=request.messages, labels=dict(labels or {})
             )
         )
-        arrived = Arrived(began=record.now())
+        arrived = CallProgress(began=record.now())
         fault = await self._tried(call, request, arrived, splitter)
         self._end(call, request.ref, arrived, fault)
         return self._record.state.reply(call)
 
     async def _tried(
-        self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None
+        self, call: int, request: Request, arrived: CallProgress, splitter: StreamSplitter | None
     ) -> ProviderError | None:
         """Make the call; what went wrong with it, if anything. `CancelledError` is for the whole run."""
         here = self._under_way[call] = cast("asyncio.Task[Any]", asyncio.current_task())
@@ -105,7 +94,7 @@ class Caller:
             del self._under_way[call]
         return None
 
-    async def _paid(self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None) -> None:
+    async def _paid(self, call: int, request: Request, arrived: CallProgress, splitter: StreamSplitter | None) -> None:
         """Reserve the worst case, ask, settle. What nobody priced is settled at its worst while a cap is set."""
         arrived.hold(self._reserve(request))
         try:
@@ -138,7 +127,9 @@ class Caller:
             raise ProviderError("budget", str(denial))
         return worst
 
-    async def _attempts(self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None) -> None:
+    async def _attempts(
+        self, call: int, request: Request, arrived: CallProgress, splitter: StreamSplitter | None
+    ) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.timeout
         while True:
@@ -157,7 +148,7 @@ class Caller:
                 )
                 await asyncio.sleep(wait)
 
-    def _hold_again(self, request: Request, arrived: Arrived, fault: ProviderError) -> bool:
+    def _hold_again(self, request: Request, arrived: CallProgress, fault: ProviderError) -> bool:
         """Prepare a further attempt. Whether its worst case fits under the cap beside what this one may have cost."""
         try:
             more = self._reserve(request) if fault.maybe_billed or arrived.cost is not None else None
@@ -169,7 +160,7 @@ class Caller:
         return True
 
     async def _attempt(
-        self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None, deadline: float
+        self, call: int, request: Request, arrived: CallProgress, splitter: StreamSplitter | None, deadline: float
     ) -> None:
         loop = asyncio.get_running_loop()
         limits = self._limits
@@ -188,7 +179,7 @@ class Caller:
             if splitter is not None:
                 self._say(call, splitter.close())
 
-    def _take(self, call: int, ref: Ref, chunk: Chunk, arrived: Arrived, splitter: Splitter | None) -> bool:
+    def _take(self, call: int, ref: Ref, chunk: Chunk, arrived: CallProgress, splitter: StreamSplitter | None) -> bool:
         """Put a chunk on record. Whether it moves the reply on."""
         if chunk.text:
             if not arrived.content:
@@ -210,16 +201,16 @@ class Caller:
             kind: Channel = channel
             self._record.emit(TextDelta(call=call, text=text, channel=kind))
 
-    def _cost(self, ref: Ref, arrived: Arrived) -> tuple[Decimal | None, Any]:
+    def _cost(self, ref: Ref, arrived: CallProgress) -> tuple[Decimal | None, Any]:
         """USD of the attempt under way, and who says so."""
         if arrived.cost is not None:
             return arrived.cost, "reported"
         cost = self._tools.price(ref, arrived.model or ref.model, arrived.usage)
         return cost, None if cost is None else "computed"
 
-    def _end(self, call: int, ref: Ref, arrived: Arrived, fault: ProviderError | None) -> None:
+    def _end(self, call: int, ref: Ref, arrived: CallProgress, fault: ProviderError | None) -> None:
         reply = self._record.state.reply(call)
         cost, source = self._cost(ref, arrived) if arrived.sent else (None, None)
         if arrived.reported:
             cost, source = arrived.reported + (cost or 0), source or "reported"
-        self._record.emit(ended(reply, arrived, fault, cost, source, latency=self._record.now() - arrived.began))
+        self._record.emit(call_ended(reply, arrived, fault, cost, source, latency=self._record.now() - arrived.began))

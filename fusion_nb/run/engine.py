@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from fusion_nb._errors import UserError
-from fusion_nb._events import RoundEnded, RunEnded, VerdictReached
-from fusion_nb._types import (
+from fusion_nb.accounts.budget import Budget, CompositeBudget
+from fusion_nb.core import (
     STOPPED,
-    Case,
     Message,
+    ModeInput,
     Ref,
     Reply,
     Request,
@@ -19,26 +18,27 @@ from fusion_nb._types import (
     Round,
     RunState,
     RunStatus,
-    Splitter,
+    StreamSplitter,
     Verdict,
 )
-from fusion_nb.money.budget import Budget, Purse
+from fusion_nb.core.events import RoundEnded, RunEnded, VerdictReached
+from fusion_nb.core.spec import RunServices, RunSpec, run_started
+from fusion_nb.errors import UserError
+from fusion_nb.judging.framing import judge_context_budget
 from fusion_nb.run.call import Caller
-from fusion_nb.run.kept import kept_events
+from fusion_nb.run.derived import reused_reply_events
+from fusion_nb.run.event_recorder import EventRecorder
 from fusion_nb.run.members import Members
-from fusion_nb.run.order import Order, Tools, started
-from fusion_nb.run.record import Record
-from fusion_nb.run.room import room
 
 
 class Engine:
     """Runs one order; is also the desk (`_types.Desk`) its mode asks at. Lives on the engine's loop."""
 
-    def __init__(self, order: Order, tools: Tools, record: Record[RunState]) -> None:
+    def __init__(self, order: RunSpec, tools: RunServices, record: EventRecorder[RunState]) -> None:
         self._order = order
         self._tools = tools
         self._record = record
-        purse = Purse(Budget(order.limits.max_cost), *tools.shared)
+        purse = CompositeBudget(Budget(order.limits.max_cost), *tools.shared)
         self._caller = Caller(record, tools, order.limits, purse, len(order.pool))
         self._members: Members | None = None
         """Of the round that is being asked."""
@@ -46,7 +46,7 @@ class Engine:
     async def run(self, run: str, when: str) -> None:
         """From `RunStarted` to `RunEnded`, whatever happens between them."""
         emit = self._record.emit
-        emit(started(self._order, run, when))
+        emit(run_started(self._order, run, when))
         try:
             await self._fuse()
         except asyncio.CancelledError:
@@ -86,9 +86,9 @@ class Engine:
         system = self._order.params.system
         return (*([Message("system", system)] if system else []), Message("user", self._order.prompt))
 
-    def _case(self, usable: tuple[Reply, ...], judge: Ref) -> Case:
+    def _case(self, usable: tuple[Reply, ...], judge: Ref) -> ModeInput:
         order = self._order
-        return Case(
+        return ModeInput(
             prompt=order.prompt,
             candidates=usable,
             judge=judge,
@@ -98,7 +98,7 @@ class Engine:
             rounds=order.rounds,
             then=order.then,
             orders=order.orders,
-            room=room(order, usable, judge, self._tools.context),
+            room=judge_context_budget(order, usable, judge, self._tools.context),
         )
 
     async def ask(
@@ -109,7 +109,7 @@ class Engine:
         role: Role = "judge",
         round: int = 0,
         schema: Mapping[str, Any] | None = None,
-        splitter: Splitter | None = None,
+        splitter: StreamSplitter | None = None,
         labels: Mapping[str, int] | None = None,
     ) -> Reply:
         params, limits = self._order.params, self._order.limits
@@ -174,7 +174,7 @@ class Engine:
         """Put the reply an earlier run has for this call, if it has one, on record in this run's own file."""
         found = next((r for r in self._order.kept if (r.ref.name, r.round) == (ref.name, round)), None)
         if found is not None:
-            for event in kept_events(len(self._record.state.replies) + 1, found, self._order.of):
+            for event in reused_reply_events(len(self._record.state.replies) + 1, found, self._order.of):
                 self._record.emit(event)
 
     def round_ended(self, ended: Round) -> None:

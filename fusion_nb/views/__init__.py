@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fusion_nb._types import RunState
-from fusion_nb.views import document, html, plain
+from fusion_nb.core import RunState
+from fusion_nb.views import html, text, to_markdown
 
 __all__ = ["bundle"]
 
@@ -17,7 +17,7 @@ def bundle(state: RunState, *, now: float | None = None, foot: str = "") -> dict
         foot: HTML for the last line of that form.
     """
     return {
-        "text/html": html.render(state, now=now, foot=foot),
-        "text/markdown": document.render(state),
-        "text/plain": plain.render(state),
+        "text/html": html.render_html(state, now=now, foot=foot),
+        "text/markdown": to_markdown.to_markdown(state),
+        "text/plain": text.render_text(state),
     }

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from fusion_nb._errors import UserError
-from fusion_nb.views import export, plot, words
+from fusion_nb.errors import UserError
+from fusion_nb.views import plot, tables, words
 
 NEEDED = ("run", "call", "role", "label", "cost_usd")
 _TABLES = (("run", "when", "prompt", "pool"), ("ref", "name", "context", "source"))
@@ -116,14 +116,14 @@ class Fusion:
         What could act stands behind an apostrophe, so a file that is to be read back to the very same texts is made by
         `DataFrame.to_csv` or `to_parquet`.
         """
-        return export.to_csv(self._all, path, **options)
+        return tables.to_csv(self._all, path, **options)
 
     def to_excel(self, path: Any, *, sheet_name: str = "fusion", **options: Any) -> None:
         """Like `DataFrame.to_excel`, but no text in it can act as a formula in a spreadsheet.
 
         Texts are written to the letter, as text, and read back the same; only what XML cannot hold is left out.
         """
-        export.to_excel(self._all, path, pd.ExcelWriter, sheet_name=sheet_name, **options)
+        tables.to_excel(self._all, path, pd.ExcelWriter, sheet_name=sheet_name, **options)
 
     def _reported(self, known: list[Decimal]) -> Decimal:
         """The sum; to the last digit of the services' own decimals where the frame is a whole run and keeps them."""

@@ -1,23 +1,74 @@
-"""The candidates side by side: tabs where the front end can, a list of foldable texts where it cannot."""
+"""The fused answer with its citations: small chips that name the members a passage came from.
+
+The candidates side by side: tabs where the front end can, a list of foldable texts where it cannot.
+
+What the judge said: rationale, scores, analysis, and how a debate went.
+"""
 
 from __future__ import annotations
 
-from fusion_nb._types import Reply, RunState
-from fusion_nb.views import clean, ledger, words
-from fusion_nb.views.cited import hue
-from fusion_nb.views.markdown import render
+import re
+from collections.abc import Sequence
+
+from fusion_nb.core import Analysis, Citation, Contradiction, Reply, RunState, Verdict
+from fusion_nb.core.citations import read_citations
+from fusion_nb.views import escape, ledger, marks, words
+from fusion_nb.views.markdown_to_html import render_inline, render_markdown
+
+_MANY = 3
+_STOP = re.compile(r"[.,;:!?](?!\S)")
+
+
+def cited_answer(state: RunState) -> str:
+    """The verdict's answer as safe HTML."""
+    given = state.verdict
+    return "" if given is None or given.answer is None else _chipped(state, given.answer, given.citations)
+
+
+def cited_draft(state: RunState) -> str:
+    """The answer as far as the judge has written it, as safe HTML, without a citation it has only begun."""
+    clean_text, citations = read_citations(re.sub(r"[ \t]?\[[^\]\n]{0,40}$", "", state.draft), state.labels)
+    return _chipped(state, clean_text, citations)
+
+
+def member_hue(state: RunState, name: str) -> str:
+    """The class that gives a member its colour: its place in the pool."""
+    names = [ref.name for ref in state.pool]
+    return f"fnb-m{names.index(name) % 8}" if name in names else "fnb-m8"
+
+
+def _chipped(state: RunState, text: str, citations: Sequence[Citation]) -> str:
+    html = render_markdown(marks.unforgeable(text), [_behind(text, c.end) for c in citations])
+    chips = [_chip(state, c.calls) for c in citations]
+    return marks.PATTERN.sub(lambda found: chips[marks.index(found)] if marks.index(found) < len(chips) else "", html)
+
+
+def _behind(text: str, end: int) -> int:
+    """A chip stands behind the sentence's own stop, as a footnote's number does."""
+    return end + (_STOP.match(text, end) is not None)
+
+
+def _chip(state: RunState, calls: Sequence[int]) -> str:
+    names = [state.reply(call).ref.name for call in calls if 0 < call <= len(state.replies)]
+    everyone = len(names) >= _MANY and len(names) == len(state.pool)
+    said = [f'<span class="{member_hue(state, n)}">{escape.markup(n)}</span>' for n in (names if not everyone else [])]
+    title = escape.attribute(f"From {words.listed(names)}, says the judge")
+    shown = "<i>, </i>".join(said) or f"<span>all {len(names)}</span>"
+    # The brackets are seen where styles are taken away.
+    return f'<sup class="fnb-cite" title="{title}"><i>[</i>{shown}<i>]</i></sup>'
+
 
 _BAD = ("error", "timeout", "refused", "filtered", "empty")
 
 
-def tabs(state: RunState, group: str) -> str:
+def candidate_tabs(state: RunState, group: str) -> str:
     """All candidates, one open. `group`: the page-wide name that makes opening one close the others."""
-    shown = opened(state)
+    shown = open_candidate(state)
     entries = "".join(_entry(state, reply, group, reply.call == shown) for reply in state.candidates)
     return f'<div class="fnb-tabs">{entries}</div>'
 
 
-def opened(state: RunState) -> int | None:
+def open_candidate(state: RunState) -> int | None:
     """The call that stands open: the chosen, else the best ranked, else the first that said something."""
     calls = [r.call for r in state.candidates]
     given = state.verdict
@@ -31,7 +82,7 @@ def failure(reply: Reply) -> str:
     if reply.status in (None, "ok"):
         return ""
     detail = reply.detail or reply.error or ""
-    said = clean.markup(f"{words.reply_status(reply)}{f': {detail}' if detail else ''}")
+    said = escape.markup(f"{words.reply_status(reply)}{f': {detail}' if detail else ''}")
     kind = "fnb-bad" if reply.status in _BAD else "fnb-warn"
     return f'<p class="{kind}">{said[0].upper()}{said[1:]}</p>'
 
@@ -39,7 +90,7 @@ def failure(reply: Reply) -> str:
 def suspicion(reply: Reply) -> str:
     """What in it seems meant for the judge; mostly empty."""
     said = words.suspicion(reply)
-    return f'<p class="fnb-warn">⚠ {clean.markup(said)}</p>' if said else ""
+    return f'<p class="fnb-warn">⚠ {escape.markup(said)}</p>' if said else ""
 
 
 def _entry(state: RunState, reply: Reply, group: str, is_open: bool) -> str:
@@ -48,18 +99,18 @@ def _entry(state: RunState, reply: Reply, group: str, is_open: bool) -> str:
     star = '<span class="fnb-star" title="chosen">★</span> ' if chosen else ""
     bad = " fnb-isbad" if reply.status in _BAD else ""
     badge = f' <span class="fnb-suspect">⚠ {words.SUSPECT}</span>' if reply.suspect else ""
-    rest = " · ".join(clean.markup(fact) for fact in facts)
+    rest = " · ".join(escape.markup(fact) for fact in facts)
     summary = (
-        f'<summary><b class="fnb-name {hue(state, name)}{bad}">{star}{clean.markup(name)}</b>'
+        f'<summary><b class="fnb-name {member_hue(state, name)}{bad}">{star}{escape.markup(name)}</b>'
         f'<span class="fnb-facts"><i> · </i>{rest}{badge}</span></summary>'
     )
-    attributes = f' name="{clean.attribute(group)}"{" open" if is_open else ""}'
-    return f"<details{attributes}>{summary}{body(state, reply)}</details>"
+    attributes = f' name="{escape.attribute(group)}"{" open" if is_open else ""}'
+    return f"<details{attributes}>{summary}{candidate_body(state, reply)}</details>"
 
 
-def body(state: RunState, reply: Reply) -> str:
+def candidate_body(state: RunState, reply: Reply) -> str:
     """What stands under a candidate's tab."""
-    said = render(reply.text) if reply.text.strip() else ""
+    said = render_markdown(reply.text) if reply.text.strip() else ""
     return (
         f'<div class="fnb-panel"><p class="fnb-meta">{_meta(state, reply)}{_share(state, reply)}</p>'
         f'{failure(reply)}{suspicion(reply)}<div class="fnb-md">{said}</div>{_earlier(state, reply)}</div>'
@@ -74,7 +125,7 @@ def _meta(state: RunState, reply: Reply) -> str:
         f"first text {words.seconds(reply.ttft)}" if reply.ttft is not None else "",
         words.plural(reply.attempts, "attempt") if reply.attempts > 1 else "",
     ]
-    return " · ".join(clean.markup(fact) for fact in facts if fact)
+    return " · ".join(escape.markup(fact) for fact in facts if fact)
 
 
 def _share(state: RunState, reply: Reply) -> str:
@@ -82,7 +133,7 @@ def _share(state: RunState, reply: Reply) -> str:
     share = given.share(reply.call) if given and not given.chosen else None
     if not share:
         return ""
-    bar = f'<span class="fnb-bar {hue(state, reply.ref.name)}"><i style="width:{share:.1%}"></i></span>'
+    bar = f'<span class="fnb-bar {member_hue(state, reply.ref.name)}"><i style="width:{share:.1%}"></i></span>'
     return f" · {bar} {words.percent(share)} of the answer"
 
 
@@ -93,10 +144,113 @@ def _earlier(state: RunState, reply: Reply) -> str:
     ]
     return "".join(
         f'<details class="fnb-earlier"><summary>{_which(r, reply)}</summary>{failure(r)}{suspicion(r)}'
-        f'<div class="fnb-md">{render(r.text)}</div></details>'
+        f'<div class="fnb-md">{render_markdown(r.text)}</div></details>'
         for r in before
     )
 
 
 def _which(before: Reply, reply: Reply) -> str:
     return f"Round {before.round}" if before.round != reply.round else f"Call {before.call}, another try"
+
+
+def judgement(state: RunState) -> str:
+    """The judge's side of a finished run; empty where there is no verdict and nothing to say of it."""
+    given = state.verdict
+    if given is None:
+        return ""
+    said = words.verdict(given)
+    kind = "fnb-warn" if given.state in ("unread", "failed") else "fnb-meta"
+    note = f'<p class="{kind}">{escape.markup(said)}</p>' if said else ""
+    rationale = f'<div class="fnb-md">{render_markdown(given.rationale)}</div>' if given.rationale.strip() else ""
+    analysis = _analysis(state, given.analysis) if given.analysis else ""
+    return f"{note}{rationale}{_scores(state, given)}{analysis}"
+
+
+def rounds(state: RunState) -> str:
+    """Who changed their mind, round by round; empty where there was no debate."""
+    if not state.rounds:
+        return ""
+    items = "".join(
+        f"<li><b>Round {ended.round}</b> · {escape.markup(words.debate_round(ended))}</li>" for ended in state.rounds
+    )
+    return f'<section class="fnb-rounds">{title("Debate")}<ul>{items}</ul></section>'
+
+
+def title(text: str, more: str = "") -> str:
+    """The small heading of a section; kept out of the notebook's outline."""
+    behind = f' <span class="fnb-more">{escape.markup(more)}</span>' if more else ""
+    return f'<h4 class="fnb-title jp-toc-ignore">{escape.markup(text)}{behind}</h4>'
+
+
+def _scores(state: RunState, given: Verdict) -> str:
+    scored = [r for r in _ranked(state, given) if given.scores.get(r.call)]
+    if not scored:
+        return ""
+    criteria = list(dict.fromkeys(c for r in scored for c in given.scores[r.call]))
+    single = len(criteria) == 1
+    head = "".join(f'<th class="fnb-right">{_breakable(c)}</th>' for c in [*([] if single else ["mean"]), *criteria])
+    body = "".join(_score_row(state, given, reply, criteria, single) for reply in scored)
+    table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="fnb-scores fnb-wide">{table}</div>'
+
+
+def _breakable(word: str) -> str:
+    """`completeness` may break before its ending: columns of figures are narrow."""
+    return escape.markup(word).replace("ness", "&shy;ness")
+
+
+def _score_row(state: RunState, given: Verdict, reply: Reply, criteria: Sequence[str], single: bool) -> str:
+    own = given.scores[reply.call]
+    cells = "".join(f'<td class="fnb-right">{words.compact(own.get(criterion))}</td>' for criterion in criteria)
+    mean = "" if single else f'<td class="fnb-right"><b>{words.score(given.score(reply.call))}</b></td>'
+    return f"<tr><td>{_name(state, reply.ref.name)}</td>{mean}{cells}</tr>"
+
+
+def _ranked(state: RunState, given: Verdict) -> list[Reply]:
+    order = {call: place for place, call in enumerate(given.ranking)}
+    return sorted(state.candidates, key=lambda reply: order.get(reply.call, len(order)))
+
+
+def _analysis(state: RunState, held: Analysis) -> str:
+    partial = [f"{render_inline(p['point'])} {_names(state, p['models'])}" for p in held["partial_coverage"]]
+    unique = [f"{_name(state, u['model'])} {render_inline(u['insight'])}" for u in held["unique_insights"]]
+    return "".join(
+        (
+            _list("Consensus", [render_inline(c) for c in held["consensus"]]),
+            _contradictions(state, held["contradictions"]),
+            _list("Covered by some", partial),
+            _list("Only one says", unique),
+            _list("Nobody covers", [render_inline(b) for b in held["blind_spots"]]),
+        )
+    )
+
+
+def _list(head: str, items: Sequence[str]) -> str:
+    if not items:
+        return ""
+    return f'{title(head)}<ul class="fnb-points">{"".join(f"<li>{item}</li>" for item in items)}</ul>'
+
+
+def _contradictions(state: RunState, held: Sequence[Contradiction]) -> str:
+    if not held:
+        return ""
+    rows = "".join(_contradiction(state, one) for one in held)
+    return (
+        f'{title("Contradictions")}<div class="fnb-wide"><table class="fnb-stances"><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _contradiction(state: RunState, one: Contradiction) -> str:
+    head = f'<tr><th colspan="2">{render_inline(one["topic"])}</th></tr>'
+    stances = "".join(
+        f"<tr><td>{_name(state, s['model'])}</td><td>{render_inline(s['stance'])}</td></tr>" for s in one["stances"]
+    )
+    return head + stances
+
+
+def _name(state: RunState, name: str) -> str:
+    return f'<span class="fnb-name {member_hue(state, name)}">{escape.markup(name)}</span>'
+
+
+def _names(state: RunState, names: Sequence[str]) -> str:
+    return f'<span class="fnb-who">{" ".join(_name(state, n) for n in names)}</span>' if names else ""

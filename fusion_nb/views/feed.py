@@ -1,4 +1,7 @@
-"""A run as messages for a panel: few, small, and whole again at the end of each phase. Knows no widget."""
+"""A run as messages for a panel: few, small, and whole again at the end of each phase. Knows no widget.
+
+The pieces of the static view that a panel puts in places of its own. Each is safe HTML.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fusion_nb._events import CallStarted, ChoiceMade, Event, RoundEnded, RunEnded, RunStarted, TextDelta, to_json
-from fusion_nb._fold import fold_all
-from fusion_nb._plain import plain
-from fusion_nb._types import RunState
-from fusion_nb.views import fragments
-from fusion_nb.views.cited import draft
-from fusion_nb.views.pace import Pace
+from fusion_nb.core import RunState
+from fusion_nb.core.events import CallStarted, ChoiceMade, Event, RoundEnded, RunEnded, RunStarted, TextDelta, to_json
+from fusion_nb.core.fold import fold_all
+from fusion_nb.core.json_codec import to_plain
+from fusion_nb.views import candidates, html, words
+from fusion_nb.views.candidates import cited_answer, cited_draft, judgement, rounds
+from fusion_nb.views.ledger import ledger
+from fusion_nb.views.live import Pace
 
 INTERVAL = 0.06
 """Seconds between two messages: a front end's server drops what comes much faster, and no eye would see it."""
@@ -69,7 +73,7 @@ class Feed:
         message["events"] = [to_json(event) for event in news]
         if self._state.draft != self._drafted and self._pace.due():
             self._drafted = self._state.draft
-            self._pace.draw(lambda: message.update(html={"draft": draft(self._state)}))
+            self._pace.draw(lambda: message.update(html={"draft": cited_draft(self._state)}))
         self._sent, self._told = self._clock(), self._heard
         self._tell(message)
 
@@ -89,7 +93,7 @@ class Feed:
 
 def snapshot(state: RunState, now: float, seq: int = -1) -> dict[str, Any]:
     """A view's whole knowledge of a run. `seq`: the last event in it, -1 where that is not told."""
-    return {"state": plain(state), "html": fragments.fragments(state), "now": now, "seq": seq}
+    return {"state": to_plain(state), "html": html_fragments(state), "now": now, "seq": seq}
 
 
 def joined(events: Iterable[Event]) -> list[Event]:
@@ -133,3 +137,26 @@ def _bare(event: Event) -> Event:
 def _ends_phase(event: Event) -> bool:
     judge_begins = isinstance(event, CallStarted) and event.role == "judge"
     return judge_begins or isinstance(event, (RunStarted, RoundEnded, RunEnded, ChoiceMade))
+
+
+def html_fragments(state: RunState) -> dict[str, Any]:
+    """What there is to show by now, by place.
+
+    `draft` while the answer is being written; then `answer`, `shares`, `judge`, `rounds`, `ledger`, with their words
+    beside them: `title`, `caption`, `total`; `calls` has the text of every candidate that ended, by call.
+    """
+    calls = {str(r.call): candidates.candidate_body(state, r) for r in state.candidates if r.status is not None}
+    if state.status == "running":
+        return {"draft": cited_draft(state) if state.draft else "", "calls": calls, "rounds": rounds(state)}
+    return {
+        "answer": cited_answer(state),
+        "shares": html.shares(state),
+        "judge": judgement(state),
+        "rounds": rounds(state),
+        "ledger": html.ledger_table(ledger(state)) if state.replies else "",
+        "title": words.answer_title(state),
+        "none": words.no_answer(state) if state.answer is None else "",
+        "caption": words.caption(state),
+        "total": words.total_cost(state),
+        "calls": calls,
+    }

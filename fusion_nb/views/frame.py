@@ -9,8 +9,8 @@ from typing import Any, Protocol, get_args
 import pandas as pd
 
 import fusion_nb.views.accessor  # noqa: F401  makes `df.fusion` known to pandas
-from fusion_nb._types import Ref, Reply, Role, RunState, Status
-from fusion_nb.views import clean
+from fusion_nb.core import Ref, Reply, Role, RunState, Status
+from fusion_nb.views import escape
 from fusion_nb.views.ledger import model, speed
 
 ROLES = pd.CategoricalDtype(list(get_args(Role)))
@@ -129,8 +129,8 @@ def _run_row(row: Any) -> dict[str, Any]:
     return {
         **{name: _word(value) if isinstance(value, str) else value for name, value in held.items()},
         "when": pd.to_datetime(row.when, utc=True, errors="coerce").floor("s"),
-        "prompt": clean.data(row.prompt),
-        "pool": ", ".join(clean.line(label) for label in row.pool),
+        "prompt": escape.safe_cell(row.prompt),
+        "pool": ", ".join(escape.safe_line(label) for label in row.pool),
         "cost_usd": _float(row.cost),
         "of": _word(row.of) or None,
     }
@@ -148,10 +148,10 @@ def _row(state: RunState, reply: Reply) -> dict[str, Any]:
         "call": reply.call,
         "role": reply.role,
         "round": reply.round,
-        "label": clean.data(reply.ref.name),
-        "service": clean.data(reply.ref.service),
+        "label": escape.safe_cell(reply.ref.name),
+        "service": escape.safe_cell(reply.ref.service),
         "model": _word(model(reply)),
-        "text": clean.data(reply.text),
+        "text": escape.safe_cell(reply.text),
         "prompt_tokens": used.prompt,
         "completion_tokens": used.completion,
         "cached_tokens": used.cached,
@@ -211,7 +211,7 @@ def _attrs(state: RunState) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """A copy nobody else holds, fit for any JSON writer and for a terminal."""
     if isinstance(value, str):
-        return clean.data(value)
+        return escape.safe_cell(value)
     if isinstance(value, Mapping):
         return {_plain(name): _plain(held) for name, held in value.items()}
     return [_plain(held) for held in value] if isinstance(value, (list, tuple)) else value
@@ -219,11 +219,11 @@ def _plain(value: Any) -> Any:
 
 def _word(text: str | None) -> str | None:
     """A name a service gave: on one line, with nothing in it that acts on a terminal."""
-    return None if text is None else clean.line(text)
+    return None if text is None else escape.safe_line(text)
 
 
 def _figure(value: Any) -> Any:
-    return _float(value) if isinstance(value, Decimal) else clean.data(value) if isinstance(value, str) else value
+    return _float(value) if isinstance(value, Decimal) else escape.safe_cell(value) if isinstance(value, str) else value
 
 
 def _float(value: Any) -> float | None:
@@ -232,12 +232,12 @@ def _float(value: Any) -> float | None:
 
 def _model_row(listed: Listed) -> dict[str, Any]:
     return {
-        "ref": clean.line(str(listed.ref)),
-        "name": clean.line(listed.name),
+        "ref": escape.safe_line(str(listed.ref)),
+        "name": escape.safe_line(listed.name),
         "context": listed.context,
-        "modalities": clean.line(", ".join(listed.modalities)),
+        "modalities": escape.safe_line(", ".join(listed.modalities)),
         "prompt_usd_per_mtok": _float(listed.prompt_usd_per_mtok),
         "completion_usd_per_mtok": _float(listed.completion_usd_per_mtok),
-        "source": clean.line(listed.source),
+        "source": escape.safe_line(listed.source),
         "created": _word(listed.created),
     }

@@ -10,7 +10,7 @@ import keyword
 import re
 from functools import cache
 
-from fusion_nb.views import clean
+from fusion_nb.views import escape
 
 CLASSES = {
     "comment": "fnb-tc",
@@ -214,7 +214,7 @@ def highlight(code: str, language: str) -> str:
     """`code` as HTML text with `span`s around what has a colour; plain where the language is not known."""
     pattern = _pattern(language.lower())
     if pattern is None:
-        return clean.markup(code)
+        return escape.markup(code)
     keywords = _KEYWORDS.get(_SLASH if pattern.pattern == _RUST else pattern.pattern, set())
     pieces, last = [], 0
     for found in pattern.finditer(code):
@@ -224,11 +224,11 @@ def highlight(code: str, language: str) -> str:
         if kind == "keyword" and word not in keywords:
             continue
         pieces += [
-            clean.markup(code[last : found.start()]),
-            f'<span class="{CLASSES[kind]}">{clean.markup(found[0])}</span>',
+            escape.markup(code[last : found.start()]),
+            f'<span class="{CLASSES[kind]}">{escape.markup(found[0])}</span>',
         ]
         last = found.end()
-    return "".join([*pieces, clean.markup(code[last:])])
+    return "".join([*pieces, escape.markup(code[last:])])
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
-from fusion_nb._types import Reply, RunState
+from fusion_nb.core import Reply, RunState
 from fusion_nb.views import words
 
 

@@ -43,7 +43,7 @@ def without(text: str) -> str:
     return PATTERN.sub("", text)
 
 
-def install(md: MarkdownIt) -> None:
+def install_marks(md: MarkdownIt) -> None:
     """Offsets of the text in `env["marks"]` come out as `mark(i)`, as tightly behind what precedes them as may be."""
     md.core.ruler.after("block", "marks", _place)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fusion_nb._errors import UserError
-from fusion_nb.views import clean, words
+from fusion_nb.errors import UserError
+from fusion_nb.views import escape, words
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 _LONGEST = 30
 _MANY = 400
@@ -76,7 +77,7 @@ def _rows(members: pd.DataFrame, look: Theme) -> dict[tuple[str, str], _Row]:
     """(role, label) -> where and in which colour it is drawn."""
     rows: dict[tuple[str, str], _Row] = {}
     for y, (label, role) in enumerate(zip(members.index, members["role"], strict=True)):
-        name = clean.line(str(label))
+        name = escape.safe_line(str(label))
         name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
         judge = role == "judge"
         shown = f"judge · {name}" if judge and "judge" not in name.lower() else name

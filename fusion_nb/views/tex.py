@@ -32,7 +32,7 @@ _REACHING = re.compile(
 )
 
 
-def install(md: MarkdownIt) -> None:
+def install_tex(md: MarkdownIt) -> None:
     """Teach `md` mathematics: the tokens `math_inline` and `math_block`, delimiters included in their content."""
     md.inline.ruler.before("escape", "math_inline", _inline)
     md.block.ruler.before("fence", "math_block", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]})

@@ -1,9 +1,15 @@
-"""The widget: told what to do, decides nothing. The one place that imports anywidget."""
+"""The widget: told what to do, decides nothing. The one place that imports anywidget.
+
+What stands behind a widget: the output after it, seen only where the widget is not, as in a saved notebook.
+
+Whether a kernel has a front end: under nbclient or papermill nobody sees a widget, and the file would keep it.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,8 +17,8 @@ from typing import Any
 import anywidget
 from traitlets import Dict, List, Unicode
 
-from fusion_nb._errors import FusionError, UserError
-from fusion_nb.views.style import sheet
+from fusion_nb.errors import FusionError, UserError
+from fusion_nb.views.html import style_sheet
 
 Message = dict[str, Any]
 _STATIC = Path(str(files("fusion_nb").joinpath("static")))
@@ -33,7 +39,7 @@ class View(anywidget.AnyWidget):
     """The kinds of messages that something here answers: a view offers no button for others."""
 
     def __init__(self, **traits: Any) -> None:
-        super().__init__(sheet=sheet(lanes=True) + (_STATIC / "panel.css").read_text(encoding="utf-8"), **traits)
+        super().__init__(sheet=style_sheet(lanes=True) + (_STATIC / "panel.css").read_text(encoding="utf-8"), **traits)
         self._on: dict[str, Callable[[dict[str, Any]], None]] = {}
         self.on_msg(self._received)
         self._hear_while_busy()
@@ -95,3 +101,46 @@ def call_of(message: Message) -> int:
     if not isinstance(call, int) or isinstance(call, bool):
         raise UserError(f"{call!r} is no call's number.")
     return call
+
+
+# JupyterLab, Notebook and nbconvert; VS Code. An output is followed by the next one in the same cell.
+_OUTPUTS = ":is(.jp-OutputArea-child,.output_container)"
+_LIVE = ":has([data-lm-suppress-shortcuts])"
+_NEXT = f"{_OUTPUTS} .fnb-behind"
+_STYLE = (
+    # A notebook that is opened shows this before its widgets: not for the moment they take.
+    ".fnb-behind{animation:fnb-behind 1ms 1.5s backwards}"
+    "@keyframes fnb-behind{from{visibility:hidden;max-height:0;overflow:hidden}}"
+    f"{_OUTPUTS}{_LIVE}+{_NEXT}{{display:none}}"
+    # Instead of "Error displaying widget": what there is to see of it stands below.
+    f"{_OUTPUTS}:not({_LIVE}):has(+{_NEXT}){{display:none}}"
+)
+NO_OUTPUT = {"text/html": "", "text/plain": ""}
+
+
+def static_fallback(shown: Mapping[str, str]) -> dict[str, str]:
+    """`shown`, to be displayed right after a widget. Front ends that know no widget, or no style, show it too."""
+    html = f'<div class="fnb-behind">{shown["text/html"]}</div><style>{_STYLE}</style>'
+    return {"text/html": html, "text/plain": shown["text/plain"]}
+
+
+_FRONT_ENDS = ("VSCODE_", "COLAB_")
+_SESSION = "JPY_SESSION_NAME"
+"""Set by the Jupyter server for each of its kernels."""
+
+
+def has_front_end() -> bool:
+    """Whether the environment is that of a kernel that a person looks at."""
+    if any(name.startswith(_FRONT_ENDS) for name in os.environ):
+        return True
+    session = os.environ.get(_SESSION)
+    # A papermill that was started from a notebook hands that notebook's session down to its own kernel.
+    return session is not None and f"{_SESSION}={session}" not in _parent()
+
+
+def _parent() -> list[str]:
+    """The environment of who started this process, where the system tells."""
+    try:
+        return Path(f"/proc/{os.getppid()}/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []

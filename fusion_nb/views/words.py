@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from fusion_nb._types import Reply, Round, RunState, Verdict
+from fusion_nb.core import Reply, Round, RunState, Verdict
 
 DASH = "—"
 DEMO = "DEMO: scripted models, not real answers"

@@ -1,4 +1,4 @@
-// State is the fold of the events, and nothing else. Mirrors `fusion_nb/_fold.py`; both pass the same fixtures.
+// State is the fold of the events, and nothing else. Mirrors `fusion_nb/core/fold.py`; both pass the same fixtures.
 import { nameOf, type Reply, type RunEvent, type RunState, type Verdict } from "./run.ts";
 
 const STARTED = [

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Browser, expect
 
-from fusion_nb._types import Ref, Reply, RunState
+from fusion_nb.core import Ref, Reply, RunState
 from tests import states
 from tests.browser.stage import AXE, RULES, WIDER, Stage
 

@@ -9,17 +9,17 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fusion_nb.modes import forms, reading
-from fusion_nb.modes.splitter import AnswerSplitter, split
+from fusion_nb.judging import free_form, verdict_reader
+from fusion_nb.judging.verdict_stream import AnswerSplitter, split
+from fusion_nb.providers.chat_decoder import ChatDecoder
 from fusion_nb.providers.faults import Asked, of_response
-from fusion_nb.providers.generation import generation_in
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.waits import wait_asked
-from fusion_nb.providers.wire import ChatDecoder
+from fusion_nb.providers.openrouter_api import generation_in
+from fusion_nb.providers.retry_after import retry_after
 from tests.faults import fuzz_views
 from tests.faults.rows import ROWS
 
-ROOMS = ("fusion_nb/providers/", "fusion_nb/modes/", "fusion_nb/views/")
+ROOMS = ("fusion_nb/providers/", "fusion_nb/judging/", "fusion_nb/views/")
 _AUTH = KeyAuth("sk-or-v1-" + "0123456789abcdef" * 4, "K", "o")
 _NONCE = "0123456789abcdef" * 2
 _NAMES = {"K7": "claude", "Q2": "gemini", "M3": "gpt4o"}
@@ -65,7 +65,7 @@ def _waits(data: bytes) -> None:
         said = json.loads(data)
     except (ValueError, RecursionError):
         said = data.decode("latin-1")
-    seconds = wait_asked({"retry-after": str(said)[:200], "date": str(said)[:40]}, said, now=0.0)
+    seconds = retry_after({"retry-after": str(said)[:200], "date": str(said)[:40]}, said, now=0.0)
     assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
     generation_in(said)
 
@@ -73,8 +73,8 @@ def _waits(data: bytes) -> None:
 def verdict(data: bytes, rng: random.Random) -> None:
     """A reading uses the labels that were offered and scores from 1 to 10; a splitter loses nothing, however fed."""
     text = data.decode("utf-8", "replace")
-    found = reading.read(text, _NAMES, _CRITERIA)
-    if isinstance(found, reading.Reading):
+    found = verdict_reader.read_verdict(text, _NAMES, _CRITERIA)
+    if isinstance(found, verdict_reader.Reading):
         assert set(found.ranking) <= set(_NAMES)
         assert len(set(found.ranking)) == len(found.ranking)
         for label, scores in (found.scores or {}).items():
@@ -82,7 +82,7 @@ def verdict(data: bytes, rng: random.Random) -> None:
             assert all(1 <= value <= 10 for value in scores.values())
     else:
         assert found.text
-    form = forms.second_chance(text, list(_NAMES), ["Which of them, A or B?"])
+    form = free_form.parse_free_form(text, list(_NAMES), ["Which of them, A or B?"])
     assert form is None or all(0 <= place < len(_NAMES) for place in form.best)
     _split(text, rng)
 

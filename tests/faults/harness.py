@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb import _plan
-from fusion_nb._events import Event
-from fusion_nb._types import Limits, Reply
-from fusion_nb.run import loop
+from fusion_nb.core import Limits, Reply
+from fusion_nb.core.events import Event
+from fusion_nb.resolve import request
+from fusion_nb.run import handle
 from tests.faults.listeners import TLS
 from tests.faults.row import Row
 
@@ -163,9 +163,9 @@ def faults(home: Path, *, certificates: Path | None = None, authority: Path | No
         patch.setenv("FUSION_NB_TRUST", "https://no-such-host.invalid,https://service.example")
         if authority is not None:
             patch.setenv("SSL_CERT_FILE", str(authority))
-        patch.setattr(_plan, "Limits", scaled)
+        patch.setattr(request, "Limits", scaled)
         patch.setattr(
-            loop, "_engine", None
+            handle, "_engine", None
         )  # an engine of its own, so that its connections are made under these settings
         patch.setattr(http, "_TIMEOUT", http.httpx2.Timeout(None, connect=CONNECT, write=60.0))
         yield found

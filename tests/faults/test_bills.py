@@ -10,9 +10,9 @@ from decimal import Decimal
 import pytest
 
 import fusion_nb
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, VerdictReached
-from fusion_nb._purse import SESSION
-from fusion_nb.run.bills import SECONDS
+from fusion_nb.accounts.policy import SESSION
+from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, VerdictReached
+from fusion_nb.run.call_progress import SECONDS
 from tests.faults.answer import COST
 from tests.faults.harness import Faults, faults
 

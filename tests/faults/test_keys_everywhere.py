@@ -19,12 +19,12 @@ from urllib.parse import quote
 import pytest
 
 import fusion_nb
-from fusion_nb._events import to_json
-from fusion_nb.providers.answer import Answer as Response
+from fusion_nb.core.events import to_json
+from fusion_nb.providers.chat_decoder import ChatDecoder
 from fusion_nb.providers.http import Http
+from fusion_nb.providers.http_response import StreamingResponse as Response
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.wire import ChatDecoder
-from fusion_nb.run.record import Record
+from fusion_nb.run.event_recorder import EventRecorder
 from tests.faults.harness import KEY_ENV, WELL_ENV, Faults, faults
 from tests.faults.rows import BY_NAME
 from tests.faults.scanner import leaks
@@ -111,7 +111,7 @@ INJECTIONS: dict[str, tuple[type, str]] = {
     "end": (ChatDecoder, "end"),
     "hide": (KeyAuth, "hide"),
     "client": (Http, "_client"),
-    "record": (Record, "emit"),
+    "record": (EventRecorder, "emit"),
 }
 
 

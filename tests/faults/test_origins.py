@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import fusion_nb
-from fusion_nb.run import loop
+from fusion_nb.run import handle
 
 KEY = f"sk-or-v1-{secrets.token_hex(32)}"
 
@@ -52,7 +52,7 @@ class Ear:
 def ear(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ear]:
     monkeypatch.setenv("MY_KEY", KEY)
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
-    monkeypatch.setattr(loop, "_engine", None)
+    monkeypatch.setattr(handle, "_engine", None)
     ear = Ear()
     yield ear
     ear.close()

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import fusion_nb
-from fusion_nb import _trust
-from fusion_nb.providers.services import SERVICES, custom
+from fusion_nb.providers import consent
+from fusion_nb.providers.services import SERVICES, custom_service
 from tests.faults.harness import ROOT
 from tests.faults.test_origins import KEY
 
@@ -99,7 +99,7 @@ def test_the_environment_allows(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://no-such-host.invalid:444", False),
     ):
         monkeypatch.setenv("FUSION_NB_TRUST", named)
-        assert (_trust.strange(custom("mine", NEW, "MY_KEY")) is None) is trusted
+        assert (consent.unconfirmed_origin(custom_service("mine", NEW, "MY_KEY")) is None) is trusted
 
 
 @pytest.mark.parametrize(
@@ -107,27 +107,27 @@ def test_the_environment_allows(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_known_addresses_need_no_word(url: str) -> None:
     """This machine and the services of the table are asked without a question."""
-    assert _trust.strange(custom("mine", url)) is None
+    assert consent.unconfirmed_origin(custom_service("mine", url)) is None
 
 
 def test_what_others_can_write_confirms_nothing(own_home: Path, tmp_path: Path) -> None:
     """A list that others may write, a link, or something that is no list: as if nothing had been confirmed."""
-    service = custom("mine", NEW)
+    service = custom_service("mine", NEW)
     own_home.mkdir()
     kept = own_home / "origins.json"
     kept.write_text(json.dumps([ORIGIN]))
     kept.chmod(0o600)
-    assert _trust.strange(service) is None
+    assert consent.unconfirmed_origin(service) is None
     kept.chmod(0o666)
-    assert _trust.strange(service) == ORIGIN
+    assert consent.unconfirmed_origin(service) == ORIGIN
     (tmp_path / "other.json").write_text(json.dumps([ORIGIN]))
     kept.unlink()
     kept.symlink_to(tmp_path / "other.json")
-    assert _trust.strange(service) == ORIGIN
+    assert consent.unconfirmed_origin(service) == ORIGIN
     kept.unlink()
     for junk in ("{}", '"x"', "[[]]", "[" * 100_000, "\x00"):
         kept.write_text(junk)
-        assert _trust.strange(service) == ORIGIN
+        assert consent.unconfirmed_origin(service) == ORIGIN
 
 
 def test_a_folder_of_the_project_confirms_nothing(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fusion_nb._types import Message
-from fusion_nb.providers.demo.scripts import FRAME, Answer, Script, plain, scripts, unknown
+from fusion_nb.core import Message
+from fusion_nb.providers.demo.scripts import FRAME, Answer, Script, comparison_key, scripts, unknown_answer
 
 CRITERIA = ("correctness", "completeness", "clarity")
 
@@ -66,10 +66,10 @@ def read_criteria(asked: str) -> tuple[str, ...]:
 
 def recognise(label: str, text: str) -> Seen | None:
     """Whose text this is: a whole one, or the beginning of one that was cut off."""
-    spoken = plain(text)
+    spoken = comparison_key(text)
     for script in dict.fromkeys(scripts().values()):
         for answer in script.answers:
-            whole = plain(answer.text)
+            whole = comparison_key(answer.text)
             if spoken == whole or (len(spoken) >= _CUT and whole.startswith(spoken)):
                 return Seen(label, answer, script, spoken != whole)
     return None
@@ -150,15 +150,15 @@ def _cite(text: str, members: Mapping[str, list[str]]) -> str:
 
 def _unread(shown: Mapping[str, str], criteria: tuple[str, ...]) -> tuple[dict[str, Any], str]:
     """What a scripted judge can honestly say of texts it has no script for."""
-    words = unknown()
+    words = unknown_answer()
     judged = {
         "scores": {label: dict.fromkeys(criteria, 5) for label in shown},
         "ranking": list(shown),
         "rationale": f"{words['rationale']} Shown: {_and(shown)}.",
         "analysis": _analysis({"blind_spots": words["blind_spots"]}, {}),
     }
-    own = {plain(said) for said in words.values() if isinstance(said, str)}
-    if all(plain(text) in own for text in shown.values()):
+    own = {comparison_key(said) for said in words.values() if isinstance(said, str)}
+    if all(comparison_key(text) in own for text in shown.values()):
         return judged, words["no_script"].replace("LABELS", f"[{', '.join(shown)}]")
     first, text = next(iter(shown.items()))
     return judged, words["strangers"].replace("LABELS", f"[{first}]").replace("TEXT", text.strip())

@@ -1,0 +1,108 @@
+"""State is the fold of the events, and nothing else. Pure: the same events give the same state, in Python and in JS."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from typing import Any, TypeVar, assert_never, cast
+
+from fusion_nb.core.events import (
+    CallAccepted,
+    CallEnded,
+    CallRetried,
+    CallStarted,
+    ChoiceMade,
+    Event,
+    RoundEnded,
+    RunEnded,
+    RunStarted,
+    TextDelta,
+    VerdictReached,
+)
+from fusion_nb.core.state import RunState
+from fusion_nb.core.values import Reply, Verdict
+
+S = TypeVar("S", bound=RunState)
+T = TypeVar("T")
+BY_HAND = "Chosen by hand"
+
+
+def fold(state: S, event: Event) -> S:
+    """`state` after `event`. The state's own class is kept."""
+    match event:
+        case TextDelta():
+            return _said(state, event)
+        case CallStarted():
+            reply = Reply(event.call, event.ref, event.role, event.round, started=event.at, kept_from=event.kept_from)
+            return replace(state, replies=(*state.replies, reply), labels=event.labels or state.labels)
+        case CallAccepted():
+            return _with_reply(state, event.call, generation_id=event.generation_id)
+        case CallRetried():
+            return _with_reply(state, event.call, attempts=event.attempt)
+        case CallEnded():
+            fields = ("usage", "cost", "cost_source", "ttft", "latency", "finish", "status", "error", "detail")
+            more = ("generation_id", "model", "attempts", "maybe_billed", "warnings", "kept_cost")
+            return _with_reply(state, event.call, **{f: getattr(event, f) for f in (*fields, *more)})
+        case RoundEnded():
+            return replace(state, rounds=(*state.rounds, event.ended))
+        case VerdictReached():
+            return replace(state, verdict=event.verdict)
+        case ChoiceMade():
+            return _chosen(state, event.call)
+        case RunStarted():
+            kept = ("run", "when", "prompt", "mode", "then", "pool", "judge", "seed", "params", "limits", "notes")
+            also = ("criteria", "max_rounds", "orders", "of")
+            return replace(state, **{f: getattr(event, f) for f in (*kept, *also)})
+        case RunEnded():
+            notes = (*state.notes, *event.notes)
+            return replace(state, status=event.status, error=event.error, seconds=event.at, notes=notes)
+    assert_never(event)
+
+
+def fold_all(events: Iterable[Event], state: S) -> S:
+    """`state` after all of `events`, in their order."""
+    for event in events:
+        state = fold(state, event)
+    return state
+
+
+def _said(state: S, event: TextDelta) -> S:
+    reply = state.replies[event.call - 1]
+    if event.channel == "reasoning":
+        return _with_reply(state, event.call, reasoning=reply.reasoning + event.text)
+    grown = _with_reply(state, event.call, text=reply.text + event.text)
+    if event.channel != "answer":
+        return grown
+    # A repaired answer is written anew; until it begins, what the first try left stays on the screen.
+    before = state.draft if state.draft_call == event.call else ""
+    return _changed(grown, {"draft": before + event.text, "draft_call": event.call})
+
+
+def _chosen(state: S, call: int) -> S:
+    """A person's choice takes the answer's place; the judge's words stay, and its verdict as it was beside them."""
+    reply, judged = state.replies[call - 1], state.judged or state.verdict
+    given = judged or Verdict(state="by-hand")
+    note = f"{BY_HAND}: {reply.ref.name}."
+    verdict = replace(given, answer=reply.text, chosen=(call,), citations=(), note=note)
+    return replace(state, verdict=verdict, judged=judged)
+
+
+def _with_reply(state: S, call: int, **changes: Any) -> S:
+    replies = list(state.replies)
+    replies[call - 1] = _changed(replies[call - 1], changes)
+    return _changed(state, {"replies": tuple(replies)})
+
+
+def _changed(value: T, changes: dict[str, Any]) -> T:
+    """`dataclasses.replace` at half its price, for what happens with every piece of text: no `__init__` is run."""
+    kind: Any = type(value)
+    copy = object.__new__(kind)
+    for name in _names(kind):
+        object.__setattr__(copy, name, changes[name] if name in changes else getattr(value, name))
+    return cast(T, copy)
+
+
+@functools.cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

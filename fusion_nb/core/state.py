@@ -1,0 +1,149 @@
+"""Everything known of a run: the fold of its events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from fusion_nb.core.values import Analysis, Params, Ref, Reply, RunStatus, Usage, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may take. Money is USD, time is seconds."""
+
+    max_cost: Decimal | None = None
+    """For the whole run; reserved before each call at its worst case, settled after."""
+    max_tokens: int = 4096
+    """Completion tokens of each call, reasoning included."""
+    timeout: float = 600.0
+    """Each call, from first attempt to last byte."""
+    ttft: float = 120.0
+    """Longest wait for the first text of a reply."""
+    idle: float = 120.0
+    """Longest silence inside a reply; only text, reasoning and usage count as sound."""
+    quorum: int | None = None
+    """Go on once so many candidates are there (after `grace`)."""
+    grace: float = 5.0
+    concurrency: int = 64
+    allow_unpriced: bool = False
+    """Whether models of unknown price may be asked although `max_cost` is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How one round of a debate ended."""
+
+    round: int
+    agreed: bool
+    changed: tuple[str, ...] = ()
+    """Labels of the members whose answer differs from the round before."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Everything known of a run so far: the fold of its events."""
+
+    run: str = ""
+    when: str = ""
+    """ISO 8601, UTC."""
+    prompt: str = ""
+    """As sent, after interpolation."""
+    mode: str = ""
+    then: str = ""
+    """How a debate ends: `best-of` or `merge`."""
+    pool: tuple[Ref, ...] = ()
+    judge: Ref | None = None
+    seed: int = 0
+    """Of labels, shuffle and member seeds: the same seed gives the judge the same order."""
+    params: Params = Params()
+    limits: Limits = Limits()
+    criteria: tuple[str, ...] = ()
+    """What the judge was asked to score; empty: the mode's own."""
+    max_rounds: int = 1
+    """Of a debate."""
+    orders: int = 1
+    """In which the judge is shown the candidates: 2 asks it once more with the order reversed."""
+    of: str = ""
+    """The earlier run whose replies this one took over."""
+    replies: tuple[Reply, ...] = ()
+    rounds: tuple[Round, ...] = ()
+    labels: Mapping[str, int] = field(default_factory=dict)
+    draft: str = ""
+    """The fused answer while the judge is still writing it, citations inside."""
+    draft_call: int = 0
+    """The judge's call that writes it."""
+    verdict: Verdict | None = None
+    judged: Verdict | None = None
+    """The judge's own verdict, where a person has chosen a candidate over it."""
+    status: RunStatus = "running"
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    """Sentences the person should read: a judge that is a member, a price nobody knows."""
+    seconds: float = 0.0
+
+    @property
+    def answer(self) -> str | None:
+        return self.verdict.answer if self.verdict else None
+
+    @property
+    def rationale(self) -> str:
+        return self.verdict.rationale if self.verdict else ""
+
+    @property
+    def analysis(self) -> Analysis | None:
+        return self.verdict.analysis if self.verdict else None
+
+    @property
+    def candidates(self) -> tuple[Reply, ...]:
+        """Each member's standing answer, in pool order: its latest usable reply, else its latest."""
+        standing: dict[str, Reply] = {}
+        for reply in self.replies:
+            if reply.role != "candidate":
+                continue
+            held = standing.get(reply.ref.name)
+            if held is None or reply.usable or not held.usable:
+                standing[reply.ref.name] = reply
+        # Replies that were taken over are on record before those that were asked for.
+        places = {ref.name: place for place, ref in enumerate(self.pool)}
+        return tuple(sorted(standing.values(), key=lambda reply: places.get(reply.ref.name, len(places))))
+
+    @property
+    def cost(self) -> Decimal | None:
+        """Sum of every known cost in USD; `None` where no call's cost is known. See `unpriced`."""
+        known = [r.cost for r in self.replies if r.cost is not None]
+        return sum(known, Decimal(0)) if known else None
+
+    @property
+    def unpriced(self) -> int:
+        """How many calls the total leaves out because nobody reported or could compute their cost.
+
+        A call that its service refused, or that never left, is not one of them: nobody is billed for it.
+        """
+        return sum(r.cost is None and (r.status != "error" or r.maybe_billed or bool(r.text)) for r in self.replies)
+
+    @property
+    def usage(self) -> Usage:
+        """Known tokens of the calls this run made; a field is `None` where no call reported it."""
+
+        def total(values: Sequence[int | None]) -> int | None:
+            known = [v for v in values if v is not None]
+            return sum(known) if known else None
+
+        used = [r.usage for r in self.replies if not r.kept_from]
+        return Usage(
+            total([u.prompt for u in used]),
+            total([u.completion for u in used]),
+            total([u.cached for u in used]),
+            total([u.reasoning for u in used]),
+        )
+
+    @property
+    def demo(self) -> bool:
+        """Whether any part of this was scripted."""
+        return any(r.service == "demo" for r in (*self.pool, *([self.judge] if self.judge else [])))
+
+    def reply(self, call: int) -> Reply:
+        """The reply of one call. Calls are numbered from 1 without gaps."""
+        return self.replies[call - 1]

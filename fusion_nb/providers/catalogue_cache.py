@@ -1,0 +1,167 @@
+"""The catalogue of a service, kept: asked for when it is older than a day, used as it is where nobody answers.
+
+One JSON file a service in the folder that kernels share. What stands in it is read by the same eyes as an answer from
+the network: whatever makes no sense is left out, and a file that is not ours is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fusion_nb.accounts.prices import Rates
+from fusion_nb.errors import ProviderError
+from fusion_nb.providers.model_list import MAX_MODELS, ModelInfo, read_models
+from fusion_nb.providers.services import Service
+
+if TYPE_CHECKING:
+    # The HTTP client is loaded when there is something to ask, not to read what is kept.
+    from fusion_nb.providers.http import Http
+    from fusion_nb.providers.keys import KeyAuth
+
+
+FRESH = timedelta(hours=24)
+TIMEOUT = 10.0
+FORM = "fusion_nb models"
+VERSION = 1
+MAX_FILE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What a service had at a time."""
+
+    service: str
+    fetched: datetime
+    models: Mapping[str, ModelInfo]
+    """By name, in the service's order."""
+
+    def find(self, name: str) -> ModelInfo | None:
+        """The model of that name; of a moving one (`~...-latest`), the concrete model it stood for."""
+        info = self.models.get(name)
+        target = self.models.get(info.alias_target) if info and info.alias_target else None
+        return target or info
+
+    def rates(self, name: str) -> Rates | None:
+        """The prices of a model, with the date they were listed."""
+        info = self.find(name)
+        if info is None or info.rates is None:
+            return None
+        return Rates(info.rates.base, info.rates.tiers, f"{info.rates.source}, {self.fetched:%Y-%m-%d}")
+
+    def fresh(self, now: datetime) -> bool:
+        """Whether it need not be asked for again. One from the future is as old as can be."""
+        return timedelta(minutes=-5) < now - self.fetched < FRESH
+
+    def note(self, now: datetime) -> str:
+        """How old it is, as a sentence; empty where it is fresh."""
+        if self.fresh(now):
+            return ""
+        return f"{self.service} did not list its models today: prices and contexts are of {self.fetched:%Y-%m-%d}."
+
+
+def cached_catalogue(home: Path, service: Service) -> Catalogue | None:
+    """What is kept of a service's catalogue, however old; `None` where there is nothing that can be read."""
+    file = path_of(home, service)
+    try:
+        stat = file.stat()
+        key = (str(file), stat.st_mtime_ns, stat.st_size)
+        if key not in _read and stat.st_size <= MAX_FILE:
+            if len(_read) > 50:
+                _read.clear()
+            _read[key] = _catalogue(file.read_bytes(), service)
+    except OSError:
+        return None
+    return _read.get(key)
+
+
+async def current_catalogue(
+    http: Http,
+    service: Service,
+    auth: KeyAuth | None,
+    home: Path,
+    *,
+    now: datetime | None = None,
+    again: bool = False,
+) -> Catalogue | None:
+    """The service's catalogue: the kept one while it is fresh, else asked for and kept, else the kept one, aged.
+
+    `None` where nobody answers and nothing is kept; then the price table is all there is. Never raises.
+
+    `again`: asked for however fresh the kept one is.
+    """
+    now = now or datetime.now(UTC)
+    kept = cached_catalogue(home, service)
+    if kept is not None and kept.fresh(now) and not again:
+        return kept
+    try:
+        said = await http.get_json(f"{service.base_url}/models", auth=auth, timeout=TIMEOUT)
+    except ProviderError:
+        return kept
+    models = read_models(said, service)
+    if not models:
+        return kept
+    with contextlib.suppress(OSError):  # a full disk costs a request the next time, and no more
+        _keep(path_of(home, service), _lean(said), service, now)
+    return Catalogue(service.name, now, {info.ref.model: info for info in models})
+
+
+def path_of(home: Path, service: Service) -> Path:
+    """The file of a service's catalogue: one for each address, for a name may move to another."""
+    address = hashlib.sha256(service.base_url.encode()).hexdigest()[:8]
+    return home / "models" / f"{service.name}-{address}.json"
+
+
+_read: dict[tuple[str, int, int], Catalogue | None] = {}
+"""Files as they were read, by path, time and size: a run looks prices up often."""
+
+
+def _catalogue(text: bytes, service: Service) -> Catalogue | None:
+    try:
+        said = json.loads(text, parse_float=Decimal)
+        if said["form"] != FORM or said["v"] != VERSION or said["base_url"] != service.base_url:
+            return None
+        fetched = datetime.fromisoformat(said["fetched"])
+        models = {info.ref.model: info for info in read_models(said["data"], service)}
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        return None
+    return Catalogue(service.name, fetched, models) if fetched.tzinfo and models else None
+
+
+def _keep(file: Path, rows: list[Any], service: Service, now: datetime) -> None:
+    head = {"form": FORM, "v": VERSION, "base_url": service.base_url, "fetched": now.isoformat()}
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = file.with_name(f"{file.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump({**head, "data": rows}, out, default=str)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+_PARTS = ("id", "name", "display_name", "created", "context_length", "max_model_len", "pricing", "alias_target")
+_INNER = (("architecture", "input_modalities"), ("top_provider", "context_length"))
+
+
+def _lean(said: Any) -> list[Any]:
+    """The rows without what nobody here reads: a tenth of their size."""
+    rows = said.get("data") if isinstance(said, Mapping) else said
+    found = [row for row in (rows[:MAX_MODELS] if isinstance(rows, list) else ()) if isinstance(row, Mapping)]
+    lean: list[dict[str, Any]] = [{name: row[name] for name in _PARTS if name in row} for row in found]
+    for kept, row in zip(lean, found, strict=True):
+        for part, name in _INNER:
+            inner = row.get(part)
+            if isinstance(inner, Mapping) and name in inner:
+                kept[part] = {name: inner[name]}
+    return lean

@@ -1,0 +1,252 @@
+"""Which models there are, with context, modalities and prices: asked of a service, or read from the price table.
+
+The `pricing` of a model in OpenRouter's `GET /models`: base prices as text, and `overrides` with conditions. Pure.
+
+An override holds where all its conditions do (`min_prompt_tokens`: more prompt tokens than this; `utc_start` and
+`utc_end` as HHMM; `utc_days`); of several that hold, the last one counts for each price it names.
+
+
+What runs on this machine: the usual ports are asked for their models, all at once and not for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from fusion_nb.accounts import prices
+from fusion_nb.accounts.prices import Prices, Rates, Tier
+from fusion_nb.core import Ref, Usage
+from fusion_nb.errors import FusionError
+from fusion_nb.providers.keys import bind
+from fusion_nb.providers.services import SERVICES, Service
+from fusion_nb.providers.text_chunks import one_line
+
+if TYPE_CHECKING:
+    from fusion_nb.providers.http import Http
+
+_MILLION = 1_000_000
+MAX_MODELS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model a pool can name. What nobody said is `None`."""
+
+    ref: Ref
+    name: str
+    context: int | None = None
+    """Tokens, prompt and completion together."""
+    modalities: tuple[str, ...] = ()
+    """What it takes: `text`, `image` ..."""
+    prompt_usd_per_mtok: Decimal | None = None
+    completion_usd_per_mtok: Decimal | None = None
+    source: str = ""
+    """Where the row is from: a host, or the price table with its version."""
+    created: str | None = None
+    """ISO date."""
+    rates: Rates | None = None
+    """USD per token, tiers and hours included."""
+    alias_target: str | None = None
+    """The concrete model that a moving name (OpenRouter's `~...-latest`) stands for now."""
+
+
+def read_models(said: Any, service: Service) -> list[ModelInfo]:
+    """The models in an answer of `GET /models`, in its order; rows that make no sense are left out."""
+    rows = said.get("data") if isinstance(said, Mapping) else said
+    source = service.base_url.split("/")[2]
+    found = (_row(row, service, source) for row in (rows[:MAX_MODELS] if isinstance(rows, list) else ()))
+    return [info for info in found if info is not None]
+
+
+def price_of(info: ModelInfo, usage: Usage, at: datetime) -> Decimal | None:
+    """USD of a usage at a time by the service's own list, tiers and hours honoured; `None` where it cannot be known."""
+    return info.rates.cost(usage, at) if info.rates else None
+
+
+def offline_models(service: Service) -> list[ModelInfo]:
+    """What the price table lists for the service, without asking anybody."""
+    if service.prices_id is None:
+        return []
+    source = prices.price_source()
+    return [
+        ModelInfo(
+            Ref(service.name, row.id, row.id),
+            row.name or row.id,
+            row.context,
+            prompt_usd_per_mtok=row.prompt,
+            completion_usd_per_mtok=row.completion,
+            source=source,
+        )
+        for row in prices.listed_models(service.prices_id)
+    ]
+
+
+def ids_in(said: Any) -> list[str]:
+    """The names in the answer of `GET /models`."""
+    rows = said.get("data") if isinstance(said, Mapping) else None
+    ids = [row.get("id") for row in rows[:MAX_MODELS] if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    return [name for name in ids if isinstance(name, str) and name and one_line(name, 200) == name]
+
+
+def _row(row: Any, service: Service, source: str) -> ModelInfo | None:
+    name = row.get("id") if isinstance(row, Mapping) else None
+    if not isinstance(name, str) or not name or one_line(name, 200) != name:
+        return None
+    name = name.removeprefix("models/")  # Gemini
+    pricing, architecture, top = (_part(row, part) for part in ("pricing", "architecture", "top_provider"))
+    modalities = architecture.get("input_modalities")
+    target, title = _target(row.get("alias_target"))
+    context = row.get("context_length") or row.get("max_model_len") or top.get("context_length")
+    said = row.get("name") or row.get("display_name")
+    return ModelInfo(
+        Ref(service.name, name, name),
+        (one_line(said, 200) if isinstance(said, str) else name) + (f" (now {title})" if title else ""),
+        context if isinstance(context, int) and not isinstance(context, bool) and 0 < context < 2**40 else None,
+        tuple(one_line(m, 40) for m in modalities[:10] if isinstance(m, str)) if isinstance(modalities, list) else (),
+        _per_million(pricing.get("prompt")),
+        _per_million(pricing.get("completion")),
+        source,
+        _day(row.get("created")),
+        rates_in(pricing, source),
+        target,
+    )
+
+
+def _part(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = row.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _target(said: Any) -> tuple[str | None, str]:
+    """The concrete model of a moving name, and what people call it."""
+    slug = said.get("slug") if isinstance(said, Mapping) else said
+    if not isinstance(slug, str) or not slug or one_line(slug, 200) != slug:
+        return None, ""
+    name = said.get("name") if isinstance(said, Mapping) else None
+    return slug, one_line(name, 200) if isinstance(name, str) else slug
+
+
+def _per_million(said: Any) -> Decimal | None:
+    """USD per token, as text, to USD per million: exact. Negative means "it depends" (OpenRouter's routers)."""
+    amount = price_of_row(said)
+    return None if amount is None else amount * _MILLION
+
+
+def _day(said: Any) -> str | None:
+    if isinstance(said, bool) or not isinstance(said, (int, Decimal)) or not 0 < said < 10**11:
+        return None
+    return datetime.fromtimestamp(float(said), UTC).date().isoformat()
+
+
+_FIELDS = {
+    "prompt": "prompt",
+    "completion": "completion",
+    "input_cache_read": "cached",
+    "input_cache_write": "cache_write",
+    "internal_reasoning": "reasoning",
+    "request": "request",
+}
+_CONDITIONS = frozenset({"min_prompt_tokens", "utc_start", "utc_end", "utc_days"})
+_OTHER_PRICES = ("image", "audio", "web_search", "input_audio", "input_cache_write", "discount", "file", "video")
+"""Beginnings of price names that do not concern text; whatever else stands in an override is a condition."""
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MAX_TIERS = 20
+
+
+def rates_in(said: Any, source: str = "") -> Rates | None:
+    """The prices of a model; `None` where there are none, or they depend on something (OpenRouter's routers say -1)."""
+    if not isinstance(said, Mapping):
+        return None
+    base = _prices(said)
+    if base.prompt is None or base.completion is None:
+        return None
+    overrides = said.get("overrides")
+    rows = overrides[:MAX_TIERS] if isinstance(overrides, list) else []
+    return Rates(base, tuple(_tier(row) for row in rows if isinstance(row, Mapping)), source)
+
+
+def price_of_row(said: Any) -> Decimal | None:
+    """One price as listed, exact: USD per token, mostly as text; `None` for what is none, or negative."""
+    if isinstance(said, bool) or not isinstance(said, (str, int, Decimal)) or len(str(said)) > 40:
+        return None
+    try:
+        amount = Decimal(said)
+    except ArithmeticError:
+        return None
+    sensible = amount.is_finite() and amount >= 0 and (not amount or -20 < amount.adjusted() < 4)
+    return amount if sensible else None
+
+
+def _prices(row: Mapping[str, Any]) -> Prices:
+    return Prices(**{ours: price_of_row(row.get(theirs)) for theirs, ours in _FIELDS.items()})
+
+
+def _tier(row: Mapping[str, Any]) -> Tier:
+    """What cannot be read of a condition makes it a strange one, never one that holds always."""
+    least = row.get("min_prompt_tokens")
+    start, end = _minutes(row.get("utc_start")), _minutes(row.get("utc_end"))
+    days = row.get("utc_days")
+    known = {name: row.get(name) is not None for name in _CONDITIONS}
+    sized = isinstance(least, int) and not isinstance(least, bool) and least >= 0
+    dated = isinstance(days, list) and all(isinstance(d, str) and d.lower() in _DAYS for d in days)
+    other = [k for k in row if k not in _CONDITIONS and k not in _FIELDS and not k.startswith(_OTHER_PRICES)]
+    unread = [
+        known["min_prompt_tokens"] and not sized,
+        (known["utc_start"] or known["utc_end"]) and (start is None or end is None),
+        known["utc_days"] and not dated,
+        bool(other),
+    ]
+    return Tier(
+        _prices(row),
+        least if sized else None,
+        (start, end) if start is not None and end is not None else None,
+        frozenset(_DAYS.index(d.lower()) for d in days) if dated and isinstance(days, list) else None,
+        any(unread),
+    )
+
+
+def _minutes(said: Any) -> int | None:
+    """HHMM (1630, "1630" or "16:30") as minutes of the day."""
+    if isinstance(said, str):
+        digits = said.replace(":", "")
+        said = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 4 else None
+    if isinstance(said, bool) or not isinstance(said, int) or not 0 <= said <= 2400 or said % 100 > 59:
+        return None
+    return said // 100 * 60 + said % 100
+
+
+TIMEOUT = 0.5
+PORTS: Mapping[str, int] = {"ollama": 11434, "lmstudio": 1234, "vllm": 8000, "llamacpp": 8080}
+_NOT_FOR_CHAT = ("embed", "rerank", "whisper", "clip")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A server on this machine that answered, and what it offers."""
+
+    service: Service
+    models: tuple[Ref, ...]
+
+
+async def find_local_servers(http: Http, ports: Mapping[str, int] | None = None) -> list[LocalServer]:
+    """The servers that answer on `ports` (service name to port; the usual ones where not given), in that order."""
+    services = [
+        replace(SERVICES[name], base_url=f"http://127.0.0.1:{port}/v1") for name, port in (ports or PORTS).items()
+    ]
+    found = await asyncio.gather(*(_ask(http, service) for service in services))
+    return [server for server in found if server is not None and server.models]
+
+
+async def _ask(http: Http, service: Service) -> LocalServer | None:
+    """Whatever does not answer like a model server is none: the ports are anybody's."""
+    try:
+        said = await http.get_json(f"{service.base_url}/models", auth=bind(service), timeout=TIMEOUT)
+    except FusionError:
+        return None
+    names = [name for name in ids_in(said) if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
+    return LocalServer(service, tuple(Ref(service.name, name, name) for name in names))

@@ -1,0 +1,235 @@
+"""Names into refs: what a person writes as a pool becomes the members to ask. No network is needed.
+
+Short names for models, and the same model at its own vendor for people without an OpenRouter key.
+
+OpenRouter's `~...-latest` slugs follow the newest model of a line; the vendors' own names are as old as this file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from fusion_nb.accounts import prices
+from fusion_nb.core import Ref
+from fusion_nb.errors import UnknownName, UserError
+from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.function import FunctionMember, name_of
+from fusion_nb.providers.services import OPENROUTER, SERVICES, Service, service_named
+
+MAX_MEMBERS = 64
+Entry = str | Callable[..., Any]
+Member = Ref | FunctionMember
+
+_TIMES = re.compile(r"(?P<name>.*[^*\s])\s*\*\s*(?P<times>\d{1,6})")
+_SLUG = re.compile(r"~?[\w.-]+/[\w.:-]+")
+
+
+class Names:
+    """What can be named: built-in and own aliases, services, the models at hand.
+
+    Args:
+        aliases: the user's own, to anything a pool entry may be; they come before the built-in ones.
+        services: the user's own.
+        have_key: whether there is a key in a variable of that name.
+        demo: the members `demo` stands for.
+        local: the members `local` stands for: what was found on this machine.
+        default: the service of plain names, where it is not OpenRouter: then they are that service's model names.
+        pools: names that stand for whole pools elsewhere: only to be suggested.
+    """
+
+    def __init__(
+        self,
+        *,
+        aliases: Mapping[str, str] | None = None,
+        services: Mapping[str, Service] | None = None,
+        have_key: Callable[[str], bool] = lambda _: False,
+        demo: Sequence[Ref] = (),
+        local: Sequence[Ref] = (),
+        default: str | None = None,
+        pools: Sequence[str] = (),
+    ) -> None:
+        self._own, self._services, self._have_key = aliases or {}, services or {}, have_key
+        self._demo, self._local, self._default, self._pools = demo, local, default, pools
+
+    def members(self, entry: Entry) -> Iterator[Member]:
+        """What one entry of a pool stands for."""
+        if callable(entry):
+            yield FunctionMember(Ref(PYTHON, name_of(entry)), entry)
+            return
+        name = entry.strip()
+        times = _TIMES.fullmatch(name)
+        if times is None:
+            yield from self._named(name, name)
+            return
+        count = int(times["times"])
+        if not 1 <= count <= MAX_MEMBERS:
+            raise UserError(f"{name!r} asks for {count} members: write a number from 1 to {MAX_MEMBERS}.")
+        for member in list(self._named(times["name"], times["name"])):
+            for i in range(1, count + 1):
+                options = (*member.options, ("seed", i))
+                yield replace(member, label=f"{member.label} #{i}" if count > 1 else member.label, options=options)
+
+    def _named(self, name: str, label: str, depth: int = 0) -> Iterator[Ref]:
+        if not name:
+            raise UserError("There is an empty name in the pool: take out the extra comma.")
+        if name in self._own:
+            if depth > 8:
+                raise UserError(f"The alias {label!r} leads to itself: point it at a model.")
+            yield from self._named(self._own[name].strip(), label, depth + 1)
+        elif name == "demo" and self._demo:
+            yield from self._demo
+        elif name == "local":
+            yield from self._found()
+        elif self._default is not None and name.partition(":")[0] not in (*self._services, *SERVICES):
+            yield Ref(self._default, name, label)
+        elif name.lower() in ALIASES:
+            yield self._alias(name.lower(), label)
+        else:
+            yield self._spelled(name, label)
+
+    def _found(self) -> Sequence[Ref]:
+        if not self._local:
+            raise UserError(
+                "No model server answers on this machine: start Ollama, LM Studio, vLLM or llama.cpp on its usual "
+                "port, or name one with --base-url."
+            )
+        return self._local
+
+    def _alias(self, name: str, label: str) -> Ref:
+        """At OpenRouter, or at the vendor itself where that is the key there is."""
+        alias = ALIASES[name]
+        vendor = SERVICES.get(alias.service)
+        if vendor is not None and not self._has(OPENROUTER) and self._has(vendor):
+            return Ref(vendor.name, alias.model, label)
+        return Ref(OPENROUTER.name, alias.slug, label)
+
+    def _has(self, service: Service) -> bool:
+        return any(self._have_key(variable) for variable in service.keys)
+
+    def _spelled(self, name: str, label: str) -> Ref:
+        service, colon, model = name.partition(":")
+        if colon and "/" not in service:
+            if not model:
+                raise UserError(f"{name!r} names no model: write it as service:model.")
+            return Ref(service_named(service, self._services).name, model, label)
+        if _SLUG.fullmatch(name) and (name in SLUGS or name in slugs()):
+            return Ref(OPENROUTER.name, name, label)
+        hint = "%fuse_models lists what there is."
+        if _SLUG.fullmatch(name):
+            hint = f"If it is newer than the list in {prices.price_source()}, write openrouter:{name}."
+        raise UnknownName(
+            "model", name, [*self._own, *ALIASES, *self._pools, *self._services, *SERVICES, *slugs()], hint
+        )
+
+
+def resolve(
+    pool: Entry | Sequence[Entry],
+    *,
+    aliases: Mapping[str, str] | None = None,
+    services: Mapping[str, Service] | None = None,
+    have_key: Callable[[str], bool] = lambda _: False,
+    demo: Sequence[Ref] = (),
+    local: Sequence[Ref] = (),
+    default: str | None = None,
+    pools: Sequence[str] = (),
+) -> tuple[Member, ...]:
+    """The members of a pool, every label its own.
+
+    Args:
+        pool: a list, or names by comma: an alias, an OpenRouter slug (`openai/gpt-4o`), `service:model`, `name*3`
+            (thrice, each with a seed of its own), `demo`, `local`, or a Python function.
+        aliases, services, have_key, demo, local, default, pools: see `Names`.
+
+    Raises:
+        UnknownName: a name nobody knows, with the nearest that are known.
+        UserError: the pool is empty, or larger than 64.
+    """
+    entries: Sequence[Entry] = pool.split(",") if isinstance(pool, str) else [pool] if callable(pool) else pool
+    if not entries or (isinstance(pool, str) and not pool.strip()):
+        raise UserError("The pool is empty: name a model, like --pool claude,gemini,gpt4o, or try --pool demo.")
+    names = Names(
+        aliases=aliases, services=services, have_key=have_key, demo=demo, local=local, default=default, pools=pools
+    )
+    members: list[Member] = []
+    for entry in entries:
+        members += names.members(entry)
+        if len(members) > MAX_MEMBERS:
+            raise UserError(f"The pool has more than {MAX_MEMBERS} members: name fewer.")
+    return tuple(_distinct(members))
+
+
+def completions(
+    typed: str, aliases: Mapping[str, str] | None = None, services: Mapping[str, Service] | None = None
+) -> Iterable[str]:
+    """What a pool entry that begins with `typed` could be. OpenRouter's slugs only once a vendor is begun."""
+    plain = [*(aliases or {}), *ALIASES, "demo", "local"]
+    yield from sorted({name for name in plain if name.startswith(typed)})
+    service, colon, _ = typed.partition(":")
+    named = {**SERVICES, **(services or {})}
+    yield from sorted(f"{name}:" for name in named if not colon and name.startswith(typed))
+    if colon and service in named and (row := named[service]).prices_id:
+        whole = (f"{service}:{model.id}" for model in prices.listed_models(row.prices_id))
+        yield from sorted(name for name in whole if name.startswith(typed))
+    elif "/" in typed:
+        yield from sorted(slug for slug in slugs() if slug.startswith(typed))
+
+
+def slugs() -> frozenset[str]:
+    """OpenRouter's models, as far as the price table knows them."""
+    return frozenset(row.id for row in prices.listed_models("openrouter"))
+
+
+def _distinct(members: Sequence[Member]) -> Iterator[Member]:
+    """The same members under labels of their own: the second `claude` is `claude #2`."""
+    taken: set[str] = set()
+    for member in members:
+        ref = member.ref if isinstance(member, FunctionMember) else member
+        label, n = ref.label or ref.model, 2
+        while label in taken:
+            label, n = f"{ref.label or ref.model} #{n}", n + 1
+        taken.add(label)
+        ref = replace(ref, label=label)
+        yield FunctionMember(ref, member.fn) if isinstance(member, FunctionMember) else ref
+
+
+class Alias(NamedTuple):
+    slug: str
+    """At OpenRouter."""
+    service: str = ""
+    """The vendor's own service, where there is one."""
+    model: str = ""
+    """Its name there."""
+
+
+ALIASES: Mapping[str, Alias] = {
+    "claude": Alias("~anthropic/claude-sonnet-latest", "anthropic", "claude-sonnet-5-5"),
+    "opus": Alias("~anthropic/claude-opus-latest", "anthropic", "claude-opus-5-5"),
+    "sonnet": Alias("~anthropic/claude-sonnet-latest", "anthropic", "claude-sonnet-5-5"),
+    "haiku": Alias("~anthropic/claude-haiku-latest", "anthropic", "claude-haiku-5-5"),
+    "gemini": Alias("~google/gemini-pro-latest", "gemini", "gemini-3.1-pro-preview"),
+    "flash": Alias("~google/gemini-flash-latest", "gemini", "gemini-3.8-flash"),
+    "gemma": Alias("google/gemma-4-31b-it", "gemini", "gemma-4-31b-it"),
+    "gpt": Alias("~openai/gpt-latest", "openai", "gpt-5.5"),
+    "gpt-mini": Alias("~openai/gpt-mini-latest", "openai", "gpt-5.4-mini"),
+    "gpt4o": Alias("openai/gpt-4o", "openai", "gpt-4o"),
+    "gpt4o-mini": Alias("openai/gpt-4o-mini", "openai", "gpt-4o-mini"),
+    "gpt-oss": Alias("openai/gpt-oss-120b"),
+    "o3": Alias("openai/o3", "openai", "o3"),
+    "deepseek": Alias("~deepseek/deepseek-pro-latest", "deepseek", "deepseek-v4-pro"),
+    "deepseek-flash": Alias("~deepseek/deepseek-flash-latest", "deepseek", "deepseek-flash"),
+    "grok": Alias("~x-ai/grok-latest", "xai", "grok-4.7"),
+    "llama": Alias("meta-llama/llama-4-maverick"),
+    "mistral": Alias("mistralai/mistral-large-4-0", "mistral", "mistral-large-4"),
+    "qwen": Alias("qwen/qwen3.7-max"),
+    "kimi": Alias("~moonshotai/kimi-latest"),
+    "glm": Alias("~z-ai/glm-latest"),
+    "minimax": Alias("minimax/minimax-m3"),
+    "nemotron": Alias("nvidia/nemotron-3-ultra-550b-a55b"),
+    "command": Alias("cohere/command-a-plus"),
+    "nova": Alias("amazon/nova-premier-v1"),
+}
+SLUGS = frozenset(alias.slug for alias in ALIASES.values())
+"""What need not be looked up: a test checks each against the price table."""

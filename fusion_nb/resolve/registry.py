@@ -1,0 +1,218 @@
+"""How models are reached, and what they cost: services to providers, tokens to money."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from fusion_nb.accounts import prices
+from fusion_nb.core import Ref, Usage, engine_thread
+from fusion_nb.core.spec import Provider
+from fusion_nb.errors import UserError
+from fusion_nb.providers import consent, demo, keys, services
+from fusion_nb.providers.demo.scripts import find_model as find_demo
+from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.services import SERVICES, Service
+from fusion_nb.resolve.request import FuseOptions
+from fusion_nb.storage import folders
+
+if TYPE_CHECKING:
+    from fusion_nb.accounts.prices import Rates
+    from fusion_nb.providers.catalogue_cache import Catalogue
+    from fusion_nb.providers.http import Http
+    from fusion_nb.providers.openrouter_api import Credit, Generation
+
+
+# `providers.http` loads the HTTP client (0.2 s), the price table pydantic (0.4 s): imported when they are needed.
+# ruff: noqa: PLC0415
+
+OWN_SERVICE = "custom"
+_LONG = 8000
+"""Characters; a shorter prompt fits every model."""
+DEMO_POOL = tuple(Ref(demo.SERVICE, name.partition(":")[2], name) for name in demo.MEMBERS)
+DEMO_JUDGE = Ref(demo.SERVICE, demo.JUDGE.partition(":")[2], demo.JUDGE)
+# Its address is known when it is first asked: the server starts then.
+DEMO_SERVICE = replace(services.OPENROUTER, name=demo.SERVICE, base_url="http://127.0.0.1", key_env=None, local=True)
+
+
+class ServiceRegistry:
+    """The services of one wish: the table's and the user's own."""
+
+    def __init__(self, wish: FuseOptions, ask: consent.AskConsent | None = None) -> None:
+        self.own = _own_services(wish)
+        self._ask = ask
+        self._trusted: set[str] = set()
+
+    def service(self, ref: Ref) -> Service:
+        """The row that says how to talk to the ref's service."""
+        if ref.service == demo.SERVICE:
+            return replace(DEMO_SERVICE, base_url=demo.base_url())
+        row = services.service_named(ref.service, self.own)
+        if ref.service in self.own and ref.service not in self._trusted:
+            consent.require_consent(row, self._ask)
+            self._trusted.add(ref.service)
+        return row
+
+    def provider(self, ref: Ref) -> Provider:
+        """Called on the engine's loop."""
+        from fusion_nb.providers.chat import ChatProvider
+
+        service = self.service(ref)
+        return ChatProvider(service, http(), keys.bind(service))
+
+    def metered(self, ref: Ref) -> bool:
+        """Whether somebody is billed for asking it."""
+        return ref.service in (PYTHON, demo.SERVICE) or not self.service(ref).local
+
+    def price(self, ref: Ref, model: str, usage: Usage) -> Decimal | None:
+        """USD of `usage` where it can be computed."""
+        if ref.service == PYTHON or usage.prompt is None or usage.completion is None:
+            return None
+        if ref.service == demo.SERVICE:
+            return demo.price(ref.model, usage)
+        service = self.service(ref)
+        if service.local:
+            return None
+        catalogue = self._catalogue(service)
+        rates = catalogue.rates(model) if catalogue else None
+        return rates.cost(usage, datetime.now(UTC)) if rates else prices.computed_cost(service.prices_id, model, usage)
+
+    def worst(self, ref: Ref, usage: Usage) -> Decimal | None:
+        """USD of `usage` at the most, whatever the hour and the tier; `None` where nobody knows."""
+        rates = self.rates(ref)
+        return rates.ceiling(usage) if rates else None
+
+    def rates(self, ref: Ref) -> Rates | None:
+        """The prices of a model: its service's own list where one is kept, else the price table's."""
+        from fusion_nb.accounts.prices import FREE, Prices, Rates
+
+        if ref.service == PYTHON:
+            return None
+        if ref.service == demo.SERVICE:
+            found = find_demo(ref.model)
+            return Rates(Prices(found.prompt_price, found.completion_price), source="play money") if found else None
+        service = self.service(ref)
+        if service.local:
+            return FREE
+        from fusion_nb.accounts import prices
+
+        catalogue = self._catalogue(service)
+        return (catalogue and catalogue.rates(ref.model)) or prices.table_rates(service.prices_id, ref.model)
+
+    def context(self, ref: Ref) -> int | None:
+        """Tokens a model holds, prompt and completion together."""
+        if ref.service in (PYTHON, demo.SERVICE):
+            return None
+        from fusion_nb.accounts import prices
+
+        service = self.service(ref)
+        catalogue = self._catalogue(service)
+        info = catalogue.find(ref.model) if catalogue else None
+        return (info and info.context) or prices.table_context(service.prices_id, ref.model)
+
+    def check_fit(self, text: str, refs: tuple[Ref, ...]) -> None:
+        """Raise `UserError` where a prompt surely is more than a model can hold: before anyone is paid."""
+        if len(text) < _LONG:
+            return
+        from fusion_nb.accounts.token_counts import tokens
+
+        for ref in refs:
+            holds, least = self.context(ref), tokens(text, ref).low
+            if holds is not None and least >= holds:
+                raise UserError(
+                    f"The prompt will not fit {ref.name}: it has at least {least:,} tokens, and {ref.model} holds "
+                    f"{holds:,}. Leave it out, or shorten the prompt."
+                )
+
+    async def refresh(self, refs: tuple[Ref, ...]) -> list[str]:
+        """Ask the refs' services for today's catalogue where none is kept; sentences on those that are old."""
+        from fusion_nb.providers import catalogue_cache
+
+        notes = []
+        paid = [ref for ref in refs if ref.service not in (PYTHON, demo.SERVICE) and self.metered(ref)]
+        for service in {ref.service: self.service(ref) for ref in paid}.values():
+            auth = keys.bind(service) if any(map(keys.have, service.keys)) else None
+            found = await catalogue_cache.current_catalogue(http(), service, auth, folders.home())
+            notes += [note] if found and (note := found.note(datetime.now(UTC))) else []
+        return notes
+
+    async def generation(self, ref: Ref, generation_id: str) -> Generation | None:
+        """What the service kept of a call, by its generation id; awaited on the engine's loop."""
+        from fusion_nb.providers.openrouter_api import fetch
+
+        service = self.service(ref)
+        return await fetch(http(), service, keys.bind(service), generation_id)
+
+    async def credits(self) -> dict[str, Credit]:
+        """What the keys at hand have left, by service, where it tells."""
+        from fusion_nb.providers.openrouter_api import credit
+
+        rows = {**SERVICES, **self.own}.values()
+        known = [row for row in rows if row.tells_credit and consent.unconfirmed_origin(row) is None]
+        asked = [row for row in known if any(map(keys.have, row.keys))]
+        told = await asyncio.gather(*(credit(http(), row, keys.bind(row)) for row in asked))
+        return {row.name: found for row, found in zip(asked, told, strict=True) if found is not None}
+
+    async def bill(self, ref: Ref, generation_id: str) -> Generation | None:
+        """`generation`, for a run that goes on: of a service that keeps bills, and at a pace that fits two seconds."""
+        from fusion_nb.providers.openrouter_api import SOON, fetch
+
+        if ref.service == PYTHON:
+            return None
+        service = self.service(ref)
+        if not service.keeps_bill(generation_id):
+            return None
+        return await fetch(http(), service, keys.bind(service), generation_id, SOON)
+
+    async def models(self) -> list[Any]:
+        """Every model a pool can name; a service that does not answer as it last did, else from the price table."""
+        from fusion_nb.providers import catalogue_cache, model_list
+
+        found = [model_list.ModelInfo(ref, f"{ref} (scripted)", source="demo") for ref in (*DEMO_POOL, DEMO_JUDGE)]
+        for server in await model_list.find_local_servers(http()):
+            found += [model_list.ModelInfo(ref, ref.model, source="this machine") for ref in server.models]
+        wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.have, row.keys))]
+        own = [row for row in self.own.values() if consent.unconfirmed_origin(row) is None]
+        for row in {row.name: row for row in (services.OPENROUTER, *wanted, *own)}.values():
+            auth = keys.bind(row) if any(map(keys.have, row.keys)) else None
+            # Kept, so that a price that was listed here is one that a cap knows.
+            listed = await catalogue_cache.current_catalogue(http(), row, auth, folders.home(), again=True)
+            found += listed.models.values() if listed else model_list.offline_models(row)
+        return found
+
+    def _catalogue(self, service: Service) -> Catalogue | None:
+        from fusion_nb.providers import catalogue_cache
+
+        return catalogue_cache.cached_catalogue(folders.home(), service)
+
+
+def _own_services(wish: FuseOptions) -> Mapping[str, Service]:
+    """The user's services, checked. Raises `UserError` where an address or a key's variable may not stand."""
+    own = {}
+    for name, row in (wish.services or {}).items():
+        if not isinstance(row, Mapping) or "base_url" not in row or set(row) - {"base_url", "key_env"}:
+            raise UserError(f'Service {name!r} must be given as {{"base_url": "https://...", "key_env": "ITS_KEY"}}.')
+        own[name] = services.custom_service(name, row["base_url"], row.get("key_env"))
+    if wish.base_url is not None:
+        own[OWN_SERVICE] = services.custom_service(OWN_SERVICE, wish.base_url, wish.key_env)
+    elif wish.key_env is not None:
+        raise UserError("key_env goes with base_url: it names the variable that holds that service's key.")
+    return own
+
+
+_https: dict[int, Http] = {}
+
+
+def http() -> Http:
+    """The connections of the engine's loop, kept from run to run. Called on that loop."""
+    from fusion_nb.providers.http import Http
+
+    engine = engine_thread.engine_loop()
+    if id(engine) not in _https:
+        _https[id(engine)] = Http()
+        engine_thread.close_at_exit(_https[id(engine)].aclose)
+    return _https[id(engine)]

@@ -1,0 +1,212 @@
+"""Who can be asked, and how: names resolved to models, models to providers, calls to prices."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fusion_nb import judging
+from fusion_nb.accounts.policy import shared_caps
+from fusion_nb.core import Ref, engine_thread
+from fusion_nb.core.spec import Provider, RunServices, RunSpec
+from fusion_nb.errors import UserError
+from fusion_nb.providers import demo, keys, model_families, model_names, services
+from fusion_nb.providers.consent import AskConsent
+from fusion_nb.providers.demo.scripts import find_model as find_demo
+from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.function import FunctionProvider, is_async, name_of
+from fusion_nb.providers.services import SERVICES
+from fusion_nb.resolve import pools
+from fusion_nb.resolve.pools import reserved_names
+from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, ServiceRegistry, http
+from fusion_nb.resolve.request import FuseOptions, Member, ResolvedPool, check_usd, refuse_key
+
+# `providers.http` loads the HTTP client (0.2 s): it is imported when there is something to send.
+# ruff: noqa: PLC0415
+
+DEFAULT_POOL = ("claude", "gemini", "gpt")
+_JUDGE = " (judge)"
+
+
+class Resolver:
+    """One wish's view of the services: the user's own names, the keys at hand, the functions in the pool."""
+
+    def __init__(self, wish: FuseOptions, ask: AskConsent | None = None) -> None:
+        """`ask`: puts the question whether a new address may be used; without it, none may."""
+        self._wish = wish
+        for what, held in (("pool", [wish.pool, wish.judge]), ("configuration", [wish.aliases, wish.services])):
+            refuse_key(what, repr(held))
+        self.reach = ServiceRegistry(wish, ask)
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._alike: dict[str, list[Callable[..., Any]]] = {}
+        """Those of an earlier run's by their own name: `my_fn #2` is `my_fn` where there is only one of that name."""
+        self._callers_loop = engine_thread.running_loop()
+
+    @functools.cached_property
+    def cast(self) -> ResolvedPool:
+        """The pool and the judge, every name resolved. Raises `UserError` where one cannot be asked."""
+        pool, notes = self._pool()
+        judge = self.default_judge(pool) if len(pool) > 1 else None
+        self.check((*pool, *([judge] if judge else [])))
+        if judge is not None:
+            notes += _kin_notes(judge, pool)
+        return ResolvedPool(pool, judge, tuple(notes), self._fingerprint(pool, judge))
+
+    def tools(self, order: RunSpec) -> RunServices:
+        """What the engine needs to carry the order out."""
+        # Loaded before the clocks start: a member's first second must not hold our own imports.
+        import fusion_nb.providers.chat  # noqa: F401
+
+        reach = self.reach
+        caps = {name: getattr(self._wish, name) for name in ("max_cost_per_session", "max_cost_per_day")}
+        # The demo's play money is no part of what a person spends.
+        real = any(ref.service != demo.SERVICE for ref in (*order.pool, *([order.judge] if order.judge else [])))
+        beside = (
+            shared_caps(*(None if cap is None else check_usd(cap, name) for name, cap in caps.items())) if real else ()
+        )
+        return RunServices(
+            provider=self._provider,
+            price=reach.price,
+            worst=reach.worst,
+            metered=reach.metered,
+            mode=judging.MODES[order.mode],
+            context=reach.context,
+            shared=beside,
+            bill=reach.bill,
+        )
+
+    def know(self, functions: Sequence[Callable[..., Any]]) -> None:
+        """Take Python functions back that an earlier run had as members or judge: its record has only their names."""
+        for fn in functions:
+            self._functions[name_of(fn)] = self._functions[f"{name_of(fn)}{_JUDGE}"] = fn
+            self._alike.setdefault(name_of(fn), []).append(fn)
+
+    def check(self, refs: Sequence[Ref]) -> None:
+        """Raise `UserError` where one of these cannot be asked: no key, no such service, no such function."""
+        for ref in refs:
+            self._check_key(ref)
+
+    def resolve(self, asked: Sequence[Member]) -> tuple[Ref, ...]:
+        """The refs of some more members."""
+        return tuple(self._keep(member) for member in self._resolve(asked))
+
+    def judge_named(self, name: Member) -> Ref:
+        """The one model `name` stands for."""
+        found = self._resolve([name])
+        if len(found) != 1:
+            raise UserError(f"The judge is one model, and {name!r} names {len(found)}.")
+        return self._keep(found[0], judge=True)
+
+    @property
+    def needs_callers_loop(self) -> bool:
+        """Whether a member is a coroutine function while the caller's own loop waits for us."""
+        return self._callers_loop is not None and any(is_async(fn) for fn in self._functions.values())
+
+    def _pool(self) -> tuple[tuple[Ref, ...], list[str]]:
+        if self._wish.pool is None:
+            asked, notes = self._default_pool()
+        else:
+            asked, notes = self._wish.pool, []
+        return tuple(self._keep(member) for member in self._resolve(asked)), notes
+
+    def _default_pool(self) -> tuple[Sequence[Member], list[str]]:
+        """What the keys at hand allow, else what runs on this machine, else the scripted demo."""
+        if any(map(keys.have, services.OPENROUTER.keys)):
+            return DEFAULT_POOL, []
+        vendors = {"claude": "anthropic", "gemini": "gemini", "gpt": "openai"}
+        if at_hand := [name for name in DEFAULT_POOL if any(map(keys.have, SERVICES[vendors[name]].keys))]:
+            return at_hand, []
+        if self._local_models:
+            return ["local"], []
+        said = "No key and no model server was found, so the scripted demo pool answers. Set OPENROUTER_API_KEY to ask "
+        return ["demo"], [f"{said}real models."]
+
+    def _resolve(self, asked: Any) -> tuple[model_names.Member, ...]:
+        entries = [e.strip() for e in asked.split(",")] if isinstance(asked, str) else asked
+        if not callable(entries) and self._wish.base_url is None:
+            entries = pools.expand_pools(entries, reserved_names(self._wish.aliases))
+        wants_local = not callable(entries) and "local" in entries
+        return model_names.resolve(
+            entries,
+            aliases=self._wish.aliases or {},
+            services={**self.reach.own, demo.SERVICE: DEMO_SERVICE},
+            have_key=keys.have,
+            demo=DEMO_POOL,
+            local=self._local_models if wants_local else (),
+            default=OWN_SERVICE if self._wish.base_url is not None else None,
+            pools=pools.pool_names(),
+        )
+
+    def default_judge(self, pool: tuple[Ref, ...]) -> Ref:
+        if self._wish.judge is not None:
+            return self.judge_named(self._wish.judge)
+        return model_families.default_judge(pool, keys.have, demo=DEMO_JUDGE, services=self.reach.own)
+
+    def _keep(self, member: model_names.Member, *, judge: bool = False) -> Ref:
+        """The member's ref. A function is kept under its label: a journal or a frame cannot hold it."""
+        if isinstance(member, Ref):
+            return member
+        ref = replace(member.ref, label=f"{member.ref.label}{_JUDGE}") if judge else member.ref
+        self._functions[ref.label] = member.fn
+        return ref
+
+    @functools.cached_property
+    def _local_models(self) -> tuple[Ref, ...]:
+        from fusion_nb.providers import model_list
+
+        async def find() -> list[model_list.LocalServer]:
+            return await model_list.find_local_servers(http())
+
+        return tuple(ref for server in engine_thread.run_on_engine(find()) for ref in server.models)
+
+    def _check_key(self, ref: Ref) -> None:
+        if ref.service == demo.SERVICE and find_demo(ref.model) is None:
+            raise UserError(f"The demo has no model {ref.model!r}: it has {', '.join(demo.MEMBERS)} and {demo.JUDGE}.")
+        if ref.service == PYTHON and self._function(ref) is None:
+            raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
+        if ref.service not in (PYTHON, demo.SERVICE):
+            keys.bind(self.reach.service(ref))
+
+    def _provider(self, ref: Ref) -> Provider:
+        """Called on the engine's loop."""
+        if ref.service != PYTHON:
+            return self.reach.provider(ref)
+        runner = engine_thread.run_on_loop(self._callers_loop) if self._callers_loop else None
+        if (fn := self._function(ref)) is None:  # pragma: no cover  checked before anything began
+            raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
+        return FunctionProvider(fn, runner)
+
+    def _function(self, ref: Ref) -> Callable[..., Any] | None:
+        if ref.label in self._functions:
+            return self._functions[ref.label]
+        alike = self._alike.get(re.sub(r" #\d+$", "", ref.label), [])
+        return alike[0] if alike and all(fn is alike[0] for fn in alike) else None
+
+    def _fingerprint(self, pool: Sequence[Ref], judge: Ref | None) -> str:
+        """What names leave open: a service moved to another address, a function with other code, is not the same."""
+        asked = {ref.service for ref in (*pool, *([judge] if judge else []))}
+        own = {name: row.base_url for name, row in self.reach.own.items() if name in asked}
+        code = {name: _code(fn) for name, fn in self._functions.items()}
+        if not own and not code:
+            return ""
+        return hashlib.sha256(repr((sorted(own.items()), sorted(code.items()))).encode()).hexdigest()
+
+
+def _code(fn: Callable[..., Any]) -> str:
+    """What a function does, as far as it can be compared: its own code, not what it calls."""
+    found = getattr(fn, "__code__", None)
+    return repr((found.co_code, found.co_consts, found.co_names)) if found else repr(type(fn))
+
+
+def _kin_notes(judge: Ref, pool: Sequence[Ref]) -> list[str]:
+    match model_families.family_relation(judge, pool):
+        case "member":
+            return [f"The judge, {judge.name}, is also a member of the pool: it may favour its own answer."]
+        case "family" if judge.service not in (PYTHON, demo.SERVICE):
+            return [f"The judge, {judge.name}, is of the same family as a member of the pool: it may favour it."]
+        case _:
+            return []

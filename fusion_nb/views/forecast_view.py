@@ -1,0 +1,116 @@
+"""A forecast for people: the same table as plain text and as safe HTML, ranges from below to above."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from fusion_nb.accounts.forecast_types import Forecast, Line
+from fusion_nb.accounts.token_counts import Range
+from fusion_nb.views import escape, words
+from fusion_nb.views.html import style_sheet
+from fusion_nb.views.text import aligned
+
+_HEADS = ("who", "role", "tokens in", "tokens out", "cost", "time", "judged by")
+_RIGHT = [False, False, True, True, True, True, False]
+
+
+def text(found: Forecast, notes: Sequence[str] = ()) -> str:
+    """What a terminal shows of a forecast. `notes`: sentences of the caller, like the age of a price list."""
+    rows = [[escape.safe_line(cell) for cell in row] for row in (list(_HEADS), *map(_row, found.lines), _total(found))]
+    said = [*(problem.sentence for problem in found.problems), *_unknown(found), *notes]
+    return "\n".join([f"Forecast: {summary(found)}", *aligned(rows, _RIGHT), *map(escape.safe_line, said)])
+
+
+def html(found: Forecast, notes: Sequence[str] = ()) -> str:
+    """The same as one piece of HTML: no script, no remote resource, light and dark."""
+    warnings = [*(problem.sentence for problem in found.problems), *_unknown(found)]
+    warned = "".join(f"<li>{escape.markup(said)}</li>" for said in warnings)
+    noted = "".join(f'<p class="fnb-meta">{escape.markup(note)}</p>' for note in notes)
+    head = "".join(f"<th{_side(right)}>{name}</th>" for name, right in zip(_HEADS, _RIGHT, strict=True))
+    body = "".join(f"<tr>{_name(found, place)}{_cells(_row(line), 1)}</tr>" for place, line in enumerate(found.lines))
+    foot = f"<tfoot><tr>{_cells(_total(found))}</tr></tfoot>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>"
+    return (
+        '<div class="fusion-nb mathjax_ignore tex2jax_ignore">'
+        f'<p class="fnb-head"><strong>Forecast</strong> · {escape.markup(summary(found))} · nothing has been sent</p>'
+        f'{f"""<ul class="fnb-notes">{warned}</ul>""" if warned else ""}'
+        f'<div class="fnb-ledger"><div class="fnb-wide">{table}</div></div>{noted}</div><style>{style_sheet()}</style>'
+    )
+
+
+def summary(found: Forecast) -> str:
+    """A forecast in one line."""
+    members = sum(line.role == "candidate" for line in found.lines)
+    judge = " and a judge" if members < len(found.lines) else ""
+    parts = [
+        f"{words.plural(members, 'model')}{judge}",
+        usd(found.usd, partial=bool(found.unpriced), unknown="cost unknown"),
+    ]
+    return ", ".join([*parts, *([seconds(found.seconds, partial=bool(found.untimed))] if found.seconds else [])])
+
+
+def usd(found: Range[Decimal] | None, *, partial: bool = False, unknown: str = words.DASH) -> str:
+    """A range of money with two significant figures."""
+    if found is None:
+        return unknown
+    low, high = (words.money(end, max(2, min(8, 1 - end.adjusted())) if end else 2) for end in found)
+    return _least(low if low == high else f"{low}–{high.lstrip('$')}", partial)
+
+
+def seconds(found: Range[float] | None, *, partial: bool = False) -> str:
+    if found is None:
+        return words.DASH
+    low, high = map(words.seconds, found)
+    if low.endswith(" s") and high.endswith(" s") and "min" not in low + high and "ms" not in low:
+        low = low.removesuffix(" s") if low != high else low
+    return _least(low if low == high else f"{low}–{high}", partial)
+
+
+def tokens(found: Range[int]) -> str:
+    low, high = map(words.number, found)
+    return low if low == high else f"{low}–{high}"
+
+
+def _row(line: Line) -> list[str]:
+    calls = f" × {line.calls.low}–{line.calls.high}" if line.calls.high > 1 else ""
+    basis = f"{line.basis}; prices: {line.prices}" if line.prices else line.basis
+    figures = [tokens(line.prompt), tokens(line.completion), usd(line.usd), seconds(line.seconds)]
+    return [line.name, f"{line.role}{calls}", *figures, basis]
+
+
+def _total(found: Forecast) -> list[str]:
+    money = usd(found.usd, partial=bool(found.unpriced))
+    return ["all", "", tokens(found.prompt), tokens(found.completion), money, _time(found), ""]
+
+
+def _time(found: Forecast) -> str:
+    return seconds(found.seconds, partial=bool(found.untimed))
+
+
+def _unknown(found: Forecast) -> list[str]:
+    said = []
+    if found.unpriced:
+        names = words.listed(list(dict.fromkeys(found.unpriced)))
+        said.append(f"Nobody knows the price of {names}: the total leaves it out.")
+    return said
+
+
+def _least(known: str, partial: bool) -> str:
+    return f"≥ {known}" if partial else known
+
+
+def _name(found: Forecast, place: int) -> str:
+    line = found.lines[place]
+    hue = "fnb-m8" if line.role == "judge" else f"fnb-m{place % 8}"
+    return f'<td><b class="fnb-name {hue}">{escape.markup(line.name)}</b></td>'
+
+
+def _cells(row: list[str], start: int = 0) -> str:
+    cells: list[tuple[Any, bool]] = list(zip(row, _RIGHT, strict=True))
+    return "".join(f"<td{_side(right)}>{escape.markup(cell)}</td>" for cell, right in cells[start:])
+
+
+def _side(right: bool) -> str:
+    return ' class="fnb-right"' if right else ""
