@@ -43,7 +43,7 @@ def attribute(raw: str) -> str:
     return html.escape(safe_text(raw))
 
 
-def hidden(raw: str) -> int:
+def count_hidden(raw: str) -> int:
     """In how many places something would act or hide."""
     return sum(1 for _ in _HIDDEN.finditer(raw))
 
@@ -58,7 +58,7 @@ def safe_cell(raw: str) -> str:
 
     Whatever prints a table prints its cells as they are. Directions and joiners of scripts are part of the text.
     """
-    return _OBEYED.sub(lambda found: f"[U+{ord(found[0]):04X}]", encodable(raw))
+    return _OBEYED.sub(lambda match: f"[U+{ord(match[0]):04X}]", encodable(raw))
 
 
 def _named(run: str) -> str:

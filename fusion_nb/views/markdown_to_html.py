@@ -1,9 +1,8 @@
-"""Where links may lead, and that people see where: a check of the tokens between Markdown and HTML.
-
-Model text as safe HTML, the one place.
+"""Model text (Markdown) as safe HTML.
 
 Two walls: markdown-it with raw HTML off writes only the tags it knows, then nh3 lets only ours through. Nothing is ever
-loaded from elsewhere; links say where they lead; characters that hide or reverse text are shown by their number.
+loaded from elsewhere. Links lead to the web and to mail alone, and show their host: a check of the tokens between
+Markdown and HTML. Characters that hide or reverse text are shown by their number.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def install_links(md: MarkdownIt) -> None:
 
 
 def display_link(href: str) -> str | None:
-    """The host (or mail address) a link leads to; `None` where it may not be one."""
+    """The host (or mail address) a link target to; `None` where it may not be one."""
     web = _WEB.match(href)
     if web:
         return web["host"].lower() + (web["port"] or "")
@@ -48,9 +47,9 @@ def display_link(href: str) -> str | None:
 
 def display_host(address: str) -> str:
     """Where a resource would come from, in a word or two: for text that stands in its place."""
-    found = _ANY_HOST.match(address)
+    host = _ANY_HOST.match(address)
     scheme = re.match(r"(data|blob|file|attachment):", address, re.I)
-    return found[1][:80] if found else scheme[1].lower() if scheme else address[:80]
+    return host[1][:80] if host else scheme[1].lower() if scheme else address[:80]
 
 
 def _check(state: StateCore) -> None:
@@ -74,15 +73,15 @@ def _checked(children: Sequence[Token]) -> list[Token]:
 
 def _link(href: str, tokens: list[Token]) -> list[Token]:
     """One link as it may stand: with its host behind it where its text does not begin with that, or as text."""
-    leads = display_link(href)
+    target = display_link(href)
     # A title is read by nobody who does not hover, and could hold what belongs into text: a mark, hidden characters.
     tokens[0].attrs = {"href": href, "target": "_blank"}
-    said = "".join(t.content for t in tokens if t.type in ("text", "code_inline", "text_special")).strip()
-    if leads is None:
+    label = "".join(t.content for t in tokens if t.type in ("text", "code_inline", "text_special")).strip()
+    if target is None:
         inside = tokens[1:-1]
-        return inside if href.startswith("#") or said in (href, unquote(href)) else [*inside, _note(unquote(href))]
-    begins = re.match(rf"(?:[a-z]+:/*)?{re.escape(leads)}(?=$|[/?#])", said, re.I)
-    return tokens if begins else [*tokens, _note(leads)]
+        return inside if href.startswith("#") or label in (href, unquote(href)) else [*inside, _note(unquote(href))]
+    begins = re.match(rf"(?:[a-z]+:/*)?{re.escape(target)}(?=$|[/?#])", label, re.I)
+    return tokens if begins else [*tokens, _note(target)]
 
 
 def _note(text: str) -> Token:
@@ -120,7 +119,7 @@ ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
 
 
 class _Renderer(RendererHTML):
-    """Writes tokens as HTML; every piece of text passes `clean.markup`."""
+    """Writes tokens as HTML; every piece of text passes `escape.markup`."""
 
     def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
         return escape.markup(tokens[idx].content)
@@ -132,8 +131,8 @@ class _Renderer(RendererHTML):
         token = tokens[idx]
         alt = self.renderInlineAsText(token.children, options, env)
         where = display_host(str(token.attrs.get("src", "")))
-        said = " — ".join(part for part in (where, alt) if part)
-        return f'<span class="fnb-image">[image: {escape.markup(said)}]</span>'
+        description = " — ".join(part for part in (where, alt) if part)
+        return f'<span class="fnb-image">[image: {escape.markup(description)}]</span>'
 
     def code_inline(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
@@ -244,7 +243,7 @@ def render_inline(text: str) -> str:
 
 
 def _too_much(text: str) -> bool:
-    if len(text) > MAX_TEXT or len(_MARKUP.findall(text)) > MAX_MARKUP or escape.hidden(text) > MAX_HIDDEN:
+    if len(text) > MAX_TEXT or len(_MARKUP.findall(text)) > MAX_MARKUP or escape.count_hidden(text) > MAX_HIDDEN:
         return True
     lines = text.split("\n")
     columns = max((line.count("|") for line in lines if "-" in line and _TABLE_RULE.issuperset(line)), default=0)
@@ -253,5 +252,5 @@ def _too_much(text: str) -> bool:
 
 def _as_it_is(text: str, why: str) -> str:
     more = f"; these are its first {SHOWN:,} characters" if len(text) > SHOWN else ""
-    said = f"This text of {len(text):,} characters {why} set as Markdown{more}."
-    return f"<p>{said}</p>\n<pre>{escape.markup(text[:SHOWN])}</pre>"
+    notice = f"This text of {len(text):,} characters {why} set as Markdown{more}."
+    return f"<p>{notice}</p>\n<pre>{escape.markup(text[:SHOWN])}</pre>"

@@ -1,4 +1,4 @@
-"""Places in Markdown text that must still be found in its HTML: each is marked where Markdown cannot trip over it."""
+"""Places in Markdown text that must still be match in its HTML: each is marked where Markdown cannot trip over it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def mark(index: int) -> str:
     return f"⸨{chr(_FIRST + index)}⸩"
 
 
-def index(found: re.Match[str]) -> int:
+def index(match: re.Match[str]) -> int:
     """Which mark a match of `PATTERN` is."""
-    return ord(found[1]) - _FIRST
+    return ord(match[1]) - _FIRST
 
 
 def unforgeable(text: str) -> str:
     """`text` without the characters marks are made of, spelled out as entities or not, of the same length."""
 
-    def spelled(found: re.Match[str]) -> str:
-        code = int(found[1], 16) if found[1] else int(found[2])
+    def spelled(match: re.Match[str]) -> str:
+        code = int(match[1], 16) if match[1] else int(match[2])
         return "\ufffd" if _FIRST <= code <= _LAST else "&"
 
     return _NUMBERED.sub(spelled, _OURS.sub("\ufffd", text))

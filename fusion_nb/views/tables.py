@@ -1,6 +1,4 @@
-"""Accounts of many runs as DataFrames.
-
-Tables for spreadsheets, in which the words of models stay words: no cell of text can become a formula.
+"""Summaries of many runs as DataFrames, and files for spreadsheets in which no text of a model can become a formula.
 
 A spreadsheet takes a text that begins with `= + - @` (or a character like it, behind blanks or quotes) for a formula,
 which may call programs or send data away (OWASP, "CSV Injection").
@@ -55,16 +53,16 @@ def spending_frame(rows: Iterable[Any]) -> pd.DataFrame:
 
 
 def worth_frame(rows: Iterable[Any]) -> pd.DataFrame:
-    """One row per way to an answer, with the fields of `worth.Way` as columns."""
+    """One row per way to an answer, with the fields of an `evaluation` report as columns."""
     return _frame(rows, _WORTH).set_index("who")
 
 
 def _frame(rows: Iterable[Any], dtypes: Mapping[str, str]) -> pd.DataFrame:
-    held = [{name: _plain(getattr(row, name)) for name in dtypes} for row in rows]
-    return pd.DataFrame(held, columns=list(dtypes)).astype(dict(dtypes))
+    records = [{name: _cell(getattr(row, name)) for name in dtypes} for row in rows]
+    return pd.DataFrame(records, columns=list(dtypes)).astype(dict(dtypes))
 
 
-def _plain(value: Any) -> Any:
+def _cell(value: Any) -> Any:
     return escape.safe_line(value) if isinstance(value, str) else float(value) if isinstance(value, Decimal) else value
 
 
@@ -156,13 +154,15 @@ def _excel_text(text: str) -> str:
     return clean[: MAX_CELL - len(end)] + end
 
 
-def _engine(asked: str | None) -> str:
-    found = [name for name in ("xlsxwriter", "openpyxl") if importlib.util.find_spec(name)]
-    if asked is not None and asked not in found:
-        raise UserError(f"to_excel cannot use {asked!r}: {' and '.join(found) or 'nothing'} is installed for it.")
-    if not found:
+def _engine(requested: str | None) -> str:
+    installed = [name for name in ("xlsxwriter", "openpyxl") if importlib.util.find_spec(name)]
+    if requested is not None and requested not in installed:
+        raise UserError(
+            f"to_excel cannot use {requested!r}: {' and '.join(installed) or 'nothing'} is installed for it."
+        )
+    if not installed:
         raise UserError("An Excel file needs xlsxwriter or openpyxl: run `%pip install xlsxwriter`, or use to_csv().")
-    return asked or found[0]
+    return requested or installed[0]
 
 
 def _mark_xlsxwriter(writer: Any, frame: pd.DataFrame, wanted: dict[str, Any]) -> None:

@@ -47,12 +47,12 @@ def _inline(state: StateInline, silent: bool) -> bool:
     src, pos = state.src, state.pos
     if src[pos] not in "$\\" or (src[pos] == "$" and pos and (src[pos - 1].isalnum() or src[pos - 1] == "$")):
         return False
-    found = _INLINE.match(src, pos, state.posMax)
-    if found is None or not _SAYS_SOMETHING.search(found[0]):
+    match = _INLINE.match(src, pos, state.posMax)
+    if match is None or not _SAYS_SOMETHING.search(match[0]):
         return False
     if not silent:
-        state.push("math_inline", "", 0).content = found[0]
-    state.pos = found.end()
+        state.push("math_inline", "", 0).content = match[0]
+    state.pos = match.end()
     return True
 
 

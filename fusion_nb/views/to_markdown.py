@@ -1,6 +1,4 @@
-"""A run as a Markdown document. Model text is kept as it is, save what would load, run, or break out of its place.
-
-Model text inside of a Markdown document, whoever reads it.
+"""A run as a Markdown document, and model text made fit to stand in one: kept, save what would load, run or break out.
 
 Readers of Markdown disagree: a bare address swallows a backslash in one and a backtick in another, dollars open
 formulas in a third, and what was code for us is then prose to them. So nothing here rests on where code begins: even
@@ -65,25 +63,25 @@ def _answer(state: RunState) -> str:
 
 
 def _judge(state: RunState) -> list[str]:
-    given = state.verdict
-    said = words.verdict(given) if given else ""
-    if not given or not (said or given.rationale.strip() or given.analysis):
+    verdict = state.verdict
+    summary = words.verdict(verdict) if verdict else ""
+    if not verdict or not (summary or verdict.rationale.strip() or verdict.analysis):
         return []
-    parts = ["## Judge", _words(said), _quoted(given.rationale) if given.rationale.strip() else ""]
-    return [*parts, *(_analysis(given.analysis) if given.analysis else [])]
+    parts = ["## Judge", _words(summary), _quoted(verdict.rationale) if verdict.rationale.strip() else ""]
+    return [*parts, *(_analysis(verdict.analysis) if verdict.analysis else [])]
 
 
-def _analysis(held: Analysis) -> list[str]:
+def _analysis(analysis: Analysis) -> list[str]:
     stances = [
         f"{c['topic']}: " + "; ".join(f"{s['model']}: {s['stance']}" for s in c["stances"])
-        for c in held["contradictions"]
+        for c in analysis["contradictions"]
     ]
     lists = {
-        "Consensus": held["consensus"],
+        "Consensus": analysis["consensus"],
         "Contradictions": stances,
-        "Covered by some": [f"{p['point']} ({', '.join(p['models'])})" for p in held["partial_coverage"]],
-        "Only one says": [f"{u['model']}: {u['insight']}" for u in held["unique_insights"]],
-        "Nobody covers": held["blind_spots"],
+        "Covered by some": [f"{p['point']} ({', '.join(p['models'])})" for p in analysis["partial_coverage"]],
+        "Only one says": [f"{u['model']}: {u['insight']}" for u in analysis["unique_insights"]],
+        "Nobody covers": analysis["blind_spots"],
     }
     return [f"**{name}**\n\n" + "\n".join(f"- {_words(i)}" for i in items) for name, items in lists.items() if items]
 
@@ -107,10 +105,10 @@ def _rounds(state: RunState) -> list[str]:
 def _ledger(state: RunState) -> list[str]:
     if not state.replies:
         return []
-    kept = ledger(state)
-    heads = [column.head for column in kept.columns]
-    rule = ["--:" if column.right else ":--" for column in kept.columns]
-    rows = [heads, rule, *([_words(cell) for cell in row] for row in (*kept.rows, kept.totals))]
+    table = ledger(state)
+    heads = [column.head for column in table.columns]
+    rule = ["--:" if column.right else ":--" for column in table.columns]
+    rows = [heads, rule, *([_words(cell) for cell in row] for row in (*table.rows, table.totals))]
     return ["## Ledger", "\n".join(f"| {' | '.join(row)} |" for row in rows)]
 
 
@@ -149,8 +147,8 @@ def embed_markdown(text: str) -> str:
     if len(text) > _LARGEST or len(set(re.findall(r"`+", text))) > _RUNS or _runs(text):
         return _verbatim(text)
     try:
-        held = _closed("\n".join(_parts(text)))
-        return _verbatim(text) if _acts(held) else held
+        closed = _closed("\n".join(_parts(text)))
+        return _verbatim(text) if _acts(closed) else closed
     except Exception:  # noqa: BLE001  a parser that gives up, or a stack that is nearly full, must not cost the answer
         return _verbatim(text)
 
@@ -180,9 +178,11 @@ def _block(token: Token, lines: Sequence[str]) -> Sequence[str]:
     if _is_tame("\n".join(lines)):
         return lines
     code = token.content.removesuffix("\n").split("\n")
-    held = lines[1 : 1 + len(code)] if token.type == "fence" else lines
+    inner = lines[1 : 1 + len(code)] if token.type == "fence" else lines
     # Each line keeps what stands before its code: blanks, the `>` of a quotation, on the first the bullet of a list.
-    before = [line[: len(line) - len(own)] if line.endswith(own) else "" for line, own in zip(held, code, strict=False)]
+    before = [
+        line[: len(line) - len(own)] if line.endswith(own) else "" for line, own in zip(inner, code, strict=False)
+    ]
     if token.type == "fence":
         before = [lines[0][: lines[0].find(token.markup)], *before[1:]]
     else:
@@ -227,7 +227,7 @@ def _is_harmless(text: str, at: int) -> bool:
 
 def _entities(code: str) -> str:
     """For our own `<pre>` and `<code>`: nothing in it is Markdown, or a formula, to anybody."""
-    return re.sub(r"[][`$*_~|\\!]", lambda found: f"&#{ord(found[0])};", html.escape(code, quote=False))
+    return re.sub(r"[][`$*_~|\\!]", lambda sign: f"&#{ord(sign[0])};", html.escape(code, quote=False))
 
 
 def _verbatim(text: str) -> str:
@@ -256,11 +256,11 @@ def _closed(text: str) -> str:
     """`text` with its last fence closed, so that what follows is not code."""
     open_fence = ""
     for line in text.split("\n"):
-        found = _FENCE.match(line)
-        if not found:
+        fence = _FENCE.match(line)
+        if not fence:
             continue
         if not open_fence:
-            open_fence = found[1]
-        elif found[1][0] == open_fence[0] and len(found[1]) >= len(open_fence) and not line.strip(" `~"):
+            open_fence = fence[1]
+        elif fence[1][0] == open_fence[0] and len(fence[1]) >= len(open_fence) and not line.strip(" `~"):
             open_fence = ""
     return f"{text}\n{open_fence}" if open_fence else text
