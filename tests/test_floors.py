@@ -18,6 +18,7 @@ FLOORS = [
     {"magic", "__init__"},
 ]
 DOORS = {
+    "h11": "providers/demo/server.py",
     "httpx2": "providers/http.py",
     "pandas": ("views/frame.py", "views/tables.py", "views/accessor.py"),
     "matplotlib": "views/plot.py",

@@ -1,6 +1,6 @@
-"""What the demo models say: texts by prompt, member and round, read from the TOML files beside this module.
+"""The demo pool's models (names, play-money prices, speeds) and their texts by prompt, member and round.
 
-The demo pool's models: names, play-money prices, and how fast each pretends to be.
+The texts are in the TOML files beside this module.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ FRAME = re.compile(
 _ROUND = re.compile(r"\s*DEBATE ROUND (\d+)")
 
 
-class Said(NamedTuple):
+class ScriptedReply(NamedTuple):
     text: str
     reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer:
+class ScriptedAnswer:
     """One member's text for one prompt, standing from `round` of a debate until its next one."""
 
     member: str
@@ -59,34 +59,36 @@ class Script:
     """All that is known about one prompt."""
 
     wordings: tuple[str, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[ScriptedAnswer, ...]
     verdicts: dict[int, dict[str, Any]]
     """Round of a debate -> what the judge says when the answers of that round stand."""
 
-    def standing(self, member: str, round: int) -> Answer | None:
+    def standing(self, member: str, round: int) -> ScriptedAnswer | None:
         """The member's answer at the end of a round."""
-        given = [a for a in self.answers if a.member == member and a.round <= round]
-        return max(given, key=lambda a: a.round, default=None)
+        answers = [a for a in self.answers if a.member == member and a.round <= round]
+        return max(answers, key=lambda a: a.round, default=None)
 
 
-def script_answer(member: str, messages: tuple[Message, ...]) -> Said:
+def member_reply(member: str, messages: tuple[Message, ...]) -> ScriptedReply:
     """What a member says next in this conversation."""
-    asked = [message.content for message in messages if message.role == "user"]
-    debate = _ROUND.match(asked[-1]) if asked else None
-    script = _about(asked) if debate else scripts().get(comparison_key(asked[-1]) if asked else "")
-    said = script.standing(member, int(debate[1]) if debate else 0) if script else None
-    return Said(said.text, said.reasoning) if said else Said(unknown_answer()[member])
+    questions = [message.content for message in messages if message.role == "user"]
+    debate = _ROUND.match(questions[-1]) if questions else None
+    script = (
+        _script_of_debate(questions) if debate else scripts().get(comparison_key(questions[-1]) if questions else "")
+    )
+    answer = script.standing(member, int(debate[1]) if debate else 0) if script else None
+    return ScriptedReply(answer.text, answer.reasoning) if answer else ScriptedReply(unknown_answer()[member])
 
 
-def _about(asked: list[str]) -> Script | None:
+def _script_of_debate(questions: list[str]) -> Script | None:
     """The script of the prompt a debate is about: a message before its own, or a part of that where there is none."""
-    *earlier, latest = asked
+    *earlier, latest = questions
     if earlier:
         return next((scripts()[comparison_key(text)] for text in earlier if comparison_key(text) in scripts()), None)
     # Other answers may name prompts; what they say is not what was asked.
-    spoken = comparison_key(FRAME.sub(lambda found: "" if found[1] == "CANDIDATE" else found[0], latest))
-    found = [wording for wording in scripts() if wording in spoken]
-    return scripts()[min(found, key=spoken.index)] if found else None
+    key = comparison_key(FRAME.sub(lambda frame: "" if frame[1] == "CANDIDATE" else frame[0], latest))
+    wordings = [wording for wording in scripts() if wording in key]
+    return scripts()[min(wordings, key=key.index)] if wordings else None
 
 
 def comparison_key(text: str) -> str:
@@ -96,23 +98,23 @@ def comparison_key(text: str) -> str:
 
 @functools.cache
 def scripts() -> dict[str, Script]:
-    """Every script under each wording of its prompt, in `plain` form."""
-    found: dict[str, Script] = {}
+    """Every script under each wording of its prompt, as its comparison key."""
+    by_wording: dict[str, Script] = {}
     for name, prompt in _SCRIPTED.items():
         data = _read(name)
-        answers = tuple(Answer(**{**row, "text": row["text"].strip()}) for row in data["answers"])
+        answers = tuple(ScriptedAnswer(**{**row, "text": row["text"].strip()}) for row in data["answers"])
         wordings = (prompt, *data["wordings"])
         script = Script(wordings, answers, {row["round"]: row for row in data["verdicts"]})
-        found |= {comparison_key(wording): script for wording in wordings}
-    return found
+        by_wording |= {comparison_key(wording): script for wording in wordings}
+    return by_wording
 
 
 @functools.cache
 def unknown_answer() -> dict[str, Any]:
     """What is said about every other prompt."""
-    known = "\n".join(f"- {prompt}" for prompt in PROMPTS)
-    data = {key: said.strip() if isinstance(said, str) else said for key, said in _read("unknown").items()}
-    return data | {"careful": data["careful"].replace("PROMPTS", known)}
+    prompts = "\n".join(f"- {prompt}" for prompt in PROMPTS)
+    data = {key: text.strip() if isinstance(text, str) else text for key, text in _read("unknown").items()}
+    return data | {"careful": data["careful"].replace("PROMPTS", prompts)}
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -166,13 +168,13 @@ def find_model(name: object) -> DemoModel | None:
 
 def price(model: str, usage: Usage) -> Decimal | None:
     """USD, play money, of `usage` on a demo model; `None` where either is unknown."""
-    found = find_model(model)
-    if found is None or usage.prompt is None or usage.completion is None:
+    demo_model = find_model(model)
+    if demo_model is None or usage.prompt is None or usage.completion is None:
         return None
-    return sum(found.cost(usage.prompt, usage.completion), Decimal(0))
+    return sum(demo_model.cost(usage.prompt, usage.completion), Decimal(0))
 
 
-def listing() -> list[dict[str, Any]]:
+def list_models() -> list[dict[str, Any]]:
     """The rows of `GET /models`, in OpenRouter's form."""
     return [
         {
@@ -191,11 +193,11 @@ def listing() -> list[dict[str, Any]]:
     ]
 
 
-def count_tokens(text: str) -> list[str]:
+def split_tokens(text: str) -> list[str]:
     """`text` in the pieces a script is streamed and counted in; joined they are `text` again."""
     return re.findall(r"\s*\S{1,7}|\s+", text)
 
 
-def count(messages: tuple[Message, ...]) -> int:
+def count_prompt_tokens(messages: tuple[Message, ...]) -> int:
     """Prompt tokens of a conversation."""
-    return sum(len(count_tokens(message.content)) for message in messages)
+    return sum(len(split_tokens(message.content)) for message in messages)
