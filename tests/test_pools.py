@@ -192,10 +192,10 @@ class Front:
     def __init__(self, *args: Any, **options: Any) -> None:
         self.panel = fusion_nb.Panel(*args, **options)
         self.heard: list[dict[str, Any]] = []
-        self.panel.tell = self.heard.append  # type: ignore[method-assign]
+        self.panel.send_message = self.heard.append  # type: ignore[method-assign]
 
     def ask(self, kind: str, **more: Any) -> dict[str, Any]:
-        self.panel._received(self.panel, {"kind": kind, "id": len(self.heard), **more}, [])
+        self.panel._dispatch(self.panel, {"kind": kind, "id": len(self.heard), **more}, [])
         return self.heard[-1]
 
 

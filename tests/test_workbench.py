@@ -248,11 +248,11 @@ def test_one_member_is_stopped_and_asked_anew(replay: Replay) -> None:
             heard.append(message)
             told.set()
 
-        panel.tell = tell  # type: ignore[method-assign]
+        panel.send_message = tell  # type: ignore[method-assign]
         panel.observe(lambda _: told.set(), "snapshot")
 
         def ask(kind: str, call: object) -> dict:
-            panel._received(panel, {"kind": kind, "id": 1, "call": call}, [])
+            panel._dispatch(panel, {"kind": kind, "id": 1, "call": call}, [])
             return next(message for message in reversed(heard) if message["kind"] == "reply")
 
         def begun(replies: Sequence[Reply]) -> bool:

@@ -32,7 +32,7 @@ def fold(state: S, event: Event) -> S:
     """`state` after `event`. The state's own class is kept."""
     match event:
         case TextDelta():
-            return _said(state, event)
+            return _append_text(state, event)
         case CallStarted():
             reply = Reply(event.call, event.ref, event.role, event.round, started=event.at, kept_from=event.kept_from)
             return replace(state, replies=(*state.replies, reply), labels=event.labels or state.labels)
@@ -41,19 +41,19 @@ def fold(state: S, event: Event) -> S:
         case CallRetried():
             return _with_reply(state, event.call, attempts=event.attempt)
         case CallEnded():
-            fields = ("usage", "cost", "cost_source", "ttft", "latency", "finish", "status", "error", "detail")
-            more = ("generation_id", "model", "attempts", "maybe_billed", "warnings", "kept_cost")
-            return _with_reply(state, event.call, **{f: getattr(event, f) for f in (*fields, *more)})
+            outcome = ("usage", "cost", "cost_source", "ttft", "latency", "finish", "status", "error", "detail")
+            metadata = ("generation_id", "model", "attempts", "maybe_billed", "warnings", "kept_cost")
+            return _with_reply(state, event.call, **{f: getattr(event, f) for f in (*outcome, *metadata)})
         case RoundEnded():
             return replace(state, rounds=(*state.rounds, event.ended))
         case VerdictReached():
             return replace(state, verdict=event.verdict)
         case ChoiceMade():
-            return _chosen(state, event.call)
+            return _choose(state, event.call)
         case RunStarted():
-            kept = ("run", "when", "prompt", "mode", "then", "pool", "judge", "seed", "params", "limits", "notes")
-            also = ("criteria", "max_rounds", "orders", "of")
-            return replace(state, **{f: getattr(event, f) for f in (*kept, *also)})
+            identity = ("run", "when", "prompt", "mode", "then", "pool", "judge", "seed", "params", "limits", "notes")
+            options = ("criteria", "max_rounds", "orders", "of")
+            return replace(state, **{f: getattr(event, f) for f in (*identity, *options)})
         case RunEnded():
             notes = (*state.notes, *event.notes)
             return replace(state, status=event.status, error=event.error, seconds=event.at, notes=notes)
@@ -67,42 +67,42 @@ def fold_all(events: Iterable[Event], state: S) -> S:
     return state
 
 
-def _said(state: S, event: TextDelta) -> S:
+def _append_text(state: S, event: TextDelta) -> S:
     reply = state.replies[event.call - 1]
     if event.channel == "reasoning":
         return _with_reply(state, event.call, reasoning=reply.reasoning + event.text)
-    grown = _with_reply(state, event.call, text=reply.text + event.text)
+    changed = _with_reply(state, event.call, text=reply.text + event.text)
     if event.channel != "answer":
-        return grown
+        return changed
     # A repaired answer is written anew; until it begins, what the first try left stays on the screen.
-    before = state.draft if state.draft_call == event.call else ""
-    return _changed(grown, {"draft": before + event.text, "draft_call": event.call})
+    draft = state.draft if state.draft_call == event.call else ""
+    return _fast_replace(changed, {"draft": draft + event.text, "draft_call": event.call})
 
 
-def _chosen(state: S, call: int) -> S:
+def _choose(state: S, call: int) -> S:
     """A person's choice takes the answer's place; the judge's words stay, and its verdict as it was beside them."""
     reply, judged = state.replies[call - 1], state.judged or state.verdict
-    given = judged or Verdict(state="by-hand")
+    before = judged or Verdict(state="by-hand")
     note = f"{BY_HAND}: {reply.ref.name}."
-    verdict = replace(given, answer=reply.text, chosen=(call,), citations=(), note=note)
+    verdict = replace(before, answer=reply.text, chosen=(call,), citations=(), note=note)
     return replace(state, verdict=verdict, judged=judged)
 
 
 def _with_reply(state: S, call: int, **changes: Any) -> S:
     replies = list(state.replies)
-    replies[call - 1] = _changed(replies[call - 1], changes)
-    return _changed(state, {"replies": tuple(replies)})
+    replies[call - 1] = _fast_replace(replies[call - 1], changes)
+    return _fast_replace(state, {"replies": tuple(replies)})
 
 
-def _changed(value: T, changes: dict[str, Any]) -> T:
+def _fast_replace(value: T, changes: dict[str, Any]) -> T:
     """`dataclasses.replace` at half its price, for what happens with every piece of text: no `__init__` is run."""
     kind: Any = type(value)
     copy = object.__new__(kind)
-    for name in _names(kind):
+    for name in _field_names(kind):
         object.__setattr__(copy, name, changes[name] if name in changes else getattr(value, name))
     return cast(T, copy)
 
 
 @functools.cache
-def _names(kind: Any) -> tuple[str, ...]:
+def _field_names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))

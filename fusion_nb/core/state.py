@@ -102,8 +102,8 @@ class RunState:
         for reply in self.replies:
             if reply.role != "candidate":
                 continue
-            held = standing.get(reply.ref.name)
-            if held is None or reply.usable or not held.usable:
+            current = standing.get(reply.ref.name)
+            if current is None or reply.usable or not current.usable:
                 standing[reply.ref.name] = reply
         # Replies that were taken over are on record before those that were asked for.
         places = {ref.name: place for place, ref in enumerate(self.pool)}
@@ -112,8 +112,8 @@ class RunState:
     @property
     def cost(self) -> Decimal | None:
         """Sum of every known cost in USD; `None` where no call's cost is known. See `unpriced`."""
-        known = [r.cost for r in self.replies if r.cost is not None]
-        return sum(known, Decimal(0)) if known else None
+        costs = [r.cost for r in self.replies if r.cost is not None]
+        return sum(costs, Decimal(0)) if costs else None
 
     @property
     def unpriced(self) -> int:
@@ -128,15 +128,15 @@ class RunState:
         """Known tokens of the calls this run made; a field is `None` where no call reported it."""
 
         def total(values: Sequence[int | None]) -> int | None:
-            known = [v for v in values if v is not None]
-            return sum(known) if known else None
+            counts = [v for v in values if v is not None]
+            return sum(counts) if counts else None
 
-        used = [r.usage for r in self.replies if not r.kept_from]
+        usages = [r.usage for r in self.replies if not r.kept_from]
         return Usage(
-            total([u.prompt for u in used]),
-            total([u.completion for u in used]),
-            total([u.cached for u in used]),
-            total([u.reasoning for u in used]),
+            total([u.prompt for u in usages]),
+            total([u.completion for u in usages]),
+            total([u.cached for u in usages]),
+            total([u.reasoning for u in usages]),
         )
 
     @property

@@ -1,7 +1,4 @@
-"""What is asked, and what one call said.
-
-What a judge decides.
-"""
+"""The values of a run: models, requests, replies, and the judge's verdict."""
 
 from __future__ import annotations
 
@@ -219,8 +216,8 @@ class Verdict:
 
     def score(self, call: int) -> float | None:
         """Mean over the criteria, 1 to 10."""
-        given = self.scores.get(call)
-        return sum(given.values()) / len(given) if given else None
+        by_criterion = self.scores.get(call)
+        return sum(by_criterion.values()) / len(by_criterion) if by_criterion else None
 
     def share(self, call: int) -> float | None:
         """The part of the answer, 0 to 1, that comes from this call; `None` where nothing was cited."""

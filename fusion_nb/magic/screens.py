@@ -57,20 +57,20 @@ class PanelScreen(NoScreen):
 
     def __init__(self, run: Any) -> None:
         from fusion_nb.views.feed import Feed
-        from fusion_nb.views.widget import View, call_of
+        from fusion_nb.views.widget import View, call_number
 
         self._widget = View()
-        self._feed = Feed(self._widget.tell, self._widget.show)
+        self._feed = Feed(self._widget.send_message, self._widget.set_snapshot)
         # What it hears is told in one message.
         with self._widget.hold_sync():
-            self._widget.on("stop", lambda _: run.stop())
-            self._widget.on("again", lambda _: self._feed.again())
-            self._widget.on_asked("stop_member", lambda message: run.stop_call(call_of(message)))
-            self._widget.on_asked("retry_member", lambda message: run.retry_call(call_of(message)))
+            self._widget.on_message("stop", lambda _: run.stop())
+            self._widget.on_message("again", lambda _: self._feed.request_snapshot())
+            self._widget.on_request("stop_member", lambda message: run.stop_call(call_number(message)))
+            self._widget.on_request("retry_member", lambda message: run.retry_call(call_number(message)))
         self._handle = _show(self._widget.bundle)
 
     def hear(self, events: Sequence[Event]) -> None:
-        self._feed.hear(events)
+        self._feed.handle_events(events)
 
     def finish(self, state: RunState) -> None:
         from fusion_nb.views import bundle

@@ -25,7 +25,7 @@ from fusion_nb.resolve.request import Member
 from fusion_nb.run.run_handle import FusionResult
 from fusion_nb.views import bundle
 from fusion_nb.views.feed import snapshot
-from fusion_nb.views.widget import NO_OUTPUT, Message, call_of, has_front_end, static_fallback
+from fusion_nb.views.widget import NO_OUTPUT, Message, call_number, has_front_end, static_fallback
 
 _GONE = "The panel closed with its kernel. Run the cell again to open it."
 
@@ -69,12 +69,12 @@ class Panel(PoolForm):
         super().__init__(pool, judge, notebook, options, **form)
         with self.hold_sync():
             for kind in ("run", "rejudge", "choose", "markdown", "frame"):
-                self.on(kind, self.answering(getattr(self, f"_on_{kind}")))
-            self.on("stop", lambda _: self.stop())
-            self.on("again", self._on_again)
-            self.on_asked("stop_member", lambda message: self.stop_call(call_of(message)))
-            self.on("retry_member", self._on_retry_member)
-        self._retry_after = self.answering(lambda message: self.retry(call_of(message)))
+                self.on_message(kind, self.answering(getattr(self, f"_on_{kind}")))
+            self.on_message("stop", lambda _: self.stop())
+            self.on_message("again", self._on_again)
+            self.on_request("stop_member", lambda message: self.stop_call(call_number(message)))
+            self.on_message("retry_member", self._on_retry_member)
+        self._retry_after = self.answering(lambda message: self.retry(call_number(message)))
         if result is not None:
             self._begin_with(result, mine=bool(prompt))
         _open.add(self)
@@ -149,7 +149,7 @@ class Panel(PoolForm):
         return None
 
     def _keep(self, result: FusionResult) -> None:
-        self.show(snapshot(result, result.seconds))
+        self.set_snapshot(snapshot(result, result.seconds))
         for _, rest in self._shown:
             rest.update(static_fallback(_kept(result)), raw=True)  # type: ignore[no-untyped-call]
         self.result = result
@@ -183,15 +183,15 @@ class Panel(PoolForm):
     def _on_retry_member(self, message: Message) -> None:
         if self.busy:
             # At once, on whatever thread: a busy cell must not let the judge begin meanwhile.
-            self.answer(message, lambda asked: self.retry_call(call_of(asked)))
+            self.respond(message, lambda asked: self.retry_call(call_number(asked)))
         else:
             self._retry_after(message)
 
     def _on_again(self, message: Message) -> None:
         if self.busy:
-            self._feed.again()
+            self._feed.request_snapshot()
         elif self.result is not None:
-            self.show(snapshot(self.result, self.result.seconds))
+            self.set_snapshot(snapshot(self.result, self.result.seconds))
 
     def _on_choose(self, message: Message) -> None:
         self.choose(int(message["call"]))

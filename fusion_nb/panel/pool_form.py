@@ -54,8 +54,8 @@ class PoolForm(RunFollower):
         named = [self._name(entry) for entry in members]
         super().__init__(pool=[entry for entry in named if entry], judge=self._name(judge), **traits)
         for kind in ("search", "save_pool", "forget_pool"):
-            self.on(kind, self.answering(getattr(self, f"_on_{kind}")))
-        self.on("estimate", self.answering(self._on_estimate, aside=True))
+            self.on_message(kind, self.answering(getattr(self, f"_on_{kind}")))
+        self.on_message("estimate", self.answering(self._on_estimate, aside=True))
         self._offer()
         self.observe(self._advise, ["pool", "judge"])
         self._advise()

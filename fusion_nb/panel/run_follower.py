@@ -56,7 +56,7 @@ class RunFollower(View):
             if aside:
                 threading.Thread(target=self.answer, args=(message, do), name="fusion_nb-aside", daemon=True).start()
             elif self._home is None or self._home is engine_thread.running_loop():
-                self.answer(message, do)
+                self.respond(message, do)
             else:
                 self._home.call_soon_threadsafe(self.answer, message, do)
 
@@ -76,7 +76,7 @@ class RunFollower(View):
 
     def _begin(self, run: Run) -> None:
         self._run = run
-        self._feed = Feed(self.tell, self.show)
+        self._feed = Feed(self.send_message, self.set_snapshot)
         self.set_trait("busy", True)
         here = engine_thread.running_loop()
         if here is None:
@@ -89,7 +89,7 @@ class RunFollower(View):
         load = threading.Thread(target=api.load_pandas, name="fusion_nb-pandas", daemon=True)
         while True:
             done = run.done
-            self._feed.hear(run.take())
+            self._feed.handle_events(run.take())
             if load is not None and not load.ident and any(reply.text for reply in run.result.replies):
                 load.start()
             if done:
@@ -104,7 +104,7 @@ class RunFollower(View):
 
     def _follow_to_the_end(self, run: Run) -> None:
         try:
-            self._keep(run.finish(hear=self._feed.hear))
+            self._keep(run.finish(hear=self._feed.handle_events))
         except RunFailed as failed:
             self._keep(failed.result)
         finally:

@@ -1,8 +1,7 @@
-"""The fused answer with its citations: small chips that name the members a passage came from.
+"""Parts of the HTML view: the answer with its citations, the candidates, and what the judge wrote about them.
 
-The candidates side by side: tabs where the front end can, a list of foldable texts where it cannot.
-
-What the judge said: rationale, scores, analysis, and how a debate went.
+Citations are small chips that name the members a passage came from. Candidates are tabs where the front end can show
+tabs, and a list of foldable texts where it cannot.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ _STOP = re.compile(r"[.,;:!?](?!\S)")
 
 def cited_answer(state: RunState) -> str:
     """The verdict's answer as safe HTML."""
-    given = state.verdict
-    return "" if given is None or given.answer is None else _chipped(state, given.answer, given.citations)
+    verdict = state.verdict
+    return "" if verdict is None or verdict.answer is None else _chipped(state, verdict.answer, verdict.citations)
 
 
 def cited_draft(state: RunState) -> str:
@@ -40,7 +39,7 @@ def member_hue(state: RunState, name: str) -> str:
 def _chipped(state: RunState, text: str, citations: Sequence[Citation]) -> str:
     html = render_markdown(marks.unforgeable(text), [_behind(text, c.end) for c in citations])
     chips = [_chip(state, c.calls) for c in citations]
-    return marks.PATTERN.sub(lambda found: chips[marks.index(found)] if marks.index(found) < len(chips) else "", html)
+    return marks.PATTERN.sub(lambda match: chips[marks.index(match)] if marks.index(match) < len(chips) else "", html)
 
 
 def _behind(text: str, end: int) -> int:
@@ -51,9 +50,9 @@ def _behind(text: str, end: int) -> int:
 def _chip(state: RunState, calls: Sequence[int]) -> str:
     names = [state.reply(call).ref.name for call in calls if 0 < call <= len(state.replies)]
     everyone = len(names) >= _MANY and len(names) == len(state.pool)
-    said = [f'<span class="{member_hue(state, n)}">{escape.markup(n)}</span>' for n in (names if not everyone else [])]
+    parts = [f'<span class="{member_hue(state, n)}">{escape.markup(n)}</span>' for n in (names if not everyone else [])]
     title = escape.attribute(f"From {words.listed(names)}, says the judge")
-    shown = "<i>, </i>".join(said) or f"<span>all {len(names)}</span>"
+    shown = "<i>, </i>".join(parts) or f"<span>all {len(names)}</span>"
     # The brackets are seen where styles are taken away.
     return f'<sup class="fnb-cite" title="{title}"><i>[</i>{shown}<i>]</i></sup>'
 
@@ -71,10 +70,10 @@ def candidate_tabs(state: RunState, group: str) -> str:
 def open_candidate(state: RunState) -> int | None:
     """The call that stands open: the chosen, else the best ranked, else the first that said something."""
     calls = [r.call for r in state.candidates]
-    given = state.verdict
-    liked = [c for c in (*given.chosen, *given.ranking) if c in calls] if given else []
+    verdict = state.verdict
+    preferred = [c for c in (*verdict.chosen, *verdict.ranking) if c in calls] if verdict else []
     usable = [r.call for r in state.candidates if r.usable]
-    return next(iter([*liked, *usable, *calls]), None)
+    return next(iter([*preferred, *usable, *calls]), None)
 
 
 def failure(reply: Reply) -> str:
@@ -82,15 +81,15 @@ def failure(reply: Reply) -> str:
     if reply.status in (None, "ok"):
         return ""
     detail = reply.detail or reply.error or ""
-    said = escape.markup(f"{words.reply_status(reply)}{f': {detail}' if detail else ''}")
+    sentence = escape.markup(f"{words.reply_status(reply)}{f': {detail}' if detail else ''}")
     kind = "fnb-bad" if reply.status in _BAD else "fnb-warn"
-    return f'<p class="{kind}">{said[0].upper()}{said[1:]}</p>'
+    return f'<p class="{kind}">{sentence[0].upper()}{sentence[1:]}</p>'
 
 
 def suspicion(reply: Reply) -> str:
     """What in it seems meant for the judge; mostly empty."""
-    said = words.suspicion(reply)
-    return f'<p class="fnb-warn">⚠ {escape.markup(said)}</p>' if said else ""
+    sentence = words.suspicion(reply)
+    return f'<p class="fnb-warn">⚠ {escape.markup(sentence)}</p>' if sentence else ""
 
 
 def _entry(state: RunState, reply: Reply, group: str, is_open: bool) -> str:
@@ -110,10 +109,10 @@ def _entry(state: RunState, reply: Reply, group: str, is_open: bool) -> str:
 
 def candidate_body(state: RunState, reply: Reply) -> str:
     """What stands under a candidate's tab."""
-    said = render_markdown(reply.text) if reply.text.strip() else ""
+    text = render_markdown(reply.text) if reply.text.strip() else ""
     return (
         f'<div class="fnb-panel"><p class="fnb-meta">{_meta(state, reply)}{_share(state, reply)}</p>'
-        f'{failure(reply)}{suspicion(reply)}<div class="fnb-md">{said}</div>{_earlier(state, reply)}</div>'
+        f'{failure(reply)}{suspicion(reply)}<div class="fnb-md">{text}</div>{_earlier(state, reply)}</div>'
     )
 
 
@@ -129,8 +128,8 @@ def _meta(state: RunState, reply: Reply) -> str:
 
 
 def _share(state: RunState, reply: Reply) -> str:
-    given = state.verdict
-    share = given.share(reply.call) if given and not given.chosen else None
+    verdict = state.verdict
+    share = verdict.share(reply.call) if verdict and not verdict.chosen else None
     if not share:
         return ""
     bar = f'<span class="fnb-bar {member_hue(state, reply.ref.name)}"><i style="width:{share:.1%}"></i></span>'
@@ -139,13 +138,13 @@ def _share(state: RunState, reply: Reply) -> str:
 
 def _earlier(state: RunState, reply: Reply) -> str:
     """What the same member said in the rounds before, and in calls that were given up and asked anew."""
-    before = [
+    others = [
         r for r in state.replies if r.role == "candidate" and r.ref.name == reply.ref.name and r.call != reply.call
     ]
     return "".join(
         f'<details class="fnb-earlier"><summary>{_which(r, reply)}</summary>{failure(r)}{suspicion(r)}'
         f'<div class="fnb-md">{render_markdown(r.text)}</div></details>'
-        for r in before
+        for r in others
     )
 
 
@@ -155,15 +154,15 @@ def _which(before: Reply, reply: Reply) -> str:
 
 def judgement(state: RunState) -> str:
     """The judge's side of a finished run; empty where there is no verdict and nothing to say of it."""
-    given = state.verdict
-    if given is None:
+    verdict = state.verdict
+    if verdict is None:
         return ""
-    said = words.verdict(given)
-    kind = "fnb-warn" if given.state in ("unread", "failed") else "fnb-meta"
-    note = f'<p class="{kind}">{escape.markup(said)}</p>' if said else ""
-    rationale = f'<div class="fnb-md">{render_markdown(given.rationale)}</div>' if given.rationale.strip() else ""
-    analysis = _analysis(state, given.analysis) if given.analysis else ""
-    return f"{note}{rationale}{_scores(state, given)}{analysis}"
+    sentence = words.verdict_note(verdict)
+    kind = "fnb-warn" if verdict.state in ("unread", "failed") else "fnb-meta"
+    note = f'<p class="{kind}">{escape.markup(sentence)}</p>' if sentence else ""
+    rationale = f'<div class="fnb-md">{render_markdown(verdict.rationale)}</div>' if verdict.rationale.strip() else ""
+    analysis = _analysis(state, verdict.analysis) if verdict.analysis else ""
+    return f"{note}{rationale}{_scores(state, verdict)}{analysis}"
 
 
 def rounds(state: RunState) -> str:
@@ -182,14 +181,14 @@ def title(text: str, more: str = "") -> str:
     return f'<h4 class="fnb-title jp-toc-ignore">{escape.markup(text)}{behind}</h4>'
 
 
-def _scores(state: RunState, given: Verdict) -> str:
-    scored = [r for r in _ranked(state, given) if given.scores.get(r.call)]
+def _scores(state: RunState, verdict: Verdict) -> str:
+    scored = [r for r in _ranked(state, verdict) if verdict.scores.get(r.call)]
     if not scored:
         return ""
-    criteria = list(dict.fromkeys(c for r in scored for c in given.scores[r.call]))
+    criteria = list(dict.fromkeys(c for r in scored for c in verdict.scores[r.call]))
     single = len(criteria) == 1
     head = "".join(f'<th class="fnb-right">{_breakable(c)}</th>' for c in [*([] if single else ["mean"]), *criteria])
-    body = "".join(_score_row(state, given, reply, criteria, single) for reply in scored)
+    body = "".join(_score_row(state, verdict, reply, criteria, single) for reply in scored)
     table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="fnb-scores fnb-wide">{table}</div>'
 
@@ -199,28 +198,28 @@ def _breakable(word: str) -> str:
     return escape.markup(word).replace("ness", "&shy;ness")
 
 
-def _score_row(state: RunState, given: Verdict, reply: Reply, criteria: Sequence[str], single: bool) -> str:
-    own = given.scores[reply.call]
+def _score_row(state: RunState, verdict: Verdict, reply: Reply, criteria: Sequence[str], single: bool) -> str:
+    own = verdict.scores[reply.call]
     cells = "".join(f'<td class="fnb-right">{words.compact(own.get(criterion))}</td>' for criterion in criteria)
-    mean = "" if single else f'<td class="fnb-right"><b>{words.score(given.score(reply.call))}</b></td>'
+    mean = "" if single else f'<td class="fnb-right"><b>{words.score(verdict.score(reply.call))}</b></td>'
     return f"<tr><td>{_name(state, reply.ref.name)}</td>{mean}{cells}</tr>"
 
 
-def _ranked(state: RunState, given: Verdict) -> list[Reply]:
-    order = {call: place for place, call in enumerate(given.ranking)}
-    return sorted(state.candidates, key=lambda reply: order.get(reply.call, len(order)))
+def _ranked(state: RunState, verdict: Verdict) -> list[Reply]:
+    places = {call: place for place, call in enumerate(verdict.ranking)}
+    return sorted(state.candidates, key=lambda reply: places.get(reply.call, len(places)))
 
 
-def _analysis(state: RunState, held: Analysis) -> str:
-    partial = [f"{render_inline(p['point'])} {_names(state, p['models'])}" for p in held["partial_coverage"]]
-    unique = [f"{_name(state, u['model'])} {render_inline(u['insight'])}" for u in held["unique_insights"]]
+def _analysis(state: RunState, analysis: Analysis) -> str:
+    partial = [f"{render_inline(p['point'])} {_names(state, p['models'])}" for p in analysis["partial_coverage"]]
+    unique = [f"{_name(state, u['model'])} {render_inline(u['insight'])}" for u in analysis["unique_insights"]]
     return "".join(
         (
-            _list("Consensus", [render_inline(c) for c in held["consensus"]]),
-            _contradictions(state, held["contradictions"]),
+            _list("Consensus", [render_inline(c) for c in analysis["consensus"]]),
+            _contradictions(state, analysis["contradictions"]),
             _list("Covered by some", partial),
             _list("Only one says", unique),
-            _list("Nobody covers", [render_inline(b) for b in held["blind_spots"]]),
+            _list("Nobody covers", [render_inline(b) for b in analysis["blind_spots"]]),
         )
     )
 
@@ -231,10 +230,10 @@ def _list(head: str, items: Sequence[str]) -> str:
     return f'{title(head)}<ul class="fnb-points">{"".join(f"<li>{item}</li>" for item in items)}</ul>'
 
 
-def _contradictions(state: RunState, held: Sequence[Contradiction]) -> str:
-    if not held:
+def _contradictions(state: RunState, contradictions: Sequence[Contradiction]) -> str:
+    if not contradictions:
         return ""
-    rows = "".join(_contradiction(state, one) for one in held)
+    rows = "".join(_contradiction(state, one) for one in contradictions)
     return (
         f'{title("Contradictions")}<div class="fnb-wide"><table class="fnb-stances"><tbody>{rows}</tbody></table></div>'
     )

@@ -16,60 +16,67 @@ _HEADS = ("who", "role", "tokens in", "tokens out", "cost", "time", "judged by")
 _RIGHT = [False, False, True, True, True, True, False]
 
 
-def text(found: Forecast, notes: Sequence[str] = ()) -> str:
+def text(forecast: Forecast, notes: Sequence[str] = ()) -> str:
     """What a terminal shows of a forecast. `notes`: sentences of the caller, like the age of a price list."""
-    rows = [[escape.safe_line(cell) for cell in row] for row in (list(_HEADS), *map(_row, found.lines), _total(found))]
-    said = [*(problem.sentence for problem in found.problems), *_unknown(found), *notes]
-    return "\n".join([f"Forecast: {summary(found)}", *aligned(rows, _RIGHT), *map(escape.safe_line, said)])
+    rows = [
+        [escape.safe_line(cell) for cell in row] for row in (list(_HEADS), *map(_row, forecast.lines), _total(forecast))
+    ]
+    sentences = [*(problem.sentence for problem in forecast.problems), *_unknown(forecast), *notes]
+    return "\n".join([f"Forecast: {summary(forecast)}", *aligned(rows, _RIGHT), *map(escape.safe_line, sentences)])
 
 
-def html(found: Forecast, notes: Sequence[str] = ()) -> str:
+def html(forecast: Forecast, notes: Sequence[str] = ()) -> str:
     """The same as one piece of HTML: no script, no remote resource, light and dark."""
-    warnings = [*(problem.sentence for problem in found.problems), *_unknown(found)]
-    warned = "".join(f"<li>{escape.markup(said)}</li>" for said in warnings)
+    warnings = [*(problem.sentence for problem in forecast.problems), *_unknown(forecast)]
+    warned = "".join(f"<li>{escape.markup(sentence)}</li>" for sentence in warnings)
     noted = "".join(f'<p class="fnb-meta">{escape.markup(note)}</p>' for note in notes)
     head = "".join(f"<th{_side(right)}>{name}</th>" for name, right in zip(_HEADS, _RIGHT, strict=True))
-    body = "".join(f"<tr>{_name(found, place)}{_cells(_row(line), 1)}</tr>" for place, line in enumerate(found.lines))
-    foot = f"<tfoot><tr>{_cells(_total(found))}</tr></tfoot>"
+    body = "".join(
+        f"<tr>{_name(forecast, place)}{_cells(_row(line), 1)}</tr>" for place, line in enumerate(forecast.lines)
+    )
+    foot = f"<tfoot><tr>{_cells(_total(forecast))}</tr></tfoot>"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>"
+    facts = f"{escape.markup(summary(forecast))} · nothing has been sent"
     return (
         '<div class="fusion-nb mathjax_ignore tex2jax_ignore">'
-        f'<p class="fnb-head"><strong>Forecast</strong> · {escape.markup(summary(found))} · nothing has been sent</p>'
+        f'<p class="fnb-head"><strong>Forecast</strong> · {facts}</p>'
         f'{f"""<ul class="fnb-notes">{warned}</ul>""" if warned else ""}'
         f'<div class="fnb-ledger"><div class="fnb-wide">{table}</div></div>{noted}</div><style>{style_sheet()}</style>'
     )
 
 
-def summary(found: Forecast) -> str:
+def summary(forecast: Forecast) -> str:
     """A forecast in one line."""
-    members = sum(line.role == "candidate" for line in found.lines)
-    judge = " and a judge" if members < len(found.lines) else ""
+    members = sum(line.role == "candidate" for line in forecast.lines)
+    judge = " and a judge" if members < len(forecast.lines) else ""
     parts = [
         f"{words.plural(members, 'model')}{judge}",
-        usd(found.usd, partial=bool(found.unpriced), unknown="cost unknown"),
+        usd(forecast.usd, partial=bool(forecast.unpriced), unknown="cost unknown"),
     ]
-    return ", ".join([*parts, *([seconds(found.seconds, partial=bool(found.untimed))] if found.seconds else [])])
+    return ", ".join(
+        [*parts, *([seconds(forecast.seconds, partial=bool(forecast.untimed))] if forecast.seconds else [])]
+    )
 
 
-def usd(found: Range[Decimal] | None, *, partial: bool = False, unknown: str = words.DASH) -> str:
+def usd(amount: Range[Decimal] | None, *, partial: bool = False, unknown: str = words.DASH) -> str:
     """A range of money with two significant figures."""
-    if found is None:
+    if amount is None:
         return unknown
-    low, high = (words.money(end, max(2, min(8, 1 - end.adjusted())) if end else 2) for end in found)
+    low, high = (words.money(end, max(2, min(8, 1 - end.adjusted())) if end else 2) for end in amount)
     return _least(low if low == high else f"{low}–{high.lstrip('$')}", partial)
 
 
-def seconds(found: Range[float] | None, *, partial: bool = False) -> str:
-    if found is None:
+def seconds(duration: Range[float] | None, *, partial: bool = False) -> str:
+    if duration is None:
         return words.DASH
-    low, high = map(words.seconds, found)
+    low, high = map(words.seconds, duration)
     if low.endswith(" s") and high.endswith(" s") and "min" not in low + high and "ms" not in low:
         low = low.removesuffix(" s") if low != high else low
     return _least(low if low == high else f"{low}–{high}", partial)
 
 
-def tokens(found: Range[int]) -> str:
-    low, high = map(words.number, found)
+def tokens(count: Range[int]) -> str:
+    low, high = map(words.number, count)
     return low if low == high else f"{low}–{high}"
 
 
@@ -80,29 +87,29 @@ def _row(line: Line) -> list[str]:
     return [line.name, f"{line.role}{calls}", *figures, basis]
 
 
-def _total(found: Forecast) -> list[str]:
-    money = usd(found.usd, partial=bool(found.unpriced))
-    return ["all", "", tokens(found.prompt), tokens(found.completion), money, _time(found), ""]
+def _total(forecast: Forecast) -> list[str]:
+    money = usd(forecast.usd, partial=bool(forecast.unpriced))
+    return ["all", "", tokens(forecast.prompt), tokens(forecast.completion), money, _time(forecast), ""]
 
 
-def _time(found: Forecast) -> str:
-    return seconds(found.seconds, partial=bool(found.untimed))
+def _time(forecast: Forecast) -> str:
+    return seconds(forecast.seconds, partial=bool(forecast.untimed))
 
 
-def _unknown(found: Forecast) -> list[str]:
-    said = []
-    if found.unpriced:
-        names = words.listed(list(dict.fromkeys(found.unpriced)))
-        said.append(f"Nobody knows the price of {names}: the total leaves it out.")
-    return said
+def _unknown(forecast: Forecast) -> list[str]:
+    sentences = []
+    if forecast.unpriced:
+        names = words.listed(list(dict.fromkeys(forecast.unpriced)))
+        sentences.append(f"Nobody knows the price of {names}: the total leaves it out.")
+    return sentences
 
 
-def _least(known: str, partial: bool) -> str:
-    return f"≥ {known}" if partial else known
+def _least(total: str, partial: bool) -> str:
+    return f"≥ {total}" if partial else total
 
 
-def _name(found: Forecast, place: int) -> str:
-    line = found.lines[place]
+def _name(forecast: Forecast, place: int) -> str:
+    line = forecast.lines[place]
     hue = "fnb-m8" if line.role == "judge" else f"fnb-m{place % 8}"
     return f'<td><b class="fnb-name {hue}">{escape.markup(line.name)}</b></td>'
 

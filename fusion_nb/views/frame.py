@@ -87,7 +87,7 @@ def frame(state: RunState) -> pd.DataFrame:
     return df
 
 
-class Listed(Protocol):
+class ListedModel(Protocol):
     """What a model is known by; `None` where nobody said."""
 
     @property
@@ -108,7 +108,7 @@ class Listed(Protocol):
     def created(self) -> str | None: ...
 
 
-def models_frame(models: Iterable[Listed]) -> pd.DataFrame:
+def models_frame(models: Iterable[ListedModel]) -> pd.DataFrame:
     """One row per model: `ref` names it in a pool; prices are USD per million tokens."""
     return _table([_model_row(listed) for listed in models], _MODEL_DTYPES)
 
@@ -125,14 +125,14 @@ def runs_frame(runs: Iterable[Any]) -> pd.DataFrame:
 
 
 def _run_row(row: Any) -> dict[str, Any]:
-    held = {name: getattr(row, name, None) for name in _RUN_DTYPES}
+    values = {name: getattr(row, name, None) for name in _RUN_DTYPES}
     return {
-        **{name: _word(value) if isinstance(value, str) else value for name, value in held.items()},
+        **{name: _name(value) if isinstance(value, str) else value for name, value in values.items()},
         "when": pd.to_datetime(row.when, utc=True, errors="coerce").floor("s"),
         "prompt": escape.safe_cell(row.prompt),
         "pool": ", ".join(escape.safe_line(label) for label in row.pool),
         "cost_usd": _float(row.cost),
-        "of": _word(row.of) or None,
+        "of": _name(row.of) or None,
     }
 
 
@@ -142,7 +142,7 @@ def _table(rows: list[dict[str, Any]], dtypes: Mapping[str, Any]) -> pd.DataFram
 
 
 def _row(state: RunState, reply: Reply) -> dict[str, Any]:
-    used = reply.usage
+    usage = reply.usage
     return {
         "run": state.run,
         "call": reply.call,
@@ -150,34 +150,34 @@ def _row(state: RunState, reply: Reply) -> dict[str, Any]:
         "round": reply.round,
         "label": escape.safe_cell(reply.ref.name),
         "service": escape.safe_cell(reply.ref.service),
-        "model": _word(model(reply)),
+        "model": _name(model(reply)),
         "text": escape.safe_cell(reply.text),
-        "prompt_tokens": used.prompt,
-        "completion_tokens": used.completion,
-        "cached_tokens": used.cached,
-        "reasoning_tokens": used.reasoning,
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "cached_tokens": usage.cached,
+        "reasoning_tokens": usage.reasoning,
         "cost_usd": _float(reply.cost),
         "cost_source": reply.cost_source,
         "ttft_s": reply.ttft,
         "latency_s": reply.latency,
         "tokens_per_s": speed(reply),
-        "finish": _word(reply.finish),
+        "finish": _name(reply.finish),
         "status": reply.status,
-        "error": _word(reply.error),
+        "error": _name(reply.error),
         "attempts": reply.attempts,
-        "generation_id": _word(reply.generation_id),
-        **_judged(state, reply),
+        "generation_id": _name(reply.generation_id),
+        **_verdict_columns(state, reply),
     }
 
 
-def _judged(state: RunState, reply: Reply) -> dict[str, Any]:
+def _verdict_columns(state: RunState, reply: Reply) -> dict[str, Any]:
     """What the verdict says of this call."""
-    given = state.verdict
-    if given is None:
+    verdict = state.verdict
+    if verdict is None:
         return dict.fromkeys(("score", "rank", "chosen", "share"))
-    ranked = given.ranking.index(reply.call) + 1 if reply.call in given.ranking else None
-    share = given.share(reply.call) if reply.role == "candidate" else None
-    return {"score": given.score(reply.call), "rank": ranked, "chosen": reply.call in given.chosen, "share": share}
+    ranked = verdict.ranking.index(reply.call) + 1 if reply.call in verdict.ranking else None
+    share = verdict.share(reply.call) if reply.role == "candidate" else None
+    return {"score": verdict.score(reply.call), "rank": ranked, "chosen": reply.call in verdict.chosen, "share": share}
 
 
 def _attrs(state: RunState) -> dict[str, Any]:
@@ -185,21 +185,21 @@ def _attrs(state: RunState) -> dict[str, Any]:
         "run": state.run,
         "when": state.when,
         "mode": state.mode,
-        "prompt": _plain(state.prompt),
-        "answer": _plain(state.answer),
-        "rationale": _plain(state.rationale),
-        "analysis": _plain(state.analysis),
+        "prompt": _json_copy(state.prompt),
+        "answer": _json_copy(state.answer),
+        "rationale": _json_copy(state.rationale),
+        "analysis": _json_copy(state.analysis),
         "total_cost_usd": None if state.cost is None else f"{state.cost:f}",
         "unpriced_calls": state.unpriced,
         "demo": state.demo,
         "status": state.status,
-        "notes": _plain(list(state.notes)),
+        "notes": _json_copy(list(state.notes)),
         "kept": {
             str(r.call): {"run": r.kept_from, "cost_usd": None if r.kept_cost is None else f"{r.kept_cost:f}"}
             for r in state.replies
             if r.kept_from
         },
-        "errors": {str(r.call): _plain(r.detail or r.error) for r in state.replies if r.detail or r.error},
+        "errors": {str(r.call): _json_copy(r.detail or r.error) for r in state.replies if r.detail or r.error},
         "suspect": {str(r.call): list(r.suspect) for r in state.replies if r.suspect},
         "judge_agreed": state.verdict.agreed if state.verdict else None,
         "labels": dict((state.verdict and state.verdict.labels) or state.labels),
@@ -208,16 +208,16 @@ def _attrs(state: RunState) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _json_copy(value: Any) -> Any:
     """A copy nobody else holds, fit for any JSON writer and for a terminal."""
     if isinstance(value, str):
         return escape.safe_cell(value)
     if isinstance(value, Mapping):
-        return {_plain(name): _plain(held) for name, held in value.items()}
-    return [_plain(held) for held in value] if isinstance(value, (list, tuple)) else value
+        return {_json_copy(name): _json_copy(item) for name, item in value.items()}
+    return [_json_copy(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _word(text: str | None) -> str | None:
+def _name(text: str | None) -> str | None:
     """A name a service gave: on one line, with nothing in it that acts on a terminal."""
     return None if text is None else escape.safe_line(text)
 
@@ -230,7 +230,7 @@ def _float(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _model_row(listed: Listed) -> dict[str, Any]:
+def _model_row(listed: ListedModel) -> dict[str, Any]:
     return {
         "ref": escape.safe_line(str(listed.ref)),
         "name": escape.safe_line(listed.name),
@@ -239,5 +239,5 @@ def _model_row(listed: Listed) -> dict[str, Any]:
         "prompt_usd_per_mtok": _float(listed.prompt_usd_per_mtok),
         "completion_usd_per_mtok": _float(listed.completion_usd_per_mtok),
         "source": escape.safe_line(listed.source),
-        "created": _word(listed.created),
+        "created": _name(listed.created),
     }

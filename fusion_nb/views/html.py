@@ -1,8 +1,7 @@
 """A run as one piece of static HTML: no script, no remote resource, readable where even its styles are taken away.
 
-A run under way: one lane per member, of fixed height and order, so that nothing jumps while texts arrive.
-
-The one style sheet of the static view; every rule stands under `.fusion-nb`.
+A run that is under way shows one lane per member, of fixed height and order, so that nothing jumps while texts arrive.
+Every rule of the one style sheet stands under `.fusion-nb`.
 """
 
 from __future__ import annotations
@@ -46,8 +45,8 @@ def _head(state: RunState, now: float | None) -> str:
     facts = [words.pool(state), judge, words.seconds(took) if took is not None else "", words.total_cost(state)]
     status = "" if state.status == "ok" else f' · <span class="fnb-{state.status}">{words.run_status(state)}</span>'
     demo = f' · <strong class="fnb-demo">{escape.markup(words.DEMO)}</strong>' if state.demo else ""
-    said = "".join(f" · {escape.markup(fact)}" for fact in facts if fact)
-    return f'<p class="fnb-head"><strong>{escape.markup(words.mode(state))}</strong>{said}{status}{demo}</p>'
+    rest = "".join(f" · {escape.markup(fact)}" for fact in facts if fact)
+    return f'<p class="fnb-head"><strong>{escape.markup(words.mode(state))}</strong>{rest}{status}{demo}</p>'
 
 
 def _notes(state: RunState) -> str:
@@ -68,10 +67,10 @@ def _finished(state: RunState, group: str) -> str:
         f"<section>{title('Candidates')}{candidates.candidate_tabs(state, group)}</section>" if state.candidates else ""
     )
     left = tabs and f"<div>{tabs}{rounds(state)}</div>"
-    said = judgement(state)
-    asked = state.verdict is not None and state.verdict.state not in ("not-needed", "by-hand")
-    who = state.judge.name if state.judge and asked else ""
-    right = f'<section class="fnb-judge">{title("Judge", who)}{said}</section>' if said else ""
+    judge = judgement(state)
+    was_asked = state.verdict is not None and state.verdict.state not in ("not-needed", "by-hand")
+    who = state.judge.name if state.judge and was_asked else ""
+    right = f'<section class="fnb-judge">{title("Judge", who)}{judge}</section>' if judge else ""
     columns = f'<div class="{"fnb-cols" if left and right else "fnb-one"}">{left}{right}</div>' if left or right else ""
     return f"{_answer(state)}{columns}{_ledger(state)}{_prompt(state)}"
 
@@ -83,19 +82,19 @@ def _answer(state: RunState) -> str:
         return f'<section class="fnb-answer">{title("Answer")}<p class="{kind}">{escape.markup(why)}</p></section>'
     error = f'<p class="fnb-bad">{escape.markup(state.error)}</p>' if state.error else ""
     head = title(words.answer_title(state))
-    body = f'<div class="fnb-md">{cited_answer(state)}</div>{shares(state)}'
+    body = f'<div class="fnb-md">{cited_answer(state)}</div>{share_bar(state)}'
     return f'<section class="fnb-answer">{head}{error}{body}</section>'
 
 
-def shares(state: RunState) -> str:
+def share_bar(state: RunState) -> str:
     """How much of the answer comes from whom, by the judge's citations, as one thin bar."""
-    known = words.known_shares(state)
-    if not known:
+    shares = words.cited_shares(state)
+    if not shares:
         return ""
-    bar = "".join(f'<i class="{member_hue(state, name)}" style="width:{share:.1%}"></i>' for name, share in known)
+    bar = "".join(f'<i class="{member_hue(state, name)}" style="width:{share:.1%}"></i>' for name, share in shares)
     legend = " ".join(
         f'<span class="fnb-name {member_hue(state, name)}">{escape.markup(name)} {words.percent(share)}</span>'
-        for name, share in known
+        for name, share in shares
     )
     return f'<p class="fnb-shares"><span class="fnb-bar">{bar}</span>{legend}</p>'
 
@@ -103,21 +102,23 @@ def shares(state: RunState) -> str:
 def _ledger(state: RunState) -> str:
     if not state.replies:
         return ""
-    kept = ledger(state)
-    summary = f"<summary>Ledger <span>· {escape.markup(kept.caption)}</span></summary>"
-    return f'<details class="fnb-ledger">{summary}{ledger_table(kept)}</details>'
+    table = ledger(state)
+    summary = f"<summary>Ledger <span>· {escape.markup(table.caption)}</span></summary>"
+    return f'<details class="fnb-ledger">{summary}{ledger_table(table)}</details>'
 
 
-def ledger_table(kept: Ledger) -> str:
+def ledger_table(table: Ledger) -> str:
     """One row per call, totals at the foot."""
-    head = "".join(f"<th{_side(c.right)}>{escape.markup(c.head)}</th>" for c in kept.columns)
-    body = "".join(f"<tr>{_cells(kept, row)}</tr>" for row in kept.rows)
-    foot = f"<tfoot><tr>{_cells(kept, kept.totals)}</tr></tfoot>"
+    head = "".join(f"<th{_side(c.right)}>{escape.markup(c.head)}</th>" for c in table.columns)
+    body = "".join(f"<tr>{_cells(table, row)}</tr>" for row in table.rows)
+    foot = f"<tfoot><tr>{_cells(table, table.totals)}</tr></tfoot>"
     return f'<div class="fnb-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>'
 
 
-def _cells(kept: Ledger, row: list[str]) -> str:
-    return "".join(f"<td{_side(c.right)}>{escape.markup(cell)}</td>" for c, cell in zip(kept.columns, row, strict=True))
+def _cells(table: Ledger, row: list[str]) -> str:
+    return "".join(
+        f"<td{_side(c.right)}>{escape.markup(cell)}</td>" for c, cell in zip(table.columns, row, strict=True)
+    )
 
 
 def _side(right: bool) -> str:
@@ -159,21 +160,21 @@ def lane_figures(reply: Reply, now: float | None, draft: str = "") -> list[str]:
     if took is None and reply.status is None and now is not None:
         took = max(0.0, now - reply.started)
     tokens = reply.usage.completion
-    nothing = words.DASH if reply.status is not None and not reply.text else f"{len(reply.text):,} characters"
-    said = f"{words.number(tokens)} tokens" if tokens is not None else nothing
+    uncounted = words.DASH if reply.status is not None and not reply.text else f"{len(reply.text):,} characters"
+    size = f"{words.number(tokens)} tokens" if tokens is not None else uncounted
     turn = f"round {reply.round}, " if reply.round and reply.role == "candidate" else ""
     again = f", attempt {reply.attempts}" if reply.attempts > 1 and reply.status is None else ""
-    return [f"{turn}{words.reply_status(reply, draft)}{again}", words.seconds(took), said, words.money(reply.cost)]
+    return [f"{turn}{words.reply_status(reply, draft)}{again}", words.seconds(took), size, words.money(reply.cost)]
 
 
 def _lane(state: RunState, ref: Ref, reply: Reply | None, now: float | None, *, is_judge: bool) -> str:
     facts = lane_figures(reply, now, state.draft) if reply else ["waiting"]
     name = f'<b class="fnb-name {"fnb-m8" if is_judge else member_hue(state, ref.name)}">{escape.markup(ref.name)}</b>'
     facts = ["judge", *facts] if is_judge else facts
-    said = "".join(f' <span class="fnb-sep">·</span> <span class="fnb-fig">{escape.markup(f)}</span>' for f in facts)
+    figures = "".join(f' <span class="fnb-sep">·</span> <span class="fnb-fig">{escape.markup(f)}</span>' for f in facts)
     under_way = reply is not None and reply.status is None
     return (
-        f'<li class="{"fnb-on" if under_way else "fnb-off"}"><p class="fnb-meta">{name}{said}</p>'
+        f'<li class="{"fnb-on" if under_way else "fnb-off"}"><p class="fnb-meta">{name}{figures}</p>'
         f'<p class="fnb-words"><span>{_tail(reply, is_judge=is_judge)}</span></p></li>'
     )
 
@@ -190,8 +191,8 @@ def _tail(reply: Reply | None, *, is_judge: bool) -> str:
 
 
 def _last(text: str) -> str:
-    words_ = " ".join(text[-2 * _TAIL :].split())
-    return escape.markup(f"… {words_[-_TAIL:]}" if len(words_) > _TAIL else words_)
+    tail = " ".join(text[-2 * _TAIL :].split())
+    return escape.markup(f"… {tail[-_TAIL:]}" if len(tail) > _TAIL else tail)
 
 
 @cache
@@ -200,9 +201,9 @@ def style_sheet(*, lanes: bool = False, code: bool = True) -> str:
 
     `lanes`: those of a run under way too; `code`: those of coloured code. A notebook keeps a copy for every run.
     """
-    here = files("fusion_nb.views")
+    folder = files("fusion_nb.views")
     names = ("style.css", *(["lanes.css"] if lanes else []), *(["code.css"] if code else []))
-    css = "".join(here.joinpath(name).read_text(encoding="utf-8") for name in names)
+    css = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     css = re.sub(r"\s*([{};,>])\s*", r"\1", re.sub(r"\s+", " ", css))
     # After a property's name; before a pseudo-class a blank says something.

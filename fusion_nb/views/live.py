@@ -1,6 +1,7 @@
-"""The display of a run under way, updated in place. Knows no front end: it is given something to show with.
+"""The display of a run that is under way, updated in place, and the pace at which any view is redrawn.
 
-How often a view may be drawn: as the eye needs it, and never at the cost of what it shows.
+`Live` knows no front end: it gets a function that displays a bundle. `Pace` limits how often a view is drawn, and how
+much of the time drawing may take from the run.
 """
 
 from __future__ import annotations
@@ -43,37 +44,37 @@ class Live:
         self._clock = clock
         self._pace = Pace(interval, clock)
         self._handle: Handle | None = None
-        self._begun: float | None = None
-        self._seen: RunState | None = None
-        self._last = float("-inf")
+        self._started: float | None = None
+        self._drawn: RunState | None = None
+        self._drawn_at = float("-inf")
 
     def update(self, state: RunState) -> None:
         """Show `state` now, or leave it for a later call. Call it often, also while nothing happens: time goes on."""
-        if self._begun is None:
-            self._begun = self._clock()
-        if state is self._seen and self._clock() - self._last < _TICK:
+        if self._started is None:
+            self._started = self._clock()
+        if state is self._drawn and self._clock() - self._drawn_at < _TICK:
             return
         # The first words are what a person waits for.
-        first = self._seen is not None and not _has_text(self._seen) and _has_text(state)
+        first = self._drawn is not None and not _has_text(self._drawn) and _has_text(state)
         if self._pace.due(urgent=first):
             self._draw(state)
 
     def finish(self, state: RunState) -> None:
         """Show the end, whenever that is; once."""
-        if state is not self._seen or state.status == "running":
+        if state is not self._drawn or state.status == "running":
             self._draw(state)
 
     def _draw(self, state: RunState) -> None:
-        self._pace.draw(lambda: self._put(state))
-        self._seen, self._last = state, self._clock()
+        self._pace.draw(lambda: self._display(state))
+        self._drawn, self._drawn_at = state, self._clock()
 
-    def _put(self, state: RunState) -> None:
-        now = None if self._begun is None else self._clock() - self._begun
-        shown = bundle(state, now=now)
+    def _display(self, state: RunState) -> None:
+        now = None if self._started is None else self._clock() - self._started
+        content = bundle(state, now=now)
         if self._handle is None:
-            self._handle = self._show(shown)
+            self._handle = self._show(content)
         else:
-            self._handle.update(shown)
+            self._handle.update(content)
 
 
 def _has_text(state: RunState) -> bool:
@@ -104,8 +105,8 @@ class Pace:
 
     def draw(self, drawing: Callable[[], None]) -> None:
         """Do it, and measure how long it took."""
-        begun = self._clock()
+        start = self._clock()
         drawing()
         ended = self._clock()
-        self._drawn.append(begun)
-        self._next = max(begun + self._interval, ended + _IDLE * (ended - begun))
+        self._drawn.append(start)
+        self._next = max(start + self._interval, ended + _IDLE * (ended - start))

@@ -49,7 +49,7 @@ class ModelSpending:
     unpriced: int = 0
     session_usd: Decimal | None = None
 
-    def plus(self, call: CallRecord, *, here: bool) -> ModelSpending:
+    def plus(self, call: CallRecord, *, this_session: bool) -> ModelSpending:
         unpriced = call.cost is None and (call.status != "error" or call.maybe_billed or call.reply_chars > 0)
         return replace(
             self,
@@ -58,7 +58,7 @@ class ModelSpending:
             completion_tokens=_sum(self.completion_tokens, call.completion_tokens),
             cost_usd=_sum(self.cost_usd, call.cost),
             unpriced=self.unpriced + unpriced,
-            session_usd=_sum(self.session_usd, call.cost if here else None),
+            session_usd=_sum(self.session_usd, call.cost if this_session else None),
         )
 
 
@@ -108,28 +108,30 @@ class Spending:
         calls = f"{count:,} call{'' if count == 1 else 's'}"
         more = f", and {self.unpriced:,} of them of unknown cost" if self.unpriced else ""
         when = "Today" if self.since == today() else f"Since {self.since}"
-        said = [f"{when} (UTC): {usd(self.total)} in {calls}{more}.", f"This kernel: {usd(self.session)}."]
+        sentences = [f"{when} (UTC): {usd(self.total)} in {calls}{more}.", f"This kernel: {usd(self.session)}."]
         if len(self._real) < len(self.rows):
-            said.append("The demo's play money is left out.")
-        return " ".join((*said, *self.left))
+            sentences.append("The demo's play money is left out.")
+        return " ".join((*sentences, *self.left))
 
 
-def by_model(calls: Iterable[CallRecord], begun: Container[str]) -> tuple[ModelSpending, ...]:
-    """One row per model that was asked, the dearest first. `begun`: the runs of this kernel's session."""
-    found: dict[str, ModelSpending] = {}
+def by_model(calls: Iterable[CallRecord], session_runs: Container[str]) -> tuple[ModelSpending, ...]:
+    """One row per model that was asked, the dearest first. `session_runs`: the runs of this kernel's session."""
+    rows: dict[str, ModelSpending] = {}
     for call in calls:
         service, _, model = call.ref.partition(":")
-        found[call.ref] = found.get(call.ref, ModelSpending(service, model)).plus(call, here=call.run in begun)
-    return tuple(sorted(found.values(), key=lambda row: (-(row.cost_usd or 0), row.service, row.model)))
+        rows[call.ref] = rows.get(call.ref, ModelSpending(service, model)).plus(
+            call, this_session=call.run in session_runs
+        )
+    return tuple(sorted(rows.values(), key=lambda row: (-(row.cost_usd or 0), row.service, row.model)))
 
 
 N = TypeVar("N", int, Decimal)
 
 
-def _sum(known: N | None, more: N | None) -> N | None:
-    if known is None or more is None:
-        return more if known is None else known
-    return known + more
+def _sum(total: N | None, more: N | None) -> N | None:
+    if total is None or more is None:
+        return more if total is None else total
+    return total + more
 
 
 def today() -> date:

@@ -42,17 +42,17 @@ class TerminalProgress:
         self._size = size
         self._clock = clock
         self._pace = Pace(0.1, clock)
-        self._begun: float | None = None
+        self._started: float | None = None
         self._drawn = 0
-        self._told: set[int] = set()
-        self._headed = False
+        self._reported: set[int] = set()
+        self._demo_reported = False
 
     def update(self, state: RunState) -> None:
         """Show `state` now, or leave it for a later call."""
-        if self._begun is None:
-            self._begun = self._clock()
+        if self._started is None:
+            self._started = self._clock()
         if not self._tty:
-            self._tell(state)
+            self._report(state)
         elif self._pace.due():
             self._pace.draw(lambda: self._rewrite(state))
 
@@ -62,7 +62,7 @@ class TerminalProgress:
             self._rewrite(state)
             self._drawn = 0
         else:
-            self._tell(state)
+            self._report(state)
 
     def _rewrite(self, state: RunState) -> None:
         columns, rows = self._size()
@@ -72,25 +72,25 @@ class TerminalProgress:
         self._drawn = len(lines)
 
     def _lines(self, state: RunState, room: int) -> list[str]:
-        now = None if self._begun is None else self._clock() - self._begun
+        now = None if self._started is None else self._clock() - self._started
         cells = [lane_line(ref.name, reply, now) for ref, reply in current_replies(state)]
         lines = aligned(cells, [False, False, True, True, True])
         lines = [words.DEMO, *lines] if state.demo else lines
         # What has scrolled out of the window cannot be rewritten.
         return lines if len(lines) <= room else [*lines[: room - 1], f"… and {len(lines) - room + 1} more"]
 
-    def _tell(self, state: RunState) -> None:
+    def _report(self, state: RunState) -> None:
         """A line for each call that has ended since the last time."""
-        if not self._headed and state.demo:
+        if not self._demo_reported and state.demo:
             self._write(f"{words.DEMO}\n")
-        self._headed = self._headed or bool(state.run)
+        self._demo_reported = self._demo_reported or bool(state.run)
         for reply in state.replies:
-            if reply.status is not None and reply.call not in self._told:
-                self._told.add(reply.call)
-                self._write(f"{_ended(reply)}\n")
+            if reply.status is not None and reply.call not in self._reported:
+                self._reported.add(reply.call)
+                self._write(f"{_final_line(reply)}\n")
 
 
-def _ended(reply: Reply) -> str:
+def _final_line(reply: Reply) -> str:
     name = reply.ref.name if reply.role == "candidate" else f"{reply.ref.name} (judge)"
     cells = [cell for cell in lane_line(name, reply, None) if cell != words.DASH]
     why = f": {escape.safe_line(reply.detail)}" if reply.detail and reply.status != "ok" else ""

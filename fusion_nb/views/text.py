@@ -21,10 +21,10 @@ def headline(state: RunState) -> str:
     """The run in one line."""
     judge = f", judge {state.judge.name}" if state.judge else ""
     took = f", {words.seconds(state.seconds)}" if state.status != "running" else ""
-    said = f"{words.mode(state)}: {words.pool(state)}{judge}{took}, {words.total_cost(state)}"
+    facts = f"{words.mode(state)}: {words.pool(state)}{judge}{took}, {words.total_cost(state)}"
     status = "" if state.status == "ok" else f" [{words.run_status(state)}]"
     demo = f" [{words.DEMO}]" if state.demo else ""
-    return escape.safe_line(f"{said}{status}{demo}")
+    return escape.safe_line(f"{facts}{status}{demo}")
 
 
 def width(text: str) -> int:
@@ -59,11 +59,11 @@ def _running(state: RunState) -> list[str]:
 
 def _finished(state: RunState) -> list[str]:
     parts = ["", *_answer(state)]
-    given = state.verdict
-    if given:
-        said = words.verdict(given)
-        parts += ["", f"{'Judge' if state.judge else 'Verdict'}: {escape.safe_line(said)}"] if said else []
-        parts += ["", "Rationale:", escape.safe_text(given.rationale.strip())] if given.rationale.strip() else []
+    verdict = state.verdict
+    if verdict:
+        note = words.verdict_note(verdict)
+        parts += ["", f"{'Judge' if state.judge else 'Verdict'}: {escape.safe_line(note)}"] if note else []
+        parts += ["", "Rationale:", escape.safe_text(verdict.rationale.strip())] if verdict.rationale.strip() else []
     parts += [f"Round {ended.round}: {escape.safe_line(words.debate_round(ended))}" for ended in state.rounds]
     if state.replies:
         parts += ["", *_ledger(state)]
@@ -73,26 +73,26 @@ def _finished(state: RunState) -> list[str]:
 def _answer(state: RunState) -> list[str]:
     if state.answer is None:
         return [escape.safe_text(words.no_answer(state))]
-    whose = words.shares(state)
+    shares = words.shares(state)
     title, source = (
         f"{escape.safe_line(words.answer_title(state))}:",
-        [escape.safe_line(f"From {whose}, by the judge's citations.")],
+        [escape.safe_line(f"From {shares}, by the judge's citations.")],
     )
-    return [title, escape.safe_text(state.answer), *(source if whose else [])]
+    return [title, escape.safe_text(state.answer), *(source if shares else [])]
 
 
 def _ledger(state: RunState) -> list[str]:
-    kept = ledger(state)
-    shown = [i for i, column in enumerate(kept.columns) if column.head in BRIEF]
-    heads = [column.head for column in kept.columns]
-    rows = [[escape.safe_line(row[i]) for i in shown] for row in (heads, *kept.rows, kept.totals)]
-    table = aligned(rows, [kept.columns[i].right for i in shown])
-    return [*table, escape.safe_line(kept.caption)]
+    table = ledger(state)
+    shown = [i for i, column in enumerate(table.columns) if column.head in BRIEF]
+    heads = [column.head for column in table.columns]
+    rows = [[escape.safe_line(row[i]) for i in shown] for row in (heads, *table.rows, table.totals)]
+    lines = aligned(rows, [table.columns[i].right for i in shown])
+    return [*lines, escape.safe_line(table.caption)]
 
 
 def _failures(state: RunState) -> list[str]:
-    bad = [r for r in state.replies if r.status not in (None, "ok") and r.detail]
-    return [escape.safe_line(f"{r.ref.name} {words.reply_status(r)}: {r.detail}") for r in bad]
+    failed = [r for r in state.replies if r.status not in (None, "ok") and r.detail]
+    return [escape.safe_line(f"{r.ref.name} {words.reply_status(r)}: {r.detail}") for r in failed]
 
 
 def _suspicions(state: RunState) -> list[str]:

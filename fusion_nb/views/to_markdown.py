@@ -64,7 +64,7 @@ def _answer(state: RunState) -> str:
 
 def _judge(state: RunState) -> list[str]:
     verdict = state.verdict
-    summary = words.verdict(verdict) if verdict else ""
+    summary = words.verdict_note(verdict) if verdict else ""
     if not verdict or not (summary or verdict.rationale.strip() or verdict.analysis):
         return []
     parts = ["## Judge", _words(summary), _quoted(verdict.rationale) if verdict.rationale.strip() else ""]

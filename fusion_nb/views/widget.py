@@ -1,8 +1,7 @@
-"""The widget: told what to do, decides nothing. The one place that imports anywidget.
+"""The widget that shows a run, its static fallback, and whether there is a front end to show it. Decides nothing else.
 
-What stands behind a widget: the output after it, seen only where the widget is not, as in a saved notebook.
-
-Whether a kernel has a front end: under nbclient or papermill nobody sees a widget, and the file would keep it.
+The one module that imports anywidget. The fallback is the output after the widget: it is seen where the widget is not,
+as in a saved notebook. Under nbclient or papermill nobody sees a widget, and the file would keep it: none is made.
 """
 
 from __future__ import annotations
@@ -40,35 +39,35 @@ class View(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(sheet=style_sheet(lanes=True) + (_STATIC / "panel.css").read_text(encoding="utf-8"), **traits)
-        self._on: dict[str, Callable[[dict[str, Any]], None]] = {}
-        self.on_msg(self._received)
-        self._hear_while_busy()
+        self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self.on_msg(self._dispatch)
+        self._receive_while_busy()
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def send_message(self, message: dict[str, Any]) -> None:
         """One message to every open view."""
         self.send(message)
 
-    def show(self, snapshot: dict[str, Any]) -> None:
+    def set_snapshot(self, snapshot: dict[str, Any]) -> None:
         self.snapshot = snapshot
 
-    def on(self, kind: str, do: Callable[[dict[str, Any]], None]) -> None:
+    def on_message(self, kind: str, do: Callable[[dict[str, Any]], None]) -> None:
         """Call `do(message)` for messages of that kind. While a cell is busy this is on a thread of the kernel's."""
-        self._on[kind] = do
+        self._handlers[kind] = do
         if kind not in self.hears:
             self.hears = [*self.hears, kind]
 
-    def on_asked(self, kind: str, do: Callable[[Message], Any]) -> None:
-        """Like `on`, and answer whoever asked, see `answer`."""
-        self.on(kind, lambda message: self.answer(message, do))
+    def on_request(self, kind: str, do: Callable[[Message], Any]) -> None:
+        """Like `on_message`, and answer whoever asked, see `respond`."""
+        self.on_message(kind, lambda message: self.respond(message, do))
 
-    def answer(self, message: Message, do: Callable[[Message], Any]) -> None:
+    def respond(self, message: Message, do: Callable[[Message], Any]) -> None:
         """Do what a message asks; what it gives back goes to who asked. What a person did wrong is said, not raised."""
         try:
-            said = do(message) or {}
+            response = do(message) or {}
         except FusionError as error:
-            said = {"error": str(error)}
+            response = {"error": str(error)}
         if "id" in message:
-            self.tell({"kind": "reply", "id": message["id"], **said})
+            self.send_message({"kind": "reply", "id": message["id"], **response})
 
     @property
     def bundle(self) -> dict[str, Any]:
@@ -82,12 +81,12 @@ class View(anywidget.AnyWidget):
         if layout is not None:
             layout.close()
 
-    def _received(self, widget: Any, content: Any, buffers: Any) -> None:
-        do = self._on.get(str(content.get("kind"))) if isinstance(content, dict) else None
+    def _dispatch(self, widget: Any, content: Any, buffers: Any) -> None:
+        do = self._handlers.get(str(content.get("kind"))) if isinstance(content, dict) else None
         if do is not None:
             do(content)
 
-    def _hear_while_busy(self) -> None:
+    def _receive_while_busy(self) -> None:
         """ipykernel 7.4 sends a comm's messages to the shell that last published on it: with a cell that blocks, none
         arrives before its end. Without its private hook they come on the shell the front end chose, a thread."""
         if hasattr(self.comm, "_reply_subshell_for"):
@@ -95,7 +94,7 @@ class View(anywidget.AnyWidget):
                 self.comm._reply_subshell_for = None  # noqa: SLF001  nothing public does it
 
 
-def call_of(message: Message) -> int:
+def call_number(message: Message) -> int:
     """The call a message names. Raises `UserError` where it names none."""
     call = message.get("call")
     if not isinstance(call, int) or isinstance(call, bool):
@@ -118,10 +117,10 @@ _STYLE = (
 NO_OUTPUT = {"text/html": "", "text/plain": ""}
 
 
-def static_fallback(shown: Mapping[str, str]) -> dict[str, str]:
-    """`shown`, to be displayed right after a widget. Front ends that know no widget, or no style, show it too."""
-    html = f'<div class="fnb-behind">{shown["text/html"]}</div><style>{_STYLE}</style>'
-    return {"text/html": html, "text/plain": shown["text/plain"]}
+def static_fallback(bundle: Mapping[str, str]) -> dict[str, str]:
+    """`bundle`, to be displayed right after a widget. Front ends that know no widget, or no style, show it too."""
+    html = f'<div class="fnb-behind">{bundle["text/html"]}</div><style>{_STYLE}</style>'
+    return {"text/html": html, "text/plain": bundle["text/plain"]}
 
 
 _FRONT_ENDS = ("VSCODE_", "COLAB_")

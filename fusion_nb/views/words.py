@@ -105,8 +105,8 @@ def no_answer(state: RunState) -> str:
 def caption(state: RunState) -> str:
     """The ledger in one line."""
     tokens = total_tokens(state)
-    said = [plural(len(state.replies), "call"), "" if tokens == DASH else f"{tokens} tokens", total_cost(state)]
-    return " · ".join(part for part in said if part)
+    parts = [plural(len(state.replies), "call"), "" if tokens == DASH else f"{tokens} tokens", total_cost(state)]
+    return " · ".join(part for part in parts if part)
 
 
 def total_cost(state: RunState) -> str:
@@ -121,11 +121,11 @@ def total_cost(state: RunState) -> str:
 
 
 def total_tokens(state: RunState) -> str:
-    used, calls = state.usage, [r.usage for r in state.replies]
-    if used.prompt is None and used.completion is None:
+    usage, by_call = state.usage, [r.usage for r in state.replies]
+    if usage.prompt is None and usage.completion is None:
         return DASH
-    partial = any(u.prompt is None or u.completion is None for u in calls)
-    return f"{'≥ ' if partial else ''}{(used.prompt or 0) + (used.completion or 0):,}"
+    partial = any(u.prompt is None or u.completion is None for u in by_call)
+    return f"{'≥ ' if partial else ''}{(usage.prompt or 0) + (usage.completion or 0):,}"
 
 
 def run_status(state: RunState) -> str:
@@ -149,33 +149,33 @@ def pool(state: RunState) -> str:
     return plural(len(state.pool), "model")
 
 
-def verdict(given: Verdict) -> str:
+def verdict_note(verdict: Verdict) -> str:
     """What there is to say of a verdict besides its rationale; empty for one that came at once."""
-    return " ".join(part for part in (_VERDICT[given.state], given.note) if part)
+    return " ".join(part for part in (_VERDICT[verdict.state], verdict.note) if part)
 
 
 def answer_title(state: RunState) -> str:
     """Whose words the answer is."""
-    given = state.verdict
-    if given is None:
+    verdict = state.verdict
+    if verdict is None:
         return "Answer"
-    if not given.chosen:
+    if not verdict.chosen:
         return "Fused answer"
-    names = listed([state.reply(call).ref.name for call in given.chosen])
+    names = listed([state.reply(call).ref.name for call in verdict.chosen])
     return f"Answer of {names}"
 
 
-def known_shares(state: RunState) -> list[tuple[str, float]]:
+def cited_shares(state: RunState) -> list[tuple[str, float]]:
     """How much of a written answer comes from whom, by the judge's citations; empty where it cited nothing."""
-    given = state.verdict
-    if given is None or given.chosen:
+    verdict = state.verdict
+    if verdict is None or verdict.chosen:
         return []
-    return [(r.ref.name, share) for r in state.candidates if (share := given.share(r.call))]
+    return [(r.ref.name, share) for r in state.candidates if (share := verdict.share(r.call))]
 
 
 def shares(state: RunState) -> str:
     """The same as a sentence's part: `claude 62 %, gemini 38 %`."""
-    return ", ".join(f"{name} {percent(share)}" for name, share in known_shares(state))
+    return ", ".join(f"{name} {percent(share)}" for name, share in cited_shares(state))
 
 
 def debate_round(ended: Round) -> str:
@@ -190,11 +190,11 @@ def debate_round(ended: Round) -> str:
 
 def suspicion(reply: Reply) -> str:
     """What in a candidate seems meant for the judge, as a sentence; empty where nothing does. A hint, no proof."""
-    found = listed([_SIGNS.get(sign, sign) for sign in reply.suspect])
-    return f"Seems to speak to the judge: {found}. Read it before you trust its score." if found else ""
+    signs = listed([_SIGNS.get(sign, sign) for sign in reply.suspect])
+    return f"Seems to speak to the judge: {signs}. Read it before you trust its score." if signs else ""
 
 
-def _spent(reply: Reply) -> list[str | None]:
+def _time_and_cost(reply: Reply) -> list[str | None]:
     return [
         seconds(reply.latency) if reply.latency is not None else None,
         money(reply.cost) if reply.cost is not None else None,
@@ -203,15 +203,15 @@ def _spent(reply: Reply) -> list[str | None]:
 
 def facts(state: RunState, reply: Reply) -> list[str]:
     """A candidate in a few words: name, rank, score, seconds, cost; what is not known is left out."""
-    given = state.verdict
-    rank = given.ranking.index(reply.call) + 1 if given and reply.call in given.ranking else None
-    mean = given.score(reply.call) if given else None
+    verdict = state.verdict
+    rank = verdict.ranking.index(reply.call) + 1 if verdict and reply.call in verdict.ranking else None
+    mean = verdict.score(reply.call) if verdict else None
     ended_badly = reply_status(reply) if reply.status not in (None, "ok") else None
-    said = [
+    parts = [
         reply.ref.name,
         ended_badly,
         f"rank {rank}" if rank else None,
         score(mean) if mean is not None else None,
-        *(["kept"] if reply.kept_from else _spent(reply)),
+        *(["kept"] if reply.kept_from else _time_and_cost(reply)),
     ]
-    return [s for s in said if s is not None]
+    return [part for part in parts if part is not None]
