@@ -11,7 +11,7 @@ import pytest
 
 from fusion_nb.core import ModeCalls, ModeInput, Verdict
 from fusion_nb.judging import MODES
-from fusion_nb.judging.verdict_outcome import OWN_FORM, TIE_RULE
+from fusion_nb.judging.judge_opinion import OWN_FORM, TIE_RULE
 from tests.desk import Asked, Said, ScriptedDesk, case, cut, judged, verdict_json
 
 PARIS = case("The Seine.", "The Rhône.\x1b[31m \u202e", "  The Seine, I think.\r\n")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion_nb.core import ModeInput, Verdict
-from fusion_nb.judging.verdict_stream import AnswerSplitter, split, unwrapped
+from fusion_nb.judging.answer_splitter import AnswerSplitter, split, unwrapped
 from tests.desk import Asked, Said, Script, ScriptedDesk, case, cut, judged, verdict_json
 
 NONCE = "0123456789abcdef" * 2

@@ -18,7 +18,7 @@ from fusion_nb.accounts.token_counts import CallStatistics
 from fusion_nb.core import ModeInput, Ref, Verdict
 from fusion_nb.core.events import CallStarted
 from fusion_nb.core.spec import RunSpec
-from fusion_nb.judging.verdict_outcome import TIE_RULE
+from fusion_nb.judging.judge_opinion import TIE_RULE
 from fusion_nb.providers.demo.scripts import find_model
 from tests.desk import Asked, Said, ScriptedDesk, case, judged, verdict_json
 

@@ -29,8 +29,8 @@ def read_citations(text: str, labels: Mapping[str, int]) -> tuple[str, tuple[Cit
             citations.append(Citation(begin, end, calls))
         elif citations:
             # Two marks in a row: they speak of the same passage.
-            before = citations[-1]
-            citations[-1] = before._replace(calls=tuple(dict.fromkeys((*before.calls, *calls))))
+            previous = citations[-1]
+            citations[-1] = previous._replace(calls=tuple(dict.fromkeys((*previous.calls, *calls))))
         last, start = mark.end(), len(clean)
     return clean + text[last:], tuple(citations)
 

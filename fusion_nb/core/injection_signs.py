@@ -230,16 +230,16 @@ def injection_signs(text: str) -> tuple[str, ...]:
 
     Searches what a judge is shown of it: the middle of a text beyond 200,000 characters is not looked at.
     """
-    seen = excerpt(text)
-    read = list(_readings(seen))
-    found = [sign for sign in _PATTERNS if any(_says(sign, reading) for reading in read)]
-    return (*found, "hidden") if not seen.isascii() and _HIDES.search(seen) else tuple(found)
+    shown = excerpt(text)
+    readings = list(_readings(shown))
+    signs = [sign for sign in _PATTERNS if any(_says(sign, reading) for reading in readings)]
+    return (*signs, "hidden") if not shown.isascii() and _HIDES.search(shown) else tuple(signs)
 
 
 def _says(sign: str, reading: str) -> bool:
     return any(
-        any(word in reading for word in its.needs) and its.pattern.search(reading) is not None
-        for its in _PATTERNS[sign]
+        any(word in reading for word in each.needs) and each.pattern.search(reading) is not None
+        for each in _PATTERNS[sign]
     )
 
 
@@ -247,7 +247,7 @@ def _readings(text: str) -> Iterator[str]:
     """The text in lower case, disguises taken off; once more with look-alike letters as Latin, where it has any."""
     plain = text
     if not text.isascii():
-        plain = _TAGS.sub(lambda found: chr(ord(found[0]) - 0xE0000), unicodedata.normalize("NFKC", text))
+        plain = _TAGS.sub(lambda tag: chr(ord(tag[0]) - 0xE0000), unicodedata.normalize("NFKC", text))
         plain = _UNSEEN.sub("", plain).replace("\u2019", "'")
     plain = _LINES.sub("\n", _BLANKS.sub(" ", plain)).lower()
     yield plain

@@ -139,7 +139,7 @@ class Provider(Protocol):
 
 
 class ModeFunction(Protocol):
-    async def __call__(self, case: ModeInput, desk: ModeCalls) -> Verdict: ...
+    async def __call__(self, task: ModeInput, calls: ModeCalls) -> Verdict: ...
 
 
 class LateBill(Protocol):

@@ -1,23 +1,16 @@
-"""How candidates become one answer. A mode asks at a desk (`_types.Desk`) and decides; it knows no service, no view."""
+"""How candidates become one answer. A mode asks through `ModeCalls` and decides; it knows no service and no view."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
 
-from fusion_nb.core import ModeCalls, ModeInput, Verdict
+from fusion_nb.core.spec import ModeFunction
 from fusion_nb.judging import modes
 
-__all__ = ["MODES", "ModeFunction"]
-
-
-class ModeFunction(Protocol):
-    """Decides a case. Never raises for what a model did: that is a state of the verdict."""
-
-    async def __call__(self, case: ModeInput, desk: ModeCalls) -> Verdict: ...
-
+__all__ = ["MODES"]
 
 MODES: Mapping[str, ModeFunction] = MappingProxyType(
     {"best-of": modes.best_of, "merge": modes.merge, "debate": modes.debate}
 )
+"""Name -> mode. A mode never raises for what a model did: that is a state of its verdict."""

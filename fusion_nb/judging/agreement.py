@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 
-from fusion_nb.judging.verdict_reader import json_objects, mend_json
+from fusion_nb.judging.verdict_json import json_objects, mend_json
 
 _TAIL = 50_000
 """Characters searched, from the end."""
@@ -43,13 +43,13 @@ def agreed(texts: Iterable[str], prompt: str) -> bool:
 
 def final_answer(text: str, prompt: str = "") -> str:
     """The short answer in `text`, in a form that can be compared; the whole text, evened out, where it has none."""
-    asked = prompt[-_TAIL:]
-    numeric = bool(_NUMERIC.search(asked)) and not _OPEN.search(asked)
-    found = _stated(text)
-    if found is None and numeric and "```" not in text:
+    question = prompt[-_TAIL:]
+    numeric = bool(_NUMERIC.search(question)) and not _OPEN.search(question)
+    answer = _stated(text)
+    if answer is None and numeric and "```" not in text:
         numbers = _NUMBER.findall(text.rstrip().rpartition("\n")[2])
-        found = numbers[-1] if numbers else None
-    return _even(text, numeric=False) if found is None else _even(found, numeric=numeric)
+        answer = numbers[-1] if numbers else None
+    return _even(text, numeric=False) if answer is None else _even(answer, numeric=numeric)
 
 
 def matches(text: str, expected: str, prompt: str = "") -> bool:
@@ -62,25 +62,25 @@ def _stated(whole: str) -> str | None:
     """What the text itself marks as its answer."""
     text = whole[-_TAIL:]
     for reading in (_json_answer, _boxed):
-        found = reading(text)
-        if found is not None:
-            return found
+        answer = reading(text)
+        if answer is not None:
+            return answer
     for pattern in (_LINE, _SENTENCE):
-        matches = [next(value for value in match.groups() if value) for match in pattern.finditer(text)]
-        if matches:
-            return matches[-1]
+        answers = [next(value for value in match.groups() if value) for match in pattern.finditer(text)]
+        if answers:
+            return answers[-1]
     return None
 
 
 def _json_answer(text: str) -> str | None:
     """The field `answer` of the last JSON object that has one, be the object broken or not."""
-    found = None
-    for value in [*json_objects(text)] or [*json_objects(mend_json(text))]:
-        for key, given in value.items():
-            if key.strip().casefold() in _KEYS and given not in (None, "", [], {}):
-                found = given if isinstance(given, str) else json.dumps(given, sort_keys=True)
-    if found is not None:
-        return found
+    answer = None
+    for members in [*json_objects(text)] or [*json_objects(mend_json(text))]:
+        for key, value in members.items():
+            if key.strip().casefold() in _KEYS and value not in (None, "", [], {}):
+                answer = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    if answer is not None:
+        return answer
     broken = [next((v for v in match.groups() if v is not None), "") for match in _FIELD.finditer(text)]
     return broken[-1].strip() or None if broken else None
 

@@ -24,7 +24,7 @@ def resolve_labels(text: str, names: Mapping[str, str]) -> str:
         return text
     # ASCII borders: in Chinese or Japanese a label stands between letters without a space.
     pattern = rf"(?<![A-Za-z0-9_])(?:[Cc]andidates? )?({'|'.join(map(re.escape, names))})(?![A-Za-z0-9_])"
-    return re.sub(pattern, lambda found: names[found[1]], text)
+    return re.sub(pattern, lambda match: names[match[1]], text)
 
 
 def text_of(value: Any, names: Mapping[str, str]) -> str:
@@ -68,8 +68,8 @@ def _texts(value: Any, names: Mapping[str, str]) -> list[str]:
 
 def _member(value: Any, names: Mapping[str, str]) -> str | None:
     """The name of the member behind a label; `None` for a label nobody has."""
-    found = re.fullmatch(r"(?i:candidate )?([A-Za-z][1-9])", value.strip()) if isinstance(value, str) else None
-    return names.get(found[1].upper()) if found else None
+    match = re.fullmatch(r"(?i:candidate )?([A-Za-z][1-9])", value.strip()) if isinstance(value, str) else None
+    return names.get(match[1].upper()) if match else None
 
 
 def _contradiction(item: Mapping[str, Any], names: Mapping[str, str]) -> Contradiction | None:

@@ -4,8 +4,7 @@ Labels and order come from the run's seed, so the same seed shows the judge the 
 not: it is drawn after every candidate has been written, so no candidate can know it (spotlighting by random delimiter,
 arXiv 2403.14720).
 
-
-How much of the candidates a judge has room for.
+How much of the candidates a judge is shown is worked out here as well, from the context length of its model.
 """
 
 from __future__ import annotations
@@ -45,22 +44,22 @@ class BlindCandidate:
 
     label: str
     reply: Reply
-    most: int = MOST
+    limit: int = MOST
     """Characters of its text that are shown; of a longer one, its beginning and its end."""
 
     @property
     def text(self) -> str:
-        return excerpt(self.reply.text, self.most)
+        return excerpt(self.reply.text, self.limit)
 
     @property
     def left_out(self) -> int:
         """Characters that are not shown."""
-        return max(0, len(self.reply.text) - self.most)
+        return max(0, len(self.reply.text) - self.limit)
 
 
 @dataclass(frozen=True, slots=True)
 class BlindCandidates:
-    """The candidates of a case in the order shown, under their blind labels."""
+    """The candidates of a task in the order shown, under their blind labels."""
 
     shown: tuple[BlindCandidate, ...]
 
@@ -87,22 +86,22 @@ class BlindCandidates:
     def note(self) -> str:
         """For people: whose text the judge did not see whole; empty where it saw all."""
         parts = [
-            f"{s.most:,} of the {len(s.reply.text):,} characters of {s.reply.ref.name}'s answer"
+            f"{s.limit:,} of the {len(s.reply.text):,} characters of {s.reply.ref.name}'s answer"
             for s in self.shown
             if s.left_out
         ]
         return f"The judge was shown {' and '.join(parts)}: their beginning and their end." if parts else ""
 
 
-def blind_candidates(case: ModeInput) -> BlindCandidates:
-    """The candidates of `case`, shuffled and labelled by its seed."""
-    rng = random.Random(case.seed)
-    labels = blind_labels(rng, len(case.candidates), texts_of(case))
-    order = list(case.candidates)
-    rng.shuffle(order)
-    most = fair_share([len(reply.text) for reply in order], case.room)
+def blind_candidates(task: ModeInput) -> BlindCandidates:
+    """The candidates of `task`, shuffled and labelled by its seed."""
+    rng = random.Random(task.seed)
+    labels = blind_labels(rng, len(task.candidates), texts_of(task))
+    shuffled = list(task.candidates)
+    rng.shuffle(shuffled)
+    limit = fair_share([len(reply.text) for reply in shuffled], task.room)
     return BlindCandidates(
-        tuple(BlindCandidate(label, reply, most) for label, reply in zip(labels, order, strict=True))
+        tuple(BlindCandidate(label, reply, limit) for label, reply in zip(labels, shuffled, strict=True))
     )
 
 
@@ -126,23 +125,23 @@ def blind_labels(rng: random.Random, count: int, texts: Iterable[str] = ()) -> t
     taken = {word for text in texts for word in re.findall(r"(?<![A-Za-z0-9_])[A-Z][1-9](?![A-Za-z0-9_])", text)}
     columns = rng.sample(LETTERS, len(LETTERS))
     digits = {letter: rng.sample("123456789", 9) for letter in columns}
-    every = [letter + digits[letter][row] for row in range(9) for letter in columns]
-    free = [label for label in every if label not in taken]
-    return tuple((free + [label for label in every if label in taken])[:count])
+    labels = [letter + digits[letter][row] for row in range(9) for letter in columns]
+    free = [label for label in labels if label not in taken]
+    return tuple((free + [label for label in labels if label in taken])[:count])
 
 
 def nonce(texts: Iterable[str] = ()) -> str:
     """128 random bits as hex, found in none of `texts`."""
-    held = list(texts)
+    texts = tuple(texts)
     while True:
-        drawn = secrets.token_hex(16)
-        if not any(drawn in text for text in held):
-            return drawn
+        code = secrets.token_hex(16)
+        if not any(code in text for text in texts):
+            return code
 
 
-def frame(what: str, text: str, nonce: str) -> str:
-    """`text` between the two lines only we can write. `what`: `PROMPT`, `CANDIDATE K7` ..."""
-    return f"===== BEGIN {what} {nonce} =====\n{neutralize(text)}\n===== END {what} {nonce} ====="
+def frame(title: str, text: str, nonce: str) -> str:
+    """`text` between the two lines only we can write. `title`: `PROMPT`, `CANDIDATE K7` ..."""
+    return f"===== BEGIN {title} {nonce} =====\n{neutralize(text)}\n===== END {title} {nonce} ====="
 
 
 def frames(shown: Sequence[BlindCandidate], nonce: str) -> str:
@@ -162,27 +161,27 @@ def frames(shown: Sequence[BlindCandidate], nonce: str) -> str:
 
 def neutralize(text: str) -> str:
     """`text` as it may stand in a frame: readable as before, but what hides or imitates a frame is made visible."""
-    plain = _SURROGATE.sub("\ufffd", _NEWLINES.sub("\n", text))
-    return _TOKEN.sub(r"\g<0> ", _RUN.sub(_spaced, _HIDDEN.sub(_picture, plain)))
+    clean = _SURROGATE.sub("\ufffd", _NEWLINES.sub("\n", text))
+    return _TOKEN.sub(r"\g<0> ", _RUN.sub(_spaced, _HIDDEN.sub(_picture, clean)))
 
 
-def _spaced(found: re.Match[str]) -> str:
-    if not found[2]:
-        return found[0]
-    return " ".join("=" for char in found[1] if char in _EQUALS) + found[2]
+def _spaced(match: re.Match[str]) -> str:
+    if not match[2]:
+        return match[0]
+    return " ".join("=" for char in match[1] if char in _EQUALS) + match[2]
 
 
-def _picture(found: re.Match[str]) -> str:
+def _picture(match: re.Match[str]) -> str:
     """The control character's own picture (`\u241b` for escape), else its code in brackets."""
-    code = ord(found[0])
+    code = ord(match[0])
     if code < 0x20:
         return chr(0x2400 + code)
     return "\u2421" if code == 0x7F else f"<U+{code:04X}>"
 
 
-def texts_of(case: ModeInput) -> tuple[str, ...]:
-    """Everything the members were told and said, of very long answers as much as a judge may be shown."""
-    return (case.prompt, case.system or "", *(excerpt(c.text) for c in case.candidates))
+def texts_of(task: ModeInput) -> tuple[str, ...]:
+    """Everything the members were given and wrote, of very long answers as much as a judge may be shown."""
+    return (task.prompt, task.system or "", *(excerpt(c.text) for c in task.candidates))
 
 
 _SMALL = 40_000
@@ -194,16 +193,16 @@ LEAST = 4_000
 
 
 def judge_context_budget(
-    order: RunSpec, candidates: Sequence[Reply], judge: Ref, context: Callable[[Ref], int | None]
+    spec: RunSpec, candidates: Sequence[Reply], judge: Ref, context: Callable[[Ref], int | None]
 ) -> int | None:
     """Characters of all candidates together that fit `judge`, beside the prompt and its own answer; `None`: unknown."""
     texts = [excerpt(reply.text) for reply in candidates]
     size = sum(map(len, texts))
-    if size <= _SMALL or (holds := context(judge)) is None:
+    if size <= _SMALL or (window := context(judge)) is None:
         return None
-    asked = tokens(order.prompt, judge).high + tokens(order.params.system or "", judge).high
+    question = tokens(spec.prompt, judge).high + tokens(spec.params.system or "", judge).high
     # A model may be given less for its answer than it is asked for, but never less than it needs for a verdict.
-    answer = min(2 * order.limits.max_tokens, holds // 4)
-    free = holds - asked - answer - _FRAME
+    answer = min(2 * spec.limits.max_tokens, window // 4)
+    free = window - question - answer - _FRAME
     per_token = size / max(1, sum(tokens(text, judge).high for text in texts))
     return max(LEAST, int(free * per_token))

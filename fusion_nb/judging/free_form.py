@@ -1,10 +1,8 @@
-"""A verdict said in prose: "Overall, Output (b) is better", "both are equally good".
-
-The second chance: verdicts of judges that ignore the form they were asked for.
+"""Verdicts of judges that ignore the form they were asked for.
 
 Judges fall back to the forms they were trained on: `[[A]]`, `[[A>>B]]` and `Rating: [[7]]` (MT-Bench arXiv 2306.05685,
-Arena-Hard), two scores on the first line (Vicuna), `Output (a)` (LLMBar), or plain prose. Only what states a verdict on
-the whole is read: praise for one criterion, a broken-off sentence or two verdicts that differ are no verdict.
+Arena-Hard), two scores on the first line (Vicuna), `Output (a)` (LLMBar), or plain prose. What is cut off, refused or
+contradicts itself is no verdict.
 """
 
 from __future__ import annotations
@@ -13,58 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fusion_nb.judging.free_form_scores import MARK, first_line, label_marks, mark_labels, sentences, stated_scores
-
-_CLOSE = 4
-"""A verdict stands in the first sentence or among so many of the last."""
-_HOW = r"(?:(?:clearly|slightly|somewhat|much|far|overall|therefore|thus|generally|a bit|significantly|marginally) )*"
-_END = r"(?=\s*(?:[.!,;:]|$|(?:than|because|as|since|and|overall|by|due|in this|for (?:this|the)|of the)\b))"
-_WHAT = r"(?:answer|response|output|one|choice|option|candidate|assistant|solution|overall|of the (?:two|three))"
-_OWN = r"(?:['’]s? (?:\w+ )?(?:answer|response|output|solution|submission|code|implementation))?"
-_BETTER = re.compile(
-    rf"({MARK}){_OWN} (?:is|was|performed|performs|did|does) {_HOW}(?:the )?{_HOW}"
-    rf"(?:better|best|superior|preferred|preferable|stronger|the winner)(?: {_WHAT})*{_END}",
-    re.IGNORECASE,
-)
-_PREFER = re.compile(
-    rf"(?:\bI (?:would )?(?:prefer|choose|pick|select)|\b(?:winner|better|best)(?:[ -]\w+){{0,2}} is:?) ({MARK})",
-    re.IGNORECASE,
-)
-_WINS = re.compile(rf"({MARK}) wins\b", re.IGNORECASE)
-_MAKES = re.compile(
-    rf"({MARK}).{{0,400}}\bmaking it (?:the|a) {_HOW}(?:better|best|stronger|superior)\b", re.IGNORECASE
-)
-_EQUAL = re.compile(
-    r"\bequally (?:good|bad|well|strong|valid|correct)\b|\b(?:it is|it's|is) a tie\b|\bno (?:clear )?winner\b"
-    r"|\bare (?:at the same level|on par)\b",
-    re.IGNORECASE,
-)
-_SCOPED = re.compile(
-    r"\b(?:in terms of|regarding|with (?:regard|respect) to|when it comes to|believes?|finds?|thinks?|argues?|claims?|"
-    r"according to|if|not|neither|nor|would be|could be|might be)\b|n't\b",
-    re.IGNORECASE,
-)
-
-
-def conclusion(marked: str) -> tuple[int, ...] | None:
-    """The candidate the prose calls best, `()` for a tie of all, `None` where it names none or more than one."""
-    parts = sentences(marked)
-    said = {place: verdict for place, part in enumerate(parts) if (verdict := _verdict(part)) is not None}
-    if len(set(said.values())) != 1:
-        return None
-    return next((v for place, v in said.items() if place == 0 or place >= len(parts) - _CLOSE), None)
-
-
-def _verdict(sentence: str) -> tuple[int, ...] | None:
-    equal = _EQUAL.search(sentence)
-    if equal:
-        return None if _SCOPED.search(sentence, 0, equal.start()) else ()
-    found = [match for pattern in (_BETTER, _PREFER, _WINS) for match in pattern.finditer(sentence)]
-    if len(set(label_marks(sentence))) == 1:
-        found += _MAKES.finditer(sentence)
-    named = {match[1] for match in found if not _SCOPED.search(sentence, 0, match.start())}
-    return label_marks(named.pop()) if len(named) == 1 else None
-
+from fusion_nb.judging.free_form_prose import conclusion
+from fusion_nb.judging.free_form_scores import MARK, first_line, label_marks, mark_labels, stated_scores
 
 MAX_CHARS = 32_000
 """Longer texts are not searched: a verdict in prose is short."""
@@ -99,16 +47,16 @@ def parse_free_form(text: str, labels: Sequence[str], texts: Sequence[str] = ())
         return read_form(text, labels)
     for names in _schemes(len(labels)):
         if label_marks(mark_labels(text[:MAX_CHARS], names)):
-            return None if any(label_marks(mark_labels(held, names)) for held in texts) else read_form(text, names)
+            return None if any(label_marks(mark_labels(each, names)) for each in texts) else read_form(text, names)
     if not text.strip() or (first_line(text, len(labels)) and not _TOGETHER.search(text)):
         return None
-    return None if any("[[" in held or read_form(held, labels) for held in texts) else read_form(text, labels)
+    return None if any("[[" in each or read_form(each, labels) for each in texts) else read_form(text, labels)
 
 
 def read_form(text: str, names: Sequence[str]) -> Form | None:
     """The verdict in `text`, where the judge calls the candidates `names`, in the order shown.
 
-    `None` where no verdict should be claimed: nothing said, cut off before it, refused, or contradicting itself.
+    `None` where no verdict should be claimed: no verdict in it, cut off before it, refused, or contradicting itself.
     """
     if not text.strip() or len(text) > MAX_CHARS:
         return None
@@ -144,8 +92,8 @@ def _by_scores(scores: tuple[float, ...]) -> Form:
 
 def _brackets(text: str, names: Sequence[str]) -> set[Form]:
     """What `[[A]]`, `[[A>>B]]`, `[[A=B]]` say, and `[[7]]` for a lone candidate. Other brackets are code."""
-    found = {_bracket(inner.strip(), names) for inner in re.findall(r"\[\[([^\[\]\n]{1,60})\]\]", text)}
-    return {form for form in found if form}
+    forms = {_bracket(inner.strip(), names) for inner in re.findall(r"\[\[([^\[\]\n]{1,60})\]\]", text)}
+    return {form for form in forms if form}
 
 
 def _bracket(inner: str, names: Sequence[str]) -> Form | None:
@@ -172,7 +120,7 @@ def _bare(marked: str) -> tuple[int, ...] | None:
     head = _ANSWER.match(lines[-1].lstrip()) if lines else None
     if not lines or not (head or len(lines) == 1):
         return None
-    said = lines[-1].lstrip()[head.end() if head else 0 :].strip(" \t.!")
-    if said.casefold() in _TIE:
+    verdict = lines[-1].lstrip()[head.end() if head else 0 :].strip(" \t.!")
+    if verdict.casefold() in _TIE:
         return ()
-    return label_marks(said) if re.fullmatch(MARK, said) else None
+    return label_marks(verdict) if re.fullmatch(MARK, verdict) else None

@@ -1,6 +1,6 @@
-"""Judge prose made ready for reading: each candidate's name becomes one character, markup goes, sentences part.
+"""Scores in a judge's own words: `9 8` on the first line, `K7: 8/10`, "I would give both a score of 8 out of 10".
 
-Scores said in prose: `9 8` on the first line, `K7: 8/10`, "I would give both a score of 8 out of 10".
+Text is prepared for reading first: the name of each candidate becomes one character, markup is dropped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def mark_labels(text: str, names: Sequence[str]) -> str:
 
 def label_marks(text: str) -> tuple[int, ...]:
     """The candidates named in `text`, in the order they are named."""
-    return tuple(ord(found) - _FIRST for found in re.findall(MARK, text))
+    return tuple(ord(mark) - _FIRST for mark in re.findall(MARK, text))
 
 
 def sentences(marked: str) -> list[str]:
@@ -40,7 +40,7 @@ def _pattern(name: str) -> str:
     return rf"(?<![A-Za-z0-9_]){before}{re.escape(own)}(?![A-Za-z0-9_])"
 
 
-_MOST = 200
+_MAX_MENTIONS = 200
 """Mentions of scores looked at."""
 _NUMBER = r"(?<![\d.])(?:10(?:\.0+)?|\d(?:\.\d+)?)(?!\.?\d)"
 _OF_TEN = r"\s*(?:/\s*10|out of (?:10|ten))\b"
@@ -49,8 +49,8 @@ _AND = r"[^\S\n]*(?:,|&|,? and)[^\S\n]*"
 _GROUP = rf"{MARK}(?:['’]s)?(?:{_AND}{MARK}(?:['’]s)?){{0,40}}"
 _MENTION = re.compile(
     rf"{MARK}(?:['’]s)?[^\S\n]*(?:score|rating)?[^\S\n]*[:=][^\S\n]*(?P<plain>{_NUMBER}){_TAIL}"
-    rf"|\b(?:scores?|ratings?|rated?)\b[^.\n\d]{{0,40}}?(?P<said>{_NUMBER})(?![%]|[^\S\n]*[-+*x=^])"
-    rf"|(?P<often>{_NUMBER}){_OF_TEN}",
+    rf"|\b(?:scores?|ratings?|rated?)\b[^.\n\d]{{0,40}}?(?P<worded>{_NUMBER})(?![%]|[^\S\n]*[-+*x=^])"
+    rf"|(?P<of_ten>{_NUMBER}){_OF_TEN}",
     re.IGNORECASE | re.MULTILINE,
 )
 _LIST = re.compile(
@@ -71,25 +71,25 @@ def first_line(text: str, count: int) -> tuple[float, ...] | None:
     line = text.strip().splitlines()[0].strip()
     if count < 2 or not re.fullmatch(r"[\d.,;|\s]{3,200}", line):
         return None
-    given = tuple(float(number) for number in re.findall(r"\d+(?:\.\d+)?", line))
-    return given if len(given) == count and max(given) <= 10 else None
+    scores = tuple(float(number) for number in re.findall(r"\d+(?:\.\d+)?", line))
+    return scores if len(scores) == count and max(scores) <= 10 else None
 
 
 def stated_scores(marked: str, count: int) -> tuple[float, ...] | None:
     """One score for every candidate, attributed to the name it stands by. `None` where one lacks or they contradict."""
-    listed = [_numbers(found["numbers"]) for found in (*_LIST.finditer(marked), *_TUPLE.finditer(marked))]
-    whole = {tuple(numbers) for numbers in listed if len(numbers) == count}
+    lists = [_numbers(match["numbers"]) for match in (*_LIST.finditer(marked), *_TUPLE.finditer(marked))]
+    whole = {tuple(numbers) for numbers in lists if len(numbers) == count}
     if len(whole) == 1:
         return whole.pop()
-    given: dict[int, list[float]] = {}
+    scores: dict[int, list[float]] = {}
     for place, score, final in _mentions(marked, count):
-        held = given.setdefault(place, [])
+        mentions = scores.setdefault(place, [])
         if final:
-            held.clear()
-        held.append(score)
-    if set(given) != set(range(count)) or any(len(set(scores)) > 1 for scores in given.values()):
+            mentions.clear()
+        mentions.append(score)
+    if set(scores) != set(range(count)) or any(len(set(mentions)) > 1 for mentions in scores.values()):
         return None
-    return tuple(given[place][0] for place in range(count))
+    return tuple(scores[place][0] for place in range(count))
 
 
 def _numbers(text: str) -> list[float]:
@@ -98,23 +98,23 @@ def _numbers(text: str) -> list[float]:
 
 def _mentions(marked: str, count: int) -> Iterator[tuple[int, float, bool]]:
     """(candidate, score, whether it is said to be the final one), in the order of the text."""
-    for found in itertools.islice(_MENTION.finditer(marked), _MOST):
-        score = float(found["plain"] or found["said"] or found["often"])
-        begin = max(marked.rfind("\n", 0, found.start()), marked.rfind(". ", 0, found.start())) + 1
-        before = marked[begin : found.start()]
-        final = bool(_LAST_WORD.search(before + found[0]))
-        for place in _whose(marked, before, found, count):
+    for match in itertools.islice(_MENTION.finditer(marked), _MAX_MENTIONS):
+        score = float(match["plain"] or match["worded"] or match["of_ten"])
+        begin = max(marked.rfind("\n", 0, match.start()), marked.rfind(". ", 0, match.start())) + 1
+        before = marked[begin : match.start()]
+        final = bool(_LAST_WORD.search(before + match[0]))
+        for place in _whose(marked, before, match, count):
             yield place, score, final
 
 
-def _whose(marked: str, before: str, found: re.Match[str], count: int) -> tuple[int, ...]:
+def _whose(marked: str, before: str, match: re.Match[str], count: int) -> tuple[int, ...]:
     """The candidates a score belongs to: named inside the mention, before it in its sentence, or by its heading."""
-    given_to = _TO.match(marked, found.end())
-    for near in (found[0], given_to[0] if given_to else "", before):
+    given_to = _TO.match(marked, match.end())
+    for near in (match[0], given_to[0] if given_to else "", before):
         groups = re.findall(_GROUP, near)
         if groups:
             return label_marks(groups[-1])
-    if count == 1 or re.search(r"\b(?:both|each|all)\b", before + found[0], re.IGNORECASE):
+    if count == 1 or re.search(r"\b(?:both|each|all)\b", before + match[0], re.IGNORECASE):
         return tuple(range(count))
-    heading = [h[1] for h in _HEADING.finditer(marked, 0, found.start())]
-    return label_marks(heading[-1] if heading else "".join(re.findall(MARK, marked[: found.start()])[-1:]))
+    heading = [h[1] for h in _HEADING.finditer(marked, 0, match.start())]
+    return label_marks(heading[-1] if heading else "".join(re.findall(MARK, marked[: match.start()])[-1:]))

@@ -14,32 +14,33 @@ CRITERIA = ("correctness", "completeness", "clarity")
 """What is scored where the person names nothing else."""
 
 
-def criteria_of(case: ModeInput) -> tuple[str, ...]:
-    """The case's criteria as keys: "accuracy, cites sources" gives `accuracy` and `cites_sources`."""
-    given = [part for text in case.criteria for part in re.split(r"[,;\n]", text)]
-    keys = [re.sub(r"\s+", "_", re.sub(r"[\"'\\{}\[\]:`]", " ", part).strip()) for part in given]
+def criteria_of(task: ModeInput) -> tuple[str, ...]:
+    """The task's criteria as keys: "accuracy, cites sources" gives `accuracy` and `cites_sources`."""
+    parts = [part for text in task.criteria for part in re.split(r"[,;\n]", text)]
+    keys = [re.sub(r"\s+", "_", re.sub(r"[\"'\\{}\[\]:`]", " ", part).strip()) for part in parts]
     return tuple(dict.fromkeys(key for key in keys if key)) or CRITERIA
 
 
-def judge_prompt(case: ModeInput, lineup: BlindCandidates, criteria: Sequence[str], nonce: str, *, merge: bool) -> str:
+def judge_prompt(task: ModeInput, blind: BlindCandidates, criteria: Sequence[str], nonce: str, *, merge: bool) -> str:
     """The whole message to the judge."""
-    framed = [frame("PROMPT", case.prompt, nonce)]
-    if case.system:
-        framed.append("They were also given these standing instructions:\n\n" + frame("SYSTEM", case.system, nonce))
+    context = [frame("PROMPT", task.prompt, nonce)]
+    if task.system:
+        context.append("They were also given these standing instructions:\n\n" + frame("SYSTEM", task.system, nonce))
     parts = (
-        _ROLE.format(count=len(lineup.shown), nonce=nonce),
-        *framed,
-        frames(lineup.shown, nonce),
+        _ROLE.format(count=len(blind.shown), nonce=nonce),
+        *context,
+        frames(blind.shown, nonce),
         _JUDGING.format(criteria=", ".join(criteria)),
-        _reply_form(lineup.labels, criteria, nonce, merge=merge),
+        _reply_form(blind.labels, criteria, nonce, merge=merge),
     )
     return "\n\n".join(parts)
 
 
 def repair_prompt(problem: str, labels: Sequence[str], criteria: Sequence[str], nonce: str, *, answer: bool) -> str:
     """The one second request. `answer`: whether the fused answer has to be written as well."""
-    keep = f"The labels are {', '.join(labels)}; the criteria are {', '.join(criteria)}."
-    return _REPAIR.format(problem=problem, keep=keep) + "\n\n" + _reply_form(labels, criteria, nonce, merge=answer)
+    reminder = f"The labels are {', '.join(labels)}; the criteria are {', '.join(criteria)}."
+    request = _REPAIR.format(problem=problem, reminder=reminder)
+    return f"{request}\n\n{_reply_form(labels, criteria, nonce, merge=answer)}"
 
 
 def debate_prompt(round: int, others: Sequence[BlindCandidate], nonce: str) -> str:
@@ -147,7 +148,7 @@ your own gets no brackets. Put none inside code or formulas."""
 
 _REPAIR = """\
 Your reply could not be read: {problem}.
-Give your verdict again, in the form below. {keep}"""
+Give your verdict again, in the form below. {reminder}"""
 
 _DEBATE = """\
 DEBATE ROUND {round}

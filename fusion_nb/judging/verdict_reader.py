@@ -1,22 +1,19 @@
 """The strict reading of a judge's JSON: labels are those that were offered, scores are 1 to 10, nothing contradicts.
 
 A verdict that cannot be read so is a `Problem`, said in words the judge can mend it by; it is never guessed at.
-
-
-JSON objects out of a model's text: fenced, with prose around, with more text after. Never raises.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from fusion_nb.core import Analysis
 from fusion_nb.judging.analysis import read_analysis, text_of
+from fusion_nb.judging.verdict_json import TWICE, json_objects, mend_json
 
 KEYS = ("scores", "ranking")
 """An object is taken for a verdict if it has one of these."""
@@ -42,8 +39,8 @@ class Reading:
     """A fused answer that stood inside the JSON instead of after it."""
 
     def mean(self, label: str) -> float | None:
-        given = self.scores.get(label) if self.scores else None
-        return sum(given.values()) / len(given) if given else None
+        scores = self.scores.get(label) if self.scores else None
+        return sum(scores.values()) / len(scores) if scores else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +54,13 @@ class Problem:
 
 def read_verdict(text: str, names: Mapping[str, str], criteria: Sequence[str]) -> Reading | Problem:
     """The verdict in `text`. `names`: offered blind label -> the member's name for people. Never raises."""
-    found = [o for o in json_objects(text) if _is_verdict(o)] or [
-        o for o in json_objects(mend_json(text)) if _is_verdict(o)
+    objects = [value for value in json_objects(text) if _is_verdict(value)] or [
+        value for value in json_objects(mend_json(text)) if _is_verdict(value)
     ]
-    if not found:
+    if not objects:
         tried = bool(_TRIED.search(text))
         return Problem("the JSON object is broken or cut off" if tried else "there is no JSON object", tried)
-    checked = [_check(value, names, criteria) for value in found]
+    checked = [_check(value, names, criteria) for value in objects]
     sound = [reading for reading in checked if isinstance(reading, Reading)]
     if not sound:
         return checked[0]
@@ -99,8 +96,8 @@ def _check(value: Mapping[str, Any], names: Mapping[str, str], criteria: Sequenc
 
 def label_of(value: Any) -> str:
     """`K7` from `K7`, `k7` or `Candidate K7`; what else it is, as text."""
-    found = _LABEL.fullmatch(value.strip()) if isinstance(value, str) else None
-    return found[1].upper() if found else str(value)[:40]
+    match = _LABEL.fullmatch(value.strip()) if isinstance(value, str) else None
+    return match[1].upper() if match else str(value)[:40]
 
 
 def _ranking(value: Any, names: Mapping[str, str], problems: list[str]) -> tuple[str, ...]:
@@ -132,85 +129,37 @@ def _scores(
         return {}
     labels = [label_of(key.removesuffix(TWICE)) for key in value]
     _same_set("scores object", labels, names, problems)
-    if all(_number(given) is not None for given in value.values()):
-        value = {label: {OVERALL: given} for label, given in value.items()}
+    if all(_number(score) is not None for score in value.values()):
+        value = {label: {OVERALL: score} for label, score in value.items()}
         criteria = (OVERALL,)
-    made = {}
-    for label, given in zip(labels, value.values(), strict=True):
-        if label in names:
-            made[label] = _criteria(label, given, criteria, problems)
-    return made
+    return {
+        label: _criteria(label, scores, criteria, problems)
+        for label, scores in zip(labels, value.values(), strict=True)
+        if label in names
+    }
 
 
-def _criteria(label: str, given: Any, criteria: Sequence[str], problems: list[str]) -> dict[str, float]:
-    held = {_plain(key): number for key, number in given.items()} if isinstance(given, dict) else {}
-    made = {}
+def _criteria(label: str, value: Any, criteria: Sequence[str], problems: list[str]) -> dict[str, float]:
+    numbers = {_folded(key): number for key, number in value.items()} if isinstance(value, dict) else {}
+    scores = {}
     for criterion in criteria:
-        number = _number(held.get(_plain(criterion)))
+        number = _number(numbers.get(_folded(criterion)))
         if number is None or not 1 <= number <= 10:
             problems.append(f'{label} has no score from 1 to 10 for "{criterion}"')
         else:
-            made[criterion] = number
-    return made
+            scores[criterion] = number
+    return scores
 
 
-def _plain(name: str) -> str:
+def _folded(name: str) -> str:
     return re.sub(r"[\W_]+", " ", name).strip().casefold()
 
 
 def _number(value: Any) -> float | None:
     """8, 8.5, "8" or "8/10" as a number; `None` for all else."""
     if isinstance(value, str):
-        found = _NUMBER.fullmatch(value.strip())
-        return float(found[1]) if found else None
+        match = _NUMBER.fullmatch(value.strip())
+        return float(match[1]) if match else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if isinstance(value, float) or abs(value) < 1000 else math.inf
-
-
-MAX_CHARS = 256_000
-"""Longer texts are cut: nothing a judge is asked for comes near."""
-TWICE = " (twice)"
-"""Ends the name of a key that stands a second time in its object: a reader finds one too many instead of losing one."""
-_MOST = 100
-"""Places looked at: enough for code quoted before the verdict, few enough for hostile text."""
-_OPENING = re.compile(r"\{\s*\"[^\"\\\n]{1,80}\"\s*:")
-_ESCAPE = re.compile(r"\\([\"\\/bfnrt]|u[0-9a-fA-F]{4})|\\")
-_COMMA = re.compile(r",(\s*[}\]])")
-
-
-def json_objects(text: str) -> Iterator[dict[str, Any]]:
-    """Every JSON object that begins somewhere in `text` and is complete, outermost first, in order."""
-    bounded = text[:MAX_CHARS]
-    for _, found in zip(range(_MOST), _OPENING.finditer(bounded), strict=False):
-        value = _decode(bounded, found.start())
-        if value is not None:
-            yield value
-
-
-def mend_json(text: str) -> str:
-    """`text` without the two commonest slips of models that write JSON by hand: LaTeX's backslashes, a last comma."""
-    escaped = _ESCAPE.sub(lambda found: found[0] if found[1] else r"\\", text[:MAX_CHARS])
-    return _COMMA.sub(r"\1", escaped)
-
-
-def _decode(text: str, place: int) -> dict[str, Any] | None:
-    # strict=False: line breaks inside strings are as common as they are harmless.
-    decoder = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_unique, strict=False)
-    try:
-        value, _ = decoder.raw_decode(text, place)
-    except (ValueError, RecursionError):
-        # Not JSON, cut off, NaN, a number of 5,000 digits; or nested deeper than Python goes.
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for key, value in pairs:
-        made[key + TWICE if key in made else key] = value
-    return made

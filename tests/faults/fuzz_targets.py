@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fusion_nb.judging import free_form, verdict_reader
-from fusion_nb.judging.verdict_stream import AnswerSplitter, split
+from fusion_nb.judging.answer_splitter import AnswerSplitter, split
 from fusion_nb.providers.chat_decoder import ChatDecoder
 from fusion_nb.providers.faults import Asked, of_response
 from fusion_nb.providers.keys import KeyAuth
