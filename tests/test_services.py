@@ -6,7 +6,7 @@ import pytest
 
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
 from fusion_nb.providers import origins
-from fusion_nb.providers.http import parse
+from fusion_nb.providers.origins import parse
 from fusion_nb.providers.services import SERVICES, custom_service, service_named
 
 

@@ -13,7 +13,7 @@ from fusion_nb.core import Chunk, Request
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import faults
 from fusion_nb.providers.chat_decoder import ChatDecoder
-from fusion_nb.providers.faults import Asked
+from fusion_nb.providers.faults import Target
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.http_response import StreamingResponse
 from fusion_nb.providers.keys import KeyAuth
@@ -38,9 +38,9 @@ class ChatProvider:
         """The reply as it comes. Raises `ProviderError`; closing the iterator closes the connection."""
         service, auth = self._service, self._auth
         if auth:
-            asked = Asked(service.name, request.ref.model, auth.variable, auth.hide, auth.begins)
+            target = Target(service.name, request.ref.model, auth.variable, auth.hide, auth.begins)
         else:
-            asked = Asked(service.name, request.ref.model, service.key_env)
+            target = Target(service.name, request.ref.model, service.key_env)
         body, warnings = request_body(request, service)
         for warning in warnings:
             yield Chunk(warning=warning)
@@ -48,11 +48,11 @@ class ChatProvider:
         async with self._http.post(url, body, auth=auth, headers=dict(service.headers)) as answer:
             if not 200 <= answer.status < 300:
                 head = await answer.read_head(_ERROR_BODY, _ERROR_SECONDS)
-                raise faults.of_response(answer.status, answer.headers, head, asked)
+                raise faults.of_response(answer.status, answer.headers, head, target)
             generation = answer.headers.get("x-generation-id")
             if generation:
-                yield Chunk(generation_id=asked.clean(generation, 200))
-            decoder = ChatDecoder(asked, answer.headers.get("content-type", ""))
+                yield Chunk(generation_id=target.clean(generation, 200))
+            decoder = ChatDecoder(target, answer.headers.get("content-type", ""))
             broken: ProviderError | None = None
             while not decoder.done:
                 try:
@@ -114,13 +114,13 @@ def request_body(request: Request, service: Service) -> tuple[dict[str, Any], tu
     return {**body, **reasoning, **dict(service.body), **options}, tuple(word for word, true in ignored if true)
 
 
-def _reasoning(asked: str | None, service: Service) -> dict[str, Any]:
+def _reasoning(effort: str | None, service: Service) -> dict[str, Any]:
     """Effort, or a number of tokens: as the service takes it, or the nearest it takes."""
-    if asked is None or service.reasoning is None:
+    if effort is None or service.reasoning is None:
         return {}
-    tokens = int(asked) if asked.isascii() and asked.isdigit() else None
+    tokens = int(effort) if effort.isascii() and effort.isdigit() else None
     if service.reasoning == "object":
-        return {"reasoning": {"effort": asked} if tokens is None else {"max_tokens": tokens}}
+        return {"reasoning": {"effort": effort} if tokens is None else {"max_tokens": tokens}}
     if tokens is not None:
-        asked = next((effort for most, effort in _EFFORTS if tokens <= most), "high")
-    return {"reasoning_effort": asked}
+        effort = next((level for most, level in _EFFORTS if tokens <= most), "high")
+    return {"reasoning_effort": effort}

@@ -14,7 +14,7 @@ from fusion_nb.core.json_codec import decode_service_json
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import faults
 from fusion_nb.providers.chat_response import ReplyReader
-from fusion_nb.providers.faults import Asked
+from fusion_nb.providers.faults import Target
 from fusion_nb.providers.sse import MAX_EVENT, ServerSentEvent, SSEDecoder, decode_utf8
 from fusion_nb.providers.text_chunks import page_text
 
@@ -30,16 +30,16 @@ class ChatDecoder:
     """One reply. `feed()` bytes as they come until `done`, then `end()`, then look at `fault`.
 
     Args:
-        asked: who was asked for what.
+        target: who is asked for what.
         content_type: of the response; its first byte is trusted more.
     """
 
-    def __init__(self, asked: Asked, content_type: str = "text/event-stream") -> None:
+    def __init__(self, target: Target, content_type: str = "text/event-stream") -> None:
         self.done = False
         """Whether everything was said, however long the connection stays open."""
-        self._asked = asked
+        self._target = target
         self._is_stream = content_type.lower().startswith("text/event-stream")
-        self._reader = ReplyReader(asked)
+        self._reader = ReplyReader(target)
         self._sse = SSEDecoder()
         self._form: Literal["sse", "json", "other"] | None = None
         self._body: list[bytes] = []
@@ -96,7 +96,7 @@ class ChatDecoder:
             reader.warn("bad_utf8")
         said = _json(data)
         if event.event == "error":
-            reader.stop(faults.of_error(faults.error_in(said) or said or data, self._asked))
+            reader.stop(faults.of_error(faults.error_in(said) or said or data, self._target))
         elif said.__class__ is dict:
             self._last_bad = False
             reader.read(said)
@@ -150,10 +150,10 @@ class ChatDecoder:
 
     def _refuse(self) -> None:
         """Neither a stream nor JSON: its first words say what it is."""
-        words = self._asked.clean(page_text(b"".join(self._body).decode(errors="replace")), 300)
+        words = self._target.clean(page_text(b"".join(self._body).decode(errors="replace")), 300)
         self._reader.fail(
             "not_sse",
-            f"{self._asked.service} answered with something that is no reply ({words}): check the base URL, and "
+            f"{self._target.service} answered with something that is no reply ({words}): check the base URL, and "
             "whether a login page stands in between.",
         )
         self.done = True
@@ -171,13 +171,13 @@ class ChatDecoder:
         replied = isinstance(said, Mapping) and said.get("choices")
         error = None if replied else faults.error_in(said)
         if error is not None:
-            self._reader.stop(faults.of_error(error, self._asked))
+            self._reader.stop(faults.of_error(error, self._target))
         elif isinstance(said, dict):
             self._reader.warn("not_streamed")
             self._reader.read(said)
         else:
             self._reader.fail(
-                "protocol", f"{self._asked.service} answered with JSON that is no reply: check the base URL."
+                "protocol", f"{self._target.service} answered with JSON that is no reply: check the base URL."
             )
         self.done = True
 

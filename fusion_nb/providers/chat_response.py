@@ -12,7 +12,7 @@ from typing import Any
 from fusion_nb.core import Channel, Chunk, Usage
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import faults
-from fusion_nb.providers.faults import Asked
+from fusion_nb.providers.faults import Target
 from fusion_nb.providers.text_chunks import TextBatcher
 
 MAX_TEXT = 8 * 1024 * 1024
@@ -25,12 +25,12 @@ _MAX_TOOLS = 2000
 class ReplyReader:
     """Reads the objects of one reply. `finished` once a reason to finish was given; `fault` once it went wrong."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, target: Target) -> None:
         self.fault: ProviderError | None = None
         self.finished = False
-        self._asked = asked
+        self._target = target
         self._out: list[Chunk] = []
-        self.text = TextBatcher(self._out, MAX_TEXT, asked.hide, asked.begins)
+        self.text = TextBatcher(self._out, MAX_TEXT, target.hide, target.begins)
         self._named = self._refused = False
         self._tools: list[str] = []
         self._bill: Chunk | None = None
@@ -47,7 +47,7 @@ class ReplyReader:
         if (said.get("usage") or "x_groq" in said) and (bill := usage_in(said)):
             self._usage(bill)
         if said.get("error"):
-            self.stop(faults.of_error(faults.error_in(said), self._asked))
+            self.stop(faults.of_error(faults.error_in(said), self._target))
         if self.text.full:
             self.fail("too_big", "It went on for more than 8 million characters.", status="incomplete")
 
@@ -67,7 +67,7 @@ class ReplyReader:
         """No more objects come."""
         self.text.close()
         if self._tools:
-            self.warn(f"tool_calls: {self._asked.clean(''.join(self._tools), 500)}")
+            self.warn(f"tool_calls: {self._target.clean(''.join(self._tools), 500)}")
             self._tools.clear()
 
     def warn(self, word: str) -> None:
@@ -87,11 +87,11 @@ class ReplyReader:
         """The model that answered and the generation's id, from the first object that has them."""
         model, generation = said.get("model"), said.get("id")
         self._named = bool(model or generation)
-        name = self._asked.clean(model, 200) if isinstance(model, str) else ""
+        name = self._target.clean(model, 200) if isinstance(model, str) else ""
         known = isinstance(generation, str) and generation.startswith(GENERATION)
-        if known or (name and name != self._asked.model):
-            other = name if name != self._asked.model else None
-            self._say(Chunk(generation_id=self._asked.clean(generation, 200) if known else None, model=other))
+        if known or (name and name != self._target.model):
+            other = name if name != self._target.model else None
+            self._say(Chunk(generation_id=self._target.clean(generation, 200) if known else None, model=other))
 
     def _choice(self, choice: dict[str, Any]) -> None:
         delta = choice.get("delta") or choice.get("message")
@@ -105,7 +105,7 @@ class ReplyReader:
         if choice.get("usage") and (bill := usage_in(choice)):
             self._usage(bill)
         if choice.get("error"):
-            self.stop(faults.of_error(choice["error"], self._asked))
+            self.stop(faults.of_error(choice["error"], self._target))
 
     def _delta(self, delta: dict[str, Any]) -> None:
         content = delta.get("content")
@@ -135,7 +135,7 @@ class ReplyReader:
     def _finish(self, finish: str | None) -> None:
         if finish is not None:
             self.finished = True
-            self._say(Chunk(finish="refusal" if self._refused and finish == "stop" else self._asked.clean(finish, 60)))
+            self._say(Chunk(finish="refusal" if self._refused and finish == "stop" else self._target.clean(finish, 60)))
 
     def _usage(self, said: Mapping[str, Any]) -> None:
         usage, bad_count = usage_of(said)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fusion_nb.errors import UserError
+from fusion_nb.providers.origins import parse
 from fusion_nb.providers.services import SERVICES, Service
 from fusion_nb.storage import folders
 
@@ -24,8 +25,6 @@ AskConsent = Callable[[str], bool]
 
 def unconfirmed_origin(service: Service) -> str | None:
     """The service's origin, where nobody has confirmed it; `None` where requests may go there."""
-    from fusion_nb.providers.http import parse  # noqa: PLC0415  loads the HTTP client, as the check of the address did
-
     address = parse(service.base_url)
     if address.loopback or any(parse(row.base_url).origin == address.origin for row in SERVICES.values()):
         return None

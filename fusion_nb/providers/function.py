@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from fusion_nb.core import Chunk, Ref, Request
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.faults import Asked
+from fusion_nb.providers.faults import Target
 from fusion_nb.providers.text_chunks import TextBatcher
 
 SERVICE = "python"
@@ -101,7 +101,7 @@ class FunctionProvider:
         await (self._runner(listening) if self._runner else listening)
 
     def _fault(self, error: BaseException) -> ProviderError:
-        said = Asked(SERVICE).clean(f"{self._name} raised {type(error).__name__}: {error}", 500)
+        said = Target(SERVICE).clean(f"{self._name} raised {type(error).__name__}: {error}", 500)
         return ProviderError("function", said.rstrip(": "))
 
 

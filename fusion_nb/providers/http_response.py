@@ -1,11 +1,7 @@
-"""A response whose body is on its way: pieces that came together are read together, within bounds.
+"""The two bodies of an exchange, and what can go wrong between two machines.
 
-Pure asyncio: it is given the pieces and does not know the client they come from.
-
-
-What a request carries out: headers and body, and how far it got.
-
-What can go wrong between two machines, in sentences. `http.py` says which of these it was.
+A response is read in pieces, within bounds, while it arrives; a request knows how much of it was sent. Neither knows
+the HTTP client: `http.py` hands the pieces in and says which fault it was.
 """
 
 from __future__ import annotations
@@ -14,7 +10,6 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple
-from urllib.request import getproxies, proxy_bypass
 
 from fusion_nb.errors import ProviderError
 
@@ -22,6 +17,9 @@ AHEAD = 1024 * 1024
 """Bytes received ahead of whoever reads; the service waits beyond that."""
 STEP = 1024 * 1024
 MAX_INFLATED = 64 * 1024 * 1024
+SLICE = 16 * 1024
+CLOSING = 1.0
+"""Seconds `close()` waits for the connection to be closed."""
 
 
 class StreamingResponse:
@@ -108,7 +106,8 @@ class StreamingResponse:
             await asyncio.wait({self._pump}, timeout=patience)
         if not self._pump.done():
             self._pump.cancel()
-            await asyncio.wait({self._pump})
+            # A connection whose other end is silent may take long to say goodbye; nobody waits for that.
+            await asyncio.wait({self._pump}, timeout=CLOSING)
 
     async def _receive(
         self,
@@ -135,30 +134,56 @@ class StreamingResponse:
 
 
 class _Inflater:
-    """Decompresses a bounded amount at a time: a kilobyte can hold a gigabyte of zeros."""
+    """Decompresses a bounded amount at a time: a kilobyte can hold a gigabyte of zeros.
+
+    Members may follow one another (RFC 1952): some servers compress every event by itself.
+    """
 
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(wbits=47)
+        self._rest = b""
+        """Compressed bytes not yet looked at."""
         self._total = 0
 
     @property
     def pending(self) -> bool:
-        return bool(self._zlib.unconsumed_tail)
+        return bool(self._rest)
 
     def feed(self, data: bytes) -> bytes:
-        fault = None
-        try:
-            out = self._zlib.decompress(self._zlib.unconsumed_tail + data, STEP)
-        except zlib.error:
-            fault = ProviderError("protocol", "The service sent damaged compressed data.", maybe_billed=True)
-        if fault is not None:
-            raise fault
+        """At most `STEP` bytes more; call again with nothing while `pending`."""
+        rest, out = memoryview(self._rest + data), b""
+        while rest and not out:
+            if self._zlib.eof and not self._next_member(rest):
+                self._rest = b""
+                return b""
+            # In slices: what is behind the end of a member is copied, once for every member.
+            out, left = self._inflated(rest[:SLICE])
+            rest = rest[len(rest[:SLICE]) - left :]
+        self._rest = bytes(rest)
         self._total += len(out)
         if self._total > MAX_INFLATED:
             raise ProviderError(
                 "too_big", "The answer unpacks to more than 64 MiB.", status="incomplete", maybe_billed=True
             )
         return out
+
+    def _next_member(self, data: memoryview) -> bool:
+        """Whether another member begins with `data`; what is behind the last one is padding."""
+        if data[0] != 0x1F:
+            return False
+        self._zlib = zlib.decompressobj(wbits=47)
+        return True
+
+    def _inflated(self, data: memoryview) -> tuple[bytes, int]:
+        """What `data` unpacks to, and how many of its bytes are left."""
+        fault = None
+        try:
+            out = self._zlib.decompress(data, STEP)
+        except zlib.error:
+            fault = ProviderError("protocol", "The service sent damaged compressed data.", maybe_billed=True)
+        if fault is not None:
+            raise fault
+        return out, len(self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail)
 
 
 def _inflater(encoding: str) -> _Inflater | None:
@@ -196,12 +221,6 @@ class _Trouble(NamedTuple):
     sentence: str
     retries: int = 0
     billed: bool = False
-
-
-def proxy_note(host: str) -> bool:
-    """Whether the environment sends https requests to `host` through a proxy."""
-    proxies = getproxies()
-    return bool(proxies.get("https") or proxies.get("all")) and not proxy_bypass(host)
 
 
 _TROUBLES = {

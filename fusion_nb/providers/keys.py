@@ -14,6 +14,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Never
 
 from fusion_nb.errors import KeyMissing
+from fusion_nb.providers.origins import parse
 from fusion_nb.providers.redaction import looks_like_key, scrub
 from fusion_nb.providers.services import Service
 
@@ -101,9 +102,6 @@ def bind(service: Service) -> KeyAuth | None:
     fault = _fault(_find(variable))
     if fault:
         raise KeyMissing(f"The key in {variable} cannot be used: it holds {fault}. Set it again without.")
-    # Imported here: it loads the HTTP client, which nobody needs before there is a key to send.
-    from fusion_nb.providers.http import parse  # noqa: PLC0415
-
     return KeyAuth(_find(variable), variable, parse(service.base_url).origin)
 
 

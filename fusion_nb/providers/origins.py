@@ -1,4 +1,4 @@
-"""Where a key may go: an address is read once, by the client's own parser, and judged here.
+"""Where a key may go: addresses are read and judged here.
 
 Plain `http` only to this machine; addresses of cloud metadata and link-local ones never; nothing that two parsers could
 read in two ways (decimal and hexadecimal addresses, user names, backslashes, trailing dots).
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from fusion_nb.errors import UserError
 
@@ -42,6 +43,22 @@ class Address(NamedTuple):
         """Whether it is this machine, by an address that no name server can turn elsewhere."""
         address = _address(self.host)
         return self.host == "localhost" if address is None else address.is_loopback
+
+
+def parse(url: str) -> Address:
+    """`url` as a base URL. Raises `UserError` where it cannot be read.
+
+    What `check` lets through is read alike by every parser; the key goes only where the client itself reads the same
+    origin (`http.Http`).
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port, host = parts.port, (parts.hostname or "").lower()
+        host.encode("ascii")
+    except (ValueError, UnicodeError, AttributeError):
+        raise UserError("The base URL cannot be read: write it like https://host.example/v1.") from None
+    default = {"http": 80, "https": 443}.get(parts.scheme, 0)
+    return Address(parts.scheme, host, default if port is None else port, parts.path)
 
 
 def check(url: str, address: Address) -> None:

@@ -138,19 +138,16 @@ def custom_service(name: str, base_url: str, key_env: str | None = None) -> Serv
     Raises:
         UserError: the name, the address or the key's variable may not stand; the sentence says what may.
     """
-    # Imported here: it loads the HTTP client, which a row of the table does not need.
-    from fusion_nb.providers.http import parse  # noqa: PLC0415
-
     if not _NAME.fullmatch(name) or name in ("demo", "local", "python"):
         raise UserError(f"Service name {name[:60]!r}: use a short word of letters, digits, - and _ that is not taken.")
     url = base_url.strip().rstrip("/").removesuffix("/chat/completions").rstrip("/")
-    address = parse(url)
+    address = origins.parse(url)
     origins.check(url, address)
     _check_variable(key_env, address)
     row = SERVICES.get(name)
     if row is None:
         return Service(name, url, key_env)
-    if parse(row.base_url).origin == address.origin:
+    if origins.parse(row.base_url).origin == address.origin:
         return replace(row, base_url=url, key_env=key_env or row.key_env)
     return replace(row, base_url=url, key_env=key_env, key_also=(), local=row.local and address.loopback)
 
@@ -165,8 +162,6 @@ def service_named(name: str, own: Mapping[str, Service] | None = None) -> Servic
 
 
 def _check_variable(variable: str | None, address: origins.Address) -> None:
-    from fusion_nb.providers.http import parse  # noqa: PLC0415  as above
-
     if variable is None:
         return
     if looks_like_key(variable):
@@ -177,7 +172,7 @@ def _check_variable(variable: str | None, address: origins.Address) -> None:
     if not _VARIABLE.fullmatch(variable):
         raise UserError("key_env must be the name of an environment variable, like MY_SERVICE_API_KEY.")
     owner = _OWNERS.get(variable)
-    if owner is not None and parse(owner.base_url).origin != address.origin:
+    if owner is not None and origins.parse(owner.base_url).origin != address.origin:
         raise UserError(
             f"{variable} belongs to {owner.name} and is sent nowhere else: put the key for {address.host} into a "
             "variable of its own and name that one."

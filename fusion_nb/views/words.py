@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from fusion_nb.core import Reply, Round, RunState, Verdict
+from fusion_nb.core.warnings_text import SIGNS
 
 DASH = "—"
 DEMO = "DEMO: scripted models, not real answers"
@@ -31,14 +32,6 @@ _VERDICT = {
 
 SUSPECT = "speaks to the judge"
 """The badge of a candidate that seems to, and the beginning of why."""
-_SIGNS = {
-    "orders": "it gives orders about instructions",
-    "plea": "it asks to be chosen",
-    "judge": "it addresses a judge",
-    "verdict": "it talks of labels or holds a verdict",
-    "frame": "it imitates the frame it stands in",
-    "hidden": "it hides characters",
-}
 
 
 def money(cost: Decimal | None, places: int | None = None) -> str:
@@ -190,7 +183,7 @@ def debate_round(ended: Round) -> str:
 
 def suspicion(reply: Reply) -> str:
     """What in a candidate seems meant for the judge, as a sentence; empty where nothing does. A hint, no proof."""
-    signs = listed([_SIGNS.get(sign, sign) for sign in reply.suspect])
+    signs = listed([SIGNS.get(sign, sign) for sign in reply.suspect])
     return f"Seems to speak to the judge: {signs}. Read it before you trust its score." if signs else ""
 
 

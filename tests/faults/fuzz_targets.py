@@ -12,7 +12,7 @@ from typing import Any
 from fusion_nb.judging import free_form, verdict_reader
 from fusion_nb.judging.answer_splitter import AnswerSplitter, split
 from fusion_nb.providers.chat_decoder import ChatDecoder
-from fusion_nb.providers.faults import Asked, of_response
+from fusion_nb.providers.faults import Target, of_response
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.openrouter_api import generation_in
 from fusion_nb.providers.retry_after import retry_after
@@ -34,14 +34,14 @@ def decoder(data: bytes, rng: random.Random) -> None:
     edges = [0, *cuts, len(data)]
     parts = [data[a:b] for a, b in itertools.pairwise(edges) if a < b]
     assert _told(parts) == whole, f"cut at {cuts}"
-    said = of_response(400 + len(data) % 200, {}, data, Asked("x", "m", "K", _AUTH.hide))
+    said = of_response(400 + len(data) % 200, {}, data, Target("x", "m", "K", _AUTH.hide))
     assert said.status in _STATUSES
     assert len(said.detail) < 4000
     _waits(data)
 
 
 def _told(parts: Sequence[bytes]) -> tuple[Any, ...]:
-    read = ChatDecoder(Asked("x", "m", "K", _AUTH.hide, _AUTH.begins))
+    read = ChatDecoder(Target("x", "m", "K", _AUTH.hide, _AUTH.begins))
     chunks = [chunk for part in parts if not read.done for chunk in read.feed(part)]
     chunks += read.end()
     for chunk in chunks:

@@ -22,7 +22,7 @@ import fusion_nb
 from fusion_nb.core import Limits, Reply
 from fusion_nb.core.events import Event
 from fusion_nb.resolve import request
-from fusion_nb.run import handle
+from fusion_nb.core import engine_thread
 from tests.faults.listeners import TLS
 from tests.faults.row import Row
 
@@ -165,7 +165,7 @@ def faults(home: Path, *, certificates: Path | None = None, authority: Path | No
             patch.setenv("SSL_CERT_FILE", str(authority))
         patch.setattr(request, "Limits", scaled)
         patch.setattr(
-            handle, "_engine", None
+            engine_thread, "_engine", None
         )  # an engine of its own, so that its connections are made under these settings
         patch.setattr(http, "_TIMEOUT", http.httpx2.Timeout(None, connect=CONNECT, write=60.0))
         yield found

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fusion_nb.core import RunState
 from fusion_nb.core.json_codec import decode_service_json
 from fusion_nb.providers.chat_decoder import ChatDecoder
-from fusion_nb.providers.faults import Asked
+from fusion_nb.providers.faults import Target
 from tests.faults import vectors
 from tests.faults.answer import TEXT, sse
 from tests.faults.harness import Faults, faults
@@ -90,7 +90,7 @@ def test_any_json(value: object) -> None:
 
 
 def told(body: bytes) -> None:
-    decoder = ChatDecoder(Asked("x", "m"))
+    decoder = ChatDecoder(Target("x", "m"))
     chunks = [*decoder.feed(body), *decoder.end()]
     for chunk in chunks:
         chunk.text.encode()

@@ -105,7 +105,7 @@ def raising(*_: Any, **__: Any) -> Any:
 INJECTIONS: dict[str, tuple[type, str]] = {
     "nowhere": (object, ""),
     "attach": (KeyAuth, "attach"),
-    "post": (Http, "_answer"),
+    "post": (Http, "_send"),
     "read": (Response, "read"),
     "feed": (ChatDecoder, "feed"),
     "end": (ChatDecoder, "end"),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import fusion_nb
-from fusion_nb.run import handle
+from fusion_nb.core import engine_thread
 
 KEY = f"sk-or-v1-{secrets.token_hex(32)}"
 
@@ -52,7 +52,7 @@ class Ear:
 def ear(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ear]:
     monkeypatch.setenv("MY_KEY", KEY)
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
-    monkeypatch.setattr(handle, "_engine", None)
+    monkeypatch.setattr(engine_thread, "_engine", None)
     ear = Ear()
     yield ear
     ear.close()

@@ -16,7 +16,7 @@ from fusion_nb import judging
 from fusion_nb.core import Chunk, Limits, Ref, Reply, Request, RunState
 from fusion_nb.core.spec import RunServices, RunSpec
 from fusion_nb.providers.chat_decoder import ChatDecoder
-from fusion_nb.providers.faults import Asked
+from fusion_nb.providers.faults import Target
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.run.engine import Engine
 from fusion_nb.run.event_recorder import EventRecorder
@@ -62,7 +62,7 @@ def pieces(body: bytes, cuts: Sequence[int]) -> list[bytes]:
 
 def decoded(parts: Sequence[bytes]) -> dict[str, Any]:
     """What the chunks come to, however many there are."""
-    decoder = ChatDecoder(Asked("x", "m", "K", AUTH.hide, AUTH.begins))
+    decoder = ChatDecoder(Target("x", "m", "K", AUTH.hide, AUTH.begins))
     chunks = [chunk for part in parts if not decoder.done for chunk in decoder.feed(part)]
     chunks += decoder.end()
     texts = {channel: "".join(c.text for c in chunks if c.channel == channel) for channel in ("content", "reasoning")}
@@ -99,7 +99,7 @@ class Wire:
         self._parts = parts
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        decoder = ChatDecoder(Asked("x", "m"))
+        decoder = ChatDecoder(Target("x", "m"))
         for part in self._parts:
             for chunk in decoder.feed(part):
                 yield chunk
