@@ -124,13 +124,13 @@ def test_kernels_that_keep_at_once_never_break_the_file(tmp_path: Path) -> None:
     """Whoever reads while others write finds a whole catalogue, every time."""
     service = services.custom_service("acme", "http://127.0.0.1:9/v1")
     file = path_of(tmp_path, service)
-    catalogue_cache._keep(file, catalogue_cache._lean(ROWS), service, NOW)
+    catalogue_cache._keep(tmp_path, catalogue_cache._lean(ROWS), service, NOW)
     found, done = [], threading.Event()
 
     def write(n: int) -> None:
         for i in range(60):
             catalogue_cache._keep(
-                file, catalogue_cache._lean(ROWS * (1 + (n + i) % 3)), service, NOW + timedelta(seconds=i)
+                tmp_path, catalogue_cache._lean(ROWS * (1 + (n + i) % 3)), service, NOW + timedelta(seconds=i)
             )
 
     def read() -> None:

@@ -30,7 +30,7 @@ from fusion_nb.core.fold import fold_all
 from fusion_nb.errors import UserError
 from fusion_nb.journal import run_files
 from fusion_nb.journal.reader import load
-from fusion_nb.journal.run_files import joined, read
+from fusion_nb.journal.run_files import join_deltas, read
 from fusion_nb.journal.writer import EVERY, MOST, Journal
 from fusion_nb.run.run_handle import FusionResult
 from tests.journalled import Kernel, folded, new_run, tiny, written
@@ -109,9 +109,9 @@ def test_joined_deltas_say_the_same(pieces: list[tuple[int, str, str]]) -> None:
     """However members and channels take turns, the joined deltas fold to the same replies, in the order of arrival."""
     deltas = [TextDelta(seq=n, call=call, channel=channel, text=text) for n, (call, channel, text) in enumerate(pieces)]
     start = [CallStarted(call=n, ref=Ref("demo", str(n))) for n in (1, 2, 3)]
-    short, long = (fold_all([*start, *said], RunState()) for said in (joined(deltas), deltas))
+    short, long = (fold_all([*start, *said], RunState()) for said in (join_deltas(deltas), deltas))
     assert short.replies == long.replies
-    assert [d.seq for d in joined(deltas)] == sorted(d.seq for d in joined(deltas))
+    assert [d.seq for d in join_deltas(deltas)] == sorted(d.seq for d in join_deltas(deltas))
 
 
 @given(st.text(alphabet=st.characters(codec=None), max_size=30))
@@ -209,7 +209,7 @@ def test_nowhere_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repla
 def test_a_defect_of_ours_costs_no_answer(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong inside the journal, the run is not harmed."""
     kernel = Kernel(replay.url)
-    monkeypatch.setattr("fusion_nb.journal.writer.blocks", lambda event: 1 / 0)
+    monkeypatch.setattr("fusion_nb.journal.writer.to_blocks", lambda event: 1 / 0)
     assert kernel.run(["burst/3"]).answer == "w1 w2 w3 "
     assert "ZeroDivisionError" in str(kernel.journal.trouble)  # type: ignore[union-attr]
 
@@ -241,20 +241,19 @@ from fusion_nb.journal.writer import Journal
 journal = Journal({run!r})
 for event in tiny({run!r})[:3]:
     journal(event)
-child = os.fork()
-if child == 0:
-    os.close(1)
-    time.sleep(60)
-    os._exit(0)
-print(child, flush=True)
-os.kill(os.getpid(), 9)
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+time.sleep(60)
 """
-    died = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    try:
-        assert died.returncode == -signal.SIGKILL
-        state = load(run, RunState())
-    finally:
-        os.kill(int(died.stdout), signal.SIGKILL)
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as kernel:
+        assert kernel.stdout is not None
+        child = int(kernel.stdout.readline())
+        kernel.kill()
+        kernel.wait(60)
+        try:
+            state = load(run, RunState())
+        finally:
+            os.kill(child, signal.SIGKILL)
     assert state.status == "cancelled"
     assert [(r.status, r.error, r.maybe_billed) for r in state.replies] == [("cancelled", "crashed", True)]
     assert state.replies[0].generation_id == f"gen-{run}"

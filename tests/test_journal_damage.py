@@ -178,7 +178,7 @@ def test_an_id_is_no_path(name: str) -> None:
     ):
         with pytest.raises(UserError, match="Unknown run"):
             ask()
-    assert not run_files.is_run(name)
+    assert not run_files.is_run_id(name)
 
 
 def test_no_pickle_anywhere() -> None:

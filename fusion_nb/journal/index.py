@@ -47,26 +47,26 @@ _here = threading.Lock()
 def runs(words: str = "") -> list[RunRow]:
     """Past runs, newest first; of those, the ones in whose prompt, answer, members or mode all `words` occur."""
     with _index() as (db, files):
-        found = db.execute(_WITH_WORDS, (json.dumps(words.casefold().split()),)).fetchall()
-    return [_now(_row(RunRow, json.loads(row)), files) for (row,) in found]
+        rows = db.execute(_WITH_WORDS, (json.dumps(words.casefold().split()),)).fetchall()
+    return [_with_present_status(_row(RunRow, json.loads(row)), files) for (row,) in rows]
 
 
 def calls(since: str = "") -> list[CallRow]:
     """Calls that were made in runs begun at `since` (ISO 8601, UTC) or later, newest run first."""
     with _index() as (db, _):
-        found = db.execute("SELECT calls FROM runs WHERE began >= ? ORDER BY began DESC", (since,)).fetchall()
-    return [_row(CallRow, row) for (written,) in found for row in json.loads(written)]
+        rows = db.execute("SELECT calls FROM runs WHERE began >= ? ORDER BY began DESC", (since,)).fetchall()
+    return [_row(CallRow, call) for (calls_json,) in rows for call in json.loads(calls_json)]
 
 
 def find_same(fingerprint: str) -> str | None:
     """The newest run that ended well and asked exactly this (`rows.fingerprint`); `None` where there is none."""
     query = "SELECT run FROM runs WHERE fingerprint = ? AND status = 'ok' AND whole ORDER BY began DESC LIMIT 1"
     with _index() as (db, _):
-        found = db.execute(query, (fingerprint,)).fetchone()
-    return found[0] if found else None
+        row = db.execute(query, (fingerprint,)).fetchone()
+    return row[0] if row else None
 
 
-def _now(row: RunRow, files: Mapping[str, run_files.Entry]) -> RunRow:
+def _with_present_status(row: RunRow, files: Mapping[str, run_files.Entry]) -> RunRow:
     if row.status != OPEN:
         return row
     entry = files.get(row.run)
@@ -121,8 +121,8 @@ def _up_to_date(files: Mapping[str, run_files.Entry]) -> sqlite3.Connection:
 def _open() -> sqlite3.Connection | None:
     """The index file, made where it is missing; `None` where a newer fusion_nb made it."""
     path = folders.home() / NAME
-    # Through the file system first: SQLite would follow a link, and give the file the mode of the day.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | folders.NO_LINKS, 0o600))
+    # Through the file system first: SQLite would follow a link, read another's file, and give its own the umask's mode.
+    os.close(folders.open_own(path, os.O_RDWR | os.O_CREAT))
     db = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
     try:
         # Not WAL: two writers can corrupt one (SQLite 3.7.0 to 3.51.2), and a network folder cannot hold one.
@@ -171,37 +171,37 @@ def _close(db: sqlite3.Connection | None) -> None:
 
 def _follow(db: sqlite3.Connection, files: Mapping[str, run_files.Entry]) -> None:
     """Bring the rows up to the files. Nothing is written, and no lock taken, where nothing has changed."""
-    known = {run: (size, changed) for run, size, changed in db.execute("SELECT run, size, changed FROM runs")}
-    changed = [entry for run, entry in files.items() if known.get(run) != (entry.size, entry.changed)]
-    gone = [(run,) for run in known if run not in files]
+    indexed = {run: (size, changed) for run, size, changed in db.execute("SELECT run, size, changed FROM runs")}
+    changed = [entry for run, entry in files.items() if indexed.get(run) != (entry.size, entry.changed)]
+    gone = [(run,) for run in indexed if run not in files]
     if not changed and not gone:
         return
     # Read before the lock is taken: another kernel need not wait for that.
-    written = list(_written(changed))
+    rows = list(_rows(changed))
     db.execute("BEGIN IMMEDIATE")
     db.executemany("DELETE FROM runs WHERE run = ?", gone)
-    db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", written)
+    db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     db.execute("COMMIT")
 
 
-def _written(changed: Iterable[run_files.Entry]) -> Iterator[tuple[Any, ...]]:
+def _rows(changed: Iterable[run_files.Entry]) -> Iterator[tuple[Any, ...]]:
     for entry in changed:
         try:
-            found = summary(entry)
+            summed_up = summary(entry)
         except OSError:
             # Looked at again the next time.
             entry = entry._replace(size=-1)  # noqa: PLW2901
-            found = Summary(RunRow(entry.run, when_of(entry.run), status="error", damaged=True))
-        row, its_calls = json.dumps(to_plain(found.row)), json.dumps(to_plain(found.calls))
-        whole = not found.row.damaged
-        words = found.words.encode("utf-8", "replace").decode()
-        about = (found.row.when, found.row.status, found.fingerprint)
-        yield entry.run, entry.size, entry.changed, *about, whole, words, row, its_calls
+            summed_up = Summary(RunRow(entry.run, when_of(entry.run), status="error", damaged=True))
+        row, its_calls = json.dumps(to_plain(summed_up.row)), json.dumps(to_plain(summed_up.calls))
+        whole = not summed_up.row.damaged
+        words = summed_up.words.encode("utf-8", "replace").decode()
+        head = (summed_up.row.when, summed_up.row.status, summed_up.fingerprint)
+        yield entry.run, entry.size, entry.changed, *head, whole, words, row, its_calls
 
 
-def _row(kind: type[R], written: dict[str, Any]) -> R:
-    if "cost" in written:
-        written["cost"] = Decimal(written["cost"])
-    if "pool" in written:
-        written["pool"] = tuple(written["pool"])
-    return kind(**written)
+def _row(kind: type[R], fields: dict[str, Any]) -> R:
+    if "cost" in fields:
+        fields["cost"] = Decimal(fields["cost"])
+    if "pool" in fields:
+        fields["pool"] = tuple(fields["pool"])
+    return kind(**fields)

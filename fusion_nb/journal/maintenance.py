@@ -1,7 +1,4 @@
-"""What becomes of runs later: deleted, exported, and for crashed ones what was learned of them afterwards.
-
-A look at the ends of the newest files: whether any run may have crashed. Cheap enough for every `%load_ext`.
-"""
+"""What becomes of runs later: deleted, exported, added to, and noticed where their kernel died."""
 
 from __future__ import annotations
 
@@ -15,11 +12,16 @@ from pathlib import Path
 from fusion_nb.core.events import Event, RunStarted
 from fusion_nb.errors import UserError
 from fusion_nb.journal import run_files
-from fusion_nb.journal.reader import entries, find, found_run
-from fusion_nb.journal.run_files import RecordedEvents, is_under_way, parse, read, to_line, understood
-from fusion_nb.storage import file_lock, folders
+from fusion_nb.journal.reader import entries, entry_of, find
+from fusion_nb.journal.run_files import RecordedEvents, is_under_way, parse, parse_line, read, to_line
+from fusion_nb.storage import file_lock
+from fusion_nb.storage.atomic_write import replace_file, write_all
 
 _RECENT = timedelta(days=7)
+_NEWEST = 50
+"""Runs that are looked at for a crash."""
+_MOMENT = 1.0
+"""Seconds to wait for another process that adds to a file."""
 
 
 def delete(runs: Iterable[str]) -> int:
@@ -27,18 +29,18 @@ def delete(runs: Iterable[str]) -> int:
 
     Raises `UserError`, before anything is deleted, where there is no such run or it is under way.
     """
-    known = entries()
-    wanted = [found_run(run, known) for run in dict.fromkeys(runs)]
-    for entry in wanted:
+    existing = entries()
+    doomed = [entry_of(run, existing) for run in dict.fromkeys(runs)]
+    for entry in doomed:
         if is_under_way(entry.path):
             raise UserError(f"Run {entry.run} is under way: stop it before you delete it.")
     try:
         for folder in run_files.folders():
-            for entry in wanted:
+            for entry in doomed:
                 (folder / entry.path.name).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{error.filename} cannot be deleted: {error.strerror}.") from None
-    return len(wanted)
+    return len(doomed)
 
 
 def purge_before(day: str | date) -> int:
@@ -52,15 +54,17 @@ def purge_before(day: str | date) -> int:
 
 
 def export(runs: Iterable[str], path: str | Path) -> int:
-    """Write the runs' events to a new JSONL file, one run after the other, and return how many runs.
+    """Write the runs' events to a new JSONL file, one run after the other, and return how many runs; no file for none.
 
     Raises `UserError` where there is no such run, or where `path` exists or cannot be written: nothing is overwritten.
     """
-    known = entries()
-    sources = [found_run(run, known).path for run in dict.fromkeys(runs)]
+    existing = entries()
+    sources = [entry_of(run, existing).path for run in dict.fromkeys(runs)]
+    if not sources:
+        return 0
     target = Path(path).expanduser()
     try:
-        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | folders.NO_LINKS, 0o600)
+        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | file_lock.NO_LINKS, 0o600)
     except FileExistsError:
         raise UserError(f"{target} exists and is left as it is: export to a new name.") from None
     except OSError as error:
@@ -68,8 +72,8 @@ def export(runs: Iterable[str], path: str | Path) -> int:
     try:
         with os.fdopen(fd, "wb") as out:
             for source in sources:
-                past = read(source)
-                out.write(source.read_bytes() if past.newer else b"".join(map(to_line, past.events)))
+                recorded = read(source)
+                out.write(source.read_bytes() if recorded.newer else b"".join(map(to_line, recorded.events)))
     except OSError as error:
         target.unlink(missing_ok=True)
         raise UserError(f"{target} could not be written: {error.strerror}. Nothing is left of it.") from None
@@ -79,53 +83,84 @@ def export(runs: Iterable[str], path: str | Path) -> int:
 def append_events(run: str, events: Iterable[Event]) -> None:
     """Put on an ended run's record what came after: how open calls of a crash ended after all, a person's choice.
 
-    They are numbered on from its last line. Raises `UserError` where there is no such run, or it is under way, or its
-    file cannot be written.
+    They are numbered on from its last line. Of several processes one writes at a time. Raises `UserError` where there
+    is no such run, or it is under way, or its file cannot be written.
     """
-    path = find(run)
     try:
-        fd = os.open(path, os.O_RDWR | os.O_APPEND | folders.NO_LINKS)
+        fd = _open_locked(run)
+        try:
+            _append(fd, events)
+        finally:
+            file_lock.close(fd)
     except OSError as error:
         raise UserError(f"Run {run} cannot be written: {error.strerror}.") from None
+
+
+def _append(fd: int, events: Iterable[Event]) -> None:
+    contents = _read_all(fd)
+    whole = contents.rfind(b"\n") + 1
+    if parse_line(contents[whole:])[0] is None:
+        # The line its kernel died in: nothing can be read of it, and nothing may be written behind it.
+        os.truncate(fd, whole)
+        contents = contents[:whole]
+    missing_break = b"" if contents.endswith(b"\n") or not contents else b"\n"
     try:
-        if file_lock.is_marked(fd):
-            raise UserError(f"Run {run} is under way.")
-        file_lock.hold_mark(fd)
-        written = path.read_bytes()
-        whole = written.rfind(b"\n") + 1
-        if understood(written[whole:])[0] is None:
-            # The line its kernel died in: nothing can be read of it, and nothing may be written behind it.
-            os.truncate(fd, whole)
-        elif whole < len(written):
-            os.write(fd, b"\n")
-        os.write(fd, b"".join(map(to_line, _numbered(parse(written).events, events))))
+        write_all(fd, missing_break + b"".join(map(to_line, _numbered(parse(contents).events, events))))
         os.fsync(fd)
-    except OSError as error:
-        raise UserError(f"Run {run} cannot be written: {error.strerror}.") from None
-    finally:
-        file_lock.close_marked(fd)
+    except OSError:
+        os.truncate(fd, len(contents))
+        raise
 
 
-def _numbered(there: Sequence[Event], more: Iterable[Event]) -> Iterator[Event]:
-    """`more` behind what is there; no clock of the run's goes on, so its end stays its end."""
-    seq, at = max((e.seq for e in there), default=-1), max((e.at for e in there), default=0.0)
-    return (replace(event, seq=seq + n, at=at) for n, event in enumerate(more, 1))
+def _open_locked(run: str) -> int:
+    """The run's file, locked. One that another process has just moved out of the spare folder is looked up again."""
+    while True:
+        fd = os.open(find(run), os.O_RDWR | os.O_APPEND | file_lock.NO_LINKS)
+        try:
+            if not _lock(fd, _MOMENT):
+                raise UserError(f"Run {run} is under way.")
+            if os.fstat(fd).st_nlink:
+                return fd
+        except BaseException:
+            file_lock.close(fd)
+            raise
+        file_lock.close(fd)
+
+
+def _lock(fd: int, patience: float) -> bool:
+    """Waits for others who look at the file or add to it, which takes them a moment; a run under way takes longer."""
+    try:
+        return file_lock.wait_for_lock(fd, patience)
+    except OSError:
+        return True  # a file system without locks
+
+
+def _read_all(fd: int) -> bytes:
+    with os.fdopen(os.dup(fd), "rb") as file:
+        file.seek(0)
+        return file.read()
+
+
+def _numbered(recorded: Sequence[Event], later: Iterable[Event]) -> Iterator[Event]:
+    """`later` events behind the recorded ones; no clock of the run's goes on, so its end stays its end."""
+    seq, at = max((e.seq for e in recorded), default=-1), max((e.at for e in recorded), default=0.0)
+    return (replace(event, seq=seq + n, at=at) for n, event in enumerate(later, 1))
 
 
 def crashed_runs() -> list[str]:
     """Of the newest runs, those whose kernel died within the last week and that no later run has taken up; newest
     first. Looks at the ends of a few files and at no index: quick enough for `%load_ext`.
     """
-    newest = list(entries(NEWEST).values())[::-1]
+    newest = list(entries(_NEWEST).values())[::-1]
     since = f"{datetime.now(UTC) - _RECENT:%Y%m%dT%H%M%S}"
     recent = [entry for entry in newest if entry.run >= since]
     # In this order: one that ends between the two looks has not crashed.
     dead = [entry.run for entry in recent if not is_under_way(entry.path) and not has_end(entry)]
     if not dead:
         return []
-    read_ = {entry.run: _read(entry) for entry in newest}
-    taken_up = {event.of for past in read_.values() for event in past.events[:1] if isinstance(event, RunStarted)}
-    return [run for run in dead if run not in taken_up and not read_[run].newer]
+    recorded = {entry.run: _read(entry) for entry in newest}
+    taken_up = {event.of for each in recorded.values() for event in each.events[:1] if isinstance(event, RunStarted)}
+    return [run for run in dead if run not in taken_up and not recorded[run].newer]
 
 
 def crash_notice() -> str:
@@ -155,36 +190,30 @@ def adopt_spare_files() -> int:
     """Move runs that were written to `$TMPDIR` because their own folder was full into it, and return how many."""
     moved = 0
     with contextlib.suppress(OSError):
-        for path in run_files.stranded():
-            if not is_under_way(path):
-                _move(path, run_files.runs_folder())
-                moved += 1
+        for path in run_files.spare_files():
+            moved += _adopt(path)
     return moved
 
 
-def _move(path: Path, into: Path) -> None:
-    """Whole or not at all, between two disks too."""
-    part = into / f".{path.name}.part"
+def _adopt(path: Path) -> bool:
+    """Move one, unless somebody writes it: whole or not at all, between two disks too."""
+    fd = os.open(path, os.O_RDWR | file_lock.NO_LINKS)
     try:
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | folders.NO_LINKS, 0o600)
-        with os.fdopen(fd, "wb") as out:
-            out.write(path.read_bytes())
-            out.flush()
-            os.fsync(fd)
-        part.replace(into / path.name)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-    path.unlink()
-
-
-NEWEST = 50
+        if not _lock(fd, 0) or not os.fstat(fd).st_nlink:
+            return False
+        replace_file(run_files.runs_folder() / path.name, _read_all(fd), durable=True)
+        with contextlib.suppress(PermissionError):  # Windows deletes no open file
+            path.unlink()
+    finally:
+        file_lock.close(fd)
+    path.unlink(missing_ok=True)
+    return True
 
 
 def has_end(entry: run_files.Entry) -> bool:
     """Whether the file's last lines tell of an end. Within a line, a quotation mark cannot stand unescaped."""
     try:
-        fd = os.open(entry.path, os.O_RDONLY | folders.NO_LINKS)
+        fd = os.open(entry.path, os.O_RDONLY | file_lock.NO_LINKS)
     except OSError:
         return True
     with os.fdopen(fd, "rb") as file:
@@ -196,6 +225,6 @@ def has_end(entry: run_files.Entry) -> bool:
 def may_have_crashed() -> bool:
     """Whether one of the newest files has no end: its run is under way in another kernel, or crashed."""
     try:
-        return not all(map(has_end, run_files.entries(NEWEST).values()))
+        return not all(map(has_end, run_files.entries(_NEWEST).values()))
     except OSError:
         return False

@@ -29,10 +29,10 @@ def load(run: str, state: S) -> S:
     A run under way is given as far as it is. In one whose kernel died, open calls are `cancelled` with error `crashed`
     and `maybe_billed`. Raises `UserError` where there is no such run, or this release cannot read it.
     """
-    past = run_files.read(find(run))
-    if past.newer:
+    recorded = run_files.read(find(run))
+    if recorded.newer:
         raise UserError(f"Run {run} was written by a newer fusion_nb: upgrade fusion_nb to load it.")
-    return settled_state(run, past, state)
+    return settled_state(run, recorded, state)
 
 
 def find(run: str) -> Path:
@@ -41,14 +41,14 @@ def find(run: str) -> Path:
         entry = run_files.entry(run)
     except OSError as error:
         raise unreadable(error) from None
-    return (entry or found_run(run, entries())).path
+    return (entry or entry_of(run, entries())).path
 
 
-def found_run(run: str, known: Mapping[str, run_files.Entry]) -> run_files.Entry:
-    """The run among those that are known. Raises `UserError` where it is not."""
-    if run not in known:
-        raise UnknownName("run", run, known, "%fuse_runs lists them.")
-    return known[run]
+def entry_of(run: str, entries: Mapping[str, run_files.Entry]) -> run_files.Entry:
+    """The run's entry among these. Raises `UserError` where there is none."""
+    if run not in entries:
+        raise UnknownName("run", run, entries, "%fuse_runs lists them.")
+    return entries[run]
 
 
 def entries(newest: int | None = None) -> dict[str, run_files.Entry]:
@@ -64,20 +64,20 @@ def unreadable(error: OSError) -> UserError:
     return UserError(f"The journal cannot be read: {error.filename or folders.home()}: {error.strerror}.")
 
 
-def settled_state(run: str, past: run_files.RecordedEvents, state: S) -> S:
+def settled_state(run: str, recorded: run_files.RecordedEvents, state: S) -> S:
     """The state a file's events come to."""
-    state, whole = folded_state(past.events, state)
-    damaged = past.damaged or not whole or (bool(past.events) and not state.run)
+    state, whole = folded_state(recorded.events, state)
+    damaged = recorded.damaged or not whole or (bool(recorded.events) and not state.run)
     if damaged or not state.run:
         # Without its first line, as where its kernel died in that, its id still tells when it began.
         state = fold(state, _restarted(run, state, (DAMAGED,) if damaged else ()))
-    return state if past.under_way else closed_state(state, past.events)
+    return state if recorded.under_way else closed_state(state, recorded.events)
 
 
 def folded_state(events: Iterable[Event], state: S) -> tuple[S, bool]:
     """`state` after the events, and whether they fitted together; those that do not are passed over."""
     whole = True
-    for event in run_files.gather_events(events):
+    for event in run_files.join_events(events):
         try:
             state, fits = _step(state, event)
             whole = whole and fits
@@ -90,26 +90,26 @@ def _step(state: S, event: Event) -> tuple[S, bool]:
     call = getattr(event, "call", None)
     if call is None:
         return fold(state, _whole(state, event) if isinstance(event, VerdictReached) else event), True
-    known = len(state.replies)
-    if not isinstance(call, int) or not 1 <= call <= known + _MOST_LOST:
+    calls = len(state.replies)
+    if not isinstance(call, int) or not 1 <= call <= calls + _MOST_LOST:
         return state, False
     begins = isinstance(event, CallStarted)
-    if (begins and call <= known) or (isinstance(event, ChoiceMade) and call > known):
+    if (begins and call <= calls) or (isinstance(event, ChoiceMade) and call > calls):
         return state, False
-    missing = range(known + 1, call if begins else call + 1)
+    missing = range(calls + 1, call if begins else call + 1)
     for lost in missing:
-        # Its first line is lost, what was said is not.
+        # Its first line is lost, its text is not.
         ref = state.pool[lost - 1] if lost <= len(state.pool) else Ref("unknown", "unknown", f"call {lost}")
         state = fold(state, CallStarted(call=lost, ref=ref, at=event.at))
     return fold(state, event), not missing
 
 
 def _whole(state: RunState, event: VerdictReached) -> VerdictReached:
-    """With the answer again that `lines.line` left out: the text of the call it chose."""
-    given = event.verdict
-    if given.answer is not None or len(given.chosen) != 1 or not 1 <= given.chosen[0] <= len(state.replies):
+    """With the answer again that `run_files.to_line` left out: the text of the call it chose."""
+    verdict = event.verdict
+    if verdict.answer is not None or len(verdict.chosen) != 1 or not 1 <= verdict.chosen[0] <= len(state.replies):
         return event
-    return replace(event, verdict=replace(given, answer=state.reply(given.chosen[0]).text))
+    return replace(event, verdict=replace(verdict, answer=state.reply(verdict.chosen[0]).text))
 
 
 def _restarted(run: str, state: RunState, notes: tuple[str, ...]) -> RunStarted:

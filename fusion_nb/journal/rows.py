@@ -88,10 +88,10 @@ class Summary:
 
 def summary(entry: run_files.Entry) -> Summary:
     """The rows of a run's file, whether it is under way or not. Raises `OSError` where it cannot be read."""
-    past = read(entry.path)
-    ended = any(isinstance(event, RunEnded | VerdictReached) for event in past.events)
+    recorded = read(entry.path)
+    ended = any(isinstance(event, RunEnded | VerdictReached) for event in recorded.events)
     # Whether an open run is under way is not for the index to say: it is read as if it were.
-    state = settled_state(entry.run, replace(past, under_way=not ended), RunState())
+    state = settled_state(entry.run, replace(recorded, under_way=not ended), RunState())
     row = RunRow(
         run=entry.run,
         when=state.when or when_of(entry.run),
@@ -99,7 +99,7 @@ def summary(entry: run_files.Entry) -> Summary:
         mode=state.mode,
         pool=tuple(ref.name for ref in state.pool),
         judge=state.judge.name if state.judge else None,
-        status="newer" if past.newer else state.status if ended else OPEN,
+        status="newer" if recorded.newer else state.status if ended else OPEN,
         cost=state.cost,
         unpriced=state.unpriced,
         seconds=state.seconds if ended else None,
@@ -108,13 +108,13 @@ def summary(entry: run_files.Entry) -> Summary:
         of=state.of,
         damaged=DAMAGED in state.notes,
     )
-    start = next((e for e in past.events if isinstance(e, RunStarted)), None)
-    said = (state.prompt, *row.pool, row.judge or "", state.mode, state.answer or "")
-    return Summary(row, _calls(state, past.events), fingerprint(start) if start else "", "\n".join(said).casefold())
+    start = next((e for e in recorded.events if isinstance(e, RunStarted)), None)
+    words = "\n".join((state.prompt, *row.pool, row.judge or "", state.mode, state.answer or "")).casefold()
+    return Summary(row, _calls(state, recorded.events), fingerprint(start) if start else "", words)
 
 
 def _calls(state: RunState, events: Iterable[Event]) -> tuple[CallRow, ...]:
-    asked = {e.call: sum(len(m.content) for m in e.messages) for e in events if isinstance(e, CallStarted)}
+    prompt_chars = {e.call: sum(len(m.content) for m in e.messages) for e in events if isinstance(e, CallStarted)}
     return tuple(
         CallRow(
             run=state.run,
@@ -125,7 +125,7 @@ def _calls(state: RunState, events: Iterable[Event]) -> tuple[CallRow, ...]:
             status=r.status,
             model=r.model,
             prompt_tokens=r.usage.prompt,
-            prompt_chars=asked.get(r.call, 0),
+            prompt_chars=prompt_chars.get(r.call, 0),
             completion_tokens=r.usage.completion,
             reply_chars=len(r.text),
             cost=r.cost,
@@ -145,14 +145,19 @@ def fingerprint(start: RunStarted) -> str:
     Limits that change no answer (`max_cost`, the timeouts, `concurrency`) are left out, and so is a seed nobody chose.
     """
 
-    def ref(asked: Ref | None) -> object:
-        return asked and [asked.service, asked.model, asked.label, to_plain(asked.options)]
+    def identity(ref: Ref | None) -> object:
+        return ref and [ref.service, ref.model, ref.label, to_plain(ref.options)]
 
     debate = start.mode == "debate"
-    asked = [
+    request = [
         [start.prompt, start.mode, start.then if debate else "", start.max_rounds if debate else 0],
-        [[ref(member) for member in start.pool], ref(start.judge), list(start.criteria), to_plain(start.params)],
+        [
+            [identity(member) for member in start.pool],
+            identity(start.judge),
+            list(start.criteria),
+            to_plain(start.params),
+        ],
         [start.limits.max_tokens, start.limits.quorum, start.also],
         *([["orders", start.orders]] if start.orders != 1 else []),
     ]
-    return hashlib.sha256(json.dumps(asked, default=str).encode("ascii")).hexdigest()
+    return hashlib.sha256(json.dumps(request, default=str).encode("ascii")).hexdigest()

@@ -1,6 +1,7 @@
-"""Where the journal is: `$FUSION_NB_HOME`, else this user's data folder. Nobody else may read or write it.
+"""The files of runs: where they are, which there are, and what their lines say.
 
-An event as a line of a file, and a file's lines as events: what can be read is kept, whatever stands around it.
+They are in `$FUSION_NB_HOME`, else in this user's data folder, and nobody else may read or write them. An event is a
+line of a file; of a file's lines, whatever can be read is kept, whatever stands around it.
 """
 
 from __future__ import annotations
@@ -21,35 +22,36 @@ from typing import NamedTuple
 
 from fusion_nb.core.events import SCHEMA, Event, TextDelta, VerdictReached, from_json, to_json
 from fusion_nb.storage import file_lock
-from fusion_nb.storage.folders import NO_LINKS, _check_closed, _check_owner, home, own_folder, private
+from fusion_nb.storage.file_lock import NO_LINKS
+from fusion_nb.storage.folders import check_home, check_owner, home, make_home, make_private
 
-_RUN = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6,32}")
+_RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6,32}")
 SUFFIX = ".jsonl"
 
 
 def runs_folder() -> Path:
     """The folder of the runs' files, made where it is missing. Raises `OSError` where it cannot be ours alone."""
-    return private(own_folder() / "runs")
+    return make_private(make_home() / "runs")
 
 
 def spare_folder() -> Path:
     """Where a run is written whose own folder is full or closed. Raises `OSError` as `runs_folder` does."""
-    return private(_spare())
+    return make_private(_spare_path())
 
 
 def folders() -> tuple[Path, ...]:
     """The folders that may hold runs, without making any. Raises `OSError` where the runs' own is somebody else's."""
-    found = []
-    own, spare = home() / "runs", _spare()
-    if own.exists():
-        _check_closed(home())
-        _check_owner(own, own.lstat())
-        found.append(own)
+    readable = []
+    runs, spare = home() / "runs", _spare_path()
+    if runs.exists():
+        check_home(home())
+        check_owner(runs, runs.lstat())
+        readable.append(runs)
     # Anybody may make a folder of that name among the temporary ones.
     with contextlib.suppress(OSError):
-        _check_owner(spare, spare.lstat())
-        found.append(spare)
-    return tuple(found)
+        check_owner(spare, spare.lstat())
+        readable.append(spare)
+    return tuple(readable)
 
 
 class Entry(NamedTuple):
@@ -67,35 +69,35 @@ def entries(newest: int | None = None) -> dict[str, Entry]:
 
     Raises `OSError` where a folder cannot be read.
     """
-    found = [pair for folder in folders() for pair in _listed(folder)]
-    wanted = {run for run, _ in heapq.nlargest(newest, found)} if newest is not None else None
-    kept: dict[str, Entry] = {}
-    for run, path in sorted(found):
+    listed = [pair for folder in folders() for pair in _listed(folder)]
+    wanted = {run for run, _ in heapq.nlargest(newest, listed)} if newest is not None else None
+    by_run: dict[str, Entry] = {}
+    for run, path in sorted(listed):
         if wanted is not None and run not in wanted:
             continue
         with contextlib.suppress(FileNotFoundError):
-            about = path.lstat()
-            entry = Entry(run, path, about.st_size, about.st_mtime_ns)
-            # An empty one is about to be written, and not marked yet. A run in both folders began in one and was
+            status = path.lstat()
+            entry = Entry(run, path, status.st_size, status.st_mtime_ns)
+            # An empty one is about to be written, and not locked yet. A run in both folders began in one and was
             # written anew, and to its end, in the other.
-            if entry.size > (kept[run].size if run in kept else 0):
-                kept[run] = entry
-    return kept
+            if entry.size > (by_run[run].size if run in by_run else 0):
+                by_run[run] = entry
+    return by_run
 
 
 def entry(run: str) -> Entry | None:
     """The file of one run. Raises `OSError` where its folder cannot be read."""
-    if not is_run(run):
+    if not is_run_id(run):
         return None
-    found = [folder / f"{run}{SUFFIX}" for folder in folders()]
-    abouts = [(path, path.lstat()) for path in found if path.is_file() and not path.is_symlink()]
-    each = [Entry(run, path, about.st_size, about.st_mtime_ns) for path, about in abouts if about.st_size]
+    paths = [folder / f"{run}{SUFFIX}" for folder in folders()]
+    statuses = [(path, path.lstat()) for path in paths if path.is_file() and not path.is_symlink()]
+    each = [Entry(run, path, status.st_size, status.st_mtime_ns) for path, status in statuses if status.st_size]
     return max(each, key=lambda entry: entry.size, default=None)
 
 
-def stranded() -> list[Path]:
+def spare_files() -> list[Path]:
     """The runs that the spare folder has more of than the runs' own. Raises `OSError` where they cannot be read."""
-    spare = _spare()
+    spare = _spare_path()
     return [entry.path for entry in entries().values() if entry.path.parent == spare] if spare.exists() else []
 
 
@@ -103,18 +105,18 @@ def _listed(folder: Path) -> Iterator[tuple[str, Path]]:
     with os.scandir(folder) as listing:
         for each in listing:
             run = each.name.removesuffix(SUFFIX)
-            if run != each.name and is_run(run) and each.is_file(follow_symlinks=False):
+            if run != each.name and is_run_id(run) and each.is_file(follow_symlinks=False):
                 yield run, Path(each.path)
 
 
-def is_run(name: str) -> bool:
+def is_run_id(name: str) -> bool:
     """Whether `name` is formed like a run's id; nothing else may become part of a path."""
-    return _RUN.fullmatch(name) is not None
+    return _RUN_ID.fullmatch(name) is not None
 
 
-def _spare() -> Path:
-    whose = f"-{os.geteuid()}" if os.name == "posix" else ""
-    return Path(os.environ.get("TMPDIR") or tempfile.gettempdir()) / f"fusion_nb{whose}"
+def _spare_path() -> Path:
+    user = f"-{os.geteuid()}" if os.name == "posix" else ""
+    return Path(os.environ.get("TMPDIR") or tempfile.gettempdir()) / f"fusion_nb{user}"
 
 
 _PIECE = 32 * 1024
@@ -128,7 +130,7 @@ class RecordedEvents:
     """What a run's file says."""
 
     events: tuple[Event, ...] = ()
-    """In order. Deltas were joined on their way here, so `seq` has gaps."""
+    """In order. Deltas were joined before they were written, so `seq` has gaps."""
     under_way: bool = False
     """Whether some process is writing it."""
     damaged: bool = False
@@ -139,7 +141,7 @@ class RecordedEvents:
 
 def to_line(event: Event) -> bytes:
     """The event as one line of UTF-8, every line break in it escaped; one with half a character is ASCII throughout."""
-    data = to_json(_short(event))
+    data = to_json(_without_answer(event))
     try:
         return _json(data, ensure_ascii=False).encode() + b"\n"
     except UnicodeEncodeError:
@@ -149,21 +151,24 @@ def to_line(event: Event) -> bytes:
 _json = functools.partial(json.dumps, separators=(",", ":"), default=str)
 
 
-def blocks(events: Iterable[Event]) -> Iterator[bytes]:
+def to_blocks(events: Iterable[Event]) -> Iterator[bytes]:
     """The events as lines, to be written one after the other: small ones together, a huge text in pieces, so that
-    nothing is held many times over."""
-    held: list[bytes] = []
+    nothing is in memory many times over."""
+    lines: list[bytes] = []
+    size = 0
     for event in events:
-        for part in _parts(event):
-            held.append(to_line(part))
-            if sum(map(len, held)) > _BLOCK:
-                yield b"".join(held)
-                held.clear()
-    if held:
-        yield b"".join(held)
+        for part in _pieces(event):
+            lines.append(to_line(part))
+            size += len(lines[-1])
+            if size > _BLOCK:
+                yield b"".join(lines)
+                lines.clear()
+                size = 0
+    if lines:
+        yield b"".join(lines)
 
 
-def _parts(event: Event) -> Iterator[Event]:
+def _pieces(event: Event) -> Iterator[Event]:
     if not isinstance(event, TextDelta) or len(event.text) <= _PIECE:
         yield event
         return
@@ -171,31 +176,31 @@ def _parts(event: Event) -> Iterator[Event]:
         yield replace(event, text=event.text[start : start + _PIECE])
 
 
-def _short(event: Event) -> Event:
+def _without_answer(event: Event) -> Event:
     """A verdict that chose one call has that call's text for its answer: it stands in the file once, as that call's."""
     if isinstance(event, VerdictReached) and len(event.verdict.chosen) == 1 and event.verdict.answer is not None:
         return replace(event, verdict=replace(event.verdict, answer=None))
     return event
 
 
-def joined(deltas: Iterable[TextDelta]) -> list[TextDelta]:
+def join_deltas(deltas: Iterable[TextDelta]) -> list[TextDelta]:
     """As few deltas as say the same: neighbours of one call and channel become one, with the `seq` of the last."""
-    open_: dict[int, tuple[TextDelta, list[str]]] = {}
-    done: list[TextDelta] = []
+    unfinished: dict[int, tuple[TextDelta, list[str]]] = {}
+    joined: list[TextDelta] = []
     for delta in deltas:
-        held = open_.get(delta.call)
-        if held is not None and held[0].channel == delta.channel:
-            held[1].append(delta.text)
-            open_[delta.call] = (delta, held[1])
+        previous = unfinished.get(delta.call)
+        if previous is not None and previous[0].channel == delta.channel:
+            previous[1].append(delta.text)
+            unfinished[delta.call] = (delta, previous[1])
             continue
-        if held is not None:
-            done.append(_closed(*held))
-        open_[delta.call] = (delta, [delta.text])
-    done += [_closed(*held) for held in open_.values()]
-    return sorted(done, key=lambda delta: delta.seq)
+        if previous is not None:
+            joined.append(_with_texts(*previous))
+        unfinished[delta.call] = (delta, [delta.text])
+    joined += [_with_texts(*rest) for rest in unfinished.values()]
+    return sorted(joined, key=lambda delta: delta.seq)
 
 
-def _closed(last: TextDelta, texts: list[str]) -> TextDelta:
+def _with_texts(last: TextDelta, texts: list[str]) -> TextDelta:
     return last if len(texts) == 1 else replace(last, text="".join(texts))
 
 
@@ -204,35 +209,35 @@ def read(path: Path) -> RecordedEvents:
     fd = os.open(path, os.O_RDONLY | NO_LINKS)
     with os.fdopen(fd, "rb") as file:
         # First: a run that ends between the two must not look as if its kernel had died.
-        under_way = file_lock.is_marked(fd)
-        written = file.read()
-    return parse(written, under_way=under_way)
+        under_way = _is_locked(fd)
+        contents = file.read()
+    return parse(contents, under_way=under_way)
 
 
-def parse(written: bytes, *, under_way: bool = False) -> RecordedEvents:
+def parse(contents: bytes, *, under_way: bool = False) -> RecordedEvents:
     """The events in a file's bytes."""
-    *lines, torn = written.split(b"\n")
-    found = [understood(each) for each in lines]
-    newer = any(is_newer for _, is_newer in found)
-    damaged = any(event is None and not is_newer for event, is_newer in found)
-    events = tuple(event for event, _ in (*found, understood(torn)) if event is not None)
+    *lines, torn = contents.split(b"\n")
+    parsed = [parse_line(each) for each in lines]
+    newer = any(is_newer for _, is_newer in parsed)
+    damaged = any(event is None and not is_newer for event, is_newer in parsed)
+    events = tuple(event for event, _ in (*parsed, parse_line(torn)) if event is not None)
     return RecordedEvents(events, under_way, damaged, newer)
 
 
-def gather_events(events: Iterable[Event]) -> Iterator[Event]:
+def join_events(events: Iterable[Event]) -> Iterator[Event]:
     """The same in fewer events: the text between two others as few deltas as can be."""
-    for is_text, some in itertools.groupby(events, lambda event: isinstance(event, TextDelta)):
+    for is_text, group in itertools.groupby(events, lambda event: isinstance(event, TextDelta)):
         if is_text:
-            yield from joined(typing.cast(Iterable[TextDelta], some))
+            yield from join_deltas(typing.cast(Iterable[TextDelta], group))
         else:
-            yield from some
+            yield from group
 
 
-def understood(written: bytes) -> tuple[Event | None, bool]:
+def parse_line(line: bytes) -> tuple[Event | None, bool]:
     """(the event on a line, where there is one; whether a newer fusion_nb wrote it)."""
     newer = False
     try:
-        data = json.loads(written)
+        data = json.loads(line)
         if not isinstance(data, dict):
             return None, False
         newer = isinstance(data.get("v"), int) and data["v"] > SCHEMA
@@ -248,6 +253,14 @@ def is_under_way(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return file_lock.is_marked(fd)
+        return _is_locked(fd)
     finally:
         os.close(fd)
+
+
+def _is_locked(fd: int) -> bool:
+    """On a file system without locks no run is under way; the writer of a run says so (`writer.NO_LOCKS`)."""
+    try:
+        return file_lock.is_locked(fd)
+    except OSError:
+        return False

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +20,8 @@ from fusion_nb.accounts.prices import Rates
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.model_list import MAX_MODELS, ModelInfo, read_models
 from fusion_nb.providers.services import Service
+from fusion_nb.storage import folders
+from fusion_nb.storage.atomic_write import replace_file
 
 if TYPE_CHECKING:
     # The HTTP client is loaded when there is something to ask, not to read what is kept.
@@ -73,15 +73,16 @@ def cached_catalogue(home: Path, service: Service) -> Catalogue | None:
     """What is kept of a service's catalogue, however old; `None` where there is nothing that can be read."""
     file = path_of(home, service)
     try:
-        stat = file.stat()
-        key = (str(file), stat.st_mtime_ns, stat.st_size)
-        if key not in _read and stat.st_size <= MAX_FILE:
+        status = file.lstat()
+        key = (str(file), status.st_mtime_ns, status.st_size)
+        if key not in _read:
+            contents = folders.read_own(file, MAX_FILE, within=home)
             if len(_read) > 50:
                 _read.clear()
-            _read[key] = _catalogue(file.read_bytes(), service)
+            _read[key] = _catalogue(contents, service)
     except OSError:
         return None
-    return _read.get(key)
+    return _read[key]
 
 
 async def current_catalogue(
@@ -111,7 +112,7 @@ async def current_catalogue(
     if not models:
         return kept
     with contextlib.suppress(OSError):  # a full disk costs a request the next time, and no more
-        _keep(path_of(home, service), _lean(said), service, now)
+        _keep(home, _lean(said), service, now)
     return Catalogue(service.name, now, {info.ref.model: info for info in models})
 
 
@@ -137,17 +138,11 @@ def _catalogue(text: bytes, service: Service) -> Catalogue | None:
     return Catalogue(service.name, fetched, models) if fetched.tzinfo and models else None
 
 
-def _keep(file: Path, rows: list[Any], service: Service, now: datetime) -> None:
+def _keep(home: Path, rows: list[Any], service: Service, now: datetime) -> None:
+    file = path_of(home, service)
     head = {"form": FORM, "v": VERSION, "base_url": service.base_url, "fetched": now.isoformat()}
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = file.with_name(f"{file.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump({**head, "data": rows}, out, default=str)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    folders.make_private(folders.make_home(home) / file.parent.name)
+    replace_file(file, json.dumps({**head, "data": rows}, default=str).encode(), durable=False)
 
 
 _PARTS = ("id", "name", "display_name", "created", "context_length", "max_model_len", "pricing", "alias_target")

@@ -7,9 +7,9 @@ kept beside the journal, never in the project. `FUSION_NB_TRUST` names origins w
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from fusion_nb.errors import UserError
 from fusion_nb.providers.origins import parse
 from fusion_nb.providers.services import SERVICES, Service
 from fusion_nb.storage import folders
+from fusion_nb.storage.atomic_write import replace_file
+from fusion_nb.storage.file_lock import locked
 
 VARIABLE = "FUSION_NB_TRUST"
 AskConsent = Callable[[str], bool]
@@ -43,7 +45,7 @@ def require_consent(service: Service, ask: AskConsent | None = None) -> None:
             f"{origin} is new on this machine, and nothing was sent: your prompts{key} would go there. If you know it, "
             f"run %fuse or fuse() with it where you can be asked, or set {VARIABLE}={origin} before Jupyter starts."
         )
-    _keep([*_confirmed(), origin])
+    _remember(origin)
 
 
 def _path() -> Path:
@@ -51,26 +53,16 @@ def _path() -> Path:
 
 
 def _confirmed() -> list[str]:
-    """What was confirmed; nothing where the file is a link, another's, writable by others, or no list of texts."""
+    """What was confirmed; nothing where the file may be another's work, or is no list of texts."""
     try:
-        fd = os.open(_path(), os.O_RDONLY | folders.NO_LINKS)
-        with os.fdopen(fd, "rb") as file:
-            about = os.fstat(fd)
-            ours = os.name != "posix" or (about.st_uid == os.geteuid() and not about.st_mode & 0o022)
-            said = json.loads(file.read(1_000_000)) if ours else []
+        origins = json.loads(folders.read_own(_path(), 1_000_000))
     except (OSError, ValueError, RecursionError):
         return []
-    return [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
+    return [each for each in origins if isinstance(each, str)] if isinstance(origins, list) else []
 
 
-def _keep(origins: list[str]) -> None:
-    """Whole or not at all. Where it cannot be written, the person is asked again next time."""
-    part = _path().with_name(f".origins-{secrets.token_hex(4)}")
-    try:
-        folders.own_folder()
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | folders.NO_LINKS, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(json.dumps(sorted(set(origins)), indent=1).encode())
-        part.replace(_path())
-    except OSError:
-        part.unlink(missing_ok=True)
+def _remember(origin: str) -> None:
+    """Keep a confirmed origin. Where that cannot be written, the person is asked again next time."""
+    with contextlib.suppress(OSError), locked(folders.make_home() / ".origins.json.lock"):
+        origins = sorted({*_confirmed(), origin})
+        replace_file(_path(), json.dumps(origins, indent=1).encode(), durable=False)

@@ -1,17 +1,13 @@
-"""Pools by name: those that come along, and those a person has saved.
+"""Pools by name, the presets and those a person has saved, and what the entries of a pool stand for.
 
 A saved pool is data, read as JSON and never run. Its name stands for its members wherever a pool is named, as an alias
-stands for a model; names that mean something already are never taken.
-
-
-What the entries of a pool stand for before any service is asked: saved pools, and functions of the notebook.
+stands for a model; names that mean something already are never taken. An entry may name a function of the notebook too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +18,7 @@ from fusion_nb.providers.function import name_of
 from fusion_nb.providers.model_names import ALIASES
 from fusion_nb.resolve.request import Member
 from fusion_nb.storage import folders
+from fusion_nb.storage.atomic_write import replace_file
 from fusion_nb.storage.file_lock import locked
 
 PRESETS: Mapping[str, tuple[str, ...]] = {
@@ -44,16 +41,16 @@ class UnreadablePools(UserError):
 
 
 def saved_pools() -> dict[str, tuple[str, ...]]:
-    """A person's pools by name, in the order they were saved. Raises `Unreadable`, one sentence."""
+    """A person's pools by name, in the order they were saved. Raises `UnreadablePools`, one sentence."""
     path = _path()
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | folders.NO_LINKS), "rb") as file:
-            written = file.read(MAX_SIZE + 1)
+        contents = folders.read_own(path, MAX_SIZE)
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise UnreadablePools(f"Your saved pools cannot be read: {path}: {error.strerror}.") from None
-    return _read(path, written)
+        where = error.filename or path
+        raise UnreadablePools(f"Your saved pools cannot be read: {where}: {error.strerror}.") from None
+    return _parse(path, contents)
 
 
 def pool_names() -> tuple[str, ...]:
@@ -96,15 +93,15 @@ def forget_pool(name: str) -> None:
 def expand_pools(entries: Sequence[Any], taken: Collection[str] = ()) -> list[Any]:
     """The entries of a pool, with the members of a named pool in the place of its name; `mine*2` asks each twice.
 
-    What is `taken` stays what it is, and so does everything that is no name. Raises `Unreadable` where a name may be
-    a saved one, and they cannot be read.
+    What is `taken` stays what it is, and so does everything that is no name. Raises `UnreadablePools` where a name may
+    be a saved one, and they cannot be read.
     """
-    found: list[Any] = []
+    expanded: list[Any] = []
     for entry in entries:
         name, times = split_count(entry) if isinstance(entry, str) else ("", 1)
-        open_ = _members_of(name) if name not in taken and _NAME.fullmatch(name) else None
-        found += [entry] if open_ is None else [_times(member, times) for member in open_]
-    return found
+        members = _members_of(name) if name not in taken and _NAME.fullmatch(name) else None
+        expanded += [entry] if members is None else [_times(member, times) for member in members]
+    return expanded
 
 
 def split_count(entry: str) -> tuple[str, int]:
@@ -138,16 +135,16 @@ def _path() -> Path:
     return folders.home() / FILE
 
 
-def _read(path: Path, written: bytes) -> dict[str, tuple[str, ...]]:
+def _parse(path: Path, contents: bytes) -> dict[str, tuple[str, ...]]:
     try:
-        data = json.loads(written)
-        if data["form"] != FORM or len(written) > MAX_SIZE:
+        data = json.loads(contents)
+        if data["form"] != FORM:
             raise ValueError("another form")
         newer = data["v"] > VERSION
-        pools = {_kept(name): _members(pool) for name, pool in data["pools"].items()}
+        pools = {_valid_name(name): _members(pool) for name, pool in data["pools"].items()}
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, UserError):
-        said = f"Your saved pools cannot be read: {path} is not as it was written. Mend it or move it away"
-        raise UnreadablePools(f"{said}; it is left as it is.") from None
+        damaged = f"Your saved pools cannot be read: {path} is not as it was written. Mend it or move it away"
+        raise UnreadablePools(f"{damaged}; it is left as it is.") from None
     if newer:
         raise UnreadablePools(f"Your saved pools were written by a newer fusion_nb ({path}): upgrade to use them.")
     return pools
@@ -159,7 +156,7 @@ def _members(pool: Any) -> tuple[str, ...]:
     return tuple(map(_member, pool))
 
 
-def _kept(name: str) -> str:
+def _valid_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(name)
     return name
@@ -169,26 +166,16 @@ def _kept(name: str) -> str:
 def _changing() -> Iterator[dict[str, tuple[str, ...]]]:
     """The pools, to be changed within the block: one kernel at a time, the whole file or nothing."""
     try:
-        folder = folders.own_folder()
+        folder = folders.make_home()
         with locked(folder / f".{FILE}.lock"):
             pools = saved_pools()
             yield pools
-            _write(folder, pools)
+            data = {"form": FORM, "v": VERSION, "pools": {name: list(pool) for name, pool in pools.items()}}
+            replace_file(folder / FILE, f"{json.dumps(data, indent=1, ensure_ascii=True)}\n".encode(), durable=True)
     except OSError as error:
         raise UserError(
             f"Your pools cannot be saved: {error.filename or _path()}: {error.strerror or error}."
         ) from None
-
-
-def _write(folder: Path, pools: Mapping[str, Sequence[str]]) -> None:
-    data = {"form": FORM, "v": VERSION, "pools": {name: list(pool) for name, pool in pools.items()}}
-    part = folder / f".{FILE}.part"
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | folders.NO_LINKS, 0o600)
-    with os.fdopen(fd, "wb") as out:
-        out.write((json.dumps(data, indent=1, ensure_ascii=True) + "\n").encode())
-        out.flush()
-        os.fsync(fd)
-    part.replace(folder / FILE)
 
 
 Namespace = Mapping[str, Any]
@@ -218,15 +205,15 @@ def members_named(
 
     `pools`: whether names may stand for pools; at a service of the user's own, every plain name is a model's.
     """
-    found: list[Member] = []
+    members: list[Member] = []
     for entry in entries:
         name, _ = split_count(entry)
         plain = function_named(name, functions, aliases) is not None or not pools
         for each in [entry] if plain else expand_pools([entry], reserved_names(aliases)):
             name, times = split_count(each)
             fn = function_named(name, functions, aliases)
-            found += [each] if fn is None else [fn] * times
-    return found
+            members += [each] if fn is None else [fn] * times
+    return members
 
 
 def name_function(

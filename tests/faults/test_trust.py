@@ -133,7 +133,7 @@ def test_what_others_can_write_confirms_nothing(own_home: Path, tmp_path: Path) 
 def test_a_folder_of_the_project_confirms_nothing(tmp_path: Path) -> None:
     """A repository cannot bring its own confirmations along: what lies where Python runs is not looked at."""
     (tmp_path / "origins.json").write_text(json.dumps([ORIGIN]))
-    code = "import sys; from fusion_nb import _trust; from fusion_nb.providers.services import custom; print(_trust.strange(custom('mine', sys.argv[1])))"
+    code = "import sys; from fusion_nb.providers.consent import unconfirmed_origin; from fusion_nb.providers.services import custom_service; print(unconfirmed_origin(custom_service('mine', sys.argv[1])))"
     env = {**os.environ, "PYTHONPATH": str(ROOT), "FUSION_NB_HOME": str(tmp_path / "home")}
     done = subprocess.run(
         [sys.executable, "-c", code, NEW], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
