@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb.accounts import forecast as room
 from fusion_nb.accounts.forecast import characters, forecast
-from fusion_nb.accounts.forecast_types import Forecast, Known, Speed
+from fusion_nb.accounts.forecast_types import Forecast, ForecastInputs, Speed
 from fusion_nb.accounts.prices import FREE, Prices, Rates, Tier
 from fusion_nb.accounts.token_counts import CallStatistics, Range, usual_range
 from fusion_nb.core import Limits, Message, Params, Ref, Usage
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.judging.framing import BlindCandidate, blind_candidates, nonce
-from fusion_nb.judging.prompts import criteria_of, debate_prompt, judge_prompt
+from fusion_nb.judging.prompts import criteria_of, debate_frame_size, debate_prompt, judge_frame_size, judge_prompt
 from fusion_nb.resolve.request import FuseOptions, build_spec
 from fusion_nb.resolve.resolver import Resolver
 from fusion_nb.views import forecast_view as view
@@ -35,9 +34,12 @@ def order(*pool: Ref, **more: Any) -> RunSpec:
     return RunSpec(pool=pool, **given)
 
 
-def knowing(history: dict[str, Sequence[CallStatistics]] | None = None, **more: Any) -> Known:
-    past = history or {}
-    return Known(**{"rates": lambda _: PRICED, "history": lambda ref, _: past.get(ref.name, ()), **more})
+def knowing(past: dict[str, Sequence[CallStatistics]] | None = None, **more: Any) -> ForecastInputs:
+    by_name = past or {}
+    frames = {"judge_frame": judge_frame_size, "debate_frame": debate_frame_size}
+    return ForecastInputs(
+        **{"rates": lambda _: PRICED, "history": lambda ref, _: by_name.get(ref.name, ()), **frames, **more}
+    )
 
 
 def calls(*completions: int, latency: float | None = None) -> list[CallStatistics]:
@@ -105,7 +107,7 @@ def test_the_cost_lies_in_the_range_in_nine_of_ten_runs(replay: Replay, mode: st
     """
     problems = recordings.gsm8k()
     past, judged = member_history(problems[400:440]), judge_history(replay, problems[500:520], mode)
-    known = Known(rates=rates, history=lambda ref, role: judged if role == "judge" else past[ref.model])
+    known = knowing(rates=rates, history=lambda ref, role: judged if role == "judge" else past[ref.model])
     inside, members, widths = [], [], []
     for seed, problem in enumerate(problems[:200]):
         found = forecast(order_of(problem.prompt, pool_of(seed), mode), known)
@@ -131,7 +133,7 @@ def test_a_debate_stays_in_its_range(replay: Replay) -> None:
     """However soon the members agree, a debate's cost lies between no round and all of them."""
     problems = recordings.gsm8k()
     past, judged = member_history(problems[400:440]), judge_history(replay, problems[500:510], "merge")
-    known = Known(rates=rates, history=lambda ref, role: judged if role == "judge" else past[ref.model])
+    known = knowing(rates=rates, history=lambda ref, role: judged if role == "judge" else past[ref.model])
     rounds, inside = set(), []
     for seed, problem in enumerate(problems[:40]):
         found = forecast(order_of(problem.prompt, pool_of(seed), "debate:2"), known)
@@ -147,7 +149,7 @@ def test_a_debate_stays_in_its_range(replay: Replay) -> None:
 def test_without_a_past_the_range_is_the_limit(replay: Replay) -> None:
     """Models nobody asked before: the range holds, is as wide as --max-tokens, and says why."""
     problem = recordings.gsm8k()[0]
-    found = forecast(order_of(problem.prompt, pool_of(1), "merge"), Known(rates=rates))
+    found = forecast(order_of(problem.prompt, pool_of(1), "merge"), knowing(rates=rates))
     result = ask(replay, problem.prompt, pool_of(1), "merge")
     assert found.usd is not None
     assert found.usd.low <= (result.cost or 0) <= found.usd.high
@@ -177,7 +179,7 @@ def test_the_frames_are_as_long_as_the_modes_make_them() -> None:
                     assert said.high - said.low < 40
     shown = [BlindCandidate("K7", reply) for reply in case(*["x" * 50] * 4).candidates]
     real = debate_prompt(1, shown, nonce())
-    assert abs(len(real) - 200 - room.DEBATE_FRAME - 4 * room.DEBATE_EACH) < 20
+    assert abs(len(real) - 200 - debate_frame_size(4)) < 20
 
 
 def test_the_models_own_count_narrows_the_range() -> None:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb.accounts.token_counts import tokens
+from fusion_nb.accounts.token_counts import token_range
 from fusion_nb.core import Limits, Ref
+from fusion_nb.core.spec import DEFAULT_CRITERIA as CRITERIA
 from fusion_nb.core.spec import MOST, RunSpec
 from fusion_nb.judging.framing import (
     blind_candidates,
@@ -24,7 +25,7 @@ from fusion_nb.judging.framing import (
     neutralize,
     nonce,
 )
-from fusion_nb.judging.prompts import CRITERIA, criteria_of, judge_prompt, verdict_schema
+from fusion_nb.judging.prompts import criteria_of, judge_prompt, verdict_schema
 from tests.desk import ScriptedDesk, case, cut, judged
 
 VECTORS = Path(__file__).parents[1] / "../shared/vectors"
@@ -271,7 +272,7 @@ def test_a_small_judge_is_shown_what_it_has_room_for() -> None:
     assert free is not None
     held = case("word " * 40_000, "The Seine. " * 10, room=free)
     prompt, _ = shown(held)
-    assert tokens(prompt, ref).low + 2000 < 8_000
+    assert token_range(prompt, ref).low + 2000 < 8_000
     assert free > 4_000
     assert "The Seine. " * 10 in prompt
     assert judge_context_budget(order, replies, ref, lambda _: None) is None

@@ -12,13 +12,14 @@ import pytest
 import fusion_nb
 from fusion_nb.accounts.budget import worst_case
 from fusion_nb.accounts.forecast import forecast
-from fusion_nb.accounts.forecast_types import Known
+from fusion_nb.accounts.forecast_types import ForecastInputs
 from fusion_nb.accounts.prices import FREE
 from fusion_nb.accounts.token_counts import CallStatistics
 from fusion_nb.core import ModeInput, Ref, Verdict
 from fusion_nb.core.events import CallStarted
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.judging.judge_opinion import TIE_RULE
+from fusion_nb.judging.prompts import debate_frame_size, judge_frame_size
 from fusion_nb.providers.demo.scripts import find_model
 from tests.desk import Asked, Said, ScriptedDesk, case, judged, verdict_json
 
@@ -179,7 +180,9 @@ def test_the_forecast_counts_both() -> None:
     """Twice the tokens and the money for the judge, low and high; not twice the time: they are asked side by side."""
     a, b, judge = (Ref("s", name, name) for name in ("a", "b", "judge"))
     past = [CallStatistics(1000, 4000, 200, 0.2, 3.0, 800)] * 20
-    known = Known(rates=lambda _: FREE, history=lambda *_: past)
+    known = ForecastInputs(
+        rates=lambda _: FREE, history=lambda *_: past, judge_frame=judge_frame_size, debate_frame=debate_frame_size
+    )
     order = RunSpec(prompt="Why?", pool=(a, b), judge=judge, mode="best-of")
     one, two = (forecast(replace(order, orders=orders), known).lines[-1] for orders in (1, 2))
     assert (one.calls, two.calls) == ((1, 1), (2, 2))

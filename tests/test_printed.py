@@ -14,7 +14,7 @@ import pytest
 
 import fusion_nb
 from fusion_nb import errors
-from fusion_nb.accounts.forecast_types import Forecast, Line, Problem
+from fusion_nb.accounts.forecast_types import ContextProblem, Forecast, ForecastLine
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.core import Ref, RunState
 from fusion_nb.journal.rows import RunRow
@@ -123,8 +123,8 @@ def test_past_runs_and_models_can_be_printed(attack: str) -> None:
 def estimate_of(attack: str) -> estimate.Estimate:
     """An estimate whose every word is somebody else's."""
     many: Range[int] = Range(1, 2)
-    line = Line(attack, "candidate", Ref("acme", attack), Range(1, 1), many, many, None, None, attack, attack)
-    return estimate.Estimate(Forecast((line,), (Problem(attack, True, attack),)), (attack,))
+    line = ForecastLine(attack, "candidate", Ref("acme", attack), Range(1, 1), many, many, None, None, attack, attack)
+    return estimate.Estimate(Forecast((line,), (ContextProblem(attack, True, attack),)), (attack,))
 
 
 @each

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from fusion_nb.accounts.token_counts import PER_MESSAGE
 from fusion_nb.core import Message, Usage
-
-_PER_MESSAGE = 16
-"""Tokens a service adds around each message (role, separators): generous."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,7 @@ class CompositeBudget:
 
 def worst_case(messages: Iterable[Message], max_tokens: int) -> Usage:
     """The most tokens a call can use: a byte-level tokenizer never makes more tokens than there are UTF-8 bytes."""
-    prompt = sum(len(m.content.encode("utf-8", "replace")) + _PER_MESSAGE for m in messages)
+    prompt = sum(len(m.content.encode("utf-8", "replace")) + PER_MESSAGE for m in messages)
     return Usage(prompt=prompt, completion=max_tokens)
 
 

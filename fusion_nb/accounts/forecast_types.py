@@ -1,4 +1,4 @@
-"""The values of a forecast: what is known before a run, and what follows from it."""
+"""The values of a forecast: what it is computed from, and its result."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from fusion_nb.accounts.prices import Rates
 from fusion_nb.accounts.token_counts import CallStatistics, Range
-from fusion_nb.core import Limits, Params, Ref, Role
+from fusion_nb.core import Ref, Role
+from fusion_nb.core.spec import RunSpec
 
 
 class Speed(NamedTuple):
@@ -22,37 +23,12 @@ class Speed(NamedTuple):
     """Completion tokens."""
 
 
-class Outline(Protocol):
-    """What is asked of whom: an order of the run, as far as a forecast cares."""
-
-    @property
-    def prompt(self) -> str: ...
-    @property
-    def pool(self) -> tuple[Ref, ...]: ...
-    @property
-    def judge(self) -> Ref | None: ...
-    @property
-    def mode(self) -> str: ...
-    @property
-    def then(self) -> str: ...
-    @property
-    def rounds(self) -> int: ...
-    @property
-    def orders(self) -> int: ...
-    @property
-    def criteria(self) -> tuple[str, ...]: ...
-    @property
-    def params(self) -> Params: ...
-    @property
-    def limits(self) -> Limits: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known of the models, each of it as a question. What nobody knows is `None` or empty."""
+class ForecastInputs:
+    """What a forecast asks of prices, past calls, services and prompts. What nobody knows is `None` or empty."""
 
     rates: Callable[[Ref], Rates | None]
-    """Prices; `rates.FREE` for what nobody is billed for."""
+    """Prices; `prices.FREE` for what nobody is billed for."""
     history: Callable[[Ref, Role], Sequence[CallStatistics]] = lambda _ref, _role: ()
     """The model's own past calls in that role; a judge's of the same mode."""
     others: Callable[[Role], Sequence[CallStatistics]] = lambda _role: ()
@@ -60,12 +36,16 @@ class Known:
     speed: Callable[[Ref], Speed | None] = lambda _: None
     context: Callable[[Ref], int | None] = lambda _: None
     """Tokens a model holds, prompt and completion together."""
+    judge_frame: Callable[[RunSpec], int]
+    """Characters of the judge's prompt without the prompt, the system message and the candidates in it."""
+    debate_frame: Callable[[int], int]
+    """Characters of a debate's prompt without the so many others' answers in it."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When the run would be: prices may hang on the hour."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ForecastLine:
     """What one member, or the judge, is likely to take in the whole run. What nobody knows is `None`."""
 
     name: str
@@ -83,7 +63,7 @@ class Line:
     """Where the prices are from."""
 
 
-class Problem(NamedTuple):
+class ContextProblem(NamedTuple):
     """A prompt that does not fit a model."""
 
     name: str
@@ -100,16 +80,15 @@ class Forecast:
     A judge's one repair and retries are not in it: they are rare.
     """
 
-    lines: tuple[Line, ...]
-    problems: tuple[Problem, ...] = ()
+    lines: tuple[ForecastLine, ...]
+    problems: tuple[ContextProblem, ...] = ()
 
     @property
     def usd(self) -> Range[Decimal] | None:
         """USD of the whole run, without what `unpriced` names; `None` where no price is known at all."""
-        known = [line.usd for line in self.lines if line.usd is not None]
-        return (
-            Range(sum((u.low for u in known), Decimal(0)), sum((u.high for u in known), Decimal(0))) if known else None
-        )
+        priced = [line.usd for line in self.lines if line.usd is not None]
+        zero = Decimal(0)
+        return Range(sum((u.low for u in priced), zero), sum((u.high for u in priced), zero)) if priced else None
 
     @property
     def unpriced(self) -> tuple[str, ...]:
@@ -122,8 +101,8 @@ class Forecast:
         members = [line.seconds for line in self.lines if line.role == "candidate" and line.seconds is not None]
         judges = [line.seconds for line in self.lines if line.role == "judge" and line.seconds is not None]
         slowest = [Range(max(s.low for s in members), max(s.high for s in members))] if members else []
-        known = [*slowest, *judges]
-        return Range(sum(s.low for s in known), sum(s.high for s in known)) if known else None
+        steps = [*slowest, *judges]
+        return Range(sum(s.low for s in steps), sum(s.high for s in steps)) if steps else None
 
     @property
     def untimed(self) -> tuple[str, ...]:
@@ -164,9 +143,9 @@ class Forecast:
 
 
 def _sum(ranges: Iterable[Range[int]]) -> Range[int]:
-    found = list(ranges)
-    return Range(sum(r.low for r in found), sum(r.high for r in found))
+    lows, highs = zip(*ranges, strict=True)
+    return Range(sum(lows), sum(highs))
 
 
-def _ends(name: str, found: Range[Any] | None) -> dict[str, Any]:
-    return {f"{name}_low": found.low if found else None, f"{name}_high": found.high if found else None}
+def _ends(name: str, ends: Range[Any] | None) -> dict[str, Any]:
+    return {f"{name}_low": ends.low if ends else None, f"{name}_high": ends.high if ends else None}

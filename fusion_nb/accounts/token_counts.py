@@ -1,10 +1,7 @@
-"""How many tokens a text has, from below and from above, without a tokenizer.
+"""Token counts as ranges: of a text without a tokenizer, and of the next call by what past calls took.
 
 Each kind of character run has a least and a most per vocabulary. Fitted to five public vocabularies (o200k, Gemma 3,
 Qwen 3; Claude 2, Llama 2) on 566 texts: prose, code, data, 14 languages. Large vocabularies of today make fewer tokens.
-
-
-What past calls say of the next one: ranges that cover it nine times in ten, whatever the distribution is.
 """
 
 from __future__ import annotations
@@ -18,8 +15,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 from fusion_nb.core import Ref, Reply
 
-PER_MESSAGE = 8
-"""Tokens a service adds around each message at most; some count none."""
+PER_MESSAGE = 16
+"""Tokens a service adds around each message (role, separators) at most: a cap holds for them, so a chat template with
+names and turn marks must fit in. Public templates take 3 to 10; some services count none."""
 _RUN = re.compile(
     r"(?P<word>[A-Za-z\xc0-\u024f\u1e00-\u1eff]+)|(?P<digits>[ \t]?[0-9]+)|(?P<marks>[!-/:-@\[-`{-~]+)"
     r"|(?P<lines>[\r\n]+[ \t]*)|(?P<blanks>[ \t]{2,})|(?P<blank>[ \t])|(?P<other>[^\x00-\x7f]+)|(?P<control>.)",
@@ -59,7 +57,7 @@ _BLOCKS = (
 _ENDS = [end for end, _ in _BLOCKS]
 
 
-def tokens(text: str, ref: Ref) -> Range[int]:
+def token_range(text: str, ref: Ref) -> Range[int]:
     """Tokens of `text` for a model: from the least to the most a vocabulary like its own makes of it."""
     sampled, scale = text, 1.0
     if len(text) > _SAMPLE:
@@ -103,8 +101,8 @@ def _band(kind: str, run: str) -> _Band:
         case "blanks":
             return _Band(0.4, 1.6, 2.2)
         case "other":
-            found = [_BLOCKS[bisect_right(_ENDS, ord(c))][1] for c in run]
-            return _Band(*(sum(column) for column in zip(*found, strict=True)))
+            bands = [_BLOCKS[bisect_right(_ENDS, ord(c))][1] for c in run]
+            return _Band(*(sum(column) for column in zip(*bands, strict=True)))
         case _:
             return _Band(0.3, 1.0, 2.0)
 
@@ -137,8 +135,8 @@ class CallStatistics:
     @classmethod
     def of(cls, reply: Reply, chars: int) -> CallStatistics:
         """A past reply. `chars`: characters of all messages it was asked with."""
-        used = reply.usage
-        return cls(used.prompt, chars, used.completion, reply.ttft, reply.latency, len(reply.text))
+        usage = reply.usage
+        return cls(usage.prompt, chars, usage.completion, reply.ttft, reply.latency, len(reply.text))
 
 
 def usual_range(values: Sequence[float]) -> Range[float] | None:
@@ -155,6 +153,6 @@ def usual_range(values: Sequence[float]) -> Range[float] | None:
     return Range(ordered[k - 1] / stretch, ordered[-k] * stretch)
 
 
-def whole_numbers(found: Range[float] | None) -> Range[int] | None:
-    """A range of tokens."""
-    return Range(int(found.low), -int(-found.high // 1)) if found else None
+def whole_numbers(numbers: Range[float] | None) -> Range[int] | None:
+    """The range widened to whole numbers."""
+    return Range(int(numbers.low), -int(-numbers.high // 1)) if numbers else None

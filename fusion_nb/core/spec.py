@@ -70,6 +70,8 @@ class ModeCalls(Protocol):
         ...
 
 
+DEFAULT_CRITERIA = ("correctness", "completeness", "clarity")
+"""What a judge scores where the person names nothing else."""
 MOST = 200_000
 """Characters of one text that a judge is shown, and that are searched for signs that it speaks to the judge."""
 

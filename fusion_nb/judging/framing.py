@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fusion_nb.accounts.token_counts import tokens
+from fusion_nb.accounts.token_counts import token_range
 from fusion_nb.core import ModeInput, Ref, Reply
 from fusion_nb.core.spec import MOST, RunSpec, excerpt
 
@@ -200,9 +200,9 @@ def judge_context_budget(
     size = sum(map(len, texts))
     if size <= _SMALL or (window := context(judge)) is None:
         return None
-    question = tokens(spec.prompt, judge).high + tokens(spec.params.system or "", judge).high
+    question = token_range(spec.prompt, judge).high + token_range(spec.params.system or "", judge).high
     # A model may be given less for its answer than it is asked for, but never less than it needs for a verdict.
     answer = min(2 * spec.limits.max_tokens, window // 4)
     free = window - question - answer - _FRAME
-    per_token = size / max(1, sum(tokens(text, judge).high for text in texts))
+    per_token = size / max(1, sum(token_range(text, judge).high for text in texts))
     return max(LEAST, int(free * per_token))

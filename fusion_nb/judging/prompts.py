@@ -7,18 +7,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fusion_nb.core import ModeInput
-from fusion_nb.judging.framing import BlindCandidate, BlindCandidates, frame, frames
-
-CRITERIA = ("correctness", "completeness", "clarity")
-"""What is scored where the person names nothing else."""
+from fusion_nb.core import ModeInput, Ref, Reply
+from fusion_nb.core.spec import DEFAULT_CRITERIA, RunSpec
+from fusion_nb.judging.framing import BlindCandidate, BlindCandidates, blind_candidates, frame, frames
+from fusion_nb.judging.framing import nonce as new_nonce
 
 
 def criteria_of(task: ModeInput) -> tuple[str, ...]:
     """The task's criteria as keys: "accuracy, cites sources" gives `accuracy` and `cites_sources`."""
     parts = [part for text in task.criteria for part in re.split(r"[,;\n]", text)]
     keys = [re.sub(r"\s+", "_", re.sub(r"[\"'\\{}\[\]:`]", " ", part).strip()) for part in parts]
-    return tuple(dict.fromkeys(key for key in keys if key)) or CRITERIA
+    return tuple(dict.fromkeys(key for key in keys if key)) or DEFAULT_CRITERIA
 
 
 def judge_prompt(task: ModeInput, blind: BlindCandidates, criteria: Sequence[str], nonce: str, *, merge: bool) -> str:
@@ -46,6 +45,21 @@ def repair_prompt(problem: str, labels: Sequence[str], criteria: Sequence[str], 
 def debate_prompt(round: int, others: Sequence[BlindCandidate], nonce: str) -> str:
     """The message that asks a member to challenge and revise, in `round` 1, 2 ..."""
     return _DEBATE.format(round=round, nonce=nonce, others=frames(others, nonce))
+
+
+def judge_frame_size(spec: RunSpec) -> int:
+    """Characters of the judge's first prompt beside the prompt, the system message and the candidates' texts."""
+    replies = tuple(Reply(n, ref, role="candidate") for n, ref in enumerate(spec.pool))
+    system = " " if spec.params.system else None
+    case = ModeInput("", replies, spec.judge or spec.pool[0], 0, system, spec.criteria)
+    merge = "merge" in (spec.mode, spec.then if spec.mode == "debate" else "")
+    return len(judge_prompt(case, blind_candidates(case), criteria_of(case), new_nonce(), merge=merge))
+
+
+def debate_frame_size(others: int) -> int:
+    """Characters of a debate's prompt beside the texts of so many others."""
+    reply = Reply(0, Ref("", ""), role="candidate")
+    return len(debate_prompt(1, [BlindCandidate("K7", reply)] * others, new_nonce()))
 
 
 def verdict_schema(labels: Sequence[str], criteria: Sequence[str]) -> Mapping[str, Any] | None:

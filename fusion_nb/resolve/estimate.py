@@ -9,13 +9,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from fusion_nb.accounts.forecast import forecast
-from fusion_nb.accounts.forecast_types import Forecast, Known, Line, Problem, Speed
+from fusion_nb.accounts.forecast_types import ContextProblem, Forecast, ForecastInputs, ForecastLine, Speed
 from fusion_nb.accounts.token_counts import CallStatistics, Range
 from fusion_nb.core import Ref, Role, engine_thread
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.errors import UserError
 from fusion_nb.journal import index
 from fusion_nb.journal.rows import CallRow
+from fusion_nb.judging.prompts import debate_frame_size, judge_frame_size
 from fusion_nb.providers import keys, services
 from fusion_nb.providers.openrouter_api import speed
 from fusion_nb.resolve.registry import http
@@ -52,7 +53,7 @@ class Estimate:
         return self.forecast.seconds
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[ForecastLine, ...]:
         return self.forecast.lines
 
     @property
@@ -60,7 +61,7 @@ class Estimate:
         return self.forecast.unpriced
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[ContextProblem, ...]:
         return self.forecast.problems
 
     def over(self, amount: float | str | Decimal) -> bool:
@@ -105,14 +106,16 @@ def estimate_spec(order: RunSpec, session: Resolver) -> Estimate:
     refs = tuple(dict.fromkeys((*order.pool, *([order.judge] if order.judge else []))))
     notes, speeds = engine_thread.run_on_engine(_ask_around(session, refs))
     past = _History(order.mode if order.mode != "debate" else order.then)
-    known = Known(
+    inputs = ForecastInputs(
         rates=session.reach.rates,
         history=past.own,
         others=past.others,
         speed=speeds.get,
         context=session.reach.context,
+        judge_frame=judge_frame_size,
+        debate_frame=debate_frame_size,
     )
-    return Estimate(forecast(order, known), tuple(notes))
+    return Estimate(forecast(order, inputs), tuple(notes))
 
 
 async def _ask_around(session: Resolver, refs: Sequence[Ref]) -> tuple[list[str], dict[Ref, Speed]]:

@@ -118,10 +118,10 @@ class ServiceRegistry:
         """Raise `UserError` where a prompt surely is more than a model can hold: before anyone is paid."""
         if len(text) < _LONG:
             return
-        from fusion_nb.accounts.token_counts import tokens
+        from fusion_nb.accounts.token_counts import token_range
 
         for ref in refs:
-            holds, least = self.context(ref), tokens(text, ref).low
+            holds, least = self.context(ref), token_range(text, ref).low
             if holds is not None and least >= holds:
                 raise UserError(
                     f"The prompt will not fit {ref.name}: it has at least {least:,} tokens, and {ref.model} holds "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from fusion_nb.accounts.forecast_types import Forecast, Line
+from fusion_nb.accounts.forecast_types import Forecast, ForecastLine
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.views import escape, words
 from fusion_nb.views.html import style_sheet
@@ -80,7 +80,7 @@ def tokens(count: Range[int]) -> str:
     return low if low == high else f"{low}–{high}"
 
 
-def _row(line: Line) -> list[str]:
+def _row(line: ForecastLine) -> list[str]:
     calls = f" × {line.calls.low}–{line.calls.high}" if line.calls.high > 1 else ""
     basis = f"{line.basis}; prices: {line.prices}" if line.prices else line.basis
     figures = [tokens(line.prompt), tokens(line.completion), usd(line.usd), seconds(line.seconds)]

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusion_nb.core import Message
+from fusion_nb.core.spec import DEFAULT_CRITERIA
 from fusion_nb.providers.demo.scripts import FRAME, Script, ScriptedAnswer, comparison_key, scripts, unknown_answer
-
-CRITERIA = ("correctness", "completeness", "clarity")
 
 _SLOT = re.compile(r'("(?:[^"\\]|\\.)*"): <1-10>')
 """A place for a score in the form the judge is asked to fill in."""
@@ -60,7 +59,7 @@ def judge_reply(messages: Sequence[Message]) -> str | None:
 def read_criteria(prompt: str) -> tuple[str, ...]:
     """The criteria that the form outside all frames has a place for."""
     slots = _SLOT.findall(FRAME.sub("", prompt))
-    return tuple(dict.fromkeys(json.loads(slot) for slot in slots)) or CRITERIA
+    return tuple(dict.fromkeys(json.loads(slot) for slot in slots)) or DEFAULT_CRITERIA
 
 
 def recognise(label: str, text: str) -> RecognisedCandidate | None:
