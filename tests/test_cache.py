@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fusion_nb.providers import catalogue_cache, services
-from fusion_nb.providers.catalogue_cache import cached_catalogue, current_catalogue, path_of
+from fusion_nb.providers.catalogue_cache import cache_path, cached_catalogue, current_catalogue
 from fusion_nb.providers.services import Service
 from tests.site import ROWS, Site, asking
 
@@ -45,7 +45,7 @@ def test_a_catalogue_is_asked_for_once_a_day(site: Site, tmp_path: Path) -> None
 def test_what_is_kept_is_exact_small_and_private(site: Site, tmp_path: Path) -> None:
     """Prices come back from the file to the last digit; what nobody reads is not in it; only its owner can read it."""
     catalogue(site.service, tmp_path)
-    file = path_of(tmp_path, site.service)
+    file = cache_path(tmp_path, site.service)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "long long" not in file.read_text()
     kept = cached_catalogue(tmp_path, site.service)
@@ -98,7 +98,7 @@ def test_an_answer_without_models_replaces_nothing(site: Site, tmp_path: Path) -
 )
 def test_a_file_that_is_not_ours_is_none(site: Site, tmp_path: Path, text: bytes) -> None:
     """Damaged, foreign, newer, of another address: it is passed over without a word, and replaced."""
-    file = path_of(tmp_path, site.service)
+    file = cache_path(tmp_path, site.service)
     file.parent.mkdir()
     file.write_bytes(text.replace(b"URL", site.url.encode()))
     assert cached_catalogue(tmp_path, site.service) is None
@@ -123,14 +123,14 @@ def test_a_home_that_cannot_be_written_costs_a_request_and_no_more(site: Site, t
 def test_kernels_that_keep_at_once_never_break_the_file(tmp_path: Path) -> None:
     """Whoever reads while others write finds a whole catalogue, every time."""
     service = services.custom_service("acme", "http://127.0.0.1:9/v1")
-    file = path_of(tmp_path, service)
-    catalogue_cache._keep(tmp_path, catalogue_cache._lean(ROWS), service, NOW)
+    file = cache_path(tmp_path, service)
+    catalogue_cache._write_cache(tmp_path, catalogue_cache._used_fields(ROWS), service, NOW)
     found, done = [], threading.Event()
 
     def write(n: int) -> None:
         for i in range(60):
-            catalogue_cache._keep(
-                tmp_path, catalogue_cache._lean(ROWS * (1 + (n + i) % 3)), service, NOW + timedelta(seconds=i)
+            catalogue_cache._write_cache(
+                tmp_path, catalogue_cache._used_fields(ROWS * (1 + (n + i) % 3)), service, NOW + timedelta(seconds=i)
             )
 
     def read() -> None:

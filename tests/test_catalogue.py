@@ -15,7 +15,7 @@ from fusion_nb.providers import model_names
 from fusion_nb.providers.function import FunctionMember
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.model_families import STRONG, default_judge, family_relation, model_family
-from fusion_nb.providers.model_list import ModelInfo, offline_models, read_models
+from fusion_nb.providers.model_list import ModelInfo, offline_models, parse_models
 from fusion_nb.providers.model_names import ALIASES, completions, resolve
 from fusion_nb.providers.services import OPENROUTER, SERVICES, custom_service
 from tests.wire_server import WireServer, response
@@ -32,7 +32,7 @@ ALL = keys("OPENROUTER_API_KEY")
 
 def named(*pool: Any, **options: Any) -> list[str]:
     """The refs a pool comes to, as `label=service:model`."""
-    found = resolve(list(pool), **{"have_key": ALL, **options})
+    found = resolve(list(pool), **{"has_key": ALL, **options})
     return [f"{r.label}={r}" for r in (m.ref if isinstance(m, FunctionMember) else m for m in found)]
 
 
@@ -70,7 +70,7 @@ def test_aliases_exist() -> None:
 
 def test_names_of_every_kind() -> None:
     """An alias, a slug, a service's model, with spaces and commas as people write them."""
-    assert [str(r) for r in resolve(" claude, openai/gpt-4o ,~google/gemini-pro-latest,groq:llama-3.3-70b-versatile, ollama:llama3.2:1b ", have_key=ALL)] == [
+    assert [str(r) for r in resolve(" claude, openai/gpt-4o ,~google/gemini-pro-latest,groq:llama-3.3-70b-versatile, ollama:llama3.2:1b ", has_key=ALL)] == [
         "openrouter:~anthropic/claude-sonnet-latest", "openrouter:openai/gpt-4o", "openrouter:~google/gemini-pro-latest",
         "groq:llama-3.3-70b-versatile", "ollama:llama3.2:1b",
     ]  # fmt: skip
@@ -86,17 +86,17 @@ def test_names_of_every_kind() -> None:
 
 def test_vendors_stand_in_for_openrouter() -> None:
     """Without an OpenRouter key an alias is the same model at its vendor, where there is that vendor's key."""
-    assert named("claude", "gemini", "gpt4o", have_key=keys("ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY")) == [
+    assert named("claude", "gemini", "gpt4o", has_key=keys("ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY")) == [
         "claude=anthropic:claude-sonnet-5-5", "gemini=gemini:gemini-3.1-pro-preview", "gpt4o=openai:gpt-4o",
     ]  # fmt: skip
-    assert named("claude", have_key=keys("ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"))[0].startswith("claude=openrouter:")
-    assert named("claude", have_key=keys())[0].startswith("claude=openrouter:")
-    assert named("llama", have_key=keys("OPENAI_API_KEY"))[0].startswith("llama=openrouter:")
+    assert named("claude", has_key=keys("ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"))[0].startswith("claude=openrouter:")
+    assert named("claude", has_key=keys())[0].startswith("claude=openrouter:")
+    assert named("llama", has_key=keys("OPENAI_API_KEY"))[0].startswith("llama=openrouter:")
 
 
 def test_three_times_the_same() -> None:
     """`name*3` is three members with labels and seeds of their own."""
-    members = resolve("gpt4o*3, claude * 2", have_key=ALL)
+    members = resolve("gpt4o*3, claude * 2", has_key=ALL)
     assert [(m.label, m.options) for m in members if isinstance(m, Ref)] == [
         ("gpt4o #1", (("seed", 1),)), ("gpt4o #2", (("seed", 2),)), ("gpt4o #3", (("seed", 3),)),
         ("claude #1", (("seed", 1),)), ("claude #2", (("seed", 2),)),
@@ -104,7 +104,7 @@ def test_three_times_the_same() -> None:
     assert named("gpt4o*1") == ["gpt4o=openrouter:openai/gpt-4o"]
     for wrong in ("gpt4o*0", "gpt4o*65", "gpt4o*999999"):
         with pytest.raises(UserError, match="1 to 64"):
-            resolve(wrong, have_key=ALL)
+            resolve(wrong, has_key=ALL)
 
 
 def test_labels_are_unique() -> None:
@@ -120,7 +120,7 @@ def test_functions() -> None:
     def oracle(prompt: str) -> str:
         return "42"
 
-    members = resolve([oracle, "gpt4o", oracle, lambda p: p], have_key=ALL)
+    members = resolve([oracle, "gpt4o", oracle, lambda p: p], has_key=ALL)
     assert [(m.ref.label, m.fn) if isinstance(m, FunctionMember) else m.label for m in members][:3] == [
         ("oracle", oracle),
         "gpt4o",
@@ -144,7 +144,7 @@ def test_demo_and_local() -> None:
     demo, local = [Ref("demo", "ada", "ada")], [Ref("ollama", "m", "m"), Ref("vllm", "m", "m")]
     assert named("demo", "local", demo=demo, local=local) == ["ada=demo:ada", "m=ollama:m", "m #2=vllm:m"]
     with pytest.raises(UserError, match="Ollama"):
-        resolve("local", have_key=ALL)
+        resolve("local", has_key=ALL)
 
 
 def test_a_default_service() -> None:
@@ -162,14 +162,14 @@ def test_a_default_service() -> None:
 def test_unknown_names_have_neighbours(name: str, near: str) -> None:
     """A misspelt name is answered with the nearest that exist."""
     with pytest.raises(UnknownName) as unknown:
-        resolve(name, have_key=ALL)
+        resolve(name, has_key=ALL)
     assert near in str(unknown.value)
 
 
 def test_a_model_newer_than_the_list() -> None:
     """Who knows better than the list can say so, and is told how."""
     with pytest.raises(UnknownName, match="openrouter:openai/gpt-99"):
-        resolve("openai/gpt-99", have_key=ALL)
+        resolve("openai/gpt-99", has_key=ALL)
     assert named("openrouter:openai/gpt-99") == ["openrouter:openai/gpt-99=openrouter:openai/gpt-99"]
 
 
@@ -184,9 +184,9 @@ def test_empty_pools(pool: Any) -> None:
 
 def test_pools_have_an_end() -> None:
     """Sixty-four members are a pool, one more is not."""
-    assert len(resolve("gpt4o*64", have_key=ALL)) == 64
+    assert len(resolve("gpt4o*64", has_key=ALL)) == 64
     with pytest.raises(UserError, match="64"):
-        resolve("gpt4o*64,claude", have_key=ALL)
+        resolve("gpt4o*64,claude", has_key=ALL)
 
 
 def test_completions() -> None:
@@ -224,7 +224,7 @@ def test_families(ref: str, kin: str) -> None:
 
 
 def refs(*names: str, **options: Any) -> list[Ref]:
-    return [m for m in resolve(list(names), **{"have_key": ALL, **options}) if isinstance(m, Ref)]
+    return [m for m in resolve(list(names), **{"has_key": ALL, **options}) if isinstance(m, Ref)]
 
 
 def test_kinship() -> None:
@@ -239,7 +239,7 @@ def test_the_default_judge() -> None:
     """A strong model that is no relation of anybody in the pool, as far as the keys reach."""
 
     def judge(*pool: str, have: Callable[[str], bool] = ALL, **options: Any) -> str:
-        return str(default_judge(refs(*pool, have_key=have, **options), have))
+        return str(default_judge(refs(*pool, has_key=have, **options), have))
 
     assert judge("gpt4o", "gemini") == "openrouter:~anthropic/claude-opus-latest"
     assert judge("claude", "llama") == "openrouter:~openai/gpt-latest"
@@ -271,7 +271,7 @@ def listed(body: Any, service: Any = OPENROUTER) -> list[ModelInfo]:
     async def main(url: str) -> list[ModelInfo]:
         http, there = Http(), custom_service(service.name, url)
         try:
-            return read_models(await http.get_json(f"{there.base_url}/models"), there)
+            return parse_models(await http.get_json(f"{there.base_url}/models"), there)
         finally:
             await http.aclose()
 

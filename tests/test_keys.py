@@ -10,7 +10,7 @@ import pytest
 
 from fusion_nb.errors import KeyMissing
 from fusion_nb.providers import keys
-from fusion_nb.providers.keys import KeyAuth, bind, have, looks_like_key, scrub
+from fusion_nb.providers.keys import KeyAuth, bind, has_key, looks_like_key, scrub
 from fusion_nb.providers.services import OPENROUTER, SERVICES, custom_service
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
@@ -41,11 +41,11 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key in the environment is found; an empty variable is none."""
-    assert not have("OPENROUTER_API_KEY")
+    assert not has_key("OPENROUTER_API_KEY")
     monkeypatch.setenv("OPENROUTER_API_KEY", "")
-    assert not have("OPENROUTER_API_KEY")
+    assert not has_key("OPENROUTER_API_KEY")
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
-    assert have("OPENROUTER_API_KEY")
+    assert has_key("OPENROUTER_API_KEY")
     auth = bind(OPENROUTER)
     assert auth is not None
     headers: dict[str, str] = {}
@@ -67,10 +67,10 @@ def test_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = {("fusion_nb", "OPENAI_API_KEY"): KEY}
     ring.get_password = lambda service, user: kept.get((service, user))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "keyring", ring)
-    assert have("OPENAI_API_KEY")
-    assert not have("GROQ_API_KEY")
+    assert has_key("OPENAI_API_KEY")
+    assert not has_key("GROQ_API_KEY")
     ring.get_password = lambda service, user: 1 / 0  # type: ignore[attr-defined]
-    assert not have("OPENAI_API_KEY")
+    assert not has_key("OPENAI_API_KEY")
 
 
 def test_colab(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,8 +81,8 @@ def test_colab(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in (("google", types.ModuleType("google")), ("google.colab", types.ModuleType("google.colab"))):
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setitem(sys.modules, "google.colab.userdata", userdata)
-    assert have("OPENAI_API_KEY")
-    assert not have("GROQ_API_KEY")
+    assert has_key("OPENAI_API_KEY")
+    assert not has_key("GROQ_API_KEY")
 
 
 def test_no_key() -> None:

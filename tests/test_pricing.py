@@ -8,16 +8,20 @@ import pytest
 
 from fusion_nb.core import Usage
 from fusion_nb.providers import services
-from fusion_nb.providers.model_list import price_of, rates_in, read_models
+from fusion_nb.providers.model_list import ModelInfo, parse_models, parse_rates
 from tests.site import ROWS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 
 
+def price_of(info: ModelInfo, usage: Usage, at: datetime) -> Decimal | None:
+    return info.rates.cost(usage, at) if info.rates else None
+
+
 def test_the_services_list_prices_a_usage_to_the_last_digit() -> None:
     """Tokens times price, cached ones at their own, the tier by the prompt's size, exact; an unknown part is unknown."""
     service = services.custom_service("acme", "http://127.0.0.1:9/v1")
-    one, alias, auto = read_models({"data": ROWS}, service)
+    one, alias, auto = parse_models({"data": ROWS}, service)
     assert price_of(one, Usage(3, 2), NOW) == Decimal("0.0000299999999999")
     assert price_of(one, Usage(1000, 0, cached=1000), NOW) == Decimal("0.0003")
     assert price_of(one, Usage(100_000, 0), NOW) == Decimal("0.33333333333")
@@ -28,7 +32,7 @@ def test_the_services_list_prices_a_usage_to_the_last_digit() -> None:
 
 
 def rated(*overrides: Any, **more: Any) -> Any:
-    return rates_in({"prompt": "0.000001", "completion": "0.000002", "overrides": list(overrides), **more})
+    return parse_rates({"prompt": "0.000001", "completion": "0.000002", "overrides": list(overrides), **more})
 
 
 CHEAP = {"prompt": "0.0000005", "completion": "0.000001"}
@@ -94,8 +98,8 @@ def test_a_condition_nobody_understands_makes_a_price_unknown(override: dict[str
 @pytest.mark.parametrize("said", [None, "", "x", "-1", -1, "NaN", "Infinity", "1e99", "1" * 50, True, [], {}, "0x1"])
 def test_what_is_no_price_is_unknown(said: Any) -> None:
     """Nonsense in a price list is not a price, and least of all zero."""
-    assert rates_in({"prompt": said, "completion": "0.1"}) is None
-    assert rates_in({"prompt": "0.1", "completion": said}) is None
+    assert parse_rates({"prompt": said, "completion": "0.1"}) is None
+    assert parse_rates({"prompt": "0.1", "completion": said}) is None
 
 
 def test_other_prices_of_a_list_are_taken_as_they_are_meant() -> None:

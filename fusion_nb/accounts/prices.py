@@ -1,15 +1,8 @@
-"""Prices as they are listed: per token, with tiers. What a usage costs, what it may cost, what it costs at most.
+"""Prices per token with their tiers: what a usage costs, what it may cost, what it costs at most.
 
-The listed form is OpenRouter's: base prices, and entries that replace some of them where all their conditions hold; of
-several that hold, the last one counts.
-
-
-What a call costs where the service does not say: computed from pydantic's `genai-prices` table, which is dated.
-
-Pricing must never fail a run: whatever is not known, or cannot be computed, is `None`.
-
-
-The models of the price table, listed: what there is where nobody can be asked. `prices.source` dates it.
+Prices come from a service's own list (OpenRouter's form: base prices, and entries that replace some of them where all
+their conditions hold; of several that hold, the last one counts) or from pydantic's `genai-prices` table, which is
+dated and also lists models where no service can be asked. Pricing never fails a run: what is not known is `None`.
 """
 
 from __future__ import annotations
@@ -48,15 +41,16 @@ class Prices:
         if self.prompt is None or self.completion is None or usage.prompt is None or usage.completion is None:
             return None
         cached = min(usage.cached or 0, usage.prompt)
-        thought = min(usage.reasoning or 0, usage.completion)
+        reasoning = min(usage.reasoning or 0, usage.completion)
         read = self.prompt if self.cached is None else self.cached
-        asked = (usage.prompt - cached) * self.prompt + cached * read
-        said = (usage.completion - thought) * self.completion + thought * (self.reasoning or self.completion)
-        return (self.request or Decimal(0)) + asked + said
+        prompt_usd = (usage.prompt - cached) * self.prompt + cached * read
+        reasoning_usd = reasoning * (self.reasoning or self.completion)
+        completion_usd = (usage.completion - reasoning) * self.completion + reasoning_usd
+        return (self.request or Decimal(0)) + prompt_usd + completion_usd
 
-    def over(self, base: Prices) -> Prices:
+    def with_fallback(self, base: Prices) -> Prices:
         """These prices, and those of `base` where these say nothing."""
-        return Prices(*(_first(getattr(self, f.name), getattr(base, f.name)) for f in fields(Prices)))
+        return Prices(*(_coalesce(getattr(self, f.name), getattr(base, f.name)) for f in fields(Prices)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +64,13 @@ class Tier:
     """Minutes of the UTC day, from the first until before the second; it may go over midnight."""
     days: frozenset[int] | None = None
     """Days of the UTC week, Monday is 0."""
-    strange: bool = False
+    unclear: bool = False
     """There is a condition that nobody here understands: it may hold or not."""
 
-    def fits(self, prompt: int) -> bool:
+    def applies_to(self, prompt: int) -> bool:
         return self.over is None or prompt > self.over
 
-    def open(self, when: datetime) -> bool:
+    def applies_at(self, when: datetime) -> bool:
         when = when.astimezone(UTC)
         if self.days is not None and when.weekday() not in self.days:
             return False
@@ -105,51 +99,51 @@ class Rates:
 
         It does not fall where tokens rise: fewer tokens than `usage` cost no more.
         """
-        every = [self.base, *(tier.prices for tier in self.tiers if tier.fits(usage.prompt or 0))]
-        dearest = Prices(*(_most(getattr(prices, f.name) for prices in every) for f in fields(Prices)))
-        prompt = _most((dearest.prompt, dearest.cache_write)) if dearest.prompt is not None else None
-        completion = _most((dearest.completion, dearest.reasoning)) if dearest.completion is not None else None
+        every = [self.base, *(tier.prices for tier in self.tiers if tier.applies_to(usage.prompt or 0))]
+        dearest = Prices(*(_maximum(getattr(prices, f.name) for prices in every) for f in fields(Prices)))
+        prompt = _maximum((dearest.prompt, dearest.cache_write)) if dearest.prompt is not None else None
+        completion = _maximum((dearest.completion, dearest.reasoning)) if dearest.completion is not None else None
         return Prices(prompt, completion, request=dearest.request).cost(Usage(usage.prompt, usage.completion))
 
     def bounds(self, low: Usage, high: Usage, when: datetime) -> tuple[Decimal, Decimal] | None:
         """USD of a call between two usages at a time, from the cheapest to the dearest way to bill it."""
         least = [prices.cost(low) for prices in self._may_hold(low.prompt or 0, when)]
         tokens = {low.prompt or 0, high.prompt or 0, *self._steps(low.prompt or 0, high.prompt or 0)}
-        most = [_written(prices, high).cost(high) for n in tokens for prices in self._may_hold(n, when)]
-        known = [cost for cost in (*least, *most) if cost is not None]
-        return (min(known), max(known)) if len(known) == len(least) + len(most) else None
+        most = [_with_cache_write(prices, high).cost(high) for n in tokens for prices in self._may_hold(n, when)]
+        costs = [cost for cost in (*least, *most) if cost is not None]
+        return (min(costs), max(costs)) if len(costs) == len(least) + len(most) else None
 
     def _steps(self, low: int, high: int) -> Iterable[int]:
         """Prompt sizes between the two from which on other prices hold."""
         return (tier.over + 1 for tier in self.tiers if tier.over is not None and low <= tier.over < high)
 
     def _may_hold(self, prompt: int, when: datetime) -> list[Prices]:
-        """The prices of a call; several where a condition is strange."""
-        found = [self.base]
+        """The prices of a call; several where a condition is unclear."""
+        possible = [self.base]
         for tier in self.tiers:
-            if tier.fits(prompt) and tier.open(when):
-                replaced = [tier.prices.over(prices) for prices in found]
-                found = found + replaced if tier.strange and len(found) < 64 else replaced
-        return found
+            if tier.applies_to(prompt) and tier.applies_at(when):
+                replaced = [tier.prices.with_fallback(prices) for prices in possible]
+                possible = possible + replaced if tier.unclear and len(possible) < 64 else replaced
+        return possible
 
 
 FREE = Rates(Prices(Decimal(0), Decimal(0)), source="this machine")
 """Nobody is billed."""
 
 
-def _first(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+def _coalesce(one: Decimal | None, other: Decimal | None) -> Decimal | None:
     return other if one is None else one
 
 
-def _most(amounts: Iterable[Decimal | None]) -> Decimal | None:
+def _maximum(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return max((amount for amount in amounts if amount is not None), default=None)
 
 
-def _written(prices: Prices, usage: Usage) -> Prices:
+def _with_cache_write(prices: Prices, usage: Usage) -> Prices:
     """The prices of a prompt that its service writes to a cache, where it is long enough for that."""
     if (usage.prompt or 0) < CACHED_FROM or prices.prompt is None:
         return prices
-    return Prices(_most((prices.prompt, prices.cache_write))).over(prices)
+    return Prices(_maximum((prices.prompt, prices.cache_write))).with_fallback(prices)
 
 
 def computed_cost(table: str | None, model: str, usage: Usage) -> Decimal | None:
@@ -169,12 +163,12 @@ def computed_cost(table: str | None, model: str, usage: Usage) -> Decimal | None
         input_tokens=usage.prompt, output_tokens=usage.completion, cache_read_tokens=usage.cached
     )
     try:
-        found = genai_prices.calc_price(tokens, model, provider_id=table)
+        result = genai_prices.calc_price(tokens, model, provider_id=table)
     except (LookupError, ValueError, ArithmeticError):
         return None
     # The table lists some models without a price, and then counts them as costing nothing.
-    known = found.model_price.output_mtok is not None or model.endswith(":free")
-    return found.total_price if known else None
+    priced = result.model_price.output_mtok is not None or model.endswith(":free")
+    return result.total_price if priced else None
 
 
 @functools.cache
@@ -183,7 +177,7 @@ def price_source() -> str:
     return f"genai-prices {importlib.metadata.version('genai-prices')}"
 
 
-class Listed(NamedTuple):
+class ListedModel(NamedTuple):
     """One model of a service. Prices are USD per million tokens, at the lowest tier of today."""
 
     id: str
@@ -194,7 +188,7 @@ class Listed(NamedTuple):
 
 
 @functools.cache
-def listed_models(table: str) -> tuple[Listed, ...]:
+def listed_models(table: str) -> tuple[ListedModel, ...]:
     """The models of the service whose id in genai-prices is `table`; none for a service it does not list."""
     # Imported here: it loads pydantic (0.4 s), and most runs name models that need no list.
     from genai_prices.data import providers  # noqa: PLC0415
@@ -205,10 +199,10 @@ def listed_models(table: str) -> tuple[Listed, ...]:
 @functools.lru_cache(256)
 def table_rates(table: str | None, model: str) -> Rates | None:
     """The table's prices of a model today, tiers included; `None` where it does not know the model."""
-    found = _find(table, model)
-    priced = found.model_price if found else None
+    entry = _find(table, model)
+    priced = entry.model_price if entry else None
     base = _prices(priced, _base) if not model.endswith(":free") else Prices(Decimal(0), Decimal(0))
-    if found is None or base.prompt is None or base.completion is None:
+    if entry is None or base.prompt is None or base.completion is None:
         return None
     sizes = sorted({tier.start for name in _KINDS for tier in getattr(getattr(priced, name, None), "tiers", ())})
     return Rates(base, tuple(Tier(_prices(priced, _from(size)), over=size) for size in sizes), price_source())
@@ -217,8 +211,8 @@ def table_rates(table: str | None, model: str) -> Rates | None:
 @functools.lru_cache(256)
 def table_context(table: str | None, model: str) -> int | None:
     """Tokens the model holds, by the table."""
-    found = _find(table, model)
-    window = found.model.context_window if found else None
+    entry = _find(table, model)
+    window = entry.model.context_window if entry else None
     return window if isinstance(window, int) else None
 
 
@@ -243,9 +237,9 @@ def _find(table: str | None, model: str) -> Any:
 
 def _prices(priced: Any, of: Callable[[Any, str], Decimal | None]) -> Prices:
     """USD per token of each kind."""
-    found = {ours: of(priced, theirs) for theirs, ours in _KINDS.items()}
+    millions = {ours: of(priced, theirs) for theirs, ours in _KINDS.items()}
     request = of(priced, "requests_kcount")
-    each = {name: None if amount is None else amount / 1_000_000 for name, amount in found.items()}
+    each = {name: None if amount is None else amount / 1_000_000 for name, amount in millions.items()}
     return Prices(**each, request=None if request is None else request / 1000)
 
 
@@ -259,9 +253,11 @@ def _from(size: int) -> Callable[[Any, str], Decimal | None]:
     return price
 
 
-def _row(model: Any) -> Listed:
+def _row(model: Any) -> ListedModel:
     prices = model.get_prices(datetime.now(UTC))
-    return Listed(model.id, model.name, model.context_window, _base(prices, "input_mtok"), _base(prices, "output_mtok"))
+    return ListedModel(
+        model.id, model.name, model.context_window, _base(prices, "input_mtok"), _base(prices, "output_mtok")
+    )
 
 
 def _base(prices: Any, kind: str) -> Decimal | None:

@@ -109,7 +109,7 @@ class ModelSearch:
         """
         if self._rows is None:
             self._rows = offline_rows()
-            if any(map(keys.have, services.OPENROUTER.keys)):
+            if any(map(keys.has_key, services.OPENROUTER.keys)):
                 work = asyncio.run_coroutine_threadsafe(live_rows(self._names), engine_thread.engine_loop())
                 work.add_done_callback(self._take)
         asked = words.lower().split()

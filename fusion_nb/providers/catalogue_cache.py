@@ -1,7 +1,7 @@
-"""The catalogue of a service, kept: asked for when it is older than a day, used as it is where nobody answers.
+"""The catalogue of a service on disk: fetched again after a day, used as it is where the service does not answer.
 
-One JSON file a service in the folder that kernels share. What stands in it is read by the same eyes as an answer from
-the network: whatever makes no sense is left out, and a file that is not ours is none.
+One JSON file per service in the folder that kernels share. It is parsed as strictly as a response from the network:
+rows that make no sense are left out, and a file that this user did not write is not read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_nb.accounts.prices import Rates
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.model_list import MAX_MODELS, ModelInfo, read_models
+from fusion_nb.providers.model_list import MAX_MODELS, ModelInfo, parse_models
 from fusion_nb.providers.services import Service
 from fusion_nb.storage import folders
 from fusion_nb.storage.atomic_write import replace_file
@@ -71,18 +71,18 @@ class Catalogue:
 
 def cached_catalogue(home: Path, service: Service) -> Catalogue | None:
     """What is kept of a service's catalogue, however old; `None` where there is nothing that can be read."""
-    file = path_of(home, service)
+    file = cache_path(home, service)
     try:
         status = file.lstat()
         key = (str(file), status.st_mtime_ns, status.st_size)
-        if key not in _read:
+        if key not in _parsed:
             contents = folders.read_own(file, MAX_FILE, within=home)
-            if len(_read) > 50:
-                _read.clear()
-            _read[key] = _catalogue(contents, service)
+            if len(_parsed) > 50:
+                _parsed.clear()
+            _parsed[key] = _catalogue(contents, service)
     except OSError:
         return None
-    return _read[key]
+    return _parsed[key]
 
 
 async def current_catalogue(
@@ -92,54 +92,54 @@ async def current_catalogue(
     home: Path,
     *,
     now: datetime | None = None,
-    again: bool = False,
+    refresh: bool = False,
 ) -> Catalogue | None:
     """The service's catalogue: the kept one while it is fresh, else asked for and kept, else the kept one, aged.
 
     `None` where nobody answers and nothing is kept; then the price table is all there is. Never raises.
 
-    `again`: asked for however fresh the kept one is.
+    `refresh`: asked for however fresh the kept one is.
     """
     now = now or datetime.now(UTC)
-    kept = cached_catalogue(home, service)
-    if kept is not None and kept.fresh(now) and not again:
-        return kept
+    cached = cached_catalogue(home, service)
+    if cached is not None and cached.fresh(now) and not refresh:
+        return cached
     try:
-        said = await http.get_json(f"{service.base_url}/models", auth=auth, timeout=TIMEOUT)
+        body = await http.get_json(f"{service.base_url}/models", auth=auth, timeout=TIMEOUT)
     except ProviderError:
-        return kept
-    models = read_models(said, service)
+        return cached
+    models = parse_models(body, service)
     if not models:
-        return kept
+        return cached
     with contextlib.suppress(OSError):  # a full disk costs a request the next time, and no more
-        _keep(home, _lean(said), service, now)
+        _write_cache(home, _used_fields(body), service, now)
     return Catalogue(service.name, now, {info.ref.model: info for info in models})
 
 
-def path_of(home: Path, service: Service) -> Path:
+def cache_path(home: Path, service: Service) -> Path:
     """The file of a service's catalogue: one for each address, for a name may move to another."""
     address = hashlib.sha256(service.base_url.encode()).hexdigest()[:8]
     return home / "models" / f"{service.name}-{address}.json"
 
 
-_read: dict[tuple[str, int, int], Catalogue | None] = {}
+_parsed: dict[tuple[str, int, int], Catalogue | None] = {}
 """Files as they were read, by path, time and size: a run looks prices up often."""
 
 
 def _catalogue(text: bytes, service: Service) -> Catalogue | None:
     try:
-        said = json.loads(text, parse_float=Decimal)
-        if said["form"] != FORM or said["v"] != VERSION or said["base_url"] != service.base_url:
+        stored = json.loads(text, parse_float=Decimal)
+        if stored["form"] != FORM or stored["v"] != VERSION or stored["base_url"] != service.base_url:
             return None
-        fetched = datetime.fromisoformat(said["fetched"])
-        models = {info.ref.model: info for info in read_models(said["data"], service)}
+        fetched = datetime.fromisoformat(stored["fetched"])
+        models = {info.ref.model: info for info in parse_models(stored["data"], service)}
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None
     return Catalogue(service.name, fetched, models) if fetched.tzinfo and models else None
 
 
-def _keep(home: Path, rows: list[Any], service: Service, now: datetime) -> None:
-    file = path_of(home, service)
+def _write_cache(home: Path, rows: list[Any], service: Service, now: datetime) -> None:
+    file = cache_path(home, service)
     head = {"form": FORM, "v": VERSION, "base_url": service.base_url, "fetched": now.isoformat()}
     folders.make_private(folders.make_home(home) / file.parent.name)
     replace_file(file, json.dumps({**head, "data": rows}, default=str).encode(), durable=False)
@@ -149,14 +149,14 @@ _PARTS = ("id", "name", "display_name", "created", "context_length", "max_model_
 _INNER = (("architecture", "input_modalities"), ("top_provider", "context_length"))
 
 
-def _lean(said: Any) -> list[Any]:
+def _used_fields(body: Any) -> list[Any]:
     """The rows without what nobody here reads: a tenth of their size."""
-    rows = said.get("data") if isinstance(said, Mapping) else said
-    found = [row for row in (rows[:MAX_MODELS] if isinstance(rows, list) else ()) if isinstance(row, Mapping)]
-    lean: list[dict[str, Any]] = [{name: row[name] for name in _PARTS if name in row} for row in found]
-    for kept, row in zip(lean, found, strict=True):
+    rows = body.get("data") if isinstance(body, Mapping) else body
+    valid = [row for row in (rows[:MAX_MODELS] if isinstance(rows, list) else ()) if isinstance(row, Mapping)]
+    lean: list[dict[str, Any]] = [{name: row[name] for name in _PARTS if name in row} for row in valid]
+    for lean_row, row in zip(lean, valid, strict=True):
         for part, name in _INNER:
             inner = row.get(part)
             if isinstance(inner, Mapping) and name in inner:
-                kept[part] = {name: inner[name]}
+                lean_row[part] = {name: inner[name]}
     return lean

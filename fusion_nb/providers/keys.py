@@ -1,7 +1,7 @@
-"""API keys: where they are found, and the one object that holds one.
+"""API keys: where they are read from, and the one object that holds one.
 
-A key is bound to the origin of its service. It is attached to a request in the last moment and to no other origin, it
-is in no frame's variables under a name of ours, and neither `repr` nor `pickle` gives it away.
+A key is bound to the origin of its service: it is attached to a request at the last moment and sent to no other origin.
+No variable of a stack frame shows it, and neither `repr` nor `pickle` gives it away.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fusion_nb.providers.origins import parse
 from fusion_nb.providers.redaction import looks_like_key, scrub
 from fusion_nb.providers.services import Service
 
-__all__ = ["KeyAuth", "bind", "have", "looks_like_key", "scrub"]
+__all__ = ["KeyAuth", "bind", "has_key", "looks_like_key", "scrub"]
 
 KEYRING = "fusion_nb"
 """The keyring's service name; the user name is the variable's."""
@@ -81,7 +81,7 @@ class KeyAuth:
         raise TypeError("A key is neither pickled nor copied.")
 
 
-def have(variable: str) -> bool:
+def has_key(variable: str) -> bool:
     """Whether there is a key under that name: in the environment, the keyring, or Colab's secrets."""
     return bool(_find(variable))
 
@@ -91,7 +91,7 @@ def bind(service: Service) -> KeyAuth | None:
 
     Raises `KeyMissing`: there is none where one is needed, or it cannot be sent as it is.
     """
-    variable = next((name for name in service.keys if have(name)), None)
+    variable = next((name for name in service.keys if has_key(name)), None)
     if variable is None:
         if service.key_env is None or service.key_optional:
             return None
@@ -118,7 +118,7 @@ def _closures(
 
     def hide(text: str) -> str:
         while secret and (ends[0] in text or ends[1] in text):
-            start, end = _found(text, key, ends)
+            start, end = _match(text, key, ends)
             text = f"{text[:start]}***{text[end:]}"
         return text
 
@@ -131,7 +131,7 @@ def _closures(
     return attach, hide, begins
 
 
-def _found(text: str, key: _Sealed, ends: tuple[str, str]) -> tuple[int, int]:
+def _match(text: str, key: _Sealed, ends: tuple[str, str]) -> tuple[int, int]:
     """Where the first part of the key, or the last, stands in `text`, with all that belongs to it."""
     start = text.find(ends[0])
     if start >= 0:

@@ -1,4 +1,4 @@
-"""Which models are related, and who may judge whom: a judge should not be of the family it judges."""
+"""Families of models, and the default judge: it should not be of a family it judges."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def model_family(ref: Ref) -> str:
     name = ref.model.lower().removeprefix("~")
     vendor, slash, rest = name.rpartition("/")
     vendor = vendor.rpartition("/")[2]
-    by_word = next((kin for kin, words in _WORDS if re.search(words, rest)), None)
+    by_word = next((family for family, words in _WORDS if re.search(words, rest)), None)
     if ref.service == OPENROUTER.name and slash:
         return _VENDORS.get(vendor, vendor)
     return _VENDOR_SERVICES.get(ref.service) or by_word or (_VENDORS.get(vendor, vendor) if slash else name)
@@ -63,7 +63,7 @@ def family_relation(judge: Ref, pool: Sequence[Ref]) -> Literal["member", "famil
 
 def default_judge(
     pool: Sequence[Ref],
-    have_key: Callable[[str], bool],
+    has_key: Callable[[str], bool],
     *,
     demo: Ref | None = None,
     local: Sequence[Ref] = (),
@@ -73,7 +73,7 @@ def default_judge(
 
     Args:
         pool: whom it will judge.
-        have_key: whether there is a key in a variable of that name.
+        has_key: whether there is a key in a variable of that name.
         demo: the scripted judge, for a pool of scripted members.
         local: models on this machine, for when there is no key.
         services: the user's own.
@@ -82,13 +82,13 @@ def default_judge(
     """
     if demo is not None and pool and all(ref.service == demo.service for ref in pool):
         return demo
-    at_hand = list(_strong(have_key))
+    strong = list(_strong(has_key))
     own = [r for r in pool if r.service != PYTHON and (demo is None or r.service != demo.service)]
     # A pool that stays on this machine, or at a service of the user's own, is judged there.
     private = [r for r in own if r.service in (services or {}) or SERVICES.get(r.service, OPENROUTER).local]
     if own and len(private) == len(own):
-        at_hand = [*local, *private]
-    candidates = [*at_hand, *local, *own]
+        strong = [*local, *private]
+    candidates = [*strong, *local, *own]
     if not candidates:
         raise UserError("There is no model to judge with: name one with --judge, or set OPENROUTER_API_KEY.")
     rank = {None: 0, "family": 1, "member": 2}
@@ -96,14 +96,14 @@ def default_judge(
     return Ref(best.service, best.model, re.sub(r" #\d+$", "", best.label))
 
 
-def _strong(have_key: Callable[[str], bool]) -> list[Ref]:
+def _strong(has_key: Callable[[str], bool]) -> list[Ref]:
     """The strong models there are keys for, the strongest first."""
-    found = []
+    strong = []
     for name in STRONG:
         alias = ALIASES[name]
         vendor = SERVICES.get(alias.service)
-        if any(map(have_key, OPENROUTER.keys)):
-            found.append(Ref(OPENROUTER.name, alias.slug, name))
-        elif vendor is not None and any(map(have_key, vendor.keys)):
-            found.append(Ref(vendor.name, alias.model, name))
-    return found
+        if any(map(has_key, OPENROUTER.keys)):
+            strong.append(Ref(OPENROUTER.name, alias.slug, name))
+        elif vendor is not None and any(map(has_key, vendor.keys)):
+            strong.append(Ref(vendor.name, alias.model, name))
+    return strong

@@ -1,12 +1,8 @@
-"""Which models there are, with context, modalities and prices: asked of a service, or read from the price table.
+"""Which models a service has, with context, modalities and prices: its `GET /models`, or the price table.
 
-The `pricing` of a model in OpenRouter's `GET /models`: base prices as text, and `overrides` with conditions. Pure.
-
-An override holds where all its conditions do (`min_prompt_tokens`: more prompt tokens than this; `utc_start` and
-`utc_end` as HHMM; `utc_days`); of several that hold, the last one counts for each price it names.
-
-
-What runs on this machine: the usual ports are asked for their models, all at once and not for long.
+Prices are read in OpenRouter's form: base prices as text, and `overrides` that hold where all their conditions do
+(`min_prompt_tokens`: more prompt tokens than this; `utc_start` and `utc_end` as HHMM; `utc_days`); of several that
+hold, the last one counts for each price it names. Servers on this machine are asked at their usual ports.
 """
 
 from __future__ import annotations
@@ -20,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_nb.accounts import prices
 from fusion_nb.accounts.prices import Prices, Rates, Tier
-from fusion_nb.core import Ref, Usage
+from fusion_nb.core import Ref
 from fusion_nb.errors import FusionError
 from fusion_nb.providers.keys import bind
 from fusion_nb.providers.services import SERVICES, Service
@@ -55,17 +51,12 @@ class ModelInfo:
     """The concrete model that a moving name (OpenRouter's `~...-latest`) stands for now."""
 
 
-def read_models(said: Any, service: Service) -> list[ModelInfo]:
+def parse_models(body: Any, service: Service) -> list[ModelInfo]:
     """The models in an answer of `GET /models`, in its order; rows that make no sense are left out."""
-    rows = said.get("data") if isinstance(said, Mapping) else said
+    rows = body.get("data") if isinstance(body, Mapping) else body
     source = service.base_url.split("/")[2]
-    found = (_row(row, service, source) for row in (rows[:MAX_MODELS] if isinstance(rows, list) else ()))
-    return [info for info in found if info is not None]
-
-
-def price_of(info: ModelInfo, usage: Usage, at: datetime) -> Decimal | None:
-    """USD of a usage at a time by the service's own list, tiers and hours honoured; `None` where it cannot be known."""
-    return info.rates.cost(usage, at) if info.rates else None
+    infos = (_row(row, service, source) for row in (rows[:MAX_MODELS] if isinstance(rows, list) else ()))
+    return [info for info in infos if info is not None]
 
 
 def offline_models(service: Service) -> list[ModelInfo]:
@@ -86,7 +77,7 @@ def offline_models(service: Service) -> list[ModelInfo]:
     ]
 
 
-def ids_in(said: Any) -> list[str]:
+def _model_ids(said: Any) -> list[str]:
     """The names in the answer of `GET /models`."""
     rows = said.get("data") if isinstance(said, Mapping) else None
     ids = [row.get("id") for row in rows[:MAX_MODELS] if isinstance(row, Mapping)] if isinstance(rows, list) else []
@@ -100,47 +91,47 @@ def _row(row: Any, service: Service, source: str) -> ModelInfo | None:
     name = name.removeprefix("models/")  # Gemini
     pricing, architecture, top = (_part(row, part) for part in ("pricing", "architecture", "top_provider"))
     modalities = architecture.get("input_modalities")
-    target, title = _target(row.get("alias_target"))
+    target, target_title = _target(row.get("alias_target"))
     context = row.get("context_length") or row.get("max_model_len") or top.get("context_length")
-    said = row.get("name") or row.get("display_name")
+    title = row.get("name") or row.get("display_name")
     return ModelInfo(
         Ref(service.name, name, name),
-        (one_line(said, 200) if isinstance(said, str) else name) + (f" (now {title})" if title else ""),
+        (one_line(title, 200) if isinstance(title, str) else name) + (f" (now {target_title})" if target_title else ""),
         context if isinstance(context, int) and not isinstance(context, bool) and 0 < context < 2**40 else None,
         tuple(one_line(m, 40) for m in modalities[:10] if isinstance(m, str)) if isinstance(modalities, list) else (),
         _per_million(pricing.get("prompt")),
         _per_million(pricing.get("completion")),
         source,
         _day(row.get("created")),
-        rates_in(pricing, source),
+        parse_rates(pricing, source),
         target,
     )
 
 
 def _part(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = row.get(name)
-    return found if isinstance(found, Mapping) else {}
+    part = row.get(name)
+    return part if isinstance(part, Mapping) else {}
 
 
-def _target(said: Any) -> tuple[str | None, str]:
+def _target(target: Any) -> tuple[str | None, str]:
     """The concrete model of a moving name, and what people call it."""
-    slug = said.get("slug") if isinstance(said, Mapping) else said
+    slug = target.get("slug") if isinstance(target, Mapping) else target
     if not isinstance(slug, str) or not slug or one_line(slug, 200) != slug:
         return None, ""
-    name = said.get("name") if isinstance(said, Mapping) else None
+    name = target.get("name") if isinstance(target, Mapping) else None
     return slug, one_line(name, 200) if isinstance(name, str) else slug
 
 
-def _per_million(said: Any) -> Decimal | None:
+def _per_million(price: Any) -> Decimal | None:
     """USD per token, as text, to USD per million: exact. Negative means "it depends" (OpenRouter's routers)."""
-    amount = price_of_row(said)
+    amount = parse_price(price)
     return None if amount is None else amount * _MILLION
 
 
-def _day(said: Any) -> str | None:
-    if isinstance(said, bool) or not isinstance(said, (int, Decimal)) or not 0 < said < 10**11:
+def _day(seconds: Any) -> str | None:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, Decimal)) or not 0 < seconds < 10**11:
         return None
-    return datetime.fromtimestamp(float(said), UTC).date().isoformat()
+    return datetime.fromtimestamp(float(seconds), UTC).date().isoformat()
 
 
 _FIELDS = {
@@ -158,24 +149,24 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 MAX_TIERS = 20
 
 
-def rates_in(said: Any, source: str = "") -> Rates | None:
+def parse_rates(pricing: Any, source: str = "") -> Rates | None:
     """The prices of a model; `None` where there are none, or they depend on something (OpenRouter's routers say -1)."""
-    if not isinstance(said, Mapping):
+    if not isinstance(pricing, Mapping):
         return None
-    base = _prices(said)
+    base = _prices(pricing)
     if base.prompt is None or base.completion is None:
         return None
-    overrides = said.get("overrides")
+    overrides = pricing.get("overrides")
     rows = overrides[:MAX_TIERS] if isinstance(overrides, list) else []
     return Rates(base, tuple(_tier(row) for row in rows if isinstance(row, Mapping)), source)
 
 
-def price_of_row(said: Any) -> Decimal | None:
+def parse_price(listed: Any) -> Decimal | None:
     """One price as listed, exact: USD per token, mostly as text; `None` for what is none, or negative."""
-    if isinstance(said, bool) or not isinstance(said, (str, int, Decimal)) or len(str(said)) > 40:
+    if isinstance(listed, bool) or not isinstance(listed, (str, int, Decimal)) or len(str(listed)) > 40:
         return None
     try:
-        amount = Decimal(said)
+        amount = Decimal(listed)
     except ArithmeticError:
         return None
     sensible = amount.is_finite() and amount >= 0 and (not amount or -20 < amount.adjusted() < 4)
@@ -183,22 +174,22 @@ def price_of_row(said: Any) -> Decimal | None:
 
 
 def _prices(row: Mapping[str, Any]) -> Prices:
-    return Prices(**{ours: price_of_row(row.get(theirs)) for theirs, ours in _FIELDS.items()})
+    return Prices(**{ours: parse_price(row.get(theirs)) for theirs, ours in _FIELDS.items()})
 
 
 def _tier(row: Mapping[str, Any]) -> Tier:
-    """What cannot be read of a condition makes it a strange one, never one that holds always."""
+    """What cannot be read of a condition makes it a unclear one, never one that holds always."""
     least = row.get("min_prompt_tokens")
     start, end = _minutes(row.get("utc_start")), _minutes(row.get("utc_end"))
     days = row.get("utc_days")
-    known = {name: row.get(name) is not None for name in _CONDITIONS}
+    present = {name: row.get(name) is not None for name in _CONDITIONS}
     sized = isinstance(least, int) and not isinstance(least, bool) and least >= 0
     dated = isinstance(days, list) and all(isinstance(d, str) and d.lower() in _DAYS for d in days)
     other = [k for k in row if k not in _CONDITIONS and k not in _FIELDS and not k.startswith(_OTHER_PRICES)]
     unread = [
-        known["min_prompt_tokens"] and not sized,
-        (known["utc_start"] or known["utc_end"]) and (start is None or end is None),
-        known["utc_days"] and not dated,
+        present["min_prompt_tokens"] and not sized,
+        (present["utc_start"] or present["utc_end"]) and (start is None or end is None),
+        present["utc_days"] and not dated,
         bool(other),
     ]
     return Tier(
@@ -210,14 +201,14 @@ def _tier(row: Mapping[str, Any]) -> Tier:
     )
 
 
-def _minutes(said: Any) -> int | None:
+def _minutes(clock: Any) -> int | None:
     """HHMM (1630, "1630" or "16:30") as minutes of the day."""
-    if isinstance(said, str):
-        digits = said.replace(":", "")
-        said = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 4 else None
-    if isinstance(said, bool) or not isinstance(said, int) or not 0 <= said <= 2400 or said % 100 > 59:
+    if isinstance(clock, str):
+        digits = clock.replace(":", "")
+        clock = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 4 else None
+    if isinstance(clock, bool) or not isinstance(clock, int) or not 0 <= clock <= 2400 or clock % 100 > 59:
         return None
-    return said // 100 * 60 + said % 100
+    return clock // 100 * 60 + clock % 100
 
 
 TIMEOUT = 0.5
@@ -238,15 +229,15 @@ async def find_local_servers(http: Http, ports: Mapping[str, int] | None = None)
     services = [
         replace(SERVICES[name], base_url=f"http://127.0.0.1:{port}/v1") for name, port in (ports or PORTS).items()
     ]
-    found = await asyncio.gather(*(_ask(http, service) for service in services))
-    return [server for server in found if server is not None and server.models]
+    servers = await asyncio.gather(*(_list_server(http, service) for service in services))
+    return [server for server in servers if server is not None and server.models]
 
 
-async def _ask(http: Http, service: Service) -> LocalServer | None:
+async def _list_server(http: Http, service: Service) -> LocalServer | None:
     """Whatever does not answer like a model server is none: the ports are anybody's."""
     try:
-        said = await http.get_json(f"{service.base_url}/models", auth=bind(service), timeout=TIMEOUT)
+        body = await http.get_json(f"{service.base_url}/models", auth=bind(service), timeout=TIMEOUT)
     except FusionError:
         return None
-    names = [name for name in ids_in(said) if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
+    names = [name for name in _model_ids(body) if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
     return LocalServer(service, tuple(Ref(service.name, name, name) for name in names))

@@ -1,8 +1,8 @@
 """Names into refs: what a person writes as a pool becomes the members to ask. No network is needed.
 
-Short names for models, and the same model at its own vendor for people without an OpenRouter key.
-
-OpenRouter's `~...-latest` slugs follow the newest model of a line; the vendors' own names are as old as this file.
+The table of aliases at the end gives each short name its model at OpenRouter and, for people without an OpenRouter key,
+at its own vendor. OpenRouter's `~...-latest` slugs follow the newest model of a line; the vendors' own names are as old
+as this file.
 """
 
 from __future__ import annotations
@@ -23,17 +23,29 @@ MAX_MEMBERS = 64
 Entry = str | Callable[..., Any]
 Member = Ref | FunctionMember
 
-_TIMES = re.compile(r"(?P<name>.*[^*\s])\s*\*\s*(?P<times>\d{1,6})")
+_REPEATED = re.compile(r"(?P<name>.*[^*\s])\s*\*\s*(?P<times>\d{1,6})")
 _SLUG = re.compile(r"~?[\w.-]+/[\w.:-]+")
 
 
-class Names:
+def split_count(entry: str) -> tuple[str, int | None]:
+    """`name*3` as name and number; `None` where no number is written. Raises `UserError` for more than a pool holds."""
+    entry = entry.strip()
+    repeated = _REPEATED.fullmatch(entry)
+    if repeated is None:
+        return entry, None
+    count = int(repeated["times"])
+    if not 1 <= count <= MAX_MEMBERS:
+        raise UserError(f"{entry!r} asks for {count} members: write a number from 1 to {MAX_MEMBERS}.")
+    return repeated["name"], count
+
+
+class NameResolver:
     """What can be named: built-in and own aliases, services, the models at hand.
 
     Args:
         aliases: the user's own, to anything a pool entry may be; they come before the built-in ones.
         services: the user's own.
-        have_key: whether there is a key in a variable of that name.
+        has_key: whether there is a key in a variable of that name.
         demo: the members `demo` stands for.
         local: the members `local` stands for: what was found on this machine.
         default: the service of plain names, where it is not OpenRouter: then they are that service's model names.
@@ -45,13 +57,13 @@ class Names:
         *,
         aliases: Mapping[str, str] | None = None,
         services: Mapping[str, Service] | None = None,
-        have_key: Callable[[str], bool] = lambda _: False,
+        has_key: Callable[[str], bool] = lambda _: False,
         demo: Sequence[Ref] = (),
         local: Sequence[Ref] = (),
         default: str | None = None,
         pools: Sequence[str] = (),
     ) -> None:
-        self._own, self._services, self._have_key = aliases or {}, services or {}, have_key
+        self._aliases, self._services, self._has_key = aliases or {}, services or {}, has_key
         self._demo, self._local, self._default, self._pools = demo, local, default, pools
 
     def members(self, entry: Entry) -> Iterator[Member]:
@@ -59,15 +71,11 @@ class Names:
         if callable(entry):
             yield FunctionMember(Ref(PYTHON, name_of(entry)), entry)
             return
-        name = entry.strip()
-        times = _TIMES.fullmatch(name)
-        if times is None:
+        name, count = split_count(entry)
+        if count is None:
             yield from self._named(name, name)
             return
-        count = int(times["times"])
-        if not 1 <= count <= MAX_MEMBERS:
-            raise UserError(f"{name!r} asks for {count} members: write a number from 1 to {MAX_MEMBERS}.")
-        for member in list(self._named(times["name"], times["name"])):
+        for member in list(self._named(name, name)):
             for i in range(1, count + 1):
                 options = (*member.options, ("seed", i))
                 yield replace(member, label=f"{member.label} #{i}" if count > 1 else member.label, options=options)
@@ -75,14 +83,14 @@ class Names:
     def _named(self, name: str, label: str, depth: int = 0) -> Iterator[Ref]:
         if not name:
             raise UserError("There is an empty name in the pool: take out the extra comma.")
-        if name in self._own:
+        if name in self._aliases:
             if depth > 8:
                 raise UserError(f"The alias {label!r} leads to itself: point it at a model.")
-            yield from self._named(self._own[name].strip(), label, depth + 1)
+            yield from self._named(self._aliases[name].strip(), label, depth + 1)
         elif name == "demo" and self._demo:
             yield from self._demo
         elif name == "local":
-            yield from self._found()
+            yield from self._local_models()
         elif self._default is not None and name.partition(":")[0] not in (*self._services, *SERVICES):
             yield Ref(self._default, name, label)
         elif name.lower() in ALIASES:
@@ -90,7 +98,7 @@ class Names:
         else:
             yield self._spelled(name, label)
 
-    def _found(self) -> Sequence[Ref]:
+    def _local_models(self) -> Sequence[Ref]:
         if not self._local:
             raise UserError(
                 "No model server answers on this machine: start Ollama, LM Studio, vLLM or llama.cpp on its usual "
@@ -107,7 +115,7 @@ class Names:
         return Ref(OPENROUTER.name, alias.slug, label)
 
     def _has(self, service: Service) -> bool:
-        return any(self._have_key(variable) for variable in service.keys)
+        return any(self._has_key(variable) for variable in service.keys)
 
     def _spelled(self, name: str, label: str) -> Ref:
         service, colon, model = name.partition(":")
@@ -121,7 +129,7 @@ class Names:
         if _SLUG.fullmatch(name):
             hint = f"If it is newer than the list in {prices.price_source()}, write openrouter:{name}."
         raise UnknownName(
-            "model", name, [*self._own, *ALIASES, *self._pools, *self._services, *SERVICES, *slugs()], hint
+            "model", name, [*self._aliases, *ALIASES, *self._pools, *self._services, *SERVICES, *slugs()], hint
         )
 
 
@@ -130,7 +138,7 @@ def resolve(
     *,
     aliases: Mapping[str, str] | None = None,
     services: Mapping[str, Service] | None = None,
-    have_key: Callable[[str], bool] = lambda _: False,
+    has_key: Callable[[str], bool] = lambda _: False,
     demo: Sequence[Ref] = (),
     local: Sequence[Ref] = (),
     default: str | None = None,
@@ -141,38 +149,38 @@ def resolve(
     Args:
         pool: a list, or names by comma: an alias, an OpenRouter slug (`openai/gpt-4o`), `service:model`, `name*3`
             (thrice, each with a seed of its own), `demo`, `local`, or a Python function.
-        aliases, services, have_key, demo, local, default, pools: see `Names`.
+        aliases, services, has_key, demo, local, default, pools: see `NameResolver`.
 
     Raises:
-        UnknownName: a name nobody knows, with the nearest that are known.
+        UnknownName: a name that no model, alias or service has; the message suggests the nearest.
         UserError: the pool is empty, or larger than 64.
     """
     entries: Sequence[Entry] = pool.split(",") if isinstance(pool, str) else [pool] if callable(pool) else pool
     if not entries or (isinstance(pool, str) and not pool.strip()):
         raise UserError("The pool is empty: name a model, like --pool claude,gemini,gpt4o, or try --pool demo.")
-    names = Names(
-        aliases=aliases, services=services, have_key=have_key, demo=demo, local=local, default=default, pools=pools
+    resolver = NameResolver(
+        aliases=aliases, services=services, has_key=has_key, demo=demo, local=local, default=default, pools=pools
     )
     members: list[Member] = []
     for entry in entries:
-        members += names.members(entry)
+        members += resolver.members(entry)
         if len(members) > MAX_MEMBERS:
             raise UserError(f"The pool has more than {MAX_MEMBERS} members: name fewer.")
-    return tuple(_distinct(members))
+    return tuple(_distinct_labels(members))
 
 
 def completions(
     typed: str, aliases: Mapping[str, str] | None = None, services: Mapping[str, Service] | None = None
 ) -> Iterable[str]:
     """What a pool entry that begins with `typed` could be. OpenRouter's slugs only once a vendor is begun."""
-    plain = [*(aliases or {}), *ALIASES, "demo", "local"]
-    yield from sorted({name for name in plain if name.startswith(typed)})
+    short = [*(aliases or {}), *ALIASES, "demo", "local"]
+    yield from sorted({name for name in short if name.startswith(typed)})
     service, colon, _ = typed.partition(":")
-    named = {**SERVICES, **(services or {})}
-    yield from sorted(f"{name}:" for name in named if not colon and name.startswith(typed))
-    if colon and service in named and (row := named[service]).prices_id:
-        whole = (f"{service}:{model.id}" for model in prices.listed_models(row.prices_id))
-        yield from sorted(name for name in whole if name.startswith(typed))
+    at_hand = {**SERVICES, **(services or {})}
+    yield from sorted(f"{name}:" for name in at_hand if not colon and name.startswith(typed))
+    if colon and service in at_hand and (row := at_hand[service]).prices_id:
+        refs = (f"{service}:{model.id}" for model in prices.listed_models(row.prices_id))
+        yield from sorted(name for name in refs if name.startswith(typed))
     elif "/" in typed:
         yield from sorted(slug for slug in slugs() if slug.startswith(typed))
 
@@ -182,7 +190,7 @@ def slugs() -> frozenset[str]:
     return frozenset(row.id for row in prices.listed_models("openrouter"))
 
 
-def _distinct(members: Sequence[Member]) -> Iterator[Member]:
+def _distinct_labels(members: Sequence[Member]) -> Iterator[Member]:
     """The same members under labels of their own: the second `claude` is `claude #2`."""
     taken: set[str] = set()
     for member in members:

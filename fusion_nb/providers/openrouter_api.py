@@ -1,8 +1,7 @@
-"""What a key has left, by OpenRouter's `GET /key`.
+"""OpenRouter's endpoints beside the chat: a key's credit, the bill of an ended call, the speed of a model.
 
-`GET /generation?id=`: what a call used and cost, asked for afterwards where its stream broke off too soon.
-
-How fast a model answers just now, by OpenRouter's `GET /models/{slug}/endpoints`: percentiles of 30 minutes.
+`GET /key`; `GET /generation?id=`, asked where a stream broke off before its usage; `GET /models/{slug}/endpoints`, with
+percentiles of the last 30 minutes.
 """
 
 from __future__ import annotations
@@ -43,17 +42,17 @@ class Credit:
     """Of the UTC day, by everything that uses the key."""
 
 
-async def credit(http: Http, service: Service, auth: KeyAuth | None) -> Credit | None:
+async def fetch_credit(http: Http, service: Service, auth: KeyAuth | None) -> Credit | None:
     """What the key has left; `None` where its service does not say. Never raises."""
     try:
-        return credit_in(await http.get_json(f"{service.base_url}/key", auth=auth, timeout=TIMEOUT))
+        return parse_credit(await http.get_json(f"{service.base_url}/key", auth=auth, timeout=TIMEOUT))
     except ProviderError:
         return None
 
 
-def credit_in(said: Any) -> Credit | None:
+def parse_credit(body: Any) -> Credit | None:
     """The credit in an answer of `GET /key`; `None` where there is none."""
-    data = said.get("data") if isinstance(said, Mapping) else None
+    data = body.get("data") if isinstance(body, Mapping) else None
     if not isinstance(data, Mapping):
         return None
     resets = data.get("limit_reset")
@@ -62,18 +61,18 @@ def credit_in(said: Any) -> Credit | None:
     return Credit(limit, remaining, one_line(resets, 40) if isinstance(resets, str) else None, used, today)
 
 
-def _amount(said: Any) -> Decimal | None:
-    if isinstance(said, bool) or not isinstance(said, (int, Decimal)):
+def _amount(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         return None
-    amount = Decimal(said)
+    amount = Decimal(value)
     return amount if amount.is_finite() and abs(amount) < 10**12 else None
 
 
-WAITS = (0.0, 0.5, 1.5)
+_WAITS = (0.0, 0.5, 1.5)
 """Seconds before each try: a service knows of a generation only a moment after its end."""
 
 
-SOON = (0.2, 0.5, 0.9)
+WAITS_IN_RUN = (0.2, 0.5, 0.9)
 """The same where a run waits for it. Not at once: that is too soon for the service, and the try would be lost."""
 
 
@@ -91,9 +90,9 @@ class Generation:
     model: str | None = None
 
 
-def generation_in(said: Any) -> Generation | None:
+def parse_generation(body: Any) -> Generation | None:
     """The generation in an answer of `GET /generation`; `None` where there is none."""
-    data = said.get("data") if isinstance(said, Mapping) else None
+    data = body.get("data") if isinstance(body, Mapping) else None
     if not isinstance(data, Mapping):
         return None
     counts = {"prompt_tokens": _first(data, "prompt"), "completion_tokens": _first(data, "completion")}
@@ -113,8 +112,8 @@ def generation_in(said: Any) -> Generation | None:
     )
 
 
-async def fetch(
-    http: Http, service: Service, auth: KeyAuth | None, generation_id: str, waits: tuple[float, ...] = WAITS
+async def fetch_generation(
+    http: Http, service: Service, auth: KeyAuth | None, generation_id: str, waits: tuple[float, ...] = _WAITS
 ) -> Generation | None:
     """What the service kept of a call, tried again for two seconds while it is not there yet. `None` where it stays so.
 
@@ -124,22 +123,14 @@ async def fetch(
     for wait in waits:
         await asyncio.sleep(wait)
         try:
-            found = generation_in(await http.get_json(url, auth=auth, timeout=5.0))
+            generation = parse_generation(await http.get_json(url, auth=auth, timeout=5.0))
         except ProviderError as fault:
             if fault.error not in ("model", "timeout", "disconnect", "server", "overloaded", "rate_limit"):
                 return None
             continue
-        if found is not None:
-            return found
+        if generation is not None:
+            return generation
     return None
-
-
-async def reconcile(
-    http: Http, service: Service, auth: KeyAuth | None, generation_id: str
-) -> tuple[Usage, Decimal | None]:
-    """Tokens and USD of a call by its generation id; unknown where it does not tell. 3 tries in 2 s at most."""
-    found = await fetch(http, service, auth, generation_id)
-    return (found.usage, found.cost) if found else (Usage(), None)
 
 
 def _first(data: Mapping[str, Any], kind: str) -> Any:
@@ -148,39 +139,39 @@ def _first(data: Mapping[str, Any], kind: str) -> Any:
     return data.get(f"tokens_{kind}") if native is None else native
 
 
-def _seconds(said: Any) -> float | None:
+def _seconds(value: Any) -> float | None:
     """Milliseconds as seconds."""
-    if isinstance(said, bool) or not isinstance(said, (int, Decimal)) or not 0 <= said < 10**9:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or not 0 <= value < 10**9:
         return None
-    return float(said) / 1000
+    return float(value) / 1000
 
 
 SPEED_TIMEOUT = 5.0
 _MAX_ENDPOINTS = 100
 
 
-async def speed(http: Http, service: Service, auth: KeyAuth | None, model: str) -> Speed | None:
+async def fetch_speed(http: Http, service: Service, auth: KeyAuth | None, model: str) -> Speed | None:
     """The speed of a model at its service; `None` where the service does not say. Never raises."""
     slug = quote(model.partition(":")[0], safe="/~")  # a variant (`:free`) has its base's endpoints
     try:
-        return speed_in(
+        return parse_speed(
             await http.get_json(f"{service.base_url}/models/{slug}/endpoints", auth=auth, timeout=SPEED_TIMEOUT)
         )
     except ProviderError:
         return None
 
 
-def speed_in(said: Any) -> Speed | None:
+def parse_speed(body: Any) -> Speed | None:
     """The speed in an answer of `GET /models/{slug}/endpoints`; `None` without a key, or where nobody asked it lately.
 
     Any endpoint may get the call, so the ranges reach from the quickest's median to the slowest's 90th percentile. Of
     throughput a high percentile is the quick end; the slow end is taken to be as far below the median.
     """
-    data = said.get("data") if isinstance(said, Mapping) else None
+    data = body.get("data") if isinstance(body, Mapping) else None
     rows = data.get("endpoints") if isinstance(data, Mapping) else None
     serving = [row for row in (rows[:_MAX_ENDPOINTS] if isinstance(rows, list) else ()) if _serves(row)]
-    waits = [found for row in serving if (found := _percentiles(row.get("latency_last_30m")))]
-    rates = [found for row in serving if (found := _percentiles(row.get("throughput_last_30m")))]
+    waits = [pair for row in serving if (pair := _percentiles(row.get("latency_last_30m")))]
+    rates = [pair for row in serving if (pair := _percentiles(row.get("throughput_last_30m")))]
     if not waits or not rates:
         return None
     return Speed(
@@ -195,10 +186,10 @@ def _serves(row: Any) -> bool:
     return not (isinstance(status, (int, Decimal)) and not isinstance(status, bool) and status < 0)
 
 
-def _percentiles(said: Any) -> tuple[float, float] | None:
+def _percentiles(value: Any) -> tuple[float, float] | None:
     """The 50th and the 90th, both above zero."""
-    if not isinstance(said, Mapping):
+    if not isinstance(value, Mapping):
         return None
-    found = [said.get("p50"), said.get("p90")]
-    known = [float(v) for v in found if isinstance(v, (int, Decimal)) and not isinstance(v, bool) and 0 < v < 10**8]
-    return (known[0], max(known)) if len(known) == 2 else None
+    pair = [value.get("p50"), value.get("p90")]
+    valid = [float(v) for v in pair if isinstance(v, (int, Decimal)) and not isinstance(v, bool) and 0 < v < 10**8]
+    return (valid[0], max(valid)) if len(valid) == 2 else None

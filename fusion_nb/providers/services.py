@@ -1,6 +1,6 @@
-"""The services there are: a table of rows, not classes. All of them speak the chat-completions wire.
+"""The table of services. All of them speak the chat-completions wire.
 
-A row says what differs: where the service is, which variable holds its key, how it wants its options named.
+A row holds what differs: the service's address, the variable with its key, how it names its options, what it accepts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Service:
     """Whether `response_format` with a JSON schema can be depended on."""
     reports_cost: bool = False
     """Whether `usage.cost` says what a call cost."""
-    tells_credit: bool = False
+    reports_credit: bool = False
     """Whether `GET /key` says what a key has left."""
     prices_id: str | None = None
     """Its id in the genai-prices table."""
@@ -47,7 +47,7 @@ class Service:
     body: tuple[tuple[str, object], ...] = ()
     """Fields sent with every request."""
 
-    def keeps_bill(self, generation_id: str) -> bool:
+    def keeps_bills(self, generation_id: str) -> bool:
         """Whether `GET /generation` tells of a call afterwards: OpenRouter's does, also behind somebody's gateway."""
         return self.reports_cost or generation_id.startswith("gen-")
 
@@ -65,7 +65,7 @@ OPENROUTER = Service(
     stream_options=False,
     reasoning="object",
     reports_cost=True,
-    tells_credit=True,
+    reports_credit=True,
     prices_id="openrouter",
     headers=(("X-OpenRouter-Title", "fusion_nb"),),
     # On by default for small contexts, it would cut candidates out of a judge's prompt without a word.
@@ -154,11 +154,11 @@ def custom_service(name: str, base_url: str, key_env: str | None = None) -> Serv
 
 def service_named(name: str, own: Mapping[str, Service] | None = None) -> Service:
     """The service called `name`, the user's `own` before the table's. Raises `UnknownName`."""
-    found = (own or {}).get(name) or SERVICES.get(name)
-    if found is None:
+    service = (own or {}).get(name) or SERVICES.get(name)
+    if service is None:
         hint = "%config Fuse.services adds one of your own, as does --base-url for a single run."
         raise UnknownName("service", name, [*(own or {}), *SERVICES], hint)
-    return found
+    return service
 
 
 def _check_variable(variable: str | None, address: origins.Address) -> None:

@@ -18,7 +18,7 @@ from fusion_nb.journal import index
 from fusion_nb.journal.rows import CallRow
 from fusion_nb.judging.prompts import debate_frame_size, judge_frame_size
 from fusion_nb.providers import keys, services
-from fusion_nb.providers.openrouter_api import speed
+from fusion_nb.providers.openrouter_api import fetch_speed
 from fusion_nb.resolve.registry import http
 from fusion_nb.resolve.request import FuseOptions, build_spec, check_usd
 from fusion_nb.resolve.resolver import Resolver
@@ -121,11 +121,11 @@ def estimate_spec(order: RunSpec, session: Resolver) -> Estimate:
 async def _ask_around(session: Resolver, refs: Sequence[Ref]) -> tuple[list[str], dict[Ref, Speed]]:
     """Today's price lists, and how fast the models are just now."""
     notes = await session.reach.refresh(tuple(refs))
-    routed = [ref for ref in refs if ref.service == services.OPENROUTER.name and keys.have("OPENROUTER_API_KEY")]
+    routed = [ref for ref in refs if ref.service == services.OPENROUTER.name and keys.has_key("OPENROUTER_API_KEY")]
     if not routed:
         return notes, {}
     auth = keys.bind(services.OPENROUTER)
-    found = await asyncio.gather(*(speed(http(), services.OPENROUTER, auth, ref.model) for ref in routed))
+    found = await asyncio.gather(*(fetch_speed(http(), services.OPENROUTER, auth, ref.model) for ref in routed))
     return notes, {ref: said for ref, said in zip(routed, found, strict=True) if said is not None}
 
 

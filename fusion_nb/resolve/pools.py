@@ -15,7 +15,7 @@ from typing import Any
 
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.providers.function import name_of
-from fusion_nb.providers.model_names import ALIASES
+from fusion_nb.providers.model_names import ALIASES, MAX_MEMBERS, split_count
 from fusion_nb.resolve.request import Member
 from fusion_nb.storage import folders
 from fusion_nb.storage.atomic_write import replace_file
@@ -31,9 +31,8 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
 FILE = "pools.json"
 FORM = "fusion_nb pools"
 VERSION = 1
-MAX_POOLS, MAX_MEMBERS, MAX_ENTRY, MAX_SIZE = 200, 64, 200, 1_000_000
+MAX_POOLS, MAX_ENTRY, MAX_SIZE = 200, 200, 1_000_000
 _NAME = re.compile(r"\w[\w.+-]{0,39}")
-_TIMES = re.compile(r"(?P<name>.*[^*\s])\s*\*\s*(?P<times>\d{1,6})")
 
 
 class UnreadablePools(UserError):
@@ -98,20 +97,10 @@ def expand_pools(entries: Sequence[Any], taken: Collection[str] = ()) -> list[An
     """
     expanded: list[Any] = []
     for entry in entries:
-        name, times = split_count(entry) if isinstance(entry, str) else ("", 1)
+        name, times = split_count(entry) if isinstance(entry, str) else ("", None)
         members = _members_of(name) if name not in taken and _NAME.fullmatch(name) else None
         expanded += [entry] if members is None else [_times(member, times) for member in members]
     return expanded
-
-
-def split_count(entry: str) -> tuple[str, int]:
-    """`name*3` as name and number. Raises `UserError` for a number no pool has room for."""
-    times = _TIMES.fullmatch(entry.strip())
-    if times is None:
-        return entry.strip(), 1
-    if not 1 <= int(times["times"]) <= MAX_MEMBERS:
-        raise UserError(f"{entry!r} asks for {int(times['times'])} members: write a number from 1 to {MAX_MEMBERS}.")
-    return times["name"], int(times["times"])
 
 
 def _members_of(name: str) -> tuple[str, ...] | None:
@@ -120,9 +109,9 @@ def _members_of(name: str) -> tuple[str, ...] | None:
     return saved_pools().get(name)
 
 
-def _times(member: str, times: int) -> str:
+def _times(member: str, times: int | None) -> str:
     name, already = split_count(member)
-    return f"{name}*{already * times}" if times > 1 else member
+    return f"{name}*{(already or 1) * times}" if times is not None and times > 1 else member
 
 
 def _member(entry: Any) -> str:
@@ -212,7 +201,7 @@ def members_named(
         for each in [entry] if plain else expand_pools([entry], reserved_names(aliases)):
             name, times = split_count(each)
             fn = function_named(name, functions, aliases)
-            members += [each] if fn is None else [fn] * times
+            members += [each] if fn is None else [fn] * (times or 1)
     return members
 
 

@@ -135,38 +135,38 @@ class ServiceRegistry:
         notes = []
         paid = [ref for ref in refs if ref.service not in (PYTHON, demo.SERVICE) and self.metered(ref)]
         for service in {ref.service: self.service(ref) for ref in paid}.values():
-            auth = keys.bind(service) if any(map(keys.have, service.keys)) else None
+            auth = keys.bind(service) if any(map(keys.has_key, service.keys)) else None
             found = await catalogue_cache.current_catalogue(http(), service, auth, folders.home())
             notes += [note] if found and (note := found.note(datetime.now(UTC))) else []
         return notes
 
     async def generation(self, ref: Ref, generation_id: str) -> Generation | None:
         """What the service kept of a call, by its generation id; awaited on the engine's loop."""
-        from fusion_nb.providers.openrouter_api import fetch
+        from fusion_nb.providers.openrouter_api import fetch_generation
 
         service = self.service(ref)
-        return await fetch(http(), service, keys.bind(service), generation_id)
+        return await fetch_generation(http(), service, keys.bind(service), generation_id)
 
     async def credits(self) -> dict[str, Credit]:
         """What the keys at hand have left, by service, where it tells."""
-        from fusion_nb.providers.openrouter_api import credit
+        from fusion_nb.providers.openrouter_api import fetch_credit
 
         rows = {**SERVICES, **self.own}.values()
-        known = [row for row in rows if row.tells_credit and consent.unconfirmed_origin(row) is None]
-        asked = [row for row in known if any(map(keys.have, row.keys))]
-        told = await asyncio.gather(*(credit(http(), row, keys.bind(row)) for row in asked))
+        known = [row for row in rows if row.reports_credit and consent.unconfirmed_origin(row) is None]
+        asked = [row for row in known if any(map(keys.has_key, row.keys))]
+        told = await asyncio.gather(*(fetch_credit(http(), row, keys.bind(row)) for row in asked))
         return {row.name: found for row, found in zip(asked, told, strict=True) if found is not None}
 
     async def bill(self, ref: Ref, generation_id: str) -> Generation | None:
         """`generation`, for a run that goes on: of a service that keeps bills, and at a pace that fits two seconds."""
-        from fusion_nb.providers.openrouter_api import SOON, fetch
+        from fusion_nb.providers.openrouter_api import WAITS_IN_RUN, fetch_generation
 
         if ref.service == PYTHON:
             return None
         service = self.service(ref)
-        if not service.keeps_bill(generation_id):
+        if not service.keeps_bills(generation_id):
             return None
-        return await fetch(http(), service, keys.bind(service), generation_id, SOON)
+        return await fetch_generation(http(), service, keys.bind(service), generation_id, WAITS_IN_RUN)
 
     async def models(self) -> list[Any]:
         """Every model a pool can name; a service that does not answer as it last did, else from the price table."""
@@ -175,12 +175,12 @@ class ServiceRegistry:
         found = [model_list.ModelInfo(ref, f"{ref} (scripted)", source="demo") for ref in (*DEMO_POOL, DEMO_JUDGE)]
         for server in await model_list.find_local_servers(http()):
             found += [model_list.ModelInfo(ref, ref.model, source="this machine") for ref in server.models]
-        wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.have, row.keys))]
+        wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.has_key, row.keys))]
         own = [row for row in self.own.values() if consent.unconfirmed_origin(row) is None]
         for row in {row.name: row for row in (services.OPENROUTER, *wanted, *own)}.values():
-            auth = keys.bind(row) if any(map(keys.have, row.keys)) else None
+            auth = keys.bind(row) if any(map(keys.has_key, row.keys)) else None
             # Kept, so that a price that was listed here is one that a cap knows.
-            listed = await catalogue_cache.current_catalogue(http(), row, auth, folders.home(), again=True)
+            listed = await catalogue_cache.current_catalogue(http(), row, auth, folders.home(), refresh=True)
             found += listed.models.values() if listed else model_list.offline_models(row)
         return found
 

@@ -115,10 +115,10 @@ class Resolver:
 
     def _default_pool(self) -> tuple[Sequence[Member], list[str]]:
         """What the keys at hand allow, else what runs on this machine, else the scripted demo."""
-        if any(map(keys.have, services.OPENROUTER.keys)):
+        if any(map(keys.has_key, services.OPENROUTER.keys)):
             return DEFAULT_POOL, []
         vendors = {"claude": "anthropic", "gemini": "gemini", "gpt": "openai"}
-        if at_hand := [name for name in DEFAULT_POOL if any(map(keys.have, SERVICES[vendors[name]].keys))]:
+        if at_hand := [name for name in DEFAULT_POOL if any(map(keys.has_key, SERVICES[vendors[name]].keys))]:
             return at_hand, []
         if self._local_models:
             return ["local"], []
@@ -134,7 +134,7 @@ class Resolver:
             entries,
             aliases=self._wish.aliases or {},
             services={**self.reach.own, demo.SERVICE: DEMO_SERVICE},
-            have_key=keys.have,
+            has_key=keys.has_key,
             demo=DEMO_POOL,
             local=self._local_models if wants_local else (),
             default=OWN_SERVICE if self._wish.base_url is not None else None,
@@ -144,7 +144,7 @@ class Resolver:
     def default_judge(self, pool: tuple[Ref, ...]) -> Ref:
         if self._wish.judge is not None:
             return self.judge_named(self._wish.judge)
-        return model_families.default_judge(pool, keys.have, demo=DEMO_JUDGE, services=self.reach.own)
+        return model_families.default_judge(pool, keys.has_key, demo=DEMO_JUDGE, services=self.reach.own)
 
     def _keep(self, member: model_names.Member, *, judge: bool = False) -> Ref:
         """The member's ref. A function is kept under its label: a journal or a frame cannot hold it."""

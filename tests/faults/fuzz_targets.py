@@ -14,7 +14,7 @@ from fusion_nb.judging.answer_splitter import AnswerSplitter, split
 from fusion_nb.providers.chat_decoder import ChatDecoder
 from fusion_nb.providers.faults import Target, of_response
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.openrouter_api import generation_in
+from fusion_nb.providers.openrouter_api import parse_generation
 from fusion_nb.providers.retry_after import retry_after
 from tests.faults import fuzz_views
 from tests.faults.rows import ROWS
@@ -67,7 +67,7 @@ def _waits(data: bytes) -> None:
         said = data.decode("latin-1")
     seconds = retry_after({"retry-after": str(said)[:200], "date": str(said)[:40]}, said, now=0.0)
     assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
-    generation_in(said)
+    parse_generation(said)
 
 
 def verdict(data: bytes, rng: random.Random) -> None:

@@ -19,10 +19,9 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb.core import Limits, Reply
+from fusion_nb.core import Limits, Reply, engine_thread
 from fusion_nb.core.events import Event
 from fusion_nb.resolve import request
-from fusion_nb.core import engine_thread
 from tests.faults.listeners import TLS
 from tests.faults.row import Row
 
