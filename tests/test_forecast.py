@@ -381,7 +381,7 @@ def test_the_ceiling_holds_for_fewer_tokens_and_any_hour() -> None:
             Decimal("0.0000025"),
             request=Decimal("0.001"),
         ),
-        (Tier(dear, window=(60, 120)), Tier(cheap, over=500), Tier(dear, over=5000, strange=True)),
+        (Tier(dear, window=(60, 120)), Tier(cheap, over=500), Tier(dear, over=5000, unclear=True)),
     )
     worst = tricky.ceiling(Usage(6000, 800))
     assert worst is not None
