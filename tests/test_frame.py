@@ -20,7 +20,7 @@ from tests import states
 COLUMNS = [
     "run", "call", "role", "round", "label", "service", "model", "text", "prompt_tokens", "completion_tokens",
     "cached_tokens", "reasoning_tokens", "cost_usd", "cost_source", "ttft_s", "latency_s", "tokens_per_s", "finish",
-    "status", "error", "attempts", "score", "rank", "chosen", "share", "generation_id",
+    "status", "error", "attempts", "score", "rank", "chosen", "share", "generation_id", "warnings",
 ]  # fmt: skip
 ATTRS = {
     "run", "when", "mode", "prompt", "answer", "rationale", "analysis", "total_cost_usd", "unpriced_calls", "demo",

@@ -127,4 +127,4 @@ def test_a_sign_of_a_newer_release_is_shown_as_it_is() -> None:
     """A journal may know signs this release has no words for; they are shown, and as text."""
     state = told(("suspect:<b>new</b>",))
     assert "&lt;b&gt;new&lt;/b&gt;" in html.render_html(state)
-    assert words.suspicion(state.replies[1]).count("<b>new</b>") == 1
+    assert words.remarks(state.replies[1])[0].count("<b>new</b>") == 1

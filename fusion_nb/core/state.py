@@ -8,6 +8,9 @@ from decimal import Decimal
 
 from fusion_nb.core.values import Analysis, Params, Ref, Reply, RunStatus, Usage, Verdict
 
+PATIENCE = 5.0
+"""Seconds after the last member that is done, from which on a silent one is pointed out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -140,6 +143,50 @@ class RunState:
         )
 
     @property
+    def missing(self) -> dict[str, Reply | None]:
+        """The members the answer does without, with what came of asking them; `None`: not asked before the run ended.
+
+        While the run is under way, those that have ended without a usable reply.
+        """
+        standing = {reply.ref.name: reply for reply in self.candidates}
+        ended = self.status != "running"
+        return {
+            ref.name: reply
+            for ref in self.pool
+            if not (reply := standing.get(ref.name)) or not reply.usable
+            if ended or (reply is not None and reply.status is not None)
+        }
+
+    @property
+    def cut(self) -> tuple[Reply, ...]:
+        """The candidates that were weighed although they were cut off."""
+        return tuple(reply for reply in self.candidates if reply.usable and reply.status == "incomplete")
+
+    @property
+    def partial(self) -> bool:
+        """Whether the answer does without the whole reply of some member. `missing` and `cut` say of whom."""
+        return bool(self.missing or self.cut)
+
+    def waiting_on(self, now: float) -> tuple[int, ...]:
+        """The calls that hold up the run: silent since their start, while all other members are done for a while.
+
+        Args:
+            now: seconds since the run's start.
+        """
+        if self.status != "running" or any(reply.role == "judge" for reply in self.replies):
+            return ()
+        newest = {reply.ref.name: reply for reply in self.replies}
+        this_round = max((reply.round for reply in newest.values()), default=0)
+        left_out = [reply for reply in newest.values() if reply.round < this_round and not reply.usable]
+        asked = [reply for reply in newest.values() if reply.round == this_round]
+        under_way = [reply for reply in asked if reply.status is None]
+        done = [reply.started + (reply.latency or 0.0) for reply in asked if reply.usable]
+        silent = all(not reply.text and not reply.reasoning for reply in under_way)
+        if not (silent and done and len(asked) + len(left_out) == len(self.pool)) or now - max(done) < PATIENCE:
+            return ()
+        return tuple(reply.call for reply in under_way)
+
+    @property
     def demo(self) -> bool:
         """Whether any part of this was scripted."""
         return any(r.service == "demo" for r in (*self.pool, *([self.judge] if self.judge else [])))
@@ -147,3 +194,42 @@ class RunState:
     def reply(self, call: int) -> Reply:
         """The reply of one call. Calls are numbered from 1 without gaps."""
         return self.replies[call - 1]
+
+
+_LONGEST_REASON = 160
+_OUTCOMES = {
+    "incomplete": "was cut off",
+    "filtered": "was filtered",
+    "refused": "refused",
+    "empty": "sent no text",
+    "error": "failed",
+    "timeout": "timed out",
+    "cancelled": "was stopped",
+}
+
+
+def missing_note(state: RunState) -> str:
+    """Who is missing from the answer and why, in short sentences; empty where nobody is, or where nobody answered."""
+    usable = len(state.pool) - len(state.missing)
+    if not usable or not state.partial:
+        return ""
+    first = f"{usable} of {len(state.pool)} models answered" if state.missing else "Not every reply is whole"
+    missing = [f"{name} {_outcome(reply)}" for name, reply in state.missing.items()]
+    cut = [f"{reply.ref.name} {_outcome(reply)}" for reply in state.cut]
+    return "".join(f"{sentence}. " for sentence in (first, *missing, *cut)).rstrip()
+
+
+def _outcome(reply: Reply | None) -> str:
+    if reply is None:
+        return "was not asked"
+    outcome = _OUTCOMES.get(reply.status or "", "sent no text")
+    reason = _first_sentence(reply.detail or "")
+    if reason.lower().startswith("cut off"):
+        return f"was c{reason[1:]}"
+    return f"{outcome}: {reason}" if reason else outcome
+
+
+def _first_sentence(detail: str) -> str:
+    """A fault without its remedies, which stand beside the reply itself."""
+    first = detail.split(". ", maxsplit=1)[0].strip().rstrip(".")
+    return first if len(first) <= _LONGEST_REASON else f"{first[:_LONGEST_REASON]}…"

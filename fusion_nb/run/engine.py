@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fusion_nb.accounts.budget import Budget, CompositeBudget
@@ -23,6 +24,7 @@ from fusion_nb.core import (
 )
 from fusion_nb.core.events import RoundEnded, RunEnded, VerdictReached
 from fusion_nb.core.spec import RunServices, RunSpec, run_started
+from fusion_nb.core.state import missing_note
 from fusion_nb.errors import UserError
 from fusion_nb.judging.framing import judge_context_budget
 from fusion_nb.run.call import Caller
@@ -51,7 +53,7 @@ class Engine:
             await self._fuse()
         except asyncio.CancelledError:
             # Stopping is a way to end, not a failure: what was received is kept and returned.
-            emit(RunEnded(status="cancelled"))
+            emit(_run_ended(self._record.state, "cancelled"))
         except Exception as error:
             emit(RunEnded(status="error", error=f"fusion_nb failed: {type(error).__name__}: {error}"))
             raise
@@ -68,7 +70,7 @@ class Engine:
             await self._caller.bills.all_told()
             # Whoever stopped them all has stopped the run.
             status: RunStatus = "cancelled" if all(r.error == STOPPED for r in candidates) else "error"
-            return self._record.emit(RunEnded(status=status, error=_all_failed(candidates)))
+            return self._record.emit(_run_ended(self._record.state, status, _all_failed(candidates)))
         if len(usable) == 1:
             verdict = _lone(usable[0], candidates)
         else:
@@ -79,7 +81,7 @@ class Engine:
         # The answer is there: the run's end alone waits for bills that did not come with their stream.
         await self._caller.bills.all_told()
         judged = verdict.state not in ("unread", "failed")
-        self._record.emit(RunEnded(status="ok" if judged else "unjudged"))
+        self._record.emit(_run_ended(self._record.state, "ok" if judged else "unjudged"))
         return None
 
     def _conversation(self) -> tuple[Message, ...]:
@@ -179,6 +181,12 @@ class Engine:
 
     def round_ended(self, ended: Round) -> None:
         self._record.emit(RoundEnded(ended=ended))
+
+
+def _run_ended(state: RunState, status: RunStatus, error: str | None = None) -> RunEnded:
+    """The last event; its note names the members that the answer does without."""
+    note = missing_note(replace(state, status=status))
+    return RunEnded(status=status, error=error, notes=(note,) if note else ())
 
 
 def _reasons(replies: Sequence[Reply]) -> str:

@@ -79,7 +79,10 @@ class FusionResult(RunState):
         said = "no answer" if self.answer is None else f"answer of {len(self.answer)} characters"
         cost = "cost unknown" if self.cost is None else f"${self.cost}"
         demo = " DEMO: scripted models," if self.demo else ""
-        return f"<FusionResult {self.run}:{demo} {self.mode}, {len(self.replies)} calls, {self.status}, {said}, {cost}>"
+        answered = len(self.pool) - len(self.missing)
+        partial = f" {answered} of {len(self.pool)} models," if self.missing and self.status != "running" else ""
+        calls = f"{len(self.replies)} calls"
+        return f"<FusionResult {self.run}:{demo} {self.mode},{partial} {calls}, {self.status}, {said}, {cost}>"
 
 
 Progress = Callable[[FusionResult], None]

@@ -86,10 +86,9 @@ def failure(reply: Reply) -> str:
     return f'<p class="{kind}">{sentence[0].upper()}{sentence[1:]}</p>'
 
 
-def suspicion(reply: Reply) -> str:
-    """What in it seems meant for the judge; mostly empty."""
-    sentence = words.suspicion(reply)
-    return f'<p class="fnb-warn">⚠ {escape.markup(sentence)}</p>' if sentence else ""
+def remarks(reply: Reply) -> str:
+    """What a person should know before relying on it; mostly empty."""
+    return "".join(f'<p class="fnb-warn">⚠ {escape.markup(sentence)}</p>' for sentence in words.remarks(reply))
 
 
 def _entry(state: RunState, reply: Reply, group: str, is_open: bool) -> str:
@@ -97,7 +96,8 @@ def _entry(state: RunState, reply: Reply, group: str, is_open: bool) -> str:
     chosen = bool(state.verdict) and reply.call in (state.verdict.chosen if state.verdict else ())
     star = '<span class="fnb-star" title="chosen">★</span> ' if chosen else ""
     bad = " fnb-isbad" if reply.status in _BAD else ""
-    badge = f' <span class="fnb-suspect">⚠ {words.SUSPECT}</span>' if reply.suspect else ""
+    title = escape.attribute(" ".join(words.remarks(reply)))
+    badge = f' <span class="fnb-suspect" title="{title}">{words.badge(reply)}</span>' if reply.warnings else ""
     rest = " · ".join(escape.markup(fact) for fact in facts)
     summary = (
         f'<summary><b class="fnb-name {member_hue(state, name)}{bad}">{star}{escape.markup(name)}</b>'
@@ -112,7 +112,7 @@ def candidate_body(state: RunState, reply: Reply) -> str:
     text = render_markdown(reply.text) if reply.text.strip() else ""
     return (
         f'<div class="fnb-panel"><p class="fnb-meta">{_meta(state, reply)}{_share(state, reply)}</p>'
-        f'{failure(reply)}{suspicion(reply)}<div class="fnb-md">{text}</div>{_earlier(state, reply)}</div>'
+        f'{failure(reply)}{remarks(reply)}<div class="fnb-md">{text}</div>{_earlier(state, reply)}</div>'
     )
 
 
@@ -142,7 +142,7 @@ def _earlier(state: RunState, reply: Reply) -> str:
         r for r in state.replies if r.role == "candidate" and r.ref.name == reply.ref.name and r.call != reply.call
     ]
     return "".join(
-        f'<details class="fnb-earlier"><summary>{_which(r, reply)}</summary>{failure(r)}{suspicion(r)}'
+        f'<details class="fnb-earlier"><summary>{_which(r, reply)}</summary>{failure(r)}{remarks(r)}'
         f'<div class="fnb-md">{render_markdown(r.text)}</div></details>'
         for r in others
     )

@@ -11,9 +11,20 @@ from dataclasses import replace
 from typing import Any
 
 from fusion_nb.core import RunState
-from fusion_nb.core.events import CallStarted, ChoiceMade, Event, RoundEnded, RunEnded, RunStarted, TextDelta, to_json
+from fusion_nb.core.events import (
+    CallEnded,
+    CallStarted,
+    ChoiceMade,
+    Event,
+    RoundEnded,
+    RunEnded,
+    RunStarted,
+    TextDelta,
+    to_json,
+)
 from fusion_nb.core.fold import fold_all
 from fusion_nb.core.json_codec import to_plain
+from fusion_nb.core.warnings_text import remarks
 from fusion_nb.views import candidates, html, words
 from fusion_nb.views.candidates import cited_answer, cited_draft, judgement, rounds
 from fusion_nb.views.ledger import ledger
@@ -50,6 +61,7 @@ class Feed:
         self._rendered_draft = ""
         self._pace = Pace(DRAFT, clock)
         self._snapshot_requested = False
+        self._waiting_on: tuple[int, ...] = ()
 
     def request_snapshot(self) -> None:
         """A view missed something: the next message is a snapshot. May be called on any thread."""
@@ -63,6 +75,9 @@ class Feed:
         self._pending += joined(map(_without_messages, events))
         if self._snapshot_requested or any(map(_ends_phase, events)):
             self._snapshot()
+        elif self._state.waiting_on(self._now()) != self._waiting_on and not self._pending:
+            # No event says so: silence is what happens.
+            self._snapshot()
         elif self._pending and self._clock() - self._sent_at >= INTERVAL:
             self._send_news()
 
@@ -75,16 +90,21 @@ class Feed:
             "to": self._received_up_to,
             "now": self._now(),
         }
-        message["events"] = [to_json(event) for event in news]
+        message["events"] = [_message(event) for event in news]
         if self._state.draft != self._rendered_draft and self._pace.due():
             self._rendered_draft = self._state.draft
             self._pace.draw(lambda: message.update(html={"draft": cited_draft(self._state)}))
+        waiting_on = self._state.waiting_on(self._now())
+        if waiting_on != self._waiting_on:
+            self._waiting_on = waiting_on
+            message["waiting_on"] = list(waiting_on)
         self._sent_at, self._sent_up_to = self._clock(), self._received_up_to
         self._send(message)
 
     def _snapshot(self) -> None:
         self._fold_pending()
         self._snapshot_requested = False
+        self._waiting_on = self._state.waiting_on(self._now())
         self._sent_at, self._sent_up_to = self._clock(), self._received_up_to
         self._set_snapshot(snapshot(self._state, self._now(), self._received_up_to))
 
@@ -98,7 +118,21 @@ class Feed:
 
 def snapshot(state: RunState, now: float, seq: int = -1) -> dict[str, Any]:
     """A view's whole knowledge of a run. `seq`: the last event in it, -1 where that is not told."""
-    return {"state": to_plain(state), "html": html_fragments(state), "now": now, "seq": seq}
+    plain: dict[str, Any] = to_plain(state)
+    for reply, shown in zip(state.replies, plain.get("replies", ()), strict=False):
+        if reply.warnings:
+            shown["remarks"] = words.remarks(reply)
+    waiting_on = state.waiting_on(now)
+    if waiting_on:
+        plain["waiting_on"] = list(waiting_on)
+    return {"state": plain, "html": html_fragments(state), "now": now, "seq": seq}
+
+
+def _message(event: Event) -> dict[str, Any]:
+    """An event for a panel: with sentences beside the words of its warnings."""
+    if isinstance(event, CallEnded) and event.warnings:
+        return {**to_json(event), "remarks": remarks(event.warnings)}
+    return to_json(event)
 
 
 def joined(events: Iterable[Event]) -> list[Event]:
@@ -148,7 +182,7 @@ def html_fragments(state: RunState) -> dict[str, Any]:
     """What there is to show by now, by place.
 
     `draft` while the answer is being written; then `answer`, `shares`, `judge`, `rounds`, `ledger`, with their words
-    beside them: `title`, `caption`, `total`; `calls` has the text of every candidate that ended, by call.
+    beside them: `pool`, `title`, `caption`, `total`; `calls` has the text of every candidate that ended, by call.
     """
     calls = {str(r.call): candidates.candidate_body(state, r) for r in state.candidates if r.status is not None}
     if state.status == "running":
@@ -159,6 +193,7 @@ def html_fragments(state: RunState) -> dict[str, Any]:
         "judge": judgement(state),
         "rounds": rounds(state),
         "ledger": html.ledger_table(ledger(state)) if state.replies else "",
+        "pool": words.pool(state),
         "title": words.answer_title(state),
         "none": words.no_answer(state) if state.answer is None else "",
         "caption": words.caption(state),

@@ -10,6 +10,7 @@ import pandas as pd
 
 import fusion_nb.views.accessor  # noqa: F401  makes `df.fusion` known to pandas
 from fusion_nb.core import Ref, Reply, Role, RunState, Status
+from fusion_nb.core.warnings_text import remarks
 from fusion_nb.views import escape
 from fusion_nb.views.ledger import model, speed
 
@@ -42,6 +43,7 @@ DTYPES: dict[str, Any] = {
     "chosen": "boolean",
     "share": "Float64",
     "generation_id": "string",
+    "warnings": "string",
 }
 """The contract: columns in their order, with their dtypes. Seconds, USD, tokens; `<NA>` is what nobody reported."""
 
@@ -166,6 +168,7 @@ def _row(state: RunState, reply: Reply) -> dict[str, Any]:
         "error": _name(reply.error),
         "attempts": reply.attempts,
         "generation_id": _name(reply.generation_id),
+        "warnings": _name(", ".join(reply.warnings)) or None,
         **_verdict_columns(state, reply),
     }
 
@@ -200,12 +203,21 @@ def _attrs(state: RunState) -> dict[str, Any]:
             if r.kept_from
         },
         "errors": {str(r.call): _json_copy(r.detail or r.error) for r in state.replies if r.detail or r.error},
+        "partial": state.partial,
+        "missing": _json_copy(_missing(state)),
+        "remarks": {str(r.call): _json_copy(remarks(r.warnings)) for r in state.replies if r.warnings},
         "suspect": {str(r.call): list(r.suspect) for r in state.replies if r.suspect},
         "judge_agreed": state.verdict.agreed if state.verdict else None,
         "labels": dict((state.verdict and state.verdict.labels) or state.labels),
         "seed": state.seed,
         "started_s": {str(r.call): r.started for r in state.replies},
     }
+
+
+def _missing(state: RunState) -> dict[str, str | None]:
+    """Name -> status of each member whose whole reply the answer does without; `None`: it was not asked."""
+    absent = {name: reply.status if reply else None for name, reply in state.missing.items()}
+    return {**absent, **{reply.ref.name: reply.status for reply in state.cut}}
 
 
 def _json_copy(value: Any) -> Any:

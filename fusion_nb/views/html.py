@@ -50,15 +50,17 @@ def _head(state: RunState, now: float | None) -> str:
 
 
 def _notes(state: RunState) -> str:
-    notes = "".join(f"<li>{escape.markup(note)}</li>" for note in state.notes)
+    notes = "".join(f"<li>{escape.markup(note)}</li>" for note in words.notes(state))
     return f'<ul class="fnb-notes">{notes}</ul>' if notes else ""
 
 
 def _running(state: RunState, now: float | None) -> str:
+    note = words.waiting_note(state, now)
+    waiting = f'<p class="fnb-warn">{escape.markup(note)}</p>' if note else ""
     written = cited_draft(state) if state.draft else '<p class="fnb-meta">The answer will stand here.</p>'
     return (
         f'<section class="fnb-answer fnb-draft">{title("Answer")}<div class="fnb-md">{written}</div></section>'
-        f"{lanes(state, now)}{rounds(state)}"
+        f"{lanes(state, now)}{waiting}{rounds(state)}"
     )
 
 
@@ -112,7 +114,10 @@ def ledger_table(table: Ledger) -> str:
     head = "".join(f"<th{_side(c.right)}>{escape.markup(c.head)}</th>" for c in table.columns)
     body = "".join(f"<tr>{_cells(table, row)}</tr>" for row in table.rows)
     foot = f"<tfoot><tr>{_cells(table, table.totals)}</tr></tfoot>"
-    return f'<div class="fnb-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>'
+    rows = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}"
+    remarks = "".join(f"<li>{escape.markup(remark)}</li>" for remark in table.remarks)
+    notes = f'<ul class="fnb-notes">{remarks}</ul>' if remarks else ""
+    return f'<div><div class="fnb-wide"><table>{rows}</table></div>{notes}</div>'
 
 
 def _cells(table: Ledger, row: list[str]) -> str:
@@ -181,10 +186,15 @@ def _lane(state: RunState, ref: Ref, reply: Reply | None, now: float | None, *, 
 
 def _tail(reply: Reply | None, *, is_judge: bool) -> str:
     """The last words of what has arrived; of a failed call, why. A judge's answer stands above, its verdict is JSON."""
-    if reply is None or (is_judge and reply.status in (None, "ok", "incomplete")):
+    if reply is None:
         return "&nbsp;"
+    remarks = words.remarks(reply) if reply.status is not None else []
+    if remarks:
+        return f'<span class="fnb-warn">⚠ {escape.markup(" ".join(remarks)[:_TAIL])}</span>'
     if reply.status not in (None, "ok", "incomplete") and reply.detail:
         return f'<span class="fnb-badtext">{escape.markup(reply.detail[:_TAIL])}</span>'
+    if is_judge and reply.status in (None, "ok", "incomplete"):
+        return "&nbsp;"
     if reply.text or not reply.reasoning:
         return _last(reply.text) or "&nbsp;"
     return f"<em>{_last(reply.reasoning)}</em>"

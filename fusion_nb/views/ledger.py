@@ -23,6 +23,8 @@ class Ledger(NamedTuple):
     totals: list[str]
     caption: str
     """All of it in one line."""
+    remarks: list[str]
+    """What a person should know of each call, one sentence each, with its number and name."""
 
 
 BRIEF = ("call", "name", "role", "status", "tokens in", "tokens out", "cost", "total")
@@ -59,19 +61,21 @@ def ledger(state: RunState) -> Ledger:
     """Rows in call order, cells and totals in the order of `COLUMNS`; what nobody reported is an em dash."""
     places = words.decimals([r.cost for r in state.replies if r.cost is not None])
     rows = [_row(reply, places) for reply in state.replies]
-    return Ledger(COLUMNS, rows, _totals(state, places), words.caption(state))
+    remarks = [f"⚠ call {reply.call}, {reply.ref.name}: {sentence}" for reply, sentence in words.all_remarks(state)]
+    return Ledger(COLUMNS, rows, _totals(state, places), words.caption(state), remarks)
 
 
 def _row(reply: Reply, places: int) -> list[str]:
     turn = f", round {reply.round}" if reply.role == "candidate" and reply.round else ""
     role = "repair" if reply.role == "judge" and reply.round else reply.role
+    mark = " ⚠" if reply.warnings else ""
     tries = f", {reply.attempts} attempts" if reply.attempts > 1 else ""
     return [
         str(reply.call),
         reply.ref.name,
         role + turn,
         f"{reply.ref.service}:{model(reply)}",
-        f"{words.reply_status(reply)}{f' ({reply.error})' if reply.error else ''}{tries}",
+        f"{words.reply_status(reply)}{f' ({reply.error})' if reply.error else ''}{tries}{mark}",
         words.number(reply.usage.prompt),
         words.number(reply.usage.completion),
         _cost(reply, places),

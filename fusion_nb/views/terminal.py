@@ -11,7 +11,7 @@ from fusion_nb.core import Reply, RunState
 from fusion_nb.views import escape, words
 from fusion_nb.views.html import current_replies
 from fusion_nb.views.live import Pace
-from fusion_nb.views.text import aligned, lane_line, width
+from fusion_nb.views.text import aligned, lane_line, remark_lines, reply_name, width, wrapped
 
 # The only escape sequences this package ever writes.
 _UP = "\x1b[{}A"
@@ -45,7 +45,7 @@ class TerminalProgress:
         self._started: float | None = None
         self._drawn = 0
         self._reported: set[int] = set()
-        self._demo_reported = False
+        self._demo_reported = self._waiting_reported = False
 
     def update(self, state: RunState) -> None:
         """Show `state` now, or leave it for a later call."""
@@ -66,21 +66,23 @@ class TerminalProgress:
 
     def _rewrite(self, state: RunState) -> None:
         columns, rows = self._size()
-        lines = [_cut(line, columns - 1) for line in self._lines(state, max(1, rows - 1))]
+        lines = [_cut(line, columns - 1) for line in self._lines(state, columns - 1, max(1, rows - 1))]
         back = _UP.format(self._drawn) if self._drawn else ""
         self._write(back + "".join(f"{_CLEAR_LINE}{line}\n" for line in lines) + _CLEAR_BELOW)
         self._drawn = len(lines)
 
-    def _lines(self, state: RunState, room: int) -> list[str]:
+    def _lines(self, state: RunState, columns: int, room: int) -> list[str]:
         now = None if self._started is None else self._clock() - self._started
         cells = [lane_line(ref.name, reply, now) for ref, reply in current_replies(state)]
-        lines = aligned(cells, [False, False, True, True, True])
+        lines = [*aligned(cells, [False, False, True, True, True]), *remark_lines(state)]
         lines = [words.DEMO, *lines] if state.demo else lines
+        waiting = words.waiting_note(state, now)
+        lines = [*lines, *wrapped(escape.safe_line(waiting), columns)] if waiting else lines
         # What has scrolled out of the window cannot be rewritten.
         return lines if len(lines) <= room else [*lines[: room - 1], f"… and {len(lines) - room + 1} more"]
 
     def _report(self, state: RunState) -> None:
-        """A line for each call that has ended since the last time."""
+        """A line for each call that has ended since the last time, and for members that hold up the run."""
         if not self._demo_reported and state.demo:
             self._write(f"{words.DEMO}\n")
         self._demo_reported = self._demo_reported or bool(state.run)
@@ -88,13 +90,18 @@ class TerminalProgress:
             if reply.status is not None and reply.call not in self._reported:
                 self._reported.add(reply.call)
                 self._write(f"{_final_line(reply)}\n")
+        now = None if self._started is None else self._clock() - self._started
+        waiting = words.waiting_note(state, now)
+        if waiting and not self._waiting_reported:
+            self._waiting_reported = True
+            self._write(f"{escape.safe_line(waiting)}\n")
 
 
 def _final_line(reply: Reply) -> str:
-    name = reply.ref.name if reply.role == "candidate" else f"{reply.ref.name} (judge)"
-    cells = [cell for cell in lane_line(name, reply, None) if cell != words.DASH]
+    cells = [cell for cell in lane_line(reply_name(reply), reply, None) if cell != words.DASH]
     why = f": {escape.safe_line(reply.detail)}" if reply.detail and reply.status != "ok" else ""
-    return "  ".join(cells) + why
+    remarks = "".join(f"  ⚠ {escape.safe_line(sentence)}" for sentence in words.remarks(reply))
+    return "  ".join(cells) + why + remarks
 
 
 def _cut(line: str, columns: int) -> str:

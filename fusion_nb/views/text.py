@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from fusion_nb.core import Reply, RunState, citations
@@ -9,10 +10,12 @@ from fusion_nb.views import escape, words
 from fusion_nb.views.html import current_replies, lane_figures
 from fusion_nb.views.ledger import BRIEF, ledger
 
+_BULLET = re.compile(r" *(?:[-*+]|\d{1,3}[.)]) +")
+
 
 def render_text(state: RunState) -> str:
     """What a terminal shows of a run, in any phase."""
-    parts = [headline(state), *(f"Note: {escape.safe_line(note)}" for note in state.notes)]
+    parts = [headline(state), *(f"Note: {escape.safe_line(note)}" for note in words.notes(state))]
     parts += _running(state) if state.status == "running" else _finished(state)
     return "\n".join(parts)
 
@@ -46,6 +49,26 @@ def aligned(rows: list[list[str]], right: list[bool]) -> list[str]:
     return ["  ".join(_padded(*cell) for cell in zip(row, widths, right, strict=True)).rstrip() for row in rows]
 
 
+def wrapped(line: str, columns: int) -> list[str]:
+    """`line` broken at words so that no piece is wider than `columns`; what begins a piece stands under its beginning.
+
+    A word that is wider than that is left whole: an address can still be copied.
+    """
+    if width(line) <= columns:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    bullet = _BULLET.match(line)
+    hanging = " " * len(bullet[0]) if bullet else indent
+    pieces, piece = [], indent
+    for word in line.split(" ")[len(indent) :]:
+        if piece.strip() and width(piece) + 1 + width(word) > columns:
+            pieces.append(piece)
+            piece = hanging + word
+        else:
+            piece = f"{piece} {word}" if piece.strip() else piece + word
+    return [*pieces, piece]
+
+
 def _padded(cell: str, size: int, right: bool) -> str:
     blanks = " " * (size - width(cell))
     return blanks + cell if right else cell + blanks
@@ -53,8 +76,9 @@ def _padded(cell: str, size: int, right: bool) -> str:
 
 def _running(state: RunState) -> list[str]:
     rows = [lane_line(ref.name, reply, None) for ref, reply in current_replies(state)]
+    remarks = remark_lines(state)
     draft = ["", escape.safe_text(citations.read_citations(state.draft, state.labels)[0])] if state.draft else []
-    return [*aligned(rows, [False, False, True, True, True]), *draft]
+    return [*aligned(rows, [False, False, True, True, True]), *remarks, *draft]
 
 
 def _finished(state: RunState) -> list[str]:
@@ -67,7 +91,7 @@ def _finished(state: RunState) -> list[str]:
     parts += [f"Round {ended.round}: {escape.safe_line(words.debate_round(ended))}" for ended in state.rounds]
     if state.replies:
         parts += ["", *_ledger(state)]
-    return [*parts, *_failures(state), *_suspicions(state)]
+    return [*parts, *_failures(state), *remark_lines(state)]
 
 
 def _answer(state: RunState) -> list[str]:
@@ -95,5 +119,11 @@ def _failures(state: RunState) -> list[str]:
     return [escape.safe_line(f"{r.ref.name} {words.reply_status(r)}: {r.detail}") for r in failed]
 
 
-def _suspicions(state: RunState) -> list[str]:
-    return [f"⚠ {escape.safe_line(r.ref.name)}: {words.suspicion(r)}" for r in state.candidates if r.suspect]
+def remark_lines(state: RunState) -> list[str]:
+    """What a person should know of each call, one line a sentence."""
+    lines = [escape.safe_line(f"⚠ {reply_name(reply)}: {sentence}") for reply, sentence in words.all_remarks(state)]
+    return list(dict.fromkeys(lines))
+
+
+def reply_name(reply: Reply) -> str:
+    return reply.ref.name if reply.role == "candidate" else f"{reply.ref.name} (judge)"

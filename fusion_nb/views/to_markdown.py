@@ -23,7 +23,11 @@ _SPECIAL = re.compile(r"([\\`*_\[\]>|#!~$])")
 
 def to_markdown(state: RunState) -> str:
     """Answer, rationale, candidates, ledger; in any phase."""
-    parts = [_head(state), *(f"> {_words(note)}" for note in state.notes), f"## {_words(words.answer_title(state))}"]
+    parts = [
+        _head(state),
+        *(f"> {_words(note)}" for note in words.notes(state)),
+        f"## {_words(words.answer_title(state))}",
+    ]
     parts += [_answer(state)]
     if state.status != "running":
         parts += [*_judge(state), *_candidates(state), *_rounds(state), *_ledger(state)]
@@ -92,9 +96,14 @@ def _candidates(state: RunState) -> list[str]:
 
 def _candidate(state: RunState, reply: Reply) -> list[str]:
     failed = f"{words.reply_status(reply)}: {reply.detail}" if reply.detail and reply.status != "ok" else ""
-    badge = [f"⚠ {words.SUSPECT}"] if reply.suspect else []
+    badge = [words.badge(reply)] if reply.warnings else []
     head = f"### {_words(' · '.join([*words.facts(state, reply), *badge]))}"
-    return [head, _words(failed), _words(words.suspicion(reply)), _quoted(reply.text) if reply.text.strip() else ""]
+    return [
+        head,
+        _words(failed),
+        *(_words(f"⚠ {sentence}") for sentence in words.remarks(reply)),
+        _quoted(reply.text) if reply.text.strip() else "",
+    ]
 
 
 def _rounds(state: RunState) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from fusion_nb.core import Reply, Round, RunState, Verdict
-from fusion_nb.core.warnings_text import SIGNS
+from fusion_nb.core import Reply, Round, RunState, Verdict, warnings_text
+from fusion_nb.core.state import missing_note
 
 DASH = "—"
 DEMO = "DEMO: scripted models, not real answers"
@@ -139,7 +139,32 @@ def mode(state: RunState) -> str:
 
 
 def pool(state: RunState) -> str:
-    return plural(len(state.pool), "model")
+    """How many models the answer is of, and of how many: `3 models`, `2 of 3 models`, `3 models, 1 cut off`."""
+    models = plural(len(state.pool), "model")
+    if state.status == "running":
+        return models
+    answered = f"{len(state.pool) - len(state.missing):,} of {models}" if state.missing else models
+    return f"{answered}, {len(state.cut):,} cut off" if state.cut else answered
+
+
+def notes(state: RunState) -> list[str]:
+    """The sentences above the answer, the most important first: who is missing from it."""
+    missing = missing_note(state) if state.status not in ("running", "error") else ""
+    return [*([missing] if missing else []), *(note for note in state.notes if note != missing)]
+
+
+def waiting_note(state: RunState, now: float | None) -> str:
+    """A sentence on members that hold up the run; empty where none does."""
+    silent = [state.reply(call) for call in state.waiting_on(now)] if now is not None else []
+    if not silent or now is None:
+        return ""
+    names = listed([reply.ref.name for reply in silent])
+    verb = "has" if len(silent) == 1 else "have"
+    others = len(state.pool) - len(silent)
+    return (
+        f"All others are done; {names} {verb} sent nothing for {seconds(now - min(r.started for r in silent))}. "
+        f"Stop the run and `%fuse --rejudge last` judges what is there; --quorum {others} would not wait next time."
+    )
 
 
 def verdict_note(verdict: Verdict) -> str:
@@ -181,10 +206,19 @@ def debate_round(ended: Round) -> str:
     return f"{changed}; {'they agree' if ended.agreed else 'they still differ'}"
 
 
-def suspicion(reply: Reply) -> str:
-    """What in a candidate seems meant for the judge, as a sentence; empty where nothing does. A hint, no proof."""
-    signs = listed([SIGNS.get(sign, sign) for sign in reply.suspect])
-    return f"Seems to speak to the judge: {signs}. Read it before you trust its score." if signs else ""
+def remarks(reply: Reply) -> list[str]:
+    """What a person should know before relying on a reply: its warnings as sentences."""
+    return warnings_text.remarks(reply.warnings)
+
+
+def all_remarks(state: RunState) -> list[tuple[Reply, str]]:
+    """The remarks of every call, in call order."""
+    return [(reply, sentence) for reply in state.replies for sentence in remarks(reply)]
+
+
+def badge(reply: Reply) -> str:
+    """The mark of a reply with remarks: short enough for a tab."""
+    return f"⚠ {SUSPECT}" if reply.suspect else "⚠" if reply.warnings else ""
 
 
 def _time_and_cost(reply: Reply) -> list[str | None]:
