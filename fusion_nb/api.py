@@ -16,7 +16,7 @@ from fusion_nb.accounts.budget import SpendingCap, usd
 from fusion_nb.core import engine_thread
 from fusion_nb.core.spec import RunSpec, run_started
 from fusion_nb.errors import KeyMissing, UserError
-from fusion_nb.journal import index, reader, rows
+from fusion_nb.journal import index, reader
 from fusion_nb.journal.writer import begun
 from fusion_nb.providers import keys, model_names
 from fusion_nb.providers.consent import AskConsent
@@ -181,7 +181,7 @@ def _planned(wish: FuseOptions, ask: AskConsent | None = None) -> tuple[Resolver
 
 def _replayed(wish: FuseOptions, order: RunSpec) -> FusionResult | None:
     """The journal's run of the very same request, where `replay` asks for it and there is one."""
-    same = index.find_same(rows.fingerprint(run_started(order, "", ""))) if wish.replay else None
+    same = index.find_same(run_started(order, "", "")) if wish.replay else None
     if same is None:
         return None
     held = reader.load(same, FusionResult())

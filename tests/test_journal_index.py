@@ -6,14 +6,17 @@ import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import fusion_nb
 from fusion_nb.core import Limits, Params, Ref, RunState
-from fusion_nb.core.events import RunStarted
+from fusion_nb.core.events import CallEnded, CallStarted, RunStarted, TextDelta
 from fusion_nb.core.spec import run_started
 from fusion_nb.errors import UserError
 from fusion_nb.journal import index, maintenance, run_files
@@ -157,7 +160,7 @@ def test_an_unchanged_cell_is_found_again(replay: Replay) -> None:
 
     def asks(models: list[str], **wish: object) -> str | None:
         _, order = kernel.order(models, **wish)
-        return index.find_same(fingerprint(run_started(order, "", "")))
+        return index.find_same(run_started(order, "", ""))
 
     assert asks(same, mode="best-of") == newest.run
     others: list[dict[str, object]] = [{"mode": "merge"}, {"mode": "debate"}, {"temperature": 0.0}, {"seed": 1},
@@ -174,11 +177,72 @@ def test_what_ended_badly_is_not_served_again() -> None:
     start = events[0]
     assert isinstance(start, RunStarted)
     run, path = written(events)
-    assert index.find_same(fingerprint(start)) == run
+    assert index.find_same(start) == run
     path.write_bytes(path.read_bytes().replace(b'"seq":4,', b'"seq":,'))
-    assert index.find_same(fingerprint(start)) is None
+    assert index.find_same(start) is None
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
-    assert index.find_same(fingerprint(start)) is None
+    assert index.find_same(start) is None
+
+
+SLOW_MAY_END = threading.Event()
+
+
+def quick(prompt: str) -> str:
+    return "quick"
+
+
+def slow(prompt: str) -> str:
+    SLOW_MAY_END.wait(60)
+    return "slow"
+
+
+def test_a_member_that_was_timed_out_is_asked_when_there_is_more_time() -> None:
+    """With the same time the run is served, timeout and all; with more it is not, and then the whole one is served."""
+
+    def fuse(**limits: float) -> fusion_nb.FusionResult:
+        return fusion_nb.fuse("Hm?", [quick, slow], "best-of", judge="demo:judge", replay=True, **limits)
+
+    def fresh(result: fusion_nb.FusionResult) -> bool:
+        return not any("From the journal" in note for note in result.notes)
+
+    first = fuse(timeout=2)
+    assert [reply.status for reply in first.candidates] == ["ok", "timeout"]
+    assert [fresh(fuse(timeout=2)), fresh(fuse(timeout=2, concurrency=3, max_cost=1, idle=7))] == [False, False]
+    SLOW_MAY_END.set()
+    whole = fuse(timeout=60)
+    assert fresh(whole)
+    assert [reply.status for reply in whole.candidates] == ["ok", "ok"]
+
+
+MONEY = Limits(max_cost=Decimal("0.50"))
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "detail", "before", "served", "not_served"),
+    [
+        ("error", "budget", "0.01 of --max-cost $0.50 was left", MONEY, [Limits(max_cost=Decimal("0.5"), timeout=1)], [Limits(), Limits(max_cost=Decimal("0.6"))]),
+        ("error", "budget", "0.01 of Fuse.max_cost_per_day $1 was left", MONEY, [], [MONEY, Limits()]),
+        ("error", "unpriced", "", MONEY, [MONEY], [Limits(max_cost=Decimal("0.5"), allow_unpriced=True), Limits()]),
+        ("timeout", "total", "", Limits(timeout=1), [Limits(timeout=1, ttft=9)], [Limits(timeout=2)]),
+        ("timeout", "ttft", "", Limits(ttft=1), [Limits(ttft=1, timeout=9)], [Limits(ttft=2)]),
+        ("timeout", "idle", "", Limits(idle=1), [Limits(idle=1, ttft=9)], [Limits(idle=0.5)]),
+        ("cancelled", "cancelled", "", Limits(grace=1), [Limits(grace=1, idle=9)], [Limits(grace=2)]),
+        ("error", "overloaded", "", Limits(timeout=1), [Limits(timeout=1)], [Limits(timeout=60)]),
+        ("incomplete", "length", "", Limits(), [Limits(timeout=1, max_cost=Decimal(1))], []),
+    ],
+)  # fmt: skip
+def test_a_run_that_a_limit_cut_short(
+    status: Any, error: str, detail: str, before: Limits, served: list[Limits], not_served: list[Limits]
+) -> None:
+    """It is served while the limit that did it stands, and not where that has moved; other limits may be anything."""
+    events = tiny(new_run())
+    start = replace(events[0], limits=before)  # type: ignore[call-arg]
+    assert isinstance(start, RunStarted)
+    cut = [CallStarted(call=2, ref=Ref("demo", "steady")), TextDelta(call=2, text="Par"),
+           CallEnded(call=2, status=status, error=error, detail=detail)]  # fmt: skip
+    run, _ = written([start, *events[1:-2], *cut, *events[-2:]])
+    assert [index.find_same(replace(start, limits=limits)) for limits in served] == [run] * len(served)
+    assert [index.find_same(replace(start, limits=limits)) for limits in not_served] == [None] * len(not_served)
 
 
 def test_functions_and_addresses_can_be_told_apart() -> None:

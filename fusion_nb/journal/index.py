@@ -17,22 +17,23 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from fusion_nb.core.events import RunStarted
 from fusion_nb.core.json_codec import to_plain
 from fusion_nb.journal import run_files
 from fusion_nb.journal.maintenance import adopt_spare_files
 from fusion_nb.journal.reader import entries, when_of
-from fusion_nb.journal.rows import OPEN, CallRow, RunRow, Summary, summary
+from fusion_nb.journal.rows import OPEN, CallRow, RunRow, Summary, fingerprint, same_limits, summary
 from fusion_nb.journal.run_files import is_under_way
 from fusion_nb.storage import folders
 
 NAME = "index.sqlite"
-SCHEMA = 1
+SCHEMA = 2
 WAIT = 5.0
 """Seconds to wait for another kernel that writes the index; after that we do without."""
 _TABLE = """
 CREATE TABLE runs (
-    run TEXT PRIMARY KEY, size INTEGER, changed INTEGER, began TEXT, status TEXT, fingerprint TEXT, whole INTEGER,
-    words TEXT, row TEXT, calls TEXT
+    run TEXT PRIMARY KEY, size INTEGER, changed INTEGER, began TEXT, status TEXT, fingerprint TEXT, limits TEXT,
+    whole INTEGER, words TEXT, row TEXT, calls TEXT
 )
 """
 _WITH_WORDS = (
@@ -58,12 +59,15 @@ def calls(since: str = "") -> list[CallRow]:
     return [_row(CallRow, call) for (calls_json,) in rows for call in json.loads(calls_json)]
 
 
-def find_same(fingerprint: str) -> str | None:
-    """The newest run that ended well and asked exactly this (`rows.fingerprint`); `None` where there is none."""
-    query = "SELECT run FROM runs WHERE fingerprint = ? AND status = 'ok' AND whole ORDER BY began DESC LIMIT 1"
+def find_same(start: RunStarted) -> str | None:
+    """The newest run that ended well and asked exactly this; `None` where there is none.
+
+    One in which a limit ended a call counts only while that limit is the same.
+    """
+    query = "SELECT run, limits FROM runs WHERE fingerprint = ? AND status = 'ok' AND whole ORDER BY began DESC"
     with _index() as (db, _):
-        row = db.execute(query, (fingerprint,)).fetchone()
-    return row[0] if row else None
+        rows = db.execute(query, (fingerprint(start),)).fetchall()
+    return next((run for run, limits in rows if same_limits(json.loads(limits), start.limits)), None)
 
 
 def _with_present_status(row: RunRow, files: Mapping[str, run_files.Entry]) -> RunRow:
@@ -180,7 +184,7 @@ def _follow(db: sqlite3.Connection, files: Mapping[str, run_files.Entry]) -> Non
     rows = list(_rows(changed))
     db.execute("BEGIN IMMEDIATE")
     db.executemany("DELETE FROM runs WHERE run = ?", gone)
-    db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     db.execute("COMMIT")
 
 
@@ -195,7 +199,7 @@ def _rows(changed: Iterable[run_files.Entry]) -> Iterator[tuple[Any, ...]]:
         row, its_calls = json.dumps(to_plain(summed_up.row)), json.dumps(to_plain(summed_up.calls))
         whole = not summed_up.row.damaged
         words = summed_up.words.encode("utf-8", "replace").decode()
-        head = (summed_up.row.when, summed_up.row.status, summed_up.fingerprint)
+        head = (summed_up.row.when, summed_up.row.status, summed_up.fingerprint, json.dumps(dict(summed_up.limits)))
         yield entry.run, entry.size, entry.changed, *head, whole, words, row, its_calls
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from fusion_nb.core import Ref, RunState
+from fusion_nb.core import Limits, Ref, RunState
 from fusion_nb.core.events import CallStarted, Event, RunEnded, RunStarted, VerdictReached
 from fusion_nb.core.json_codec import to_plain
 from fusion_nb.journal import run_files
@@ -82,6 +82,8 @@ class Summary:
     row: RunRow
     calls: tuple[CallRow, ...] = ()
     fingerprint: str = ""
+    limits: Mapping[str, object] = field(default_factory=dict)
+    """The limits that cost it a call, by name: with others it might have come out otherwise."""
     words: str = ""
     """All that a search looks at, in lower case."""
 
@@ -110,7 +112,9 @@ def summary(entry: run_files.Entry) -> Summary:
     )
     start = next((e for e in recorded.events if isinstance(e, RunStarted)), None)
     words = "\n".join((state.prompt, *row.pool, row.judge or "", state.mode, state.answer or "")).casefold()
-    return Summary(row, _calls(state, recorded.events), fingerprint(start) if start else "", words)
+    return Summary(
+        row, _calls(state, recorded.events), fingerprint(start) if start else "", limits_that_acted(state), words
+    )
 
 
 def _calls(state: RunState, events: Iterable[Event]) -> tuple[CallRow, ...]:
@@ -139,10 +143,47 @@ def _calls(state: RunState, events: Iterable[Event]) -> tuple[CallRow, ...]:
     )
 
 
+_ACTED: Mapping[str, tuple[str, ...]] = {
+    "total": ("timeout",),
+    "ttft": ("ttft",),
+    "idle": ("idle",),
+    "budget": ("max_cost",),
+    "unpriced": ("max_cost", "allow_unpriced"),
+}
+"""By the error of a call, the limits that ended it."""
+_SHARED_CAP = "max_cost_per"
+
+
+def limits_that_acted(state: RunState) -> dict[str, object]:
+    """The limits of a run without which a call might have ended otherwise, by name and as plain JSON."""
+    names: set[str] = set()
+    for reply in state.replies:
+        if reply.error == "budget" and _SHARED_CAP in (reply.detail or ""):
+            # What is left of a session's or a day's cap is another amount each time.
+            names.add(_SHARED_CAP)
+        elif reply.status == "cancelled":
+            names.add("grace")
+        elif not reply.usable:
+            # Other failures are tried again for as long as the call's own time lasts.
+            names.update(_ACTED.get(reply.error or "", ("timeout",)))
+    return {name: _limit(state.limits, name) for name in sorted(names)}
+
+
+def same_limits(acted: Mapping[str, object], limits: Limits) -> bool:
+    """Whether the limits that acted in a run are the same now."""
+    return _SHARED_CAP not in acted and all(_limit(limits, name) == value for name, value in acted.items())
+
+
+def _limit(limits: Limits, name: str) -> object:
+    value = getattr(limits, name, None)
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
 def fingerprint(start: RunStarted) -> str:
     """A digest of what was asked of whom: equal where an unchanged cell would ask the very same again.
 
-    Limits that change no answer (`max_cost`, the timeouts, `concurrency`) are left out, and so is a seed nobody chose.
+    Limits that change no answer (`max_cost`, the timeouts, `concurrency`) are left out, and so is a seed nobody chose;
+    see `limits_that_acted` for runs in which they did.
     """
 
     def identity(ref: Ref | None) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from fusion_nb.providers.function import SERVICE as PYTHON
 from fusion_nb.providers.function import FunctionProvider, is_async, name_of
 from fusion_nb.providers.services import SERVICES
 from fusion_nb.resolve import pools
+from fusion_nb.resolve.function_fingerprint import function_fingerprint
 from fusion_nb.resolve.pools import reserved_names
 from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, ServiceRegistry, http
 from fusion_nb.resolve.request import FuseOptions, Member, ResolvedPool, check_usd, refuse_key
@@ -188,18 +190,13 @@ class Resolver:
 
     def _fingerprint(self, pool: Sequence[Ref], judge: Ref | None) -> str:
         """What names leave open: a service moved to another address, a function with other code, is not the same."""
-        asked = {ref.service for ref in (*pool, *([judge] if judge else []))}
-        own = {name: row.base_url for name, row in self.reach.own.items() if name in asked}
-        code = {name: _code(fn) for name, fn in self._functions.items()}
+        services_used = {ref.service for ref in (*pool, *([judge] if judge else []))}
+        own = {name: row.base_url for name, row in self.reach.own.items() if name in services_used}
+        # A function that cannot be compared is never the same: its place is taken by what occurs once.
+        code = {name: function_fingerprint(fn) or secrets.token_hex(16) for name, fn in self._functions.items()}
         if not own and not code:
             return ""
         return hashlib.sha256(repr((sorted(own.items()), sorted(code.items()))).encode()).hexdigest()
-
-
-def _code(fn: Callable[..., Any]) -> str:
-    """What a function does, as far as it can be compared: its own code, not what it calls."""
-    found = getattr(fn, "__code__", None)
-    return repr((found.co_code, found.co_consts, found.co_names)) if found else repr(type(fn))
 
 
 def _kin_notes(judge: Ref, pool: Sequence[Ref]) -> list[str]:
