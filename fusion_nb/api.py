@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from fusion_nb.accounts import policy
-from fusion_nb.accounts.budget import SpendingCap, usd
+from fusion_nb.accounts.budget import Account, usd
+from fusion_nb.accounts.day_account import DayAccount
 from fusion_nb.core import engine_thread
 from fusion_nb.core.spec import RunSpec, run_started
 from fusion_nb.errors import KeyMissing, UserError
@@ -25,7 +26,7 @@ from fusion_nb.resolve.estimate import Estimate
 from fusion_nb.resolve.estimate import estimate_spec as estimate_of
 from fusion_nb.resolve.pools import reserved_names
 from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL
-from fusion_nb.resolve.request import FuseOptions, Member, build_spec, check_usd
+from fusion_nb.resolve.request import FuseOptions, Member, build_spec, check_usd, spending_policy
 from fusion_nb.resolve.resolver import Resolver
 from fusion_nb.run.run_handle import FusionResult, Progress, Run, last, raise_if_failed, wait_for_result
 from fusion_nb.views.spending_report import Spending, by_model, today
@@ -129,7 +130,7 @@ def begin(
         return held
     if confirm_over is not None:
         _confirmed(estimate_of(order, session), confirm_over, confirm or _question)
-    return Run(session, order, journal=wish.journal)
+    return Run(order, session, spending_policy(wish, order.limits.max_cost), journal=wish.journal)
 
 
 async def afuse(
@@ -140,7 +141,8 @@ async def afuse(
     session, order = _planned(wish)
     if (held := _replayed(wish, order)) is not None:
         return raise_if_failed(held)
-    return await Run(session, order, journal=wish.journal).wait()
+    caps = spending_policy(wish, order.limits.max_cost)
+    return await Run(order, session, caps, journal=wish.journal).wait()
 
 
 def stream(prompt: str, pool: str | Sequence[Member] | None = None, mode: str = "merge", **options: Any) -> Run:
@@ -152,7 +154,8 @@ def stream(prompt: str, pool: str | Sequence[Member] | None = None, mode: str = 
     >>> run.result
     """
     wish = FuseOptions(prompt=prompt, pool=pool, mode=mode, **options)
-    return Run(*_planned(wish), journal=wish.journal)
+    session, order = _planned(wish)
+    return Run(order, session, spending_policy(wish, order.limits.max_cost), journal=wish.journal)
 
 
 def _confirmed(expected: Estimate, over: float | str, confirm: Callable[[Estimate], bool]) -> None:
@@ -241,8 +244,8 @@ def spending(
     """
     day = _day(since)
     told = engine_thread.run_on_engine(Resolver(FuseOptions(prompt="", services=services)).reach.credits())
-    caps = policy.shared_caps(_amount(max_cost_per_session), _amount(max_cost_per_day))
-    left = (*map(_cap_left, (cap for cap in caps if cap.cap is not None)), *_keys_left(told))
+    caps = ((policy.SESSION, _amount(max_cost_per_session)), (policy.day_account(), _amount(max_cost_per_day)))
+    left = (*_unsettled(), *(_cap_left(account, cap) for account, cap in caps if cap is not None), *_keys_left(told))
     return Spending(day, by_model(index.calls(day.isoformat()), begun), left)
 
 
@@ -257,8 +260,14 @@ def _amount(cap: Any) -> Decimal | None:
     return None if cap is None else check_usd(cap, "the cap")
 
 
-def _cap_left(cap: SpendingCap) -> str:
-    return f"{usd(max(cap.left or Decimal(0), Decimal(0)))} of {cap.name} {usd(cap.cap or Decimal(0))} is left."
+def _unsettled() -> Iterable[str]:
+    amount = policy.day_account().unsettled
+    if amount > 0:
+        yield f"Up to {usd(amount)} more is not settled today: calls without a bill, and of kernels that died."
+
+
+def _cap_left(account: Account | DayAccount, cap: Decimal) -> str:
+    return f"{usd(max(account.left(cap) or Decimal(0), Decimal(0)))} of {account.name} {usd(cap)} is left."
 
 
 def _keys_left(credit: Mapping[str, Credit]) -> Iterable[str]:

@@ -11,20 +11,23 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fusion_nb.accounts import policy
 from fusion_nb.core import Reply, engine_thread
-from fusion_nb.core.events import CallEnded, ChoiceMade
+from fusion_nb.core.events import CallEnded, ChoiceMade, Event, RunEnded
 from fusion_nb.core.fold import fold
 from fusion_nb.core.spec import RunSpec
-from fusion_nb.errors import FusionError, UserError
+from fusion_nb.errors import FusionError, UnknownName, UserError
 from fusion_nb.journal import index, maintenance, reader
-from fusion_nb.resolve.request import FuseOptions, Member
+from fusion_nb.resolve.request import FuseOptions, Member, check_usd, spending_policy
 from fusion_nb.resolve.request import check_orders as checked_orders
 from fusion_nb.resolve.resolver import Resolver
 from fusion_nb.run import derived
-from fusion_nb.run.run_handle import FusionResult, Progress, Run, wait_for_result
+from fusion_nb.run.call_progress import billed_end
+from fusion_nb.run.run_handle import FusionResult, Progress, Run, new_run_id, wait_for_result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,11 +47,20 @@ class DerivedOptions:
     functions: Sequence[Callable[..., Any]] = ()
     journal: bool = True
     progress: Progress | None = None
+    max_cost: float | str | Decimal | None = None
+    """USD for the new run; what is not given is as it was, and for `resume` what is left of that."""
+    max_cost_per_session: float | str | Decimal | None = None
+    max_cost_per_day: float | str | Decimal | None = None
 
-    def session(self) -> Resolver:
-        session = Resolver(FuseOptions(prompt="", aliases=self.aliases, services=self.services))
-        session.know(self.functions)
-        return session
+    @property
+    def options(self) -> FuseOptions:
+        caps = {name: getattr(self, name) for name in ("max_cost", "max_cost_per_session", "max_cost_per_day")}
+        return FuseOptions(prompt="", aliases=self.aliases, services=self.services, **caps)
+
+    def resolver(self) -> Resolver:
+        resolver = Resolver(self.options)
+        resolver.know(self.functions)
+        return resolver
 
 
 def runs(words: str = "") -> pd.DataFrame:
@@ -89,7 +101,8 @@ def rejudge(
     Args:
         run: its id, or its result; `"last"` is the newest.
         judge, mode, criteria, orders: what is not given is as it was.
-        going: `aliases`, `services`, `functions`, `journal`, `progress`; see `fuse()`.
+        going: `aliases`, `services`, `functions`, `journal`, `progress`, `max_cost`, `max_cost_per_session`,
+            `max_cost_per_day`; see `fuse()`.
     """
     begun = begin_rejudge(run, judge=judge, mode=mode, criteria=criteria, orders=orders, **going)
     return wait_for_result(begun, DerivedOptions(**going).progress)
@@ -106,12 +119,12 @@ def begin_rejudge(
 ) -> Run:
     """`rejudge()`, begun and not waited for."""
     how = DerivedOptions(**going)
-    session = how.session()
-    asked = None if judge is None else session.judge_named(judge)
+    resolver = how.resolver()
+    asked = None if judge is None else resolver.judge_named(judge)
     wanted = None if criteria is None else tuple(criteria)
     turns = None if orders is None else checked_orders(orders)
-    order = derived.rejudge(_held(run), judge=asked, mode=mode, criteria=wanted, orders=turns)
-    return _begun(order, session, how)
+    spec = derived.rejudge(_result(run), judge=asked, mode=mode, criteria=wanted, orders=turns)
+    return _begun(spec, resolver, how)
 
 
 def add(run: str | FusionResult, members: Sequence[Member], **going: Any) -> FusionResult:
@@ -122,8 +135,8 @@ def add(run: str | FusionResult, members: Sequence[Member], **going: Any) -> Fus
 def begin_add(run: str | FusionResult, members: Sequence[Member], **going: Any) -> Run:
     """`add()`, begun and not waited for."""
     how = DerivedOptions(**going)
-    session = how.session()
-    return _begun(derived.add(_held(run), session.resolve(members)), session, how)
+    resolver = how.resolver()
+    return _begun(derived.add(_result(run), resolver.resolve(members)), resolver, how)
 
 
 def retry(run: str | FusionResult = LAST, *, call: int | None = None, **going: Any) -> FusionResult:
@@ -138,7 +151,7 @@ def retry(run: str | FusionResult = LAST, *, call: int | None = None, **going: A
 def begin_retry(run: str | FusionResult = LAST, *, call: int | None = None, **going: Any) -> Run:
     """`retry()`, begun and not waited for."""
     how = DerivedOptions(**going)
-    return _begun(derived.retry(_held(run), call), how.session(), how)
+    return _begun(derived.retry(_result(run), call), how.resolver(), how)
 
 
 def resume(run: str | FusionResult = LAST, **going: Any) -> FusionResult:
@@ -152,12 +165,14 @@ def resume(run: str | FusionResult = LAST, **going: Any) -> FusionResult:
 def begin_resume(run: str | FusionResult = LAST, **going: Any) -> Run:
     """`resume()`, begun and not waited for."""
     how = DerivedOptions(**going)
-    session = how.session()
-    state = _held(run)
-    if reconcile(state, session):
-        # What the service told counts towards what is left of the run's cap.
+    resolver = how.resolver()
+    state = _result(run)
+    derived.resume(state)
+    if reconcile(state, resolver):
+        # What the services told counts towards what is left of the run's cap.
         state = load(state.run)
-    return _begun(derived.resume(state), session, how)
+    new = new_run_id()
+    return _begun(derived.resume(state), resolver, how, new, claim=lambda: claim_resume(state, new))
 
 
 def choose(run: str | FusionResult, call: int) -> FusionResult:
@@ -165,20 +180,55 @@ def choose(run: str | FusionResult, call: int) -> FusionResult:
 
     Raises `UserError` where there is no such run, or `call` is no candidate with a text.
     """
-    return record_choice(_held(run), call)
+    return record_choice(_result(run), call)
 
 
-def reconcile(state: FusionResult, session: Resolver) -> int:
-    """Put tokens and cost of calls that a crash cut off on record, where the service still knows; how many."""
-    open_ = [r for r in state.replies if r.error == reader.CRASHED and r.generation_id is not None and r.cost is None]
-    if not open_:
+def reconcile(state: FusionResult, resolver: Resolver) -> int:
+    """Ask the services what calls without a known cost have cost: of a crash, of a stop, of a broken connection.
+
+    What they tell goes on the run's record and into the accounts. Returns of how many calls the cost is known now.
+    """
+    unbilled = [r for r in state.replies if r.generation_id and r.cost is None and r.maybe_billed and not r.kept_from]
+    if not unbilled:
         return 0
-    told = engine_thread.run_on_engine(_told(open_, session))
-    ended = [_ended(reply, found) for reply, found in zip(open_, told, strict=True) if found is not None]
-    ended = [end for end in ended if end.cost is not None]
+    bills = engine_thread.run_on_engine(_bills(unbilled, resolver))
+    ended = [
+        _billed(reply, bill) for reply, bill in zip(unbilled, bills, strict=True) if bill and bill.cost is not None
+    ]
     if ended:
-        maintenance.append_events(state.run, ended)
+        maintenance.append_events(state.run, ended, check=lambda events: _must_be_unbilled(state.run, events, ended))
+        for end in ended:
+            policy.settle_late(state.run, end.call, end.cost or Decimal(0), end.at_most or Decimal(0))
     return len(ended)
+
+
+def _must_be_unbilled(run: str, events: Sequence[Event], ended: Sequence[CallEnded]) -> None:
+    """Raise `UserError` where another kernel has just put these bills on record: they are booked once."""
+    known = {event.call for event in events if isinstance(event, CallEnded) and event.cost is not None}
+    if known & {end.call for end in ended}:
+        raise UserError(f"Run {run} is being resumed by another kernel: load it, or wait for that one.")
+
+
+_claims: dict[str, str] = {}
+"""The runs that resume others whose record cannot be written: this kernel at least pays nobody twice."""
+
+
+def claim_resume(state: FusionResult, by: str) -> None:
+    """Put on a run's record which run finishes it. Raises `UserError` where another one does."""
+
+    def check(events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, RunEnded) and event.resumed_by:
+                raise UserError(derived.already_resumed(state.run, event.resumed_by))
+
+    if state.run in _claims:
+        raise UserError(derived.already_resumed(state.run, _claims[state.run]))
+    notes = (reader.DIED,) if reader.DIED in state.notes else ()
+    end = RunEnded(status=state.status, error=state.error, notes=notes, seconds=state.seconds, resumed_by=by)
+    try:
+        maintenance.append_events(state.run, [end], check=check)
+    except UnknownName:
+        _claims[state.run] = by
 
 
 def delete(run: str) -> int:
@@ -201,52 +251,56 @@ def crash_notice() -> str:
     return maintenance.crash_notice()
 
 
-def _held(run: str | FusionResult) -> FusionResult:
+def _result(run: str | FusionResult) -> FusionResult:
     return load(run) if isinstance(run, str) else run
 
 
-def _begun(order: RunSpec, session: Resolver, how: DerivedOptions) -> Run:
-    if order.judge is None and len(order.pool) > 1:
+def _begun(
+    spec: RunSpec,
+    resolver: Resolver,
+    how: DerivedOptions,
+    run: str = "",
+    claim: Callable[[], None] = lambda: None,
+) -> Run:
+    """Start the run. `claim` is called last, once everything that can be refused has been."""
+    if spec.judge is None and len(spec.pool) > 1:
         # A run of one had no judge; with company it needs one.
-        order = replace(order, judge=session.default_judge(order.pool))
-    if order.kept:
-        said = f"Kept from run {order.of}, not asked and not paid again: {', '.join(r.ref.name for r in order.kept)}."
-        order = replace(order, notes=(*order.notes, said))
-    there = {(reply.ref.name, reply.round) for reply in order.kept}
-    session.check([ref for ref in order.pool if (ref.name, 0) not in there])
-    if order.judge is not None:
-        session.check([order.judge])
-    return Run(session, order, journal=how.journal)
+        spec = replace(spec, judge=resolver.default_judge(spec.pool))
+    if how.max_cost is not None:
+        spec = replace(spec, limits=replace(spec.limits, max_cost=check_usd(how.max_cost)))
+    if spec.kept:
+        note = f"Kept from run {spec.of}, not asked and not paid again: {', '.join(r.ref.name for r in spec.kept)}."
+        spec = replace(spec, notes=(*spec.notes, note))
+    kept = {(reply.ref.name, reply.round) for reply in spec.kept}
+    resolver.check([ref for ref in spec.pool if (ref.name, 0) not in kept])
+    if spec.judge is not None:
+        resolver.check([spec.judge])
+    caps = spending_policy(how.options, spec.limits.max_cost)
+    claim()
+    return Run(spec, resolver, caps, journal=how.journal, run=run)
 
 
-async def _told(replies: Sequence[Reply], session: Resolver) -> list[Generation | None]:
+async def _bills(replies: Sequence[Reply], resolver: Resolver) -> list[Generation | None]:
     """What the services kept of each call: all of them asked at once, for each may take its seconds."""
 
     async def one(reply: Reply) -> Generation | None:
         try:
-            return await session.reach.generation(reply.ref, reply.generation_id or "")
+            return await resolver.reach.generation(reply.ref, reply.generation_id or "")
         except FusionError:
             return None
 
     return await asyncio.gather(*map(one, replies))
 
 
-def _ended(reply: Reply, found: Generation) -> CallEnded:
-    """How a call that a crash cut off ended after all, as its service tells."""
-    return CallEnded(
-        call=reply.call,
-        status="cancelled",
-        usage=found.usage,
-        cost=found.cost,
-        cost_source="reported",
-        latency=found.latency,
-        error=reader.CRASHED,
-        detail="The kernel stopped while it was answering; its service told afterwards what it cost.",
-        generation_id=reply.generation_id,
-        model=found.model,
-        attempts=reply.attempts,
-        maybe_billed=True,
-    )
+def _billed(reply: Reply, bill: Generation) -> CallEnded:
+    """How a call ended, once more, with what its service tells of its last attempt."""
+    more = reply.attempts > 1
+    # Every attempt was held at the same worst case: what the last one was held at is no longer unknown.
+    unknown = reply.at_most * (reply.attempts - 1) / reply.attempts if more and reply.at_most is not None else None
+    if reply.error == reader.CRASHED:
+        detail = "The kernel stopped while it was answering; its service told afterwards what it cost."
+        reply = replace(reply, detail=detail, latency=bill.latency)
+    return billed_end(reply, bill, reported=Decimal(0), unknown=unknown, maybe_billed=more)
 
 
 def record_choice(result: FusionResult, call: int) -> FusionResult:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
 from fusion_nb.core import Message, Ref, RunState, Usage, Verdict
 from fusion_nb.core.events import (
     CallAccepted,
@@ -56,7 +57,8 @@ class Kernel:
         run = new_run()
         self.journal = Journal(run)
         record = EventRecorder(FusionResult(), self.journal)
-        work = Engine(order, session.tools(order), record).run(run, datetime.now(UTC).isoformat())
+        accounts = RunAccounts(run, SpendingPolicy(order.limits.max_cost, None, None))
+        work = Engine(order, session.run_services(order), record, accounts).run(run, datetime.now(UTC).isoformat())
         return handle.Handle(record, work)
 
     def run(self, models: Sequence[Any], **wish: Any) -> FusionResult:

@@ -274,7 +274,7 @@ def test_what_has_ended_is_not_resumed(replay: Replay) -> None:
         derived.resume(journalled(whole.run))
     with pytest.raises(UserError, match="under way"):
         derived.resume(RunState(run="x"))
-    with pytest.raises(UserError, match="no candidate"):
+    with pytest.raises(UserError, match="under way"):
         derived.rejudge(RunState(run="x"))
     # The verdict was there and its last line was not: it has ended too.
     events = len(read(find(whole.run)).events)

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from fusion_nb import api
-from fusion_nb.accounts import policy
 from fusion_nb.core import Ref
 from fusion_nb.core.events import CallEnded, CallStarted, RunStarted
 from fusion_nb.journal import writer
@@ -24,8 +23,6 @@ ACME = Ref("acme", "one", "one")
 @pytest.fixture(autouse=True)
 def own_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
-    # One home to a process outside of tests.
-    policy.day_account.cache_clear()
 
 
 @pytest.fixture

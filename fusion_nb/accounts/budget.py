@@ -1,8 +1,8 @@
-"""Caps that hold under concurrency: the worst case is held before a call, the real cost settled after.
+"""Accounts in which a cap holds under concurrency: the worst case is held before a call, the real cost settled after.
 
 Parallel calls all pass a check against what has been *spent* before any of them has cost anything; only a reservation
-keeps them under one cap together. A `Budget` is one cap inside this process, `day.DayBudget` one that kernels share, a
-`Purse` several at once; `ask()` sees the same four words on each: `cap`, `left`, `hold`, `settle`.
+keeps them under one cap together. An account has no cap of its own: the cap comes with every `hold`, so that no caller
+can change the cap of another. `Account` lives in this process, `day_account.DayAccount` in a file that kernels share.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Protocol
 from fusion_nb.accounts.token_counts import PER_MESSAGE
 from fusion_nb.core import Message, Usage
 
+ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Denial:
@@ -27,127 +28,117 @@ class Denial:
     """The cap that would be passed, as people write it: `--max-cost`."""
     cap: Decimal
     left: Decimal
-    """USD neither spent nor held."""
-    held: Decimal = Decimal(0)
+    """USD neither spent, nor held, nor unsettled."""
+    held: Decimal = ZERO
     """USD held for other calls under way: what they do not cost comes back."""
+    unsettled: Decimal = ZERO
+    """USD of calls that ended without a bill: counted until their service says what they cost."""
     trouble: str = ""
     """Where the cap cannot be held at all: why, with the remedy."""
 
     def __str__(self) -> str:
         if self.trouble:
             return f"Not asked: {self.trouble}"
-        waiting = f" ({usd(self.held)} is held for calls under way)" if self.held > 0 else ""
+        parts = [f"{usd(self.held)} is held for calls under way"] if self.held > 0 else []
+        parts += [f"{usd(self.unsettled)} for calls without a bill"] if self.unsettled > 0 else []
+        aside = f" ({', '.join(parts)})" if parts else ""
         return (
-            f"Not asked: it could cost up to {usd(self.worst)} and {usd(max(self.left, Decimal(0)))} of {self.name} "
-            f"${self.cap:f} was left{waiting}. Raise {self.name} or lower --max-tokens."
+            f"Not asked: it could cost up to {usd(self.worst)} and {usd(max(self.left, ZERO))} of {self.name} "
+            f"${self.cap:f} was left{aside}. Raise {self.name} or lower --max-tokens."
         )
 
 
-class SpendingCap(Protocol):
-    """What a call is paid from: a `Budget`, a `DayBudget` or a `Purse` of several."""
+class SpendingAccount(Protocol):
+    """What calls are booked in. A call has one key from its first attempt to its late bill."""
 
-    @property
-    def cap(self) -> Decimal | None: ...
-    @property
-    def left(self) -> Decimal | None: ...
     @property
     def name(self) -> str: ...
-    def hold(self, worst: Decimal) -> Denial | None: ...
-    def settle(self, reserved: Decimal, spent: Decimal) -> None: ...
+    def hold(self, key: str, worst: Decimal, cap: Decimal | None) -> Denial | None: ...
+    def release(self, key: str, worst: Decimal) -> None: ...
+    def settle(self, key: str, spent: Decimal, unsettled: Decimal | None = None) -> None: ...
+    def settle_late(self, key: str, cost: Decimal, unsettled: Decimal | None = None) -> None: ...
 
 
-class Budget:
-    """USD that may be spent. Safe to share between threads and runs; without a cap it only keeps the account."""
+class Account:
+    """USD of one process: held for calls under way, spent, and unsettled. Safe to share between threads and runs."""
 
-    def __init__(self, cap: Decimal | None, name: str = "--max-cost") -> None:
-        self.cap = cap
-        """May be changed at any time; what is held or spent already stays counted."""
+    def __init__(self, name: str = "--max-cost") -> None:
         self.name = name
+        """The cap on it, as people write it."""
         self._lock = threading.Lock()
-        self._held = self._spent = Decimal(0)
-
-    @property
-    def left(self) -> Decimal | None:
-        """USD neither spent nor held; `None` without a cap."""
-        with self._lock:
-            return self._left()
+        self._spent = ZERO
+        self._held: dict[str, Decimal] = {}
+        self._unsettled: dict[str, Decimal] = {}
 
     @property
     def spent(self) -> Decimal:
-        """USD settled so far."""
+        """USD that is known to be billed."""
         return self._spent
 
-    def hold(self, worst: Decimal) -> Denial | None:
-        """Hold `worst` USD for a call; where that would pass the cap, hold nothing and say why."""
+    @property
+    def unsettled(self) -> Decimal:
+        """USD that calls without a known cost may have cost at most."""
         with self._lock:
-            left = self._left()
-            if self.cap is not None and left is not None and worst > left:
-                return Denial(worst, self.name, self.cap, left, self._held)
-            self._held += worst
+            return _total(self._unsettled)
+
+    @property
+    def taken(self) -> Decimal:
+        """USD spent, held or unsettled: what counts against a cap."""
+        with self._lock:
+            return self._taken()
+
+    def left(self, cap: Decimal | None) -> Decimal | None:
+        """USD of `cap` that a further call may cost; `None` without a cap."""
+        return None if cap is None else cap - self.taken
+
+    def hold(self, key: str, worst: Decimal, cap: Decimal | None) -> Denial | None:
+        """Hold `worst` USD for an attempt of a call; where that would pass `cap`, hold nothing and say why."""
+        with self._lock:
+            left = None if cap is None else cap - self._taken()
+            if cap is not None and left is not None and worst > left:
+                return Denial(worst, self.name, cap, left, _total(self._held), _total(self._unsettled))
+            self._held[key] = self._held.get(key, ZERO) + worst
             return None
 
-    def reserve(self, worst: Decimal) -> bool:
-        """`hold`, without the reason."""
-        return self.hold(worst) is None
-
-    def settle(self, reserved: Decimal, spent: Decimal) -> None:
-        """Replace a reservation by what the call really cost."""
+    def release(self, key: str, worst: Decimal) -> None:
+        """Undo one `hold`: its attempt was not made."""
         with self._lock:
-            self._held -= reserved
-            self._spent += spent
+            lower(self._held, key, worst)
 
-    def _left(self) -> Decimal | None:
-        return None if self.cap is None else self.cap - self._spent - self._held
+    def settle(self, key: str, spent: Decimal, unsettled: Decimal | None = None) -> None:
+        """The call has ended: replace all that is held for it by what it cost.
+
+        Args:
+            unsettled: USD it may have cost besides, at most; zero where nobody knows a price. `None`: all is known.
+        """
+        with self._lock:
+            self._held.pop(key, None)
+            self._book(key, spent, unsettled)
+
+    def settle_late(self, key: str, cost: Decimal, unsettled: Decimal | None = None) -> None:
+        """A bill came after the end of an unsettled call: book it. A call that this account never held is not its."""
+        with self._lock:
+            if self._unsettled.pop(key, None) is not None:
+                self._book(key, cost, unsettled)
+
+    def _book(self, key: str, spent: Decimal, unsettled: Decimal | None) -> None:
+        self._spent += spent
+        if unsettled is not None:
+            self._unsettled[key] = unsettled
+
+    def _taken(self) -> Decimal:
+        return self._spent + _total(self._held) + _total(self._unsettled)
 
 
-class CompositeBudget:
-    """Several caps as one: a call is paid from all of them or not made."""
+def lower(amounts: dict[str, Decimal], key: str, by: Decimal) -> None:
+    """Take `by` off what stands under `key`; nothing is kept where nothing is left."""
+    rest = amounts.pop(key, ZERO) - by
+    if rest > 0:
+        amounts[key] = rest
 
-    def __init__(self, *budgets: SpendingCap) -> None:
-        self.budgets = budgets
-        """In the order they are asked: the cheapest to ask first."""
 
-    @property
-    def cap(self) -> Decimal | None:
-        """The cap with the least left; `None` where there is none."""
-        tightest = self._tightest()
-        return tightest.cap if tightest else None
-
-    @property
-    def left(self) -> Decimal | None:
-        """USD that every cap still has; `None` without a cap."""
-        tightest = self._tightest()
-        return tightest.left if tightest else None
-
-    @property
-    def name(self) -> str:
-        """The caps that are set, as people write them."""
-        return " and ".join(budget.name for budget in self.budgets if budget.cap is not None)
-
-    def hold(self, worst: Decimal) -> Denial | None:
-        """Hold `worst` in every budget; where one of them denies, hold nothing and say which and why."""
-        taken: list[SpendingCap] = []
-        for budget in self.budgets:
-            denial = budget.hold(worst)
-            if denial is not None:
-                for earlier in taken:
-                    earlier.settle(worst, Decimal(0))
-                return denial
-            taken.append(budget)
-        return None
-
-    def reserve(self, worst: Decimal) -> bool:
-        """`hold`, without the reason."""
-        return self.hold(worst) is None
-
-    def settle(self, reserved: Decimal, spent: Decimal) -> None:
-        """Replace a reservation by what the call really cost, everywhere."""
-        for budget in self.budgets:
-            budget.settle(reserved, spent)
-
-    def _tightest(self) -> SpendingCap | None:
-        capped = [(left, n) for n, budget in enumerate(self.budgets) if (left := budget.left) is not None]
-        return self.budgets[min(capped)[1]] if capped else None
+def _total(amounts: dict[str, Decimal]) -> Decimal:
+    return sum(amounts.values(), ZERO)
 
 
 def worst_case(messages: Iterable[Message], max_tokens: int) -> Usage:

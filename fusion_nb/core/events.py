@@ -61,6 +61,8 @@ class CallStarted(_Event):
     labels: Mapping[str, int] = field(default_factory=dict)
     kept_from: str = ""
     """The run that asked for this reply, where nothing is sent and its text follows at once."""
+    at_most: Decimal | None = None
+    """USD that its first attempt may cost, where a cap is set: what a run whose kernel dies has to answer for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,8 @@ class CallRetried(_Event):
     error: str
     detail: str = ""
     wait: float = 0.0
+    at_most: Decimal | None = None
+    """USD that all attempts up to the coming one may cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,8 @@ class CallEnded(_Event):
     maybe_billed: bool = False
     warnings: tuple[str, ...] = ()
     kept_cost: Decimal | None = None
+    at_most: Decimal | None = None
+    """USD that it may have cost beside `cost`: its service has not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +140,10 @@ class RunEnded(_Event):
     error: str | None = None
     notes: tuple[str, ...] = ()
     """Added to those of the start."""
+    seconds: float | None = None
+    """Since the run's start, where the answer was there before this event: the last bill came after it."""
+    resumed_by: str = ""
+    """The run that finishes this one: put on record afterwards, so that nobody is paid twice."""
 
 
 Event = (

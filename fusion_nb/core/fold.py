@@ -34,15 +34,23 @@ def fold(state: S, event: Event) -> S:
         case TextDelta():
             return _append_text(state, event)
         case CallStarted():
-            reply = Reply(event.call, event.ref, event.role, event.round, started=event.at, kept_from=event.kept_from)
+            reply = Reply(
+                event.call,
+                event.ref,
+                event.role,
+                event.round,
+                started=event.at,
+                kept_from=event.kept_from,
+                at_most=event.at_most,
+            )
             return replace(state, replies=(*state.replies, reply), labels=event.labels or state.labels)
         case CallAccepted():
             return _with_reply(state, event.call, generation_id=event.generation_id)
         case CallRetried():
-            return _with_reply(state, event.call, attempts=event.attempt)
+            return _with_reply(state, event.call, attempts=event.attempt, at_most=event.at_most)
         case CallEnded():
             outcome = ("usage", "cost", "cost_source", "ttft", "latency", "finish", "status", "error", "detail")
-            metadata = ("generation_id", "model", "attempts", "maybe_billed", "warnings", "kept_cost")
+            metadata = ("generation_id", "model", "attempts", "maybe_billed", "warnings", "kept_cost", "at_most")
             return _with_reply(state, event.call, **{f: getattr(event, f) for f in (*outcome, *metadata)})
         case RoundEnded():
             return replace(state, rounds=(*state.rounds, event.ended))
@@ -56,7 +64,10 @@ def fold(state: S, event: Event) -> S:
             return replace(state, **{f: getattr(event, f) for f in (*identity, *options)})
         case RunEnded():
             notes = (*state.notes, *event.notes)
-            return replace(state, status=event.status, error=event.error, seconds=event.at, notes=notes)
+            by = event.resumed_by or state.resumed_by
+            seconds = event.at if event.seconds is None else event.seconds
+            end: dict[str, Any] = {"status": event.status, "error": event.error, "seconds": seconds}
+            return replace(state, **end, notes=notes, resumed_by=by)
     assert_never(event)
 
 

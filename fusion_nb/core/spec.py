@@ -169,7 +169,8 @@ class RunServices:
     mode: ModeFunction
     context: Callable[[Ref], int | None] = lambda _: None
     """Tokens a model holds, prompt and completion together; `None` where nobody knows."""
-    shared: tuple[Any, ...] = ()
-    """Caps the run is paid from beside its own."""
+    load_prices: Callable[[], None] | None = None
+    """Reads price lists and tables, so that `price`, `worst` and `context` are quick; called on a thread. `None` where
+    there are none to read."""
     bill: Callable[[Ref, str], Awaitable[LateBill | None]] | None = None
     """(who was asked, generation id) -> what its service kept of the call; `None` where it keeps nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from fusion_nb.core.values import Analysis, Params, Ref, Reply, RunStatus, Usage, Verdict
+from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE, Analysis, Params, Ref, Reply, RunStatus, Usage, Verdict
 
 PATIENCE = 5.0
 """Seconds after the last member that is done, from which on a silent one is pointed out."""
@@ -85,6 +85,8 @@ class RunState:
     notes: tuple[str, ...] = ()
     """Sentences the person should read: a judge that is a member, a price nobody knows."""
     seconds: float = 0.0
+    resumed_by: str = ""
+    """The later run that finishes this one."""
 
     @property
     def answer(self) -> str | None:
@@ -114,8 +116,11 @@ class RunState:
 
     @property
     def cost(self) -> Decimal | None:
-        """Sum of every known cost in USD; `None` where no call's cost is known. See `unpriced`."""
-        costs = [r.cost for r in self.replies if r.cost is not None]
+        """Sum of every known cost in USD; `None` where no call's cost is known. See `unpriced`.
+
+        The demo's play money counts only where all that is asked is scripted.
+        """
+        costs = [r.cost for r in self.replies if r.cost is not None and (self.play or r.ref.service != DEMO_SERVICE)]
         return sum(costs, Decimal(0)) if costs else None
 
     @property
@@ -189,11 +194,22 @@ class RunState:
     @property
     def demo(self) -> bool:
         """Whether any part of this was scripted."""
-        return any(r.service == "demo" for r in (*self.pool, *([self.judge] if self.judge else [])))
+        return any(r.service == DEMO_SERVICE for r in (*self.pool, *([self.judge] if self.judge else [])))
+
+    @property
+    def play(self) -> bool:
+        """Whether all of this costs play money alone: no service is asked, only the demo and Python functions."""
+        return is_play(self.pool or tuple(reply.ref for reply in self.replies), self.judge)
 
     def reply(self, call: int) -> Reply:
         """The reply of one call. Calls are numbered from 1 without gaps."""
         return self.replies[call - 1]
+
+
+def is_play(pool: Sequence[Ref], judge: Ref | None) -> bool:
+    """Whether a run of these costs play money alone."""
+    services = {ref.service for ref in (*pool, *([judge] if judge else []))}
+    return DEMO_SERVICE in services and services <= {DEMO_SERVICE, PYTHON_SERVICE}
 
 
 _LONGEST_REASON = 160

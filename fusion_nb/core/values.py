@@ -17,6 +17,8 @@ VerdictState = Literal["judged", "repaired", "unread", "failed", "not-needed", "
 
 DEMO_SERVICE = "demo"
 """The service of the scripted models: their money is play money."""
+PYTHON_SERVICE = "python"
+"""The service of Python functions."""
 STOPPED = "stopped"
 """The error of a call that a person ended, it alone."""
 MODES: tuple[Mode, ...] = ("best-of", "merge", "debate")
@@ -138,6 +140,8 @@ class Reply:
     it here, so `cost` is 0: every sum of costs is what was really spent, whoever adds it up."""
     kept_cost: Decimal | None = None
     """USD a kept reply cost in the run that asked for it; `None` where nobody knew."""
+    at_most: Decimal | None = None
+    """USD it may cost beside what `cost` says, as long as its service has not told."""
 
     @property
     def usable(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -80,24 +80,28 @@ def export(runs: Iterable[str], path: str | Path) -> int:
     return len(sources)
 
 
-def append_events(run: str, events: Iterable[Event]) -> None:
+def append_events(
+    run: str, events: Iterable[Event], check: Callable[[Sequence[Event]], None] = lambda recorded: None
+) -> None:
     """Put on an ended run's record what came after: how open calls of a crash ended after all, a person's choice.
 
     They are numbered on from its last line. Of several processes one writes at a time. Raises `UserError` where there
-    is no such run, or it is under way, or its file cannot be written.
+    is no such run, or it is under way, or its file cannot be written; and whatever `check` raises, which is called with
+    what is recorded so far before anything is written.
     """
     try:
         fd = _open_locked(run)
         try:
-            _append(fd, events)
+            _append(fd, events, check)
         finally:
             file_lock.close(fd)
     except OSError as error:
         raise UserError(f"Run {run} cannot be written: {error.strerror}.") from None
 
 
-def _append(fd: int, events: Iterable[Event]) -> None:
+def _append(fd: int, events: Iterable[Event], check: Callable[[Sequence[Event]], None]) -> None:
     contents = _read_all(fd)
+    check(parse(contents).events)
     whole = contents.rfind(b"\n") + 1
     if parse_line(contents[whole:])[0] is None:
         # The line its kernel died in: nothing can be read of it, and nothing may be written behind it.

@@ -20,7 +20,7 @@ CRASHED = "crashed"
 _MOST_LOST = 256
 """Calls that may be missing before one; a larger number is no number of a call."""
 DAMAGED = "This run's file is damaged: what could be read of it is here, the rest is lost."
-_DIED = "The kernel stopped before this run had ended; what had arrived is here."
+DIED = "The kernel stopped before this run had ended; what had arrived is here."
 
 
 def load(run: str, state: S) -> S:
@@ -154,11 +154,12 @@ def closed_state(state: S, events: Iterable[Event]) -> S:
             generation_id=reply.generation_id,
             attempts=reply.attempts,
             maybe_billed=True,
+            at_most=reply.at_most,
         )
         state = fold(state, ended)
     if state.status != "running":
         return state
-    return fold(state, RunEnded(at=at, status=_end(state), notes=() if state.verdict else (_DIED,)))
+    return fold(state, RunEnded(at=at, status=_end(state), notes=() if state.verdict else (DIED,)))
 
 
 def _end(state: RunState) -> RunStatus:

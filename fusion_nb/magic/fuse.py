@@ -123,6 +123,10 @@ class Fuse(Magics):
         names = ("aliases", "services", "journal")
         functions = [held for held in self._names.values() if inspect.isfunction(held)]
         going = {name: arguments[name] for name in names} | {"functions": functions}
+        # A cap of the line, or of the session and the day, holds for whatever is paid.
+        caps = ("max_cost_per_session", "max_cost_per_day")
+        going |= {name: arguments[name] for name in caps if name in arguments}
+        going |= {"max_cost": given["max_cost"]} if "max_cost" in given else {}
         past, run = lazy_imports.history(), parsed.rejudge or "last"
         if parsed.resume:
             return past.begin_resume(parsed.resume, **going)

@@ -95,7 +95,10 @@ class PoolForm(RunFollower):
     def _going(self) -> dict[str, Any]:
         """What an earlier run is gone on with: functions are in its record by name alone."""
         functions = [held for held in self._functions.values() if inspect.isfunction(held)]
-        return {**self._own, "functions": [*functions, *self._given.values()]}
+        # The caps of session and day hold for whatever is paid.
+        shared = {"max_cost_per_session", "max_cost_per_day"}
+        caps = {name: value for name, value in self._options.items() if name in shared}
+        return {**self._own, **caps, "functions": [*functions, *self._given.values()]}
 
     def _is_function(self, name: str) -> bool:
         return pools.function_named(name, self._functions, self._aliases) is not None

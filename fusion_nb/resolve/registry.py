@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -102,6 +103,14 @@ class ServiceRegistry:
 
         catalogue = self._catalogue(service)
         return (catalogue and catalogue.rates(ref.model)) or prices.table_rates(service.prices_id, ref.model)
+
+    def load_prices(self, refs: Iterable[Ref]) -> None:
+        """Read what is kept of these models' prices: the first look may load a table of prices, which is slow."""
+        for ref in refs:
+            with contextlib.suppress(Exception):
+                self.rates(ref)
+                self.context(ref)
+                self.price(ref, ref.model, Usage(1, 1))
 
     def context(self, ref: Ref) -> int | None:
         """Tokens a model holds, prompt and completion together."""

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 from fusion_nb.accounts.budget import usd, worst_case
+from fusion_nb.accounts.policy import SpendingPolicy
 from fusion_nb.core import MODES, Limits, Message, Mode, Params, Ref, Usage
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
@@ -189,6 +190,13 @@ def check_usd(value: Any, name: str = "max_cost") -> Decimal:
     if not amount.is_finite() or amount <= 0:
         raise UserError(f"{name} must be an amount of USD above zero, like 0.25, not {value!r}.")
     return amount
+
+
+def spending_policy(options: FuseOptions, run_cap: Decimal | None) -> SpendingPolicy:
+    """The caps of a run. Raises `UserError` where one is no amount."""
+    names = ("max_cost_per_session", "max_cost_per_day")
+    session, day = (None if (cap := getattr(options, n)) is None else check_usd(cap, n) for n in names)
+    return SpendingPolicy(run_cap, session, day)
 
 
 def _affordable(order: RunSpec, worst: Callable[[Ref, Usage], Decimal | None]) -> None:

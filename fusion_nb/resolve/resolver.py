@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from fusion_nb import judging
-from fusion_nb.accounts.policy import shared_caps
 from fusion_nb.core import Ref, engine_thread
 from fusion_nb.core.spec import Provider, RunServices, RunSpec
 from fusion_nb.errors import UserError
@@ -25,7 +24,7 @@ from fusion_nb.resolve import pools
 from fusion_nb.resolve.function_fingerprint import function_fingerprint
 from fusion_nb.resolve.pools import reserved_names
 from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, ServiceRegistry, http
-from fusion_nb.resolve.request import FuseOptions, Member, ResolvedPool, check_usd, refuse_key
+from fusion_nb.resolve.request import FuseOptions, Member, ResolvedPool, refuse_key
 
 # `providers.http` loads the HTTP client (0.2 s): it is imported when there is something to send.
 # ruff: noqa: PLC0415
@@ -58,26 +57,22 @@ class Resolver:
             notes += _kin_notes(judge, pool)
         return ResolvedPool(pool, judge, tuple(notes), self._fingerprint(pool, judge))
 
-    def tools(self, order: RunSpec) -> RunServices:
-        """What the engine needs to carry the order out."""
+    def run_services(self, spec: RunSpec) -> RunServices:
+        """What the engine needs to carry the spec out."""
         # Loaded before the clocks start: a member's first second must not hold our own imports.
         import fusion_nb.providers.chat  # noqa: F401
 
         reach = self.reach
-        caps = {name: getattr(self._wish, name) for name in ("max_cost_per_session", "max_cost_per_day")}
-        # The demo's play money is no part of what a person spends.
-        real = any(ref.service != demo.SERVICE for ref in (*order.pool, *([order.judge] if order.judge else [])))
-        beside = (
-            shared_caps(*(None if cap is None else check_usd(cap, name) for name, cap in caps.items())) if real else ()
-        )
+        refs = (*spec.pool, *([spec.judge] if spec.judge else []))
+        listed = [ref for ref in dict.fromkeys(refs) if ref.service not in (PYTHON, demo.SERVICE)]
         return RunServices(
             provider=self._provider,
             price=reach.price,
             worst=reach.worst,
             metered=reach.metered,
-            mode=judging.MODES[order.mode],
+            mode=judging.MODES[spec.mode],
             context=reach.context,
-            shared=beside,
+            load_prices=(lambda: reach.load_prices(listed)) if listed else None,
             bill=reach.bill,
         )
 

@@ -1,17 +1,32 @@
-"""`ask()`: the one place with clock, price, budget, retries and cancellation. A failure becomes a reply."""
+"""`Caller.ask()`: the one place with clock, price, accounts, retries and cancellation. A failure becomes a reply."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, cast
 
-from fusion_nb.accounts.budget import SpendingCap, worst_case
-from fusion_nb.core import STOPPED, Channel, Chunk, Limits, Ref, Reply, Request, Role, RunState, StreamSplitter
+from fusion_nb.accounts.budget import worst_case
+from fusion_nb.accounts.policy import RunAccounts
+from fusion_nb.core import (
+    STOPPED,
+    Channel,
+    Chunk,
+    CostSource,
+    Limits,
+    Ref,
+    Reply,
+    Request,
+    Role,
+    RunState,
+    StreamSplitter,
+)
 from fusion_nb.core.events import CallAccepted, CallRetried, CallStarted, TextDelta
 from fusion_nb.core.spec import RunServices
+from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.redaction import scrub
 from fusion_nb.run.call_progress import CallProgress, LateBills, call_ended, timed_out
@@ -20,19 +35,36 @@ from fusion_nb.run.retry_policy import AuthCircuitBreaker, RetryAllowance
 
 
 class Caller:
-    """Asks models on behalf of one run."""
+    """Asks models on behalf of one run.
+
+    Args:
+        play: whether the run costs play money alone, which is booked then; beside real money it is not.
+    """
 
     def __init__(
-        self, record: EventRecorder[RunState], tools: RunServices, limits: Limits, budget: SpendingCap, pool_size: int
+        self,
+        record: EventRecorder[RunState],
+        services: RunServices,
+        limits: Limits,
+        accounts: RunAccounts,
+        pool_size: int,
+        *,
+        play: bool = False,
     ) -> None:
         self._record = record
-        self._tools = tools
+        self._services = services
         self._limits = limits
-        self._budget = budget
+        self._accounts = accounts
+        self._play = play
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._refused = AuthCircuitBreaker()
-        self._retries = RetryAllowance(pool_size)
-        self.bills = LateBills(record, tools)
+        self._refused_keys = AuthCircuitBreaker()
+        # The judge is asked last: members that failed before it must not have used up its further attempts.
+        self._retries: dict[Role, RetryAllowance] = {
+            "candidate": RetryAllowance(pool_size),
+            "judge": RetryAllowance(1),
+        }
+        self.bills = LateBills(record, services)
+        self._prices: asyncio.Future[Any] | None = None
         self._under_way: dict[int, asyncio.Task[Any]] = {}
         self._stopped: set[int] = set()
         """Calls a person stopped, one by one."""
@@ -45,7 +77,7 @@ class Caller:
 
     def forgive(self, service: str) -> None:
         """Ask a service again although it refused the key: a person says so."""
-        self._refused.forget(service)
+        self._refused_keys.forget(service)
 
     async def ask(
         self,
@@ -58,159 +90,249 @@ class Caller:
     ) -> Reply:
         """One call, from `CallStarted` to `CallEnded`. Raises only `CancelledError`, once its end is on record, and not
         where this call alone was stopped."""
-        call = len(self._record.state.replies) + 1
-        record = self._record
+        self._load_prices()
+        if self._accounts.cap_names:
+            # Under a cap nothing is sent before its price is known; without one no call waits for a price.
+            await self._prices_loaded()
+        record, call = self._record, len(self._record.state.replies) + 1
         record.emit(
             CallStarted(
-                call=call, ref=request.ref, role=role, round=round, messages=request.messages, labels=dict(labels or {})
+                call=call,
+                ref=request.ref,
+                role=role,
+                round=round,
+                messages=request.messages,
+                labels=dict(labels or {}),
+                at_most=self._worst(request) if self._recorded(request.ref) else None,
             )
         )
-        arrived = CallProgress(began=record.now())
-        fault = await self._tried(call, request, arrived, splitter)
-        self._end(call, request.ref, arrived, fault)
+        progress = CallProgress()
+        fault: ProviderError | None = ProviderError("cancelled", "Stopped.", status="cancelled")
+        try:
+            fault = await self._try(call, request, progress, splitter, self._retries[role])
+            if progress.cost is None and progress.usage.prompt is not None:
+                # The table of prices is being read on a thread: the engine's loop does not stand still meanwhile.
+                await self._prices_loaded()
+        except asyncio.CancelledError:
+            self._end(call, request, progress, fault)
+            raise
+        self._end(call, request, progress, fault)
         return self._record.state.reply(call)
 
-    async def _tried(
-        self, call: int, request: Request, arrived: CallProgress, splitter: StreamSplitter | None
+    async def prices_settled(self) -> None:
+        """Wait for price tables that are still being read: what is held and settled waits for them too."""
+        await self._prices_loaded()
+        await asyncio.sleep(0)
+
+    async def _try(
+        self,
+        call: int,
+        request: Request,
+        progress: CallProgress,
+        splitter: StreamSplitter | None,
+        retries: RetryAllowance,
     ) -> ProviderError | None:
         """Make the call; what went wrong with it, if anything. `CancelledError` is for the whole run."""
-        here = self._under_way[call] = cast("asyncio.Task[Any]", asyncio.current_task())
+        task = self._under_way[call] = cast("asyncio.Task[Any]", asyncio.current_task())
         try:
             # One turn of the loop before anything is sent: the journal syncs what a whole pool starts in it, once.
             await asyncio.sleep(0)
             async with self._slots:
-                await self._paid(call, request, arrived, splitter)
+                progress.began = self._record.now()
+                self._hold(call, request, progress)
+                await self._attempts(call, request, progress, splitter, retries)
         except ProviderError as fault:
             return fault
         except asyncio.CancelledError:
             # The same way `asyncio.timeout` tells its own cancellation from one that is meant for others.
-            if call in self._stopped and here.uncancel() == 0:
+            if call in self._stopped and task.uncancel() == 0:
                 return ProviderError(STOPPED, "Stopped by hand.", status="cancelled")
-            self._end(call, request.ref, arrived, ProviderError("cancelled", "Stopped.", status="cancelled"))
             raise
         except Exception as error:  # noqa: BLE001  a defect in one provider must not take the other members with it
             return ProviderError("internal", scrub(f"fusion_nb failed on this call: {type(error).__name__}: {error}"))
         finally:
+            progress.ended = self._record.now()
             del self._under_way[call]
         return None
 
-    async def _paid(self, call: int, request: Request, arrived: CallProgress, splitter: StreamSplitter | None) -> None:
-        """Reserve the worst case, ask, settle. What nobody priced is settled at its worst while a cap is set."""
-        arrived.hold(self._reserve(request))
-        try:
-            await self._attempts(call, request, arrived, splitter)
-        finally:
-
-            def settle(cost: Decimal | None) -> None:
-                self._budget.settle(arrived.reserved, arrived.settled(cost))
-
-            cost, _ = self._cost(request.ref, arrived)
-            # What it may cost stays held while the service is asked what it did cost.
-            if cost is not None or not self.bills.ask(call, request.ref, arrived, settle):
-                settle(cost)
-
-    def _reserve(self, request: Request) -> Decimal:
-        limits, budget = self._limits, self._budget
-        if budget.cap is None or not self._tools.metered(request.ref):
-            return Decimal(0)
-        worst = self._tools.worst(request.ref, worst_case(request.messages, request.max_tokens))
-        if worst is None:
-            if limits.allow_unpriced:
-                return Decimal(0)
-            raise ProviderError(
-                "unpriced",
-                f"Nobody knows the price of {request.ref}, so {budget.name} cannot hold for it: "
-                "--dry-run looks it up where its service tells, --allow-unpriced asks it all the same.",
-            )
-        denial = budget.hold(worst)
-        if denial is not None:
-            raise ProviderError("budget", str(denial))
-        return worst
-
     async def _attempts(
-        self, call: int, request: Request, arrived: CallProgress, splitter: StreamSplitter | None
+        self,
+        call: int,
+        request: Request,
+        progress: CallProgress,
+        splitter: StreamSplitter | None,
+        retries: RetryAllowance,
     ) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.timeout
         while True:
             try:
-                self._refused.check(request.ref.service)
-                return await self._attempt(call, request, arrived, splitter, deadline)
+                self._refused_keys.check(request.ref.service)
+                return await self._attempt(call, request, progress, splitter, deadline)
             except ProviderError as fault:
-                arrived.free = not (fault.maybe_billed or arrived.content)
-                self._refused.note(request.ref.service, fault)
-                wait = self._retries.wait(fault, arrived, deadline - loop.time())
-                if wait is None or not self._hold_again(request, arrived, fault):
+                progress.free = not (fault.maybe_billed or progress.content)
+                self._refused_keys.note(request.ref.service, fault)
+                wait = retries.wait(fault, progress, deadline - loop.time())
+                if wait is None or not self._hold_again(call, request, progress, fault):
                     raise
-                record, coming = self._record, arrived.attempts + 1
-                record.emit(
-                    CallRetried(call=call, attempt=coming, error=fault.error, detail=fault.detail, wait=round(wait, 3))
+                self._record.emit(
+                    CallRetried(
+                        call=call,
+                        attempt=progress.attempts + 1,
+                        error=fault.error,
+                        detail=fault.detail,
+                        wait=round(wait, 3),
+                        at_most=progress.so_far if self._recorded(request.ref) else None,
+                    )
                 )
                 await asyncio.sleep(wait)
 
-    def _hold_again(self, request: Request, arrived: CallProgress, fault: ProviderError) -> bool:
-        """Prepare a further attempt. Whether its worst case fits under the cap beside what this one may have cost."""
-        try:
-            more = self._reserve(request) if fault.maybe_billed or arrived.cost is not None else None
-        except ProviderError:
-            return False
-        arrived.again(fault)
-        if more is not None:
-            arrived.hold(more)
-        return True
-
     async def _attempt(
-        self, call: int, request: Request, arrived: CallProgress, splitter: StreamSplitter | None, deadline: float
+        self, call: int, request: Request, progress: CallProgress, splitter: StreamSplitter | None, deadline: float
     ) -> None:
         loop = asyncio.get_running_loop()
         limits = self._limits
-        arrived.attempts += 1
-        arrived.free = False
+        progress.attempts += 1
+        progress.free = False
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + limits.ttft)) as clock:
-                async with aclosing(self._tools.provider(request.ref).stream(request)) as chunks:  # type: ignore[type-var]
+                chunks = self._services.provider(request.ref).stream(request)
+                async with aclosing(chunks):  # type: ignore[type-var]
                     async for chunk in chunks:
-                        moves = self._take(call, request.ref, chunk, arrived, splitter)
-                        if moves and arrived.content:
+                        moves = self._take(call, request.ref, chunk, progress, splitter)
+                        if moves and progress.content:
                             clock.reschedule(min(deadline, loop.time() + limits.idle))
         except TimeoutError:
-            raise timed_out(arrived, limits, total=loop.time() >= deadline) from None
+            raise timed_out(progress, limits, total=loop.time() >= deadline) from None
         finally:
             if splitter is not None:
-                self._say(call, splitter.close())
+                self._emit_pieces(call, splitter.close())
 
-    def _take(self, call: int, ref: Ref, chunk: Chunk, arrived: CallProgress, splitter: StreamSplitter | None) -> bool:
+    def _take(self, call: int, ref: Ref, chunk: Chunk, progress: CallProgress, splitter: StreamSplitter | None) -> bool:
         """Put a chunk on record. Whether it moves the reply on."""
         if chunk.text:
-            if not arrived.content:
-                arrived.content, arrived.ttft = True, self._record.now() - arrived.began
+            if not progress.content:
+                progress.content, progress.ttft = True, self._record.now() - (progress.began or 0.0)
             if splitter is None or chunk.channel != "content":
                 self._record.emit(TextDelta(call=call, text=chunk.text, channel=chunk.channel))
             else:
-                self._say(call, splitter.feed(chunk.text))
-        if chunk.generation_id is not None and chunk.generation_id != arrived.generation_id:
-            arrived.generation_id, arrived.generation_of = chunk.generation_id, arrived.attempts
+                self._emit_pieces(call, splitter.feed(chunk.text))
+        if chunk.generation_id is not None and chunk.generation_id != progress.generation_id:
+            progress.generation_id, progress.generation_of = chunk.generation_id, progress.attempts
             self._record.emit(CallAccepted(call=call, generation_id=chunk.generation_id))
-        moves = arrived.take(chunk)
+        moves = progress.take(chunk)
         if moves:
-            self._refused.accepted(ref.service)
+            self._refused_keys.accepted(ref.service)
         return moves
 
-    def _say(self, call: int, pieces: Any) -> None:
+    def _emit_pieces(self, call: int, pieces: Any) -> None:
         for channel, text in pieces:
             kind: Channel = channel
             self._record.emit(TextDelta(call=call, text=text, channel=kind))
 
-    def _cost(self, ref: Ref, arrived: CallProgress) -> tuple[Decimal | None, Any]:
-        """USD of the attempt under way, and who says so."""
-        if arrived.cost is not None:
-            return arrived.cost, "reported"
-        cost = self._tools.price(ref, arrived.model or ref.model, arrived.usage)
-        return cost, None if cost is None else "computed"
+    def _end(self, call: int, request: Request, progress: CallProgress, fault: ProviderError | None) -> None:
+        """Settle the call and put its end on record."""
+        cost, source = self._cost(request.ref, progress) if progress.sent else (None, None)
 
-    def _end(self, call: int, ref: Ref, arrived: CallProgress, fault: ProviderError | None) -> None:
+        def settle(cost: Decimal | None) -> None:
+            if self._booked(request.ref):
+                spent = progress.reported + (cost or 0)
+                self._when_priced(lambda: self._accounts.settle(call, spent, progress.at_most(cost)))
+
+        # What it may cost stays held while the service is asked what it did cost.
+        if cost is not None or not self.bills.ask(call, request.ref, progress, settle):
+            settle(cost)
+        at_most = progress.at_most(cost) if self._recorded(request.ref) or not self._play else None
+        if progress.reported:
+            cost, source = progress.reported + (cost or 0), source or "reported"
         reply = self._record.state.reply(call)
-        cost, source = self._cost(ref, arrived) if arrived.sent else (None, None)
-        if arrived.reported:
-            cost, source = arrived.reported + (cost or 0), source or "reported"
-        self._record.emit(call_ended(reply, arrived, fault, cost, source, latency=self._record.now() - arrived.began))
+        self._record.emit(call_ended(reply, progress, fault, cost, source, at_most))
+
+    def _booked(self, ref: Ref) -> bool:
+        """Whether a call of this model is paid for: the demo's play money is not, beside real money."""
+        if ref.service == DEMO_SERVICE:
+            return self._play
+        if ref.service == PYTHON_SERVICE and not self._accounts.cap_names:
+            return False
+        return self._services.metered(ref)
+
+    def _hold(self, call: int, request: Request, progress: CallProgress) -> None:
+        """Hold what one attempt may cost. Raises `ProviderError` where a cap would be passed, or cannot hold."""
+        if not self._booked(request.ref):
+            return
+        worst, caps = self._worst(request), self._accounts.cap_names
+        if worst is None and caps and not self._limits.allow_unpriced:
+            raise ProviderError(
+                "unpriced",
+                f"Nobody knows the price of {request.ref}, so {caps} cannot hold for it: "
+                "--dry-run looks it up where its service tells, --allow-unpriced asks it all the same.",
+            )
+        denial = self._accounts.hold(call, worst or Decimal(0))
+        if denial is not None:
+            raise ProviderError("budget", str(denial))
+        progress.held = worst or Decimal(0)
+        if worst is None and self._prices is not None and not self._prices.done():
+            self._when_priced(lambda: self._hold_now_priced(call, request, progress))
+
+    def _hold_now_priced(self, call: int, request: Request, progress: CallProgress) -> None:
+        """There was no cap to wait for a price; other runs' caps count this call from now on."""
+        worst = self._worst(request) or Decimal(0)
+        if not progress.held and self._accounts.hold(call, worst) is None:
+            progress.held = worst
+
+    def _hold_again(self, call: int, request: Request, progress: CallProgress, fault: ProviderError) -> bool:
+        """Prepare a further attempt. Whether its worst case fits under the caps beside what this one may have cost."""
+        before = progress.held
+        if fault.maybe_billed or progress.cost is not None:
+            try:
+                self._hold(call, request, progress)
+            except ProviderError:
+                return False
+        coming, progress.held = progress.held, before
+        progress.again(fault)
+        progress.held = coming
+        return True
+
+    def _recorded(self, ref: Ref) -> bool:
+        """Whether what a call may cost is on record before it ends: a later run goes on with the rest of the cap."""
+        return self._limits.max_cost is not None and self._booked(ref)
+
+    def _worst(self, request: Request) -> Decimal | None:
+        """USD one attempt costs at most; `None` where nobody knows, or the price tables are still being read."""
+        if self._prices is not None and not self._prices.done():
+            return None
+        try:
+            return self._services.worst(request.ref, worst_case(request.messages, request.max_tokens))
+        except Exception:  # noqa: BLE001  pricing never fails a run: what cannot be computed is unknown
+            return None
+
+    def _cost(self, ref: Ref, progress: CallProgress) -> tuple[Decimal | None, CostSource | None]:
+        """USD of the last attempt, and who says so."""
+        if progress.cost is not None:
+            return progress.cost, "reported"
+        if self._prices is not None and not self._prices.done():
+            return None, None
+        # A snapshot that is newer than the table is priced as the model that was asked.
+        for model in dict.fromkeys((progress.model or ref.model, ref.model)):
+            with contextlib.suppress(Exception):
+                cost = self._services.price(ref, model, progress.usage)
+                if cost is not None:
+                    return cost, "computed"
+        return None, None
+
+    def _load_prices(self) -> None:
+        if self._prices is None and self._services.load_prices is not None:
+            self._prices = asyncio.ensure_future(asyncio.to_thread(self._services.load_prices))
+            # A table that cannot be read is a price that nobody knows.
+            self._prices.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def _prices_loaded(self) -> None:
+        if self._prices is not None and not self._prices.done():
+            await asyncio.wait({self._prices})
+
+    def _when_priced(self, do: Callable[[], None]) -> None:
+        """Now, or once the price tables are read: in the order in which it was asked for."""
+        if self._prices is None or self._prices.done():
+            do()
+        else:
+            self._prices.add_done_callback(lambda _: do())

@@ -1,6 +1,6 @@
 """What has arrived of one call, and what that makes of it when the call has ended.
 
-Bills that did not come with their stream: asked for by generation id, beside the run, while it goes on.
+Bills that did not come with their stream are asked for by generation id, beside the run, while it goes on.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ _STATUS_BY_FINISH: dict[str, Status] = {
 
 @dataclass(slots=True)
 class CallProgress:
-    """What has arrived of one call so far."""
+    """What has arrived of one call so far. Moments are seconds since the run's start."""
 
-    began: float
+    began: float | None = None
+    """When it had its place among the calls in flight: the wait for that is ours, not the model's."""
+    ended: float | None = None
     usage: Usage = Usage()
     cost: Decimal | None = None
     finish: str | None = None
@@ -44,14 +46,12 @@ class CallProgress:
     """Whether an earlier attempt may be on the bill too."""
     reported: Decimal = Decimal(0)
     """USD that earlier attempts were reported to cost."""
-    reserved: Decimal = Decimal(0)
-    """USD held under the cap, for all attempts together."""
-    free: bool = False
-    """Whether the last attempt is surely on no bill."""
+    unknown: Decimal | None = None
+    """USD that earlier attempts without a cost may have cost at most; `None` where there is none."""
     held: Decimal = Decimal(0)
-    """USD of it for the attempt under way."""
-    lost: Decimal = Decimal(0)
-    """USD that earlier attempts cost at most."""
+    """USD that the attempt under way may cost at most; zero where nobody knows."""
+    free: bool = True
+    """Whether the last attempt is surely on no bill."""
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -62,6 +62,10 @@ class CallProgress:
     def identified(self) -> bool:
         """Whether the service knows the last attempt by an id it has told."""
         return self.sent and bool(self.generation_id) and self.generation_of == self.attempts
+
+    @property
+    def latency(self) -> float | None:
+        return None if self.began is None or self.ended is None else self.ended - self.began
 
     def take(self, chunk: Chunk) -> bool:
         """Keep what a chunk says beside its text. Whether it moves the reply on: a repetition does not."""
@@ -74,44 +78,43 @@ class CallProgress:
             self.warnings.append(chunk.warning)
         return moves
 
-    def hold(self, worst: Decimal) -> None:
-        """The worst case of an attempt is reserved."""
-        self.held = worst
-        self.reserved += worst
-
     def again(self, fault: ProviderError) -> None:
         """A further attempt follows: what this one said of its end is void, what it cost is not."""
         if self.cost is not None:
             self.reported += self.cost
-            self.lost += self.cost
         elif fault.maybe_billed:
-            self.lost += self.held
+            self.unknown = (self.unknown or Decimal(0)) + self.held
         self.billed = self.billed or fault.maybe_billed
+        self.free = True
         self.usage, self.cost, self.finish = Usage(), None, None
 
-    def settled(self, cost: Decimal | None) -> Decimal:
-        """USD the call takes off the cap: what nobody priced counts at its worst. `cost`: of the last attempt."""
-        if not self.sent:
-            return Decimal(0)
-        worst = Decimal(0) if self.free else self.held
-        return self.lost + (worst if cost is None else cost)
+    @property
+    def so_far(self) -> Decimal:
+        """USD that all attempts, the one under way among them, may cost."""
+        return self.reported + (self.unknown or 0) + self.held
+
+    def at_most(self, cost: Decimal | None) -> Decimal | None:
+        """USD the call may have cost beside what is known; `None` where all is. `cost`: of the last attempt."""
+        if cost is not None or self.free:
+            return self.unknown
+        return (self.unknown or Decimal(0)) + self.held
 
 
-def outcome(reply: Reply, arrived: CallProgress, fault: ProviderError | None) -> tuple[Status, str | None, str | None]:
+def outcome(reply: Reply, progress: CallProgress, fault: ProviderError | None) -> tuple[Status, str | None, str | None]:
     """Status, class and sentence of a call that has ended."""
     if fault is not None:
         return fault.status, fault.error, fault.detail  # type: ignore[return-value]
-    finish = arrived.finish
+    finish = progress.finish
     if finish == "error":
         return "error", "provider", "The service broke off with an error it did not explain."
     if finish == "tool_calls":
-        said = "It wanted to call a tool, and none is ever executed here"
+        wanted = "It wanted to call a tool, and none is ever executed here"
         if not reply.text.strip():
-            return "error", "tool_calls", f"{said}: ask another model, or tell it to answer by itself."
-        return "incomplete", "tool_calls", f"{said}: what it said first may not be its answer."
+            return "error", "tool_calls", f"{wanted}: ask another model, or tell it to answer by itself."
+        return "incomplete", "tool_calls", f"{wanted}: what it said first may not be its answer."
     if not reply.text.strip() and finish not in ("content_filter", "refusal"):
-        said = " It used its tokens on reasoning: raise --max-tokens." if finish == "length" else ""
-        return "empty", "empty", f"It answered without text.{said}"
+        remedy = " It used its tokens on reasoning: raise --max-tokens." if finish == "length" else ""
+        return "empty", "empty", f"It answered without text.{remedy}"
     status = _STATUS_BY_FINISH.get(finish or "stop", "incomplete")
     match status:
         case "incomplete":
@@ -129,11 +132,11 @@ def outcome(reply: Reply, arrived: CallProgress, fault: ProviderError | None) ->
             return status, None, None
 
 
-def timed_out(arrived: CallProgress, limits: Limits, *, total: bool) -> ProviderError:
+def timed_out(progress: CallProgress, limits: Limits, *, total: bool) -> ProviderError:
     """Which of the three clocks ran out. `total`: the call's own; the service may bill for any of them."""
     if total:
         error, detail = "total", f"No end after {limits.timeout:g} s. Raise --timeout to wait longer."
-    elif arrived.content:
+    elif progress.content:
         error, detail = "idle", f"Silent for {limits.idle:g} s in the middle of its reply."
     else:
         error, detail = "ttft", f"No text within {limits.ttft:g} s. Reasoning models may need a longer wait."
@@ -142,33 +145,38 @@ def timed_out(arrived: CallProgress, limits: Limits, *, total: bool) -> Provider
 
 def call_ended(
     reply: Reply,
-    arrived: CallProgress,
+    progress: CallProgress,
     fault: ProviderError | None,
     cost: Decimal | None,
     source: CostSource | None,
-    *,
-    latency: float,
+    at_most: Decimal | None,
 ) -> CallEnded:
-    """The end of a call, from what arrived and what went wrong. `cost`: USD of all its attempts; `latency`: seconds."""
-    status, error, detail = outcome(reply, arrived, fault)
+    """The end of a call, from what has arrived and what went wrong.
+
+    Args:
+        cost: USD of all its attempts, as far as it is known.
+        at_most: USD it may have cost besides.
+    """
+    status, error, detail = outcome(reply, progress, fault)
     broken = status == "cancelled" or (fault.maybe_billed if fault else status in ("error", "empty"))
     return CallEnded(
         call=reply.call,
         status=status,
-        usage=arrived.usage,
+        usage=progress.usage,
         cost=cost,
         cost_source=source,
-        ttft=arrived.ttft,
-        latency=latency,
-        finish=arrived.finish,
+        ttft=progress.ttft,
+        latency=progress.latency,
+        finish=progress.finish,
         error=error,
         detail=detail,
-        generation_id=arrived.generation_id,
-        model=arrived.model,
-        attempts=arrived.attempts,
+        generation_id=progress.generation_id,
+        model=progress.model,
+        attempts=progress.attempts,
         # Whether the bill may hold more than `cost` says.
-        maybe_billed=arrived.billed or (broken and arrived.sent and source != "reported"),
-        warnings=(*arrived.warnings, *_suspicions(reply)),
+        maybe_billed=progress.billed or (broken and progress.sent and source != "reported"),
+        warnings=(*progress.warnings, *_suspicions(reply)),
+        at_most=at_most or None,
     )
 
 
@@ -186,6 +194,23 @@ SECONDS = 2.0
 _END = frozenset(field.name for field in fields(CallEnded)) - {"seq", "at", "call"}
 
 
+def billed_end(
+    reply: Reply, bill: LateBill, *, reported: Decimal, unknown: Decimal | None, maybe_billed: bool
+) -> CallEnded:
+    """The end of a call once more, now with what its service told of its last attempt.
+
+    Args:
+        reported: USD that earlier attempts were reported to cost.
+        unknown: USD that earlier attempts may have cost besides.
+        maybe_billed: whether an earlier attempt may be on the bill too.
+    """
+    end = {name: getattr(reply, name) for name in _END} | {"usage": bill.usage, "model": reply.model or bill.model}
+    if bill.cost is not None:
+        end |= {"cost": reported + bill.cost, "cost_source": "reported", "maybe_billed": maybe_billed}
+        end |= {"at_most": unknown or None}
+    return CallEnded(call=reply.call, **end)
+
+
 class LateBills:
     """The calls of one run that ended without a cost, while their service knows them by an id.
 
@@ -193,59 +218,52 @@ class LateBills:
     end once more, now with tokens and cost; what it does not tell within `SECONDS` stays unknown.
     """
 
-    def __init__(self, record: EventRecorder[RunState], tools: RunServices) -> None:
-        self._record, self._tools = record, tools
+    def __init__(self, record: EventRecorder[RunState], services: RunServices) -> None:
+        self._record, self._services = record, services
         self._asked: set[asyncio.Task[LateBill | None]] = set()
 
-    def ask(self, call: int, ref: Ref, arrived: CallProgress, settle: Callable[[Decimal | None], None]) -> bool:
+    @property
+    def pending(self) -> bool:
+        return bool(self._asked)
+
+    def ask(self, call: int, ref: Ref, progress: CallProgress, settle: Callable[[Decimal | None], None]) -> bool:
         """Whether the service is asked what the call cost: then `settle(cost)` follows, once, whatever comes of it."""
-        if self._tools.bill is None or not arrived.identified:
+        if self._services.bill is None or not progress.identified:
             return False
 
-        def told(task: asyncio.Task[LateBill | None]) -> None:
+        def answered(task: asyncio.Task[LateBill | None]) -> None:
             # Here and not in the task: one that is cancelled before its first step runs nothing of its own.
             self._asked.discard(task)
-            found = None if task.cancelled() or task.exception() else task.result()
-            settle(None if found is None else found.cost)
-            if found is not None and self._record.state.status == "running":
-                self._record.emit(self._end(call, found, arrived))
+            bill = None if task.cancelled() or task.exception() else task.result()
+            settle(None if bill is None else bill.cost)
+            if bill is not None and self._record.state.status == "running":
+                end = billed_end(
+                    self._record.state.reply(call),
+                    bill,
+                    reported=progress.reported,
+                    unknown=progress.unknown,
+                    maybe_billed=progress.billed,
+                )
+                self._record.emit(end)
 
-        task = asyncio.create_task(self._told(ref, arrived.generation_id or ""))
+        task = asyncio.create_task(self._fetch(ref, progress.generation_id or ""))
         self._asked.add(task)
-        task.add_done_callback(told)
+        task.add_done_callback(answered)
         return True
 
-    async def all_told(self) -> None:
-        """Wait for what is still asked: `SECONDS` at most, and not at all where every bill came with its stream.
-
-        Stop ends the wait, and nothing else: all but a price is there.
-        """
-        try:
-            while self._asked:
-                await asyncio.wait(set(self._asked))
-        except asyncio.CancelledError:
-            self.give_up()
+    async def all_answered(self) -> None:
+        """Wait for what is still asked: `SECONDS` at most, and not at all where every bill came with its stream."""
+        while self._asked:
+            await asyncio.wait(set(self._asked))
 
     def give_up(self) -> None:
-        """The run ends now: what nobody has told yet stays unknown."""
+        """The run ends now: what no service has told yet stays unknown."""
         for task in set(self._asked):
             task.cancel()
 
-    async def _told(self, ref: Ref, generation_id: str) -> LateBill | None:
+    async def _fetch(self, ref: Ref, generation_id: str) -> LateBill | None:
         try:
             async with asyncio.timeout(SECONDS):
-                return await self._tools.bill(ref, generation_id) if self._tools.bill else None
+                return await self._services.bill(ref, generation_id) if self._services.bill else None
         except TimeoutError:
             return None
-
-    def _end(self, call: int, found: LateBill, arrived: CallProgress) -> CallEnded:
-        """The end of a call once more, with its bill."""
-        reply = self._record.state.reply(call)
-        end = {name: getattr(reply, name) for name in _END} | {
-            "usage": found.usage,
-            "model": reply.model or found.model,
-        }
-        if found.cost is not None:
-            cost = arrived.reported + found.cost
-            end |= {"cost": cost, "cost_source": "reported", "maybe_billed": arrived.billed}
-        return CallEnded(call=call, **end)

@@ -1,6 +1,7 @@
-"""Orders that go on from an earlier run: its replies are taken over, and only what is missing is asked for.
+"""Runs that go on from an earlier one: its replies are taken over, and only what is missing is asked for.
 
-A reply that an earlier run paid for, taken over: this run's record holds it whole, and asks and pays nothing.
+A reply that an earlier run paid for is written whole into the record of the run that takes it over, where nothing is
+asked and nothing is paid for it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from fusion_nb.core import MODES, STOPPED, Limits, Mode, Ref, Reply, RunState
 from fusion_nb.core.events import CallEnded, CallStarted, Event, TextDelta
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.errors import UnknownName, UserError
+from fusion_nb.journal.reader import CRASHED
 from fusion_nb.run.members import current_reply
 
 _End = Literal["best-of", "merge"]
+_BROKEN_OFF = "disconnect"
+"""The error of a call whose connection was lost, as by a program that ended in the middle of its run."""
 
 
 def resume(state: RunState) -> RunSpec:
@@ -27,32 +31,42 @@ def resume(state: RunState) -> RunSpec:
     """
     if state.status == "running":
         raise UserError(f"Run {state.run} is under way: there is nothing to resume yet.")
+    if state.resumed_by:
+        raise UserError(already_resumed(state.run, state.resumed_by))
     if state.status != "cancelled" or (state.verdict is not None and state.verdict.state != "by-hand"):
         raise UserError(f"Run {state.run} has ended: there is nothing to resume. --retry asks the members that failed.")
     kept: list[Reply] = []
     for turn in range(state.max_rounds + 1):
         asked = _standing(state, turn)
-        there = [r for r in asked if r.status != "cancelled" or _let_go(r, asked, state.limits.quorum)]
-        kept += there
-        if len(there) < len(asked):
+        ended = [reply for reply in asked if _is_final(reply, asked, state.limits.quorum)]
+        kept += ended
+        if len(ended) < len(asked):
             # What was said in a later round was said to these; others will stand in their place.
             break
-    return replace(_same(state), kept=tuple(kept), limits=_rest(state))
+    return replace(_same_spec(state), kept=tuple(kept), limits=_remaining_limits(state))
+
+
+def already_resumed(run: str, by: str) -> str:
+    """The sentence for a run that a later one finishes."""
+    return f"Run {run} has been resumed by run {by}: load or resume that one, so that nobody is paid twice."
 
 
 def _standing(state: RunState, round: int) -> list[Reply]:
     """What counts of each member asked in that round: one may have been asked anew."""
-    asked: dict[str, list[Reply]] = {}
+    by_member: dict[str, list[Reply]] = {}
     for reply in state.replies:
         if reply.role == "candidate" and reply.round == round:
-            asked.setdefault(reply.ref.name, []).append(reply)
-    return [current_reply(said) for said in asked.values()]
+            by_member.setdefault(reply.ref.name, []).append(reply)
+    return [current_reply(replies) for replies in by_member.values()]
 
 
-def _let_go(reply: Reply, asked: Sequence[Reply], quorum: int | None) -> bool:
-    """Whether a person stopped it, or it was stopped because the quorum was there without it."""
-    if reply.error == STOPPED:
+def _is_final(reply: Reply, asked: Sequence[Reply], quorum: int | None) -> bool:
+    """Whether a reply is kept as it ended: not one that the stop of its run cut off."""
+    if reply.status == "error" and reply.error == _BROKEN_OFF:
+        return False
+    if reply.status != "cancelled" or reply.error == STOPPED:
         return True
+    # It was stopped because the quorum was there without it.
     return reply.error == "cancelled" and quorum is not None and sum(r.usable for r in asked) >= quorum
 
 
@@ -65,7 +79,7 @@ def retry(state: RunState, call: int | None = None) -> RunSpec:
         raise UserError(f"Run {state.run} is under way: its own retry_call() asks a member anew.")
     if call is not None:
         kept = tuple(reply for reply in state.candidates if reply.ref.name != _member(state, call).name)
-        return _judged_again(state, kept, _heard(state))
+        return _judged_again(state, kept, _replied(state))
     kept = tuple(reply for reply in state.candidates if reply.usable)
     if len(kept) == len(state.pool):
         raise UserError(f"No member failed in run {state.run}: there is nothing to ask again.")
@@ -73,20 +87,24 @@ def retry(state: RunState, call: int | None = None) -> RunSpec:
 
 
 def _member(state: RunState, call: int) -> Ref:
-    found = next((r for r in state.replies if r.call == call and r.role == "candidate"), None)
-    if found is None:
+    match = next((r for r in state.replies if r.call == call and r.role == "candidate"), None)
+    if match is None:
         calls = ", ".join(str(reply.call) for reply in state.candidates)
         raise UserError(f"Call {call!r} is no member's in run {state.run}: the candidates are {calls or 'none'}.")
-    return found.ref
+    return match.ref
 
 
 def add(state: RunState, members: Sequence[Ref]) -> RunSpec:
-    """New members asked, then the judge on all: nobody else is asked again. Raises `UserError` for who is there."""
-    there = {ref.name for ref in state.pool}
+    """New members asked, then the judge on all: nobody else is asked again.
+
+    Raises `UserError` where one is a member already, or the run is under way.
+    """
+    _must_have_ended(state, "to add to")
+    names = {ref.name for ref in state.pool}
     for ref in members:
-        if ref.name in there:
+        if ref.name in names:
             raise UserError(f"{ref.name} is a member of run {state.run} already. --retry asks members that failed.")
-    return _judged_again(state, state.candidates, (*_heard(state), *members))
+    return _judged_again(state, state.candidates, (*_replied(state), *members))
 
 
 def rejudge(
@@ -99,31 +117,39 @@ def rejudge(
 ) -> RunSpec:
     """The candidates of a run before a judge again: no member is asked. What is not given is as it was.
 
-    Raises `UserError` where the run has no candidate, or a debate is asked for: that asks its members.
+    Raises `UserError` where the run is under way or has no candidate, or a debate is asked for: that asks its members.
     """
     if mode is not None and mode not in MODES:
         raise UnknownName("mode", mode, MODES, "best-of or merge can judge again.")
     if mode == "debate":
         raise UserError("A debate asks its members anew: run it with %%fuse --mode debate.")
+    _must_have_ended(state, "to judge again")
     if not any(reply.usable for reply in state.candidates):
         raise UserError(f"Run {state.run} has no candidate to judge.")
-    order = _judged_again(state, state.candidates, _heard(state))
+    spec = _judged_again(state, state.candidates, _replied(state))
     return replace(
-        order,
-        judge=judge or order.judge,
-        mode=cast(Mode, mode) or order.mode,
-        criteria=order.criteria if criteria is None else criteria,
-        orders=order.orders if orders is None else orders,
+        spec,
+        judge=judge or spec.judge,
+        mode=cast(Mode, mode) or spec.mode,
+        criteria=spec.criteria if criteria is None else criteria,
+        orders=spec.orders if orders is None else orders,
     )
 
 
-def _heard(state: RunState) -> tuple[Ref, ...]:
+def _must_have_ended(state: RunState, what: str) -> None:
+    if state.status == "running":
+        raise UserError(
+            f"Run {state.run} is under way: there is nothing {what} before it ends. Wait for it or stop it."
+        )
+
+
+def _replied(state: RunState) -> tuple[Ref, ...]:
     """The members that have a reply, be it a failed one: not those a crash came before."""
     return tuple(ref for ref in state.pool if any(reply.ref.name == ref.name for reply in state.candidates))
 
 
-def _same(state: RunState) -> RunSpec:
-    """The order `state` is the run of; its seed too, so that a judge sees the same labels in the same order."""
+def _same_spec(state: RunState) -> RunSpec:
+    """The spec `state` is the run of; its seed too, so that a judge sees the same labels in the same order."""
     return RunSpec(
         prompt=state.prompt,
         pool=state.pool,
@@ -142,23 +168,28 @@ def _same(state: RunState) -> RunSpec:
 
 def _judged_again(state: RunState, kept: Sequence[Reply], pool: tuple[Ref, ...]) -> RunSpec:
     """The judge on standing answers. A debate is over by then: what is left of it is the way it ends."""
-    order = _same(state)
+    spec = _same_spec(state)
     return replace(
-        order,
+        spec,
         pool=pool,
-        mode=cast(Mode, order.then if order.mode == "debate" else order.mode),
+        mode=cast(Mode, spec.then if spec.mode == "debate" else spec.mode),
         rounds=1,
         kept=tuple(replace(reply, round=0) for reply in kept),
         # It was there without those who are asked now, and they are asked to be waited for.
-        limits=replace(order.limits, quorum=None),
+        limits=replace(spec.limits, quorum=None),
     )
 
 
-def _rest(state: RunState) -> Limits:
-    """The run's limits with what it has spent taken off."""
-    if state.limits.max_cost is None:
+def _remaining_limits(state: RunState) -> Limits:
+    """The run's limits with what it has spent taken off, and with it what it may have spent: nobody has told."""
+    cap = state.limits.max_cost
+    if cap is None:
         return state.limits
-    return replace(state.limits, max_cost=max(Decimal(0), state.limits.max_cost - (state.cost or 0)))
+    # Of the calls a dead kernel left open, those that waited for a place had not been sent: places are given in order.
+    open_calls = [r for r in state.replies if r.at_most is not None and r.error == CRASHED]
+    unsent = {reply.call for reply in open_calls[state.limits.concurrency :]}
+    unknown = sum((r.at_most for r in state.replies if r.at_most is not None and r.call not in unsent), Decimal(0))
+    return replace(state.limits, max_cost=max(Decimal(0), cap - (state.cost or 0) - unknown))
 
 
 def reused_reply_events(call: int, reply: Reply, of: str) -> Iterator[Event]:
@@ -167,10 +198,9 @@ def reused_reply_events(call: int, reply: Reply, of: str) -> Iterator[Event]:
     Its cost here is 0, and what it cost then is `kept_cost`; a reply kept twice still names the run that paid for it.
     """
     again = bool(reply.kept_from)
-    started = CallStarted(
+    yield CallStarted(
         call=call, ref=reply.ref, role=reply.role, round=reply.round, kept_from=reply.kept_from if again else of
     )
-    yield started
     if reply.reasoning:
         yield TextDelta(call=call, text=reply.reasoning, channel="reasoning")
     if reply.text:

@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
+from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
 from fusion_nb.core import RunState, engine_thread
 from fusion_nb.core.events import Event
 from fusion_nb.core.hooks import HOOKS
 from fusion_nb.core.spec import RunServices, RunSpec
+from fusion_nb.core.state import is_play
 from fusion_nb.errors import RunFailed, UserError
 from fusion_nb.journal.writer import Journal
 from fusion_nb.run import handle
@@ -95,26 +97,48 @@ class TakesRun(Protocol):
     def steer(self, run: Any) -> None: ...
 
 
-class Reach(Protocol):
+class ServiceResolver(Protocol):
     """How a run reaches its models."""
 
     @property
     def needs_callers_loop(self) -> bool: ...
-    def tools(self, order: RunSpec) -> RunServices: ...
+    def run_services(self, spec: RunSpec) -> RunServices: ...
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """The id of a run that begins now; it begins with the moment (UTC)."""
+    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(5)}"
 
 
 class Run:
-    """A run under way: an iterator of its events, with the result so far and a way to stop it."""
+    """A run under way: an iterator of its events, with the result so far and a way to stop it.
 
-    def __init__(self, session: Reach, order: RunSpec, *, journal: bool = True) -> None:
+    Args:
+        spec: what is asked of whom.
+        resolver: how its models are reached.
+        policy: the caps it is under, from its begin to its end.
+        journal: whether its record is kept on disk.
+        run: its id, where that had to be known before it begins.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        resolver: ServiceResolver,
+        policy: SpendingPolicy,
+        *,
+        journal: bool = True,
+        run: str = "",
+    ) -> None:
         now = datetime.now(UTC)
-        run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(5)}"
-        self._turns = session.needs_callers_loop
+        run = run or new_run_id(now)
+        self._turns = resolver.needs_callers_loop
         self._journal = Journal(run) if journal else None
-        tools = session.tools(order)
+        services = resolver.run_services(spec)
+        accounts = RunAccounts(run, policy, play=is_play(spec.pool, spec.judge))
         # The run's clock starts here: what is still to be loaded has been.
         record = EventRecorder(FusionResult(), self._journal)
-        self._engine = Engine(order, tools, record)
+        self._engine = Engine(spec, services, record, accounts)
         self._handle = handle.Handle(record, self._engine.run(run, now.isoformat()))
 
     def __iter__(self) -> Iterator[Event]:

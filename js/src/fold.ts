@@ -33,6 +33,7 @@ const ENDED = [
   "maybe_billed",
   "warnings",
   "kept_cost",
+  "at_most",
   "suspect",
 ] as const;
 
@@ -50,14 +51,14 @@ export function fold(state: RunState, event: RunEvent): RunState {
       return { ...grown, draft: before + event.text, draft_call: event.call };
     }
     case "CallStarted": {
-      const { call, ref, role, round, kept_from } = event;
-      const reply: Reply = given({ call, ref, role, round, started: event.at, kept_from });
+      const { call, ref, role, round, kept_from, at_most } = event;
+      const reply: Reply = given({ call, ref, role, round, started: event.at, kept_from, at_most });
       return given({ ...state, replies: [...(state.replies ?? []), reply], labels: event.labels ?? state.labels });
     }
     case "CallAccepted":
       return withReply(state, event.call, { generation_id: event.generation_id });
     case "CallRetried":
-      return withReply(state, event.call, { attempts: event.attempt });
+      return withReply(state, event.call, { attempts: event.attempt, at_most: event.at_most });
     case "CallEnded":
       return withReply(state, event.call, picked(event, ENDED));
     case "RoundEnded":
@@ -70,7 +71,8 @@ export function fold(state: RunState, event: RunEvent): RunState {
       return given({ ...state, ...picked(event, STARTED) });
     case "RunEnded": {
       const notes = [...(state.notes ?? []), ...(event.notes ?? [])];
-      const end = { status: event.status, error: event.error, seconds: event.at };
+      const { status, error, seconds = event.at, resumed_by = state.resumed_by } = event;
+      const end = { status, error, seconds, resumed_by };
       return given({ ...state, ...end, notes: notes.length ? notes : undefined });
     }
     default:

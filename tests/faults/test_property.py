@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusion_nb import judging
+from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
 from fusion_nb.core import Chunk, Limits, Ref, Reply, Request, RunState
 from fusion_nb.core.spec import RunServices, RunSpec
 from fusion_nb.providers.chat_decoder import ChatDecoder
@@ -117,7 +118,9 @@ def called(parts: Sequence[bytes]) -> Reply:
         )
         record = EventRecorder(RunState())
         order = RunSpec("?", (Ref("x", "m"),), None, "best-of", limits=Limits(timeout=20))
-        await Engine(order, tools, record).run("r", "now")
+        await Engine(order, tools, record, RunAccounts("r", SpendingPolicy(None, None, None), play=True)).run(
+            "r", "now"
+        )
         return record.state.replies[0]
 
     return asyncio.run(main())

@@ -15,7 +15,7 @@ import pytest
 
 import fusion_nb
 from fusion_nb.accounts import policy
-from fusion_nb.accounts.budget import Budget
+from fusion_nb.accounts.budget import Account
 from tests.faults.harness import KEY_ENV, Faults, faults
 
 THREADS = 64
@@ -34,9 +34,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
 @pytest.fixture(autouse=True)
 def own_purse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A session and a day that have spent nothing."""
-    monkeypatch.setattr(policy, "SESSION", Budget(None, "Fuse.max_cost_per_session"))
+    monkeypatch.setattr(policy, "SESSION", Account("Fuse.max_cost_per_session"))
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path))
-    policy.day_account.cache_clear()
 
 
 @pytest.mark.parametrize("kind", ["max_cost_per_session", "max_cost_per_day"])
