@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_nb.accounts import policy
 from fusion_nb.core import Reply, engine_thread
-from fusion_nb.core.events import CallEnded, ChoiceMade, Event, RunEnded
+from fusion_nb.core.events import ChoiceMade
 from fusion_nb.core.fold import fold
 from fusion_nb.core.spec import RunSpec
-from fusion_nb.errors import FusionError, UnknownName, UserError
+from fusion_nb.errors import FusionError, UserError
 from fusion_nb.journal import index, maintenance, reader
 from fusion_nb.resolve.request import FuseOptions, Member, check_usd, spending_policy
 from fusion_nb.resolve.request import check_orders as checked_orders
 from fusion_nb.resolve.resolver import Resolver
 from fusion_nb.run import derived
-from fusion_nb.run.call_progress import billed_end
 from fusion_nb.run.run_handle import FusionResult, Progress, Run, new_run_id, wait_for_result
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ def begin_resume(run: str | FusionResult = LAST, **going: Any) -> Run:
         # What the services told counts towards what is left of the run's cap.
         state = load(state.run)
     new = new_run_id()
-    return _begun(derived.resume(state), resolver, how, new, claim=lambda: claim_resume(state, new))
+    return _begun(derived.resume(state), resolver, how, new, claim=lambda: derived.claim_resume(state, new))
 
 
 def choose(run: str | FusionResult, call: int) -> FusionResult:
@@ -193,42 +192,15 @@ def reconcile(state: FusionResult, resolver: Resolver) -> int:
         return 0
     bills = engine_thread.run_on_engine(_bills(unbilled, resolver))
     ended = [
-        _billed(reply, bill) for reply, bill in zip(unbilled, bills, strict=True) if bill and bill.cost is not None
+        derived.billed_reply(reply, bill)
+        for reply, bill in zip(unbilled, bills, strict=True)
+        if bill and bill.cost is not None
     ]
     if ended:
-        maintenance.append_events(state.run, ended, check=lambda events: _must_be_unbilled(state.run, events, ended))
+        derived.record_bills(state.run, ended)
         for end in ended:
             policy.settle_late(state.run, end.call, end.cost or Decimal(0), end.at_most or Decimal(0))
     return len(ended)
-
-
-def _must_be_unbilled(run: str, events: Sequence[Event], ended: Sequence[CallEnded]) -> None:
-    """Raise `UserError` where another kernel has just put these bills on record: they are booked once."""
-    known = {event.call for event in events if isinstance(event, CallEnded) and event.cost is not None}
-    if known & {end.call for end in ended}:
-        raise UserError(f"Run {run} is being resumed by another kernel: load it, or wait for that one.")
-
-
-_claims: dict[str, str] = {}
-"""The runs that resume others whose record cannot be written: this kernel at least pays nobody twice."""
-
-
-def claim_resume(state: FusionResult, by: str) -> None:
-    """Put on a run's record which run finishes it. Raises `UserError` where another one does."""
-
-    def check(events: Sequence[Event]) -> None:
-        for event in events:
-            if isinstance(event, RunEnded) and event.resumed_by:
-                raise UserError(derived.already_resumed(state.run, event.resumed_by))
-
-    if state.run in _claims:
-        raise UserError(derived.already_resumed(state.run, _claims[state.run]))
-    notes = (reader.DIED,) if reader.DIED in state.notes else ()
-    end = RunEnded(status=state.status, error=state.error, notes=notes, seconds=state.seconds, resumed_by=by)
-    try:
-        maintenance.append_events(state.run, [end], check=check)
-    except UnknownName:
-        _claims[state.run] = by
 
 
 def delete(run: str) -> int:
@@ -290,17 +262,6 @@ async def _bills(replies: Sequence[Reply], resolver: Resolver) -> list[Generatio
             return None
 
     return await asyncio.gather(*map(one, replies))
-
-
-def _billed(reply: Reply, bill: Generation) -> CallEnded:
-    """How a call ended, once more, with what its service tells of its last attempt."""
-    more = reply.attempts > 1
-    # Every attempt was held at the same worst case: what the last one was held at is no longer unknown.
-    unknown = reply.at_most * (reply.attempts - 1) / reply.attempts if more and reply.at_most is not None else None
-    if reply.error == reader.CRASHED:
-        detail = "The kernel stopped while it was answering; its service told afterwards what it cost."
-        reply = replace(reply, detail=detail, latency=bill.latency)
-    return billed_end(reply, bill, reported=Decimal(0), unknown=unknown, maybe_billed=more)
 
 
 def record_choice(result: FusionResult, call: int) -> FusionResult:

@@ -138,7 +138,7 @@ def test_nobody_else_may_read_it(replay: Replay, own_home: Path) -> None:
         os.umask(before)
         del os.environ["OWN_API_KEY"]
     found = sorted(p.relative_to(own_home) for p in own_home.rglob("*"))
-    assert {p.suffix for p in found} == {"", ".jsonl", ".sqlite", ".sqlite-journal"}
+    assert {p.suffix for p in found} == {"", ".json", ".jsonl", ".sqlite", ".sqlite-journal"}
     for path in (own_home, *(own_home / name for name in found)):
         assert stat.S_IMODE(path.lstat().st_mode) == (0o700 if path.is_dir() else 0o600)
         assert path.is_dir() or b"a1b2a1b2" not in path.read_bytes()

@@ -18,6 +18,7 @@ from fusion_nb.core import Message, Usage
 
 ZERO = Decimal(0)
 
+
 @dataclass(frozen=True, slots=True)
 class Denial:
     """Why a call may not be made; `str()` is the sentence for people."""

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
-from decimal import Decimal
 from typing import Any, cast
 
-from fusion_nb.accounts.budget import worst_case
 from fusion_nb.accounts.policy import RunAccounts
 from fusion_nb.core import (
     STOPPED,
     Channel,
     Chunk,
-    CostSource,
     Limits,
     Ref,
     Reply,
@@ -26,10 +22,10 @@ from fusion_nb.core import (
 )
 from fusion_nb.core.events import CallAccepted, CallRetried, CallStarted, TextDelta
 from fusion_nb.core.spec import RunServices
-from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.redaction import scrub
-from fusion_nb.run.call_progress import CallProgress, LateBills, call_ended, timed_out
+from fusion_nb.run.call_billing import CallBilling
+from fusion_nb.run.call_progress import CallProgress, call_ended, timed_out
 from fusion_nb.run.event_recorder import EventRecorder
 from fusion_nb.run.retry_policy import AuthCircuitBreaker, RetryAllowance
 
@@ -54,8 +50,6 @@ class Caller:
         self._record = record
         self._services = services
         self._limits = limits
-        self._accounts = accounts
-        self._play = play
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._refused_keys = AuthCircuitBreaker()
         # The judge is asked last: members that failed before it must not have used up its further attempts.
@@ -63,8 +57,7 @@ class Caller:
             "candidate": RetryAllowance(pool_size),
             "judge": RetryAllowance(1),
         }
-        self.bills = LateBills(record, services)
-        self._prices: asyncio.Future[Any] | None = None
+        self.billing = CallBilling(record, services, limits, accounts, play=play)
         self._under_way: dict[int, asyncio.Task[Any]] = {}
         self._stopped: set[int] = set()
         """Calls a person stopped, one by one."""
@@ -90,10 +83,7 @@ class Caller:
     ) -> Reply:
         """One call, from `CallStarted` to `CallEnded`. Raises only `CancelledError`, once its end is on record, and not
         where this call alone was stopped."""
-        self._load_prices()
-        if self._accounts.cap_names:
-            # Under a cap nothing is sent before its price is known; without one no call waits for a price.
-            await self._prices_loaded()
+        await self.billing.ready()
         record, call = self._record, len(self._record.state.replies) + 1
         record.emit(
             CallStarted(
@@ -103,7 +93,7 @@ class Caller:
                 round=round,
                 messages=request.messages,
                 labels=dict(labels or {}),
-                at_most=self._worst(request) if self._recorded(request.ref) else None,
+                at_most=self.billing.first_attempt(request),
             )
         )
         progress = CallProgress()
@@ -111,18 +101,12 @@ class Caller:
         try:
             fault = await self._try(call, request, progress, splitter, self._retries[role])
             if progress.cost is None and progress.usage.prompt is not None:
-                # The table of prices is being read on a thread: the engine's loop does not stand still meanwhile.
-                await self._prices_loaded()
+                await self.billing.prices_loaded()
         except asyncio.CancelledError:
             self._end(call, request, progress, fault)
             raise
         self._end(call, request, progress, fault)
         return self._record.state.reply(call)
-
-    async def prices_settled(self) -> None:
-        """Wait for price tables that are still being read: what is held and settled waits for them too."""
-        await self._prices_loaded()
-        await asyncio.sleep(0)
 
     async def _try(
         self,
@@ -139,7 +123,7 @@ class Caller:
             await asyncio.sleep(0)
             async with self._slots:
                 progress.began = self._record.now()
-                self._hold(call, request, progress)
+                self.billing.hold(call, request, progress)
                 await self._attempts(call, request, progress, splitter, retries)
         except ProviderError as fault:
             return fault
@@ -173,7 +157,7 @@ class Caller:
                 progress.free = not (fault.maybe_billed or progress.content)
                 self._refused_keys.note(request.ref.service, fault)
                 wait = retries.wait(fault, progress, deadline - loop.time())
-                if wait is None or not self._hold_again(call, request, progress, fault):
+                if wait is None or not self.billing.hold_again(call, request, progress, fault):
                     raise
                 self._record.emit(
                     CallRetried(
@@ -182,7 +166,7 @@ class Caller:
                         error=fault.error,
                         detail=fault.detail,
                         wait=round(wait, 3),
-                        at_most=progress.so_far if self._recorded(request.ref) else None,
+                        at_most=self.billing.so_far(request.ref, progress),
                     )
                 )
                 await asyncio.sleep(wait)
@@ -232,107 +216,5 @@ class Caller:
 
     def _end(self, call: int, request: Request, progress: CallProgress, fault: ProviderError | None) -> None:
         """Settle the call and put its end on record."""
-        cost, source = self._cost(request.ref, progress) if progress.sent else (None, None)
-
-        def settle(cost: Decimal | None) -> None:
-            if self._booked(request.ref):
-                spent = progress.reported + (cost or 0)
-                self._when_priced(lambda: self._accounts.settle(call, spent, progress.at_most(cost)))
-
-        # What it may cost stays held while the service is asked what it did cost.
-        if cost is not None or not self.bills.ask(call, request.ref, progress, settle):
-            settle(cost)
-        at_most = progress.at_most(cost) if self._recorded(request.ref) or not self._play else None
-        if progress.reported:
-            cost, source = progress.reported + (cost or 0), source or "reported"
-        reply = self._record.state.reply(call)
-        self._record.emit(call_ended(reply, progress, fault, cost, source, at_most))
-
-    def _booked(self, ref: Ref) -> bool:
-        """Whether a call of this model is paid for: the demo's play money is not, beside real money."""
-        if ref.service == DEMO_SERVICE:
-            return self._play
-        if ref.service == PYTHON_SERVICE and not self._accounts.cap_names:
-            return False
-        return self._services.metered(ref)
-
-    def _hold(self, call: int, request: Request, progress: CallProgress) -> None:
-        """Hold what one attempt may cost. Raises `ProviderError` where a cap would be passed, or cannot hold."""
-        if not self._booked(request.ref):
-            return
-        worst, caps = self._worst(request), self._accounts.cap_names
-        if worst is None and caps and not self._limits.allow_unpriced:
-            raise ProviderError(
-                "unpriced",
-                f"Nobody knows the price of {request.ref}, so {caps} cannot hold for it: "
-                "--dry-run looks it up where its service tells, --allow-unpriced asks it all the same.",
-            )
-        denial = self._accounts.hold(call, worst or Decimal(0))
-        if denial is not None:
-            raise ProviderError("budget", str(denial))
-        progress.held = worst or Decimal(0)
-        if worst is None and self._prices is not None and not self._prices.done():
-            self._when_priced(lambda: self._hold_now_priced(call, request, progress))
-
-    def _hold_now_priced(self, call: int, request: Request, progress: CallProgress) -> None:
-        """There was no cap to wait for a price; other runs' caps count this call from now on."""
-        worst = self._worst(request) or Decimal(0)
-        if not progress.held and self._accounts.hold(call, worst) is None:
-            progress.held = worst
-
-    def _hold_again(self, call: int, request: Request, progress: CallProgress, fault: ProviderError) -> bool:
-        """Prepare a further attempt. Whether its worst case fits under the caps beside what this one may have cost."""
-        before = progress.held
-        if fault.maybe_billed or progress.cost is not None:
-            try:
-                self._hold(call, request, progress)
-            except ProviderError:
-                return False
-        coming, progress.held = progress.held, before
-        progress.again(fault)
-        progress.held = coming
-        return True
-
-    def _recorded(self, ref: Ref) -> bool:
-        """Whether what a call may cost is on record before it ends: a later run goes on with the rest of the cap."""
-        return self._limits.max_cost is not None and self._booked(ref)
-
-    def _worst(self, request: Request) -> Decimal | None:
-        """USD one attempt costs at most; `None` where nobody knows, or the price tables are still being read."""
-        if self._prices is not None and not self._prices.done():
-            return None
-        try:
-            return self._services.worst(request.ref, worst_case(request.messages, request.max_tokens))
-        except Exception:  # noqa: BLE001  pricing never fails a run: what cannot be computed is unknown
-            return None
-
-    def _cost(self, ref: Ref, progress: CallProgress) -> tuple[Decimal | None, CostSource | None]:
-        """USD of the last attempt, and who says so."""
-        if progress.cost is not None:
-            return progress.cost, "reported"
-        if self._prices is not None and not self._prices.done():
-            return None, None
-        # A snapshot that is newer than the table is priced as the model that was asked.
-        for model in dict.fromkeys((progress.model or ref.model, ref.model)):
-            with contextlib.suppress(Exception):
-                cost = self._services.price(ref, model, progress.usage)
-                if cost is not None:
-                    return cost, "computed"
-        return None, None
-
-    def _load_prices(self) -> None:
-        if self._prices is None and self._services.load_prices is not None:
-            self._prices = asyncio.ensure_future(asyncio.to_thread(self._services.load_prices))
-            # A table that cannot be read is a price that nobody knows.
-            self._prices.add_done_callback(lambda task: task.cancelled() or task.exception())
-
-    async def _prices_loaded(self) -> None:
-        if self._prices is not None and not self._prices.done():
-            await asyncio.wait({self._prices})
-
-    def _when_priced(self, do: Callable[[], None]) -> None:
-        """Now, or once the price tables are read: in the order in which it was asked for."""
-        if self._prices is None or self._prices.done():
-            do()
-        else:
-            self._prices.add_done_callback(lambda _: do())
+        cost = self.billing.settle(call, request.ref, progress)
+        self._record.emit(call_ended(self._record.state.reply(call), progress, fault, *cost))

@@ -1,20 +1,14 @@
-"""What has arrived of one call, and what that makes of it when the call has ended.
-
-Bills that did not come with their stream are asked for by generation id, beside the run, while it goes on.
-"""
+"""What has arrived of one call, and what that makes of it when the call has ended."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 
-from fusion_nb.core import SUSPECT, Chunk, CostSource, Limits, Ref, Reply, RunState, Status, Usage, injection_signs
+from fusion_nb.core import SUSPECT, Chunk, CostSource, Limits, Reply, Status, Usage, injection_signs
 from fusion_nb.core.events import CallEnded
-from fusion_nb.core.spec import LateBill, RunServices
+from fusion_nb.core.spec import LateBill
 from fusion_nb.errors import ProviderError
-from fusion_nb.run.event_recorder import EventRecorder
 
 _STATUS_BY_FINISH: dict[str, Status] = {
     "stop": "ok",
@@ -176,7 +170,7 @@ def call_ended(
         # Whether the bill may hold more than `cost` says.
         maybe_billed=progress.billed or (broken and progress.sent and source != "reported"),
         warnings=(*progress.warnings, *_suspicions(reply)),
-        at_most=at_most or None,
+        at_most=at_most,
     )
 
 
@@ -189,8 +183,6 @@ def _suspicions(reply: Reply) -> list[str]:
     )
 
 
-SECONDS = 2.0
-"""From a call's end: no run is held open longer for the sake of a price."""
 _END = frozenset(field.name for field in fields(CallEnded)) - {"seq", "at", "call"}
 
 
@@ -209,61 +201,3 @@ def billed_end(
         end |= {"cost": reported + bill.cost, "cost_source": "reported", "maybe_billed": maybe_billed}
         end |= {"at_most": unknown or None}
     return CallEnded(call=reply.call, **end)
-
-
-class LateBills:
-    """The calls of one run that ended without a cost, while their service knows them by an id.
-
-    The judge and the answer wait for none of them, only the run's last event does. What the service tells is the call's
-    end once more, now with tokens and cost; what it does not tell within `SECONDS` stays unknown.
-    """
-
-    def __init__(self, record: EventRecorder[RunState], services: RunServices) -> None:
-        self._record, self._services = record, services
-        self._asked: set[asyncio.Task[LateBill | None]] = set()
-
-    @property
-    def pending(self) -> bool:
-        return bool(self._asked)
-
-    def ask(self, call: int, ref: Ref, progress: CallProgress, settle: Callable[[Decimal | None], None]) -> bool:
-        """Whether the service is asked what the call cost: then `settle(cost)` follows, once, whatever comes of it."""
-        if self._services.bill is None or not progress.identified:
-            return False
-
-        def answered(task: asyncio.Task[LateBill | None]) -> None:
-            # Here and not in the task: one that is cancelled before its first step runs nothing of its own.
-            self._asked.discard(task)
-            bill = None if task.cancelled() or task.exception() else task.result()
-            settle(None if bill is None else bill.cost)
-            if bill is not None and self._record.state.status == "running":
-                end = billed_end(
-                    self._record.state.reply(call),
-                    bill,
-                    reported=progress.reported,
-                    unknown=progress.unknown,
-                    maybe_billed=progress.billed,
-                )
-                self._record.emit(end)
-
-        task = asyncio.create_task(self._fetch(ref, progress.generation_id or ""))
-        self._asked.add(task)
-        task.add_done_callback(answered)
-        return True
-
-    async def all_answered(self) -> None:
-        """Wait for what is still asked: `SECONDS` at most, and not at all where every bill came with its stream."""
-        while self._asked:
-            await asyncio.wait(set(self._asked))
-
-    def give_up(self) -> None:
-        """The run ends now: what no service has told yet stays unknown."""
-        for task in set(self._asked):
-            task.cancel()
-
-    async def _fetch(self, ref: Ref, generation_id: str) -> LateBill | None:
-        try:
-            async with asyncio.timeout(SECONDS):
-                return await self._services.bill(ref, generation_id) if self._services.bill else None
-        except TimeoutError:
-            return None

@@ -12,10 +12,12 @@ from decimal import Decimal
 from typing import Literal, cast
 
 from fusion_nb.core import MODES, STOPPED, Limits, Mode, Ref, Reply, RunState
-from fusion_nb.core.events import CallEnded, CallStarted, Event, TextDelta
-from fusion_nb.core.spec import RunSpec
+from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, TextDelta
+from fusion_nb.core.spec import LateBill, RunSpec
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.journal.reader import CRASHED
+from fusion_nb.journal.maintenance import append_events
+from fusion_nb.journal.reader import CRASHED, DIED
+from fusion_nb.run.call_progress import billed_end
 from fusion_nb.run.members import current_reply
 
 _End = Literal["best-of", "merge"]
@@ -49,6 +51,50 @@ def resume(state: RunState) -> RunSpec:
 def already_resumed(run: str, by: str) -> str:
     """The sentence for a run that a later one finishes."""
     return f"Run {run} has been resumed by run {by}: load or resume that one, so that nobody is paid twice."
+
+
+def record_bills(run: str, ended: Sequence[CallEnded]) -> None:
+    """Put late bills on a run's record. Raises `UserError` where another kernel has just done so: they count once."""
+
+    def check(recorded: Sequence[Event]) -> None:
+        known = {event.call for event in recorded if isinstance(event, CallEnded) and event.cost is not None}
+        if known & {end.call for end in ended}:
+            raise UserError(f"Run {run} is being resumed by another kernel: load it, or wait for that one.")
+
+    append_events(run, ended, check)
+
+
+_claims: dict[str, str] = {}
+"""The runs that resume others whose record cannot be written: this kernel at least pays nobody twice."""
+
+
+def claim_resume(state: RunState, by: str) -> None:
+    """Put on a run's record which run finishes it. Raises `UserError` where another one does."""
+
+    def check(recorded: Sequence[Event]) -> None:
+        for event in recorded:
+            if isinstance(event, RunEnded) and event.resumed_by:
+                raise UserError(already_resumed(state.run, event.resumed_by))
+
+    if state.run in _claims:
+        raise UserError(already_resumed(state.run, _claims[state.run]))
+    notes = (DIED,) if DIED in state.notes else ()
+    end = RunEnded(status=state.status, error=state.error, notes=notes, seconds=state.seconds, resumed_by=by)
+    try:
+        append_events(state.run, [end], check)
+    except UnknownName:
+        _claims[state.run] = by
+
+
+def billed_reply(reply: Reply, bill: LateBill) -> CallEnded:
+    """How a call ended, once more, with what its service tells of its last attempt."""
+    more = reply.attempts > 1
+    # Every attempt was held at the same worst case: what the last one was held at is no longer unknown.
+    unknown = reply.at_most * (reply.attempts - 1) / reply.attempts if more and reply.at_most is not None else None
+    if reply.error == CRASHED:
+        detail = "The kernel stopped while it was answering; its service told afterwards what it cost."
+        reply = replace(reply, detail=detail, latency=bill.latency)
+    return billed_end(reply, bill, reported=Decimal(0), unknown=unknown, maybe_billed=more)
 
 
 def _standing(state: RunState, round: int) -> list[Reply]:

@@ -64,7 +64,7 @@ class Engine:
             emit(RunEnded(status="error", error=f"fusion_nb failed: {type(error).__name__}: {error}"))
             raise
         finally:
-            self._caller.bills.give_up()
+            self._caller.billing.late.give_up()
 
     async def _fuse(self) -> None:
         conversation = self._conversation()
@@ -81,20 +81,20 @@ class Engine:
             if self._spec.judge is None:  # pragma: no cover  the API resolves a judge for every pool of two or more
                 raise RuntimeError("no judge for a pool of several members")
             # How much the judge can hold is read from the same tables.
-            await self._caller.prices_settled()
+            await self._caller.billing.prices_loaded()
             verdict = await self._services.mode(self._case(usable, self._spec.judge), self)
         self._record.emit(VerdictReached(verdict=verdict))
         return await self._finish("ok" if verdict.state not in ("unread", "failed") else "unjudged")
 
     async def _finish(self, status: RunStatus, error: str | None = None) -> None:
         """The answer is there: the run's end alone waits for prices, and for bills that did not come with a stream."""
-        seconds = self._record.now() if self._caller.bills.pending else None
+        seconds = self._record.now() if self._caller.billing.late.pending else None
         try:
-            await self._caller.prices_settled()
-            await self._caller.bills.all_answered()
+            await self._caller.billing.prices_loaded()
+            await self._caller.billing.late.all_answered()
         except asyncio.CancelledError:
             # Stop ends the wait, and nothing else: all but a price is there.
-            self._caller.bills.give_up()
+            self._caller.billing.late.give_up()
         self._record.emit(_run_ended(self._record.state, status, error, seconds))
 
     def _conversation(self) -> tuple[Message, ...]:

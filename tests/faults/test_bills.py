@@ -12,7 +12,7 @@ import pytest
 import fusion_nb
 from fusion_nb.accounts.policy import SESSION
 from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, VerdictReached
-from fusion_nb.run.call_progress import SECONDS
+from fusion_nb.run.call_billing import SECONDS
 from tests.faults.answer import COST
 from tests.faults.harness import Faults, faults
 
