@@ -202,9 +202,7 @@ class Engine:
         self._record.emit(RoundEnded(ended=ended))
 
 
-def _run_ended(
-    state: RunState, status: RunStatus, error: str | None = None, seconds: float | None = None
-) -> RunEnded:
+def _run_ended(state: RunState, status: RunStatus, error: str | None = None, seconds: float | None = None) -> RunEnded:
     """The last event; its note names the members that the answer does without."""
     note = missing_note(replace(state, status=status))
     return RunEnded(status=status, error=error, notes=(note,) if note else (), seconds=seconds)
