@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -288,3 +289,43 @@ def test_one_member_is_stopped_and_asked_anew(replay: Replay) -> None:
         (True, False),
         (True, True),
     ]
+
+
+class BrokenView(fusion_nb.Panel):
+    """A panel whose front end cannot be reached any more: whatever is sent to it raises."""
+
+    broken = ("send_message", "set_snapshot")
+
+    def send_message(self, message: dict) -> None:
+        if "send_message" in self.broken:
+            raise OSError("the comm is gone\x1b[2J")
+        super().send_message(message)
+
+    def set_snapshot(self, snapshot: dict) -> None:
+        if "set_snapshot" in self.broken:
+            raise RuntimeError("the comm is gone\x1b[2J")
+        super().set_snapshot(snapshot)
+
+
+@pytest.mark.parametrize("broken", [("send_message",), ("set_snapshot",), ("send_message", "set_snapshot")])
+@pytest.mark.parametrize("in_loop", [True, False], ids=["loop", "thread"])
+def test_a_view_that_fails_is_dropped_with_one_warning(broken: tuple, in_loop: bool, capfd, monkeypatch) -> None:
+    """The run ends, its result is kept, the panel is free for the next one; one line says what happened."""
+    monkeypatch.setattr(BrokenView, "broken", broken)
+    monkeypatch.setenv("FUSION_NB_DEMO_SPEED", "4")  # slow enough for news between two snapshots
+    panel = BrokenView(PROMPT, "demo")
+    for _ in range(2):
+        if in_loop:
+            run(panel)
+        else:
+            ended = threading.Event()
+            panel.observe(lambda change, ended=ended: change.new or ended.set(), "busy")
+            panel.run()
+            assert ended.wait(30)
+        assert not panel.busy
+        assert panel.result is not None
+        assert panel.result.status == "ok"
+        assert panel.frame.shape[0] == 4
+        said = capfd.readouterr().err
+        assert said.count("the panel's view failed") == 1
+        assert "\x1b" not in said

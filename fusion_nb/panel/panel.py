@@ -149,11 +149,14 @@ class Panel(PoolForm):
         return None
 
     def _keep(self, result: FusionResult) -> None:
+        self._update_view(lambda: self._show_result(result))
+        self.result = result
+        self.frame = result.frame()
+
+    def _show_result(self, result: FusionResult) -> None:
         self.set_snapshot(snapshot(result, result.seconds))
         for _, rest in self._shown:
             rest.update(static_fallback(_kept(result)), raw=True)  # type: ignore[no-untyped-call]
-        self.result = result
-        self.frame = result.frame()
 
     def _held(self, what: str) -> FusionResult:
         if self.result is None:

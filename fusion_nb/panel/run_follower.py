@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from traitlets import Bool
 
 from fusion_nb import api
 from fusion_nb.core import engine_thread
+from fusion_nb.core.events import Event
 from fusion_nb.errors import RunFailed, UserError
 from fusion_nb.run.run_handle import FusionResult, Run
+from fusion_nb.views import escape
 from fusion_nb.views.feed import INTERVAL, Feed
 from fusion_nb.views.widget import Message, View
 
@@ -26,6 +29,7 @@ class RunFollower(View):
         self._home = engine_thread.running_loop()
         self._run: Run | None = None
         self._following: asyncio.Task[None] | None = None
+        self._view_failed = False
         super().__init__(**traits)
 
     def stop(self) -> None:
@@ -77,34 +81,49 @@ class RunFollower(View):
     def _begin(self, run: Run) -> None:
         self._run = run
         self._feed = Feed(self.send_message, self.set_snapshot)
+        self._view_failed = False
         self.set_trait("busy", True)
-        here = engine_thread.running_loop()
-        if here is None:
-            threading.Thread(target=self._follow_to_the_end, args=(run,), name="fusion_nb-panel", daemon=True).start()
+        loop = engine_thread.running_loop()
+        if loop is None:
+            threading.Thread(target=self._follow_on_thread, args=(run,), name="fusion_nb-panel", daemon=True).start()
         else:
             # The kernel's own loop: whoever observes `result` is called where cells run.
-            self._following = here.create_task(self._follow(run))
+            self._following = loop.create_task(self._follow(run))
+
+    def _update_view(self, update: Callable[[], None]) -> None:
+        """Do what changes the view. Whatever it raises, the run goes on and its result is kept; one warning says so."""
+        try:
+            update()
+        except Exception as error:  # noqa: BLE001  a view must not cost the answers that are paid
+            if not self._view_failed:
+                reason = escape.safe_line(f"{type(error).__name__}: {error}")
+                print(f"fusion_nb: the panel's view failed ({reason}); the run goes on.", file=sys.stderr)
+            self._view_failed = True
+
+    def _show_events(self, events: Sequence[Event]) -> None:
+        if not self._view_failed:
+            self._update_view(lambda: self._feed.handle_events(events))
 
     async def _follow(self, run: Run) -> None:
         load = threading.Thread(target=api.load_pandas, name="fusion_nb-pandas", daemon=True)
-        while True:
-            done = run.done
-            self._feed.handle_events(run.take())
-            if load is not None and not load.ident and any(reply.text for reply in run.result.replies):
-                load.start()
-            if done:
-                break
-            await asyncio.sleep(INTERVAL / 2)
         try:
+            while True:
+                done = run.done
+                self._show_events(run.take())
+                if not load.ident and any(reply.text for reply in run.result.replies):
+                    load.start()
+                if done:
+                    break
+                await asyncio.sleep(INTERVAL / 2)
             self._keep(await run.wait())
         except RunFailed as failed:
             self._keep(failed.result)
         finally:
             self.set_trait("busy", False)
 
-    def _follow_to_the_end(self, run: Run) -> None:
+    def _follow_on_thread(self, run: Run) -> None:
         try:
-            self._keep(run.finish(hear=self._feed.handle_events))
+            self._keep(run.finish(hear=self._show_events))
         except RunFailed as failed:
             self._keep(failed.result)
         finally:
