@@ -64,7 +64,7 @@ def test_an_old_run_loads(name: str) -> None:
     assert facts(loaded) == EXPECTED[name]
     # And it is shown, and taken away.
     assert f"**{loaded.mode}**" in loaded.to_markdown()
-    assert len(loaded.to_frame()) == len(EXPECTED[name]["replies"])
+    assert len(loaded.frame()) == len(EXPECTED[name]["replies"])
 
 
 @pytest.mark.parametrize("with_index", [True, False])
