@@ -20,7 +20,7 @@ from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.journal import index, reader
 from fusion_nb.journal.writer import begun
 from fusion_nb.providers import keys, model_names
-from fusion_nb.providers.consent import AskConsent
+from fusion_nb.providers.custom_services import AskConsent
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.estimate import Estimate
 from fusion_nb.resolve.estimate import estimate_spec as estimate_of

@@ -9,6 +9,11 @@ import pytest
 
 from tests.replay import Replay, replay_server
 
+TEST_KEYS = (
+    "FAULT_KEY", "WELL_KEY", "OWN_API_KEY", "CANARY_API_KEY", "SPEND_TEST_KEY",
+    *(f"{name}_{number}" for name in ("KEY", "WELL") for number in range(100)),
+)  # fmt: skip
+"""Variables that tests keep keys in, for servers on a port of this machine."""
 SHARED = Path(__file__).parents[2] / "shared"
 
 # How long an example takes says more about the machine than about the code.
@@ -26,8 +31,9 @@ def replay() -> Iterator[Replay]:
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test writes into the journal of whoever runs it; kernels started by tests inherit this."""
     os.environ["FUSION_NB_HOME"] = str(tmp_path_factory.mktemp("home"))
+    os.environ["FUSION_NB_TRUST"] = f"http://127.0.0.1:* {' '.join(TEST_KEYS)}"
     yield
-    del os.environ["FUSION_NB_HOME"]
+    del os.environ["FUSION_NB_HOME"], os.environ["FUSION_NB_TRUST"]
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
-from fusion_nb.providers import services
+from fusion_nb.providers import custom_services
 from fusion_nb.providers.http import Http
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Site:
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
-        self.service = services.custom_service("acme", self.url)
+        self.service = custom_services.custom_service("acme", self.url)
 
     def stop(self) -> None:
         self.server.shutdown()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fusion_nb.providers import catalogue_cache, services
+from fusion_nb.providers import catalogue_cache, custom_services
 from fusion_nb.providers.catalogue_cache import cache_path, cached_catalogue, current_catalogue
 from fusion_nb.providers.services import Service
 from tests.site import ROWS, Site, asking
@@ -66,7 +66,7 @@ def test_without_the_service_the_kept_one_serves_and_tells_its_age(site: Site, t
     assert old.note(NOW + timedelta(days=3)) == (
         "acme did not list its models today: prices and contexts are of 2026-03-02."
     )
-    gone = services.custom_service("gone", "http://127.0.0.1:9/v1")
+    gone = custom_services.custom_service("gone", "http://127.0.0.1:9/v1")
     assert catalogue(gone, tmp_path) is None
 
 
@@ -122,7 +122,7 @@ def test_a_home_that_cannot_be_written_costs_a_request_and_no_more(site: Site, t
 
 def test_kernels_that_keep_at_once_never_break_the_file(tmp_path: Path) -> None:
     """Whoever reads while others write finds a whole catalogue, every time."""
-    service = services.custom_service("acme", "http://127.0.0.1:9/v1")
+    service = custom_services.custom_service("acme", "http://127.0.0.1:9/v1")
     file = cache_path(tmp_path, service)
     catalogue_cache._write_cache(tmp_path, catalogue_cache._used_fields(ROWS), service, NOW)
     found, done = [], threading.Event()

@@ -12,12 +12,13 @@ from fusion_nb.accounts import prices
 from fusion_nb.core import Ref
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.providers import model_names
+from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.function import FunctionMember
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.model_families import STRONG, default_judge, family_relation, model_family
 from fusion_nb.providers.model_list import ModelInfo, offline_models, parse_models
 from fusion_nb.providers.model_names import ALIASES, completions, resolve
-from fusion_nb.providers.services import OPENROUTER, SERVICES, custom_service
+from fusion_nb.providers.services import OPENROUTER, SERVICES
 from tests.wire_server import WireServer, response
 
 MINE = custom_service("mine", "http://127.0.0.1:9/v1")

@@ -16,10 +16,11 @@ from fusion_nb.core import Chunk, Message, Ref, Request, Usage
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import chat
 from fusion_nb.providers.chat import ChatProvider, request_body
+from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.retry_after import retry_after
-from fusion_nb.providers.services import OPENROUTER, SERVICES, Service, custom_service
+from fusion_nb.providers.services import OPENROUTER, SERVICES, Service
 from tests.wire_server import END, WireServer, chunk, delta, event, finish, head, reply, response, sse, usage
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
@@ -317,7 +318,8 @@ def test_a_wait_too_long_is_told_and_not_waited() -> None:
                       "plugins": ({"id": "context-compression", "enabled": False},)}),
         (SERVICES["openai"], {"max_completion_tokens": 9, "seed": 5, "reasoning_effort": "high", "stream_options": {"include_usage": True},
                               "response_format": {"type": "json_schema", "json_schema": {"name": "verdict", "schema": {"type": "object"}}}}),
-        (SERVICES["mistral"], {"max_tokens": 9, "random_seed": 5}),
+        (SERVICES["mistral"], {"max_tokens": 9, "random_seed": 5, "reasoning_effort": "high",
+                               "response_format": {"type": "json_schema", "json_schema": {"name": "verdict", "schema": {"type": "object"}}}}),
         (SERVICES["gemini"], {"max_tokens": 9, "reasoning_effort": "high", "stream_options": {"include_usage": True}}),
         (SERVICES["anthropic"], {"max_tokens": 9, "stream_options": {"include_usage": True}}),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 import fusion_nb
 from fusion_nb.core import Usage
-from fusion_nb.providers import demo, services
+from fusion_nb.providers import custom_services, demo
 from fusion_nb.providers.openrouter_api import (
     fetch_credit,
     fetch_generation,
@@ -110,7 +110,7 @@ def test_a_generation_that_is_not_there_yet_is_asked_for_again(site: Site) -> No
 
 def test_a_service_that_is_gone_leaves_a_cost_unknown() -> None:
     """Nobody to ask: unknown, at once, and no exception."""
-    gone = services.custom_service("gone", "http://127.0.0.1:9/v1")
+    gone = custom_services.custom_service("gone", "http://127.0.0.1:9/v1")
     assert asking(lambda http: fetch_generation(http, gone, None, "gen-1")) is None
 
 

@@ -16,8 +16,9 @@ import pytest
 
 from fusion_nb.errors import KeyMissing
 from fusion_nb.providers import keys
+from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.keys import KeyAuth, bind, has_key, looks_like_key, scrub
-from fusion_nb.providers.services import OPENROUTER, SERVICES, custom_service
+from fusion_nb.providers.services import OPENROUTER, SERVICES
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
 SHAPES = [

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fusion_nb.core import Usage
-from fusion_nb.providers import services
+from fusion_nb.providers import custom_services
 from fusion_nb.providers.model_list import ModelInfo, parse_models, parse_rates
 from tests.site import ROWS
 
@@ -20,7 +20,7 @@ def price_of(info: ModelInfo, usage: Usage, at: datetime) -> Decimal | None:
 
 def test_the_services_list_prices_a_usage_to_the_last_digit() -> None:
     """Tokens times price, cached ones at their own, the tier by the prompt's size, exact; an unknown part is unknown."""
-    service = services.custom_service("acme", "http://127.0.0.1:9/v1")
+    service = custom_services.custom_service("acme", "http://127.0.0.1:9/v1")
     one, alias, auto = parse_models({"data": ROWS}, service)
     assert price_of(one, Usage(3, 2), NOW) == Decimal("0.0000299999999999")
     assert price_of(one, Usage(1000, 0, cached=1000), NOW) == Decimal("0.0003")

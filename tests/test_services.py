@@ -6,8 +6,9 @@ import pytest
 
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
 from fusion_nb.providers import origins
+from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.origins import parse
-from fusion_nb.providers.services import SERVICES, custom_service, service_named
+from fusion_nb.providers.services import SERVICES, service_named
 
 
 def test_the_table() -> None:

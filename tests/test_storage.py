@@ -22,7 +22,7 @@ from fusion_nb.core.events import ChoiceMade
 from fusion_nb.journal import maintenance, run_files
 from fusion_nb.journal.reader import load
 from fusion_nb.journal.writer import Journal
-from fusion_nb.providers import catalogue_cache, consent, services
+from fusion_nb.providers import catalogue_cache, custom_services, services
 from fusion_nb.resolve import pools
 from fusion_nb.storage import file_lock, folders
 from fusion_nb.storage.atomic_write import replace_file
@@ -335,14 +335,14 @@ def test_a_file_system_without_locks_is_said(monkeypatch: pytest.MonkeyPatch, ow
 def catalogue_with(home: Path, price: str) -> Path:
     """A catalogue of today in which every model has this price; its file."""
     rows = [{**row, "pricing": {"prompt": price, "completion": price}} for row in ROWS]
-    catalogue_cache._keep(home, catalogue_cache._lean(rows), services.OPENROUTER, NOW)
-    return catalogue_cache.path_of(home, services.OPENROUTER)
+    catalogue_cache._write_cache(home, catalogue_cache._used_fields(rows), services.OPENROUTER, NOW)
+    return catalogue_cache.cache_path(home, services.OPENROUTER)
 
 
 def planted(home: Path) -> dict[str, Path]:
     """Prices, a pool and a confirmed address, all as the product writes them; their files."""
     pools.save_pool("mine", ["demo:swift"])
-    consent.require_consent(services.custom_service("evil", "https://evil.example/v1"), lambda _: True)
+    custom_services.require_consent(custom_services.custom_service("evil", "https://evil.example/v1"), lambda _: True)
     return {"prices": catalogue_with(home, "0"), "pools": home / "pools.json", "consent": home / "origins.json"}
 
 
@@ -351,7 +351,10 @@ def believed(home: Path) -> set[str]:
     taken = {"prices"} if catalogue_cache.cached_catalogue(home, services.OPENROUTER) else set()
     if "mine" in pools.pool_names():
         taken.add("pools")
-    if consent.unconfirmed_origin(services.custom_service("evil", "https://evil.example/v1")) is None:
+    if (
+        custom_services.unconfirmed_destination(custom_services.custom_service("evil", "https://evil.example/v1"))
+        is None
+    ):
         taken.add("consent")
     return taken
 
@@ -421,8 +424,8 @@ def test_whatever_comes_first_makes_the_home_for_its_owner_alone(first: str, own
         "pools": lambda: pools.save_pool("mine", ["demo:swift"]),
         "prices": lambda: catalogue_with(own_home, "1"),
         "run": lambda: Journal(new_run())(tiny(new_run())[0]),
-        "consent": lambda: consent.require_consent(
-            services.custom_service("mine", "https://mine.example/v1"), lambda _: True
+        "consent": lambda: custom_services.require_consent(
+            custom_services.custom_service("mine", "https://mine.example/v1"), lambda _: True
         ),
     }
     umask = os.umask(0)
@@ -442,9 +445,9 @@ def test_two_kernels_confirm_two_addresses(own_home: Path) -> None:
     """Confirmed at the same time, both are kept."""
     code = """
 import sys
-from fusion_nb.providers import consent, services
+from fusion_nb.providers import custom_services, services
 for n in range(10):
-    consent.require_consent(services.custom_service("mine", f"https://{sys.argv[1]}{n}.example/v1"), lambda _: True)
+    custom_services.require_consent(custom_services.custom_service("mine", f"https://{sys.argv[1]}{n}.example/v1"), lambda _: True)
 """
     others = [process(code, name) for name in "abc"]
     for other in others:

@@ -123,4 +123,4 @@ def _reasoning(effort: str | None, service: Service) -> dict[str, Any]:
         return {"reasoning": {"effort": effort} if tokens is None else {"max_tokens": tokens}}
     if tokens is not None:
         effort = next((level for most, level in _EFFORTS if tokens <= most), "high")
-    return {"reasoning_effort": effort}
+    return {"reasoning_effort": service.nearest_effort(effort)}

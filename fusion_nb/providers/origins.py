@@ -76,6 +76,11 @@ def check(url: str, address: Address) -> None:
     where = _address(address.host)
     if where is None and (_NUMERIC.fullmatch(address.host.rpartition(".")[2]) or not _HOST.fullmatch(address.host)):
         raise UserError(f"{shown} names no proper host: write a name, or an address like 127.0.0.1 or [::1].")
+    if where is not None and where.is_unspecified:
+        raise UserError(
+            f"{shown} is where a server listens, not an address of it: for one on this machine write "
+            f"{address.scheme}://127.0.0.1:{address.port}{address.path}."
+        )
     if address.host in _METADATA_NAMES or (where is not None and _refused(where)):
         raise UserError(
             f"{shown} points at link-local or cloud metadata, where no model answers; requests never go there."
@@ -98,7 +103,7 @@ def _address(host: str) -> _IP | None:
 
 
 def _refused(where: _IP) -> bool:
-    return where in _METADATA or where.is_link_local or where.is_multicast or where.is_unspecified
+    return where in _METADATA or where.is_link_local or where.is_multicast
 
 
 def _shown(url: str) -> str:

@@ -14,7 +14,7 @@ from fusion_nb.accounts import prices
 from fusion_nb.core import Ref, Usage, engine_thread
 from fusion_nb.core.spec import Provider
 from fusion_nb.errors import UserError
-from fusion_nb.providers import consent, demo, keys, services
+from fusion_nb.providers import custom_services, demo, keys, services
 from fusion_nb.providers.demo.scripts import find_model as find_demo
 from fusion_nb.providers.function import SERVICE as PYTHON
 from fusion_nb.providers.services import SERVICES, Service
@@ -43,7 +43,7 @@ DEMO_SERVICE = replace(services.OPENROUTER, name=demo.SERVICE, base_url="http://
 class ServiceRegistry:
     """The services of one wish: the table's and the user's own."""
 
-    def __init__(self, wish: FuseOptions, ask: consent.AskConsent | None = None) -> None:
+    def __init__(self, wish: FuseOptions, ask: custom_services.AskConsent | None = None) -> None:
         self.own = _own_services(wish)
         self._ask = ask
         self._trusted: set[str] = set()
@@ -54,7 +54,7 @@ class ServiceRegistry:
             return replace(DEMO_SERVICE, base_url=demo.base_url())
         row = services.service_named(ref.service, self.own)
         if ref.service in self.own and ref.service not in self._trusted:
-            consent.require_consent(row, self._ask)
+            custom_services.require_consent(row, self._ask)
             self._trusted.add(ref.service)
         return row
 
@@ -161,7 +161,7 @@ class ServiceRegistry:
         from fusion_nb.providers.openrouter_api import fetch_credit
 
         rows = {**SERVICES, **self.own}.values()
-        known = [row for row in rows if row.reports_credit and consent.unconfirmed_origin(row) is None]
+        known = [row for row in rows if row.reports_credit and custom_services.unconfirmed_destination(row) is None]
         asked = [row for row in known if any(map(keys.has_key, row.keys))]
         told = await asyncio.gather(*(fetch_credit(http(), row, keys.bind(row)) for row in asked))
         return {row.name: found for row, found in zip(asked, told, strict=True) if found is not None}
@@ -185,7 +185,7 @@ class ServiceRegistry:
         for server in await model_list.find_local_servers(http()):
             found += [model_list.ModelInfo(ref, ref.model, source="this machine") for ref in server.models]
         wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.has_key, row.keys))]
-        own = [row for row in self.own.values() if consent.unconfirmed_origin(row) is None]
+        own = [row for row in self.own.values() if custom_services.unconfirmed_destination(row) is None]
         for row in {row.name: row for row in (services.OPENROUTER, *wanted, *own)}.values():
             auth = keys.bind(row) if any(map(keys.has_key, row.keys)) else None
             # Kept, so that a price that was listed here is one that a cap knows.
@@ -203,11 +203,11 @@ def _own_services(wish: FuseOptions) -> Mapping[str, Service]:
     """The user's services, checked. Raises `UserError` where an address or a key's variable may not stand."""
     own = {}
     for name, row in (wish.services or {}).items():
-        if not isinstance(row, Mapping) or "base_url" not in row or set(row) - {"base_url", "key_env"}:
+        if not isinstance(row, Mapping) or not all(isinstance(field, str) for field in row):
             raise UserError(f'Service {name!r} must be given as {{"base_url": "https://...", "key_env": "ITS_KEY"}}.')
-        own[name] = services.custom_service(name, row["base_url"], row.get("key_env"))
+        own[name] = custom_services.custom_service(name, **row)
     if wish.base_url is not None:
-        own[OWN_SERVICE] = services.custom_service(OWN_SERVICE, wish.base_url, wish.key_env)
+        own[OWN_SERVICE] = custom_services.custom_service(OWN_SERVICE, wish.base_url, wish.key_env)
     elif wish.key_env is not None:
         raise UserError("key_env goes with base_url: it names the variable that holds that service's key.")
     return own

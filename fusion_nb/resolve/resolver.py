@@ -15,7 +15,7 @@ from fusion_nb.core import Ref, engine_thread
 from fusion_nb.core.spec import Provider, RunServices, RunSpec
 from fusion_nb.errors import UserError
 from fusion_nb.providers import demo, keys, model_families, model_names, services
-from fusion_nb.providers.consent import AskConsent
+from fusion_nb.providers.custom_services import AskConsent
 from fusion_nb.providers.demo.scripts import find_model as find_demo
 from fusion_nb.providers.function import SERVICE as PYTHON
 from fusion_nb.providers.function import FunctionProvider, is_async, name_of

@@ -14,8 +14,8 @@ from fusion_nb import judging
 from fusion_nb.core import Limits, Ref, RunState
 from fusion_nb.core.spec import RunServices, RunSpec
 from fusion_nb.providers.chat import ChatProvider
+from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.http import Http
-from fusion_nb.providers.services import custom_service
 from fusion_nb.run.engine import Engine
 from fusion_nb.run.event_recorder import EventRecorder
 from tests.faults.answer import COST, TEXT
