@@ -333,7 +333,6 @@ def test_each_service_is_asked_in_its_own_words(service: Service, expected: dict
     assert warnings == {
         "gemini": ("seed_ignored",),
         "anthropic": ("seed_ignored", "reasoning_ignored"),
-        "mistral": ("reasoning_ignored",),
     }.get(service.name, ())
 
 

@@ -367,7 +367,7 @@ def test_a_home_that_everybody_can_write_is_not_believed(own_home: Path) -> None
     """False prices would pass `max_cost`, a pool or an address would send a prompt elsewhere: none is read, then all are."""
     planted(own_home)
     own_home.chmod(0o777)
-    catalogue_cache._read.clear()
+    catalogue_cache._parsed.clear()
     assert believed(own_home) == set()
     with pytest.raises(fusion_nb.UserError, match=r"can be written by everybody: take that away \(chmod o-w\)"):
         fusion_nb.fuse("Hi?", "mine")
@@ -396,7 +396,7 @@ def test_a_file_that_may_be_anothers_is_not_believed(
     """A file that others can write, a link, another user's, a pipe, a huge one: read by nobody, and the rest still is."""
     files = planted(own_home)
     spoil(files[what])
-    catalogue_cache._read.clear()
+    catalogue_cache._parsed.clear()
     assert believed(own_home) == ALL - {what}
     if what == "pools":
         with pytest.raises(fusion_nb.UserError, match="Your saved pools cannot be read") as refused:
@@ -410,7 +410,7 @@ def test_a_folder_of_prices_that_is_somebody_elses(own_home: Path) -> None:
     """Neither read nor written."""
     path = planted(own_home)["prices"]
     os.chown(path.parent, 12345, 12345)
-    catalogue_cache._read.clear()
+    catalogue_cache._parsed.clear()
     assert believed(own_home) == ALL - {"prices"}
     with pytest.raises(PermissionError):
         catalogue_with(own_home, "1")
