@@ -14,7 +14,7 @@ import pytest
 
 import fusion_nb
 from fusion_nb import history
-from fusion_nb.accounts.day_account import DayBudget
+from fusion_nb.accounts.day_account import DayAccount
 from fusion_nb.journal import index, maintenance
 from fusion_nb.providers import consent, services
 from fusion_nb.resolve import pools
@@ -63,7 +63,7 @@ def test_an_old_run_loads(name: str) -> None:
     loaded = fusion_nb.load(EXPECTED[name]["run"])
     assert facts(loaded) == EXPECTED[name]
     # And it is shown, and taken away.
-    assert f"**{loaded.mode}**" in loaded.to_markdown()
+    assert f"**{loaded.mode}" in loaded.to_markdown()
     assert len(loaded.frame()) == len(EXPECTED[name]["replies"])
 
 
@@ -136,5 +136,5 @@ def test_old_pools_and_addresses() -> None:
 
 def test_an_old_days_account(home: Path) -> None:
     """What was spent that day is spent, and what the killed kernel held may be billed."""
-    day = DayBudget(home, Decimal(1), now=lambda: DAY)
+    day = DayAccount(home, now=lambda: DAY)
     assert (day.spent, day.unsettled) == (Decimal("0.0375970"), Decimal("0.125"))

@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 import fusion_nb
+from fusion_nb.accounts.day_account import DayAccount
 from fusion_nb.core import RunState
 from fusion_nb.core.events import ChoiceMade
 from fusion_nb.journal import maintenance, run_files
@@ -373,6 +375,10 @@ def test_a_home_that_everybody_can_write_is_not_believed(own_home: Path) -> None
         fusion_nb.fuse("Hi?", "mine")
     with pytest.raises(fusion_nb.UserError, match="chmod o-w"):
         pools.save_pool("other", ["demo:swift"])
+    # Anybody could have emptied the day's account: under a cap no call is made.
+    denial = DayAccount(own_home).hold("run/1", Decimal("0.01"), Decimal(1))
+    assert denial is not None
+    assert "can be written by everybody: take that away (chmod o-w)" in str(denial)
     own_home.chmod(0o755)
     assert believed(own_home) == ALL
 
@@ -417,12 +423,13 @@ def test_a_folder_of_prices_that_is_somebody_elses(own_home: Path) -> None:
 
 
 @posix
-@pytest.mark.parametrize("first", ["pools", "prices", "run", "consent"])
+@pytest.mark.parametrize("first", ["pools", "prices", "run", "consent", "account"])
 def test_whatever_comes_first_makes_the_home_for_its_owner_alone(first: str, own_home: Path) -> None:
     """0700, whatever the umask."""
     makers: dict[str, Callable[[], object]] = {
         "pools": lambda: pools.save_pool("mine", ["demo:swift"]),
         "prices": lambda: catalogue_with(own_home, "1"),
+        "account": lambda: DayAccount(own_home).hold("run/1", Decimal("0.01"), None),
         "run": lambda: Journal(new_run())(tiny(new_run())[0]),
         "consent": lambda: custom_services.require_consent(
             custom_services.custom_service("mine", "https://mine.example/v1"), lambda _: True

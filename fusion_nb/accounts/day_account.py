@@ -19,11 +19,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fusion_nb.accounts.budget import ZERO, Denial, lower
-from fusion_nb.storage.file_lock import PATIENCE, Pulse, locked
+from fusion_nb.storage import folders
+from fusion_nb.storage.atomic_write import replace_file
+from fusion_nb.storage.file_lock import PATIENCE, LivenessLock, locked
 
 FORM = "fusion_nb spend"
 VERSION = 2
 """Version 1 had one amount for each process, and one amount of what was unsettled."""
+MAX_FILE = 16 * 1024 * 1024
 _HURRY = 0.25
 """Seconds to wait for another process where no cap hangs on the answer."""
 T = TypeVar("T")
@@ -104,7 +107,7 @@ class DayAccount:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = name
-        self._folder, self._now = home / "spend", now
+        self._home, self._folder, self._now = home, home / "spend", now
         self._file = self._folder / "day.json"
         self._begin()
 
@@ -169,7 +172,7 @@ class DayAccount:
             self._change(lambda _: None, _HURRY, owed=change)
 
     def _bury(self, book: DayBook) -> None:
-        for process in [p for p in book.held if p != self._me and Pulse.stopped(self._pulse(p))]:
+        for process in [p for p in book.held if p != self._me and LivenessLock.stopped(self._alive_file(p))]:
             book.bury(process)
 
     def _change(
@@ -180,7 +183,7 @@ class DayAccount:
             self._begin()
         with self._lock:
             self._owed += [owed] if owed else []
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folders.make_private(folders.make_home(self._home) / self._folder.name)
             with locked(self._folder / "lock", patience):
                 book = self._read()
                 if not self._me:
@@ -210,12 +213,12 @@ class DayAccount:
         """Settled while the file could not be written."""
 
     def _appear(self, book: DayBook) -> None:
-        """Take a name among the kernels, and the pulse that goes with it; traces of those that left are swept."""
+        """Take a name among the kernels, and the lock that shows we live; traces of those that left are swept."""
         for trace in self._folder.glob("alive-*"):
-            if trace.name.removeprefix("alive-") not in book.held and Pulse.stopped(trace):
+            if trace.name.removeprefix("alive-") not in book.held and LivenessLock.stopped(trace):
                 trace.unlink(missing_ok=True)
         me = secrets.token_hex(8)
-        self._alive = Pulse(self._pulse(me))
+        self._alive = LivenessLock(self._alive_file(me))
         self._me = me
 
     def _peek(self) -> DayBook:
@@ -230,27 +233,23 @@ class DayAccount:
 
     def _read(self) -> DayBook:
         try:
-            text = self._file.read_bytes()
+            contents = folders.read_own(self._file, MAX_FILE, within=self._home)
         except FileNotFoundError:
             return DayBook(self._now().date())
-        return read_book(text)
+        return read_book(contents)
 
     def _write(self, book: DayBook) -> None:
         """As a whole or not at all. Not synced: a killed process loses nothing, and calls must not wait for a disk."""
-        beside = self._folder / f"day.{self._me}.tmp"
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(book.to_json(), file)
-        beside.replace(self._file)
+        replace_file(self._file, json.dumps(book.to_json()).encode(), durable=False)
 
-    def _pulse(self, process: str) -> Path:
+    def _alive_file(self, process: str) -> Path:
         return self._folder / f"alive-{process}"
 
     def _why(self, error: Exception) -> str:
         remedy = (
             f"delete {self._file.name} in {self._folder} to begin the day anew, or unset {self.name}"
             if isinstance(error, UnreadableDay)
-            else f"make {self._folder} writable, or unset {self.name}"
+            else f"make {self._folder} a folder that you, and only you, can write, or unset {self.name}"
         )
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return f"the day's spending cannot be kept ({reason}), so {self.name} cannot hold: {remedy}."

@@ -109,9 +109,6 @@ class LivenessLock:
             os.close(fd)
 
 
-Pulse = LivenessLock
-
-
 def _release_in_child() -> None:
     """A forked child shares its parent's open files, and with them the locks: they would outlive the parent."""
     for fd in tuple(_locked):
