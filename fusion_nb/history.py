@@ -203,9 +203,9 @@ def reconcile(state: FusionResult, resolver: Resolver) -> int:
     return len(ended)
 
 
-def delete(run: str) -> int:
-    """Delete a run from the journal; how many were deleted."""
-    return maintenance.delete([run])
+def delete(*runs: str) -> int:
+    """Delete runs from the journal, all of them or, where one is unknown or under way, none; how many were deleted."""
+    return maintenance.delete(runs)
 
 
 def purge_before(day: str) -> int:

@@ -93,6 +93,25 @@ def _plain(name: str, value: re.Match[str], *, last: bool) -> str:
     return single or (bare.removesuffix(";") if last and bare else bare) or ""
 
 
+def split_words(text: str) -> list[str]:
+    """The words of a line: what stands in quotation marks is one word, a backslash outside of them is itself.
+
+    `--name=value` is two words, as `--name value` is.
+    """
+    words: list[str] = []
+    text = text.strip()
+    while text:
+        if (option := _OPTION.match(text)) and text[option.end() :].startswith("="):
+            words.append(option[0])
+            text = text[option.end() + 1 :]
+        value = _VALUE.match(text)
+        if value is None:
+            break
+        text = text[value.end() :].lstrip()
+        words.append(_plain("The line", value, last=not text))
+    return words
+
+
 class Option(NamedTuple):
     names: tuple[str, ...]
     help: str

@@ -8,6 +8,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from fusion_nb.errors import UserError
 from fusion_nb.magic import lazy_imports
+from fusion_nb.magic.line import split_words
 
 
 @magics_class
@@ -23,20 +24,22 @@ class Tables(Magics):
         """List past runs, newest first, as a DataFrame; words filter.
 
         %fuse_runs p-value            those with the word in prompt, answer or members
-        %fuse_runs --delete RUN       delete one
+        %fuse_runs --delete RUN ...   delete these, all or none
         %fuse_runs --purge-before 2026-01-31
-        %fuse_runs --export runs.jsonl [words]
+        %fuse_runs --export "my runs.jsonl" [words]
         """
-        match line.split():
-            case ["--delete", *named] if named:
-                return print(f"Deleted: {sum(lazy_imports.history().delete(run) for run in named)}.")
+        history = lazy_imports.history()
+        match split_words(line):
+            case ["--delete", *runs] if runs:
+                return print(f"Deleted: {history.delete(*runs)}.")
             case ["--purge-before", day]:
-                return print(f"Deleted: {lazy_imports.history().purge_before(day)}.")
+                return print(f"Deleted: {history.purge_before(day)}.")
             case ["--export", path, *words]:
-                return print(f"Exported: {lazy_imports.history().export(path, ' '.join(words))}.")
-            case [option, *_] if option.startswith("-"):
+                count = history.export(path, " ".join(words))
+                return print(f"Exported: {count}." if count else "No such run: nothing was exported, no file was made.")
+            case words if any(word.startswith("--") for word in words):
                 raise UserError(f"{line!r}: %fuse_runs takes words, --delete RUN, --purge-before DAY or --export FILE.")
-        return lazy_imports.history().runs(line)
+        return history.runs(" ".join(words))
 
     @line_magic
     def fuse_spend(self, since: str) -> Any:
