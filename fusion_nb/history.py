@@ -1,65 +1,38 @@
-"""Past runs: listed, loaded, judged again, gone on with. Nobody is asked, or paid, twice.
-
-What has been spent: by model, today or since a day, in this kernel's session, and what caps and keys have left.
-
-A person's choice over the judge's: one more event on the record.
-"""
+"""Past runs: listed, loaded, judged again, continued. Nobody is asked, or paid, twice."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from fusion_nb.accounts import policy
 from fusion_nb.core import Reply, engine_thread
 from fusion_nb.core.events import ChoiceMade
 from fusion_nb.core.fold import fold
+from fusion_nb.core.option_types import AddOptions, RejudgeOptions, ResumeOptions, RetryOptions
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.errors import FusionError, UserError
 from fusion_nb.journal import index, maintenance, reader
-from fusion_nb.resolve.request import FuseOptions, Member, check_usd, spending_policy
-from fusion_nb.resolve.request import check_orders as checked_orders
+from fusion_nb.options import Settings, recorded_options, settle, takes
+from fusion_nb.resolve.estimate import Estimate, confirm_cost, estimate_spec
+from fusion_nb.resolve.request import Member, change_spec, spending_policy
 from fusion_nb.resolve.resolver import Resolver
 from fusion_nb.run import derived
-from fusion_nb.run.run_handle import FusionResult, Progress, Run, new_run_id, wait_for_result
+from fusion_nb.run.run_handle import FusionResult, Run, new_run_id, wait_for_result
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fusion_nb.providers.openrouter_api import Generation
 
-
 LAST = "last"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DerivedOptions:
-    """How a past run is gone on with: names of the user's own, functions the record knows only by name."""
-
-    aliases: Mapping[str, str] | None = None
-    services: Mapping[str, Mapping[str, str]] | None = None
-    functions: Sequence[Callable[..., Any]] = ()
-    journal: bool = True
-    progress: Progress | None = None
-    max_cost: float | str | Decimal | None = None
-    """USD for the new run; what is not given is as it was, and for `resume` what is left of that."""
-    max_cost_per_session: float | str | Decimal | None = None
-    max_cost_per_day: float | str | Decimal | None = None
-
-    @property
-    def options(self) -> FuseOptions:
-        caps = {name: getattr(self, name) for name in ("max_cost", "max_cost_per_session", "max_cost_per_day")}
-        return FuseOptions(prompt="", aliases=self.aliases, services=self.services, **caps)
-
-    def resolver(self) -> Resolver:
-        resolver = Resolver(self.options)
-        resolver.know(self.functions)
-        return resolver
+PastRun = str | FusionResult
+"""A run by its id (`"last"` is the newest), or its result."""
 
 
 def runs(words: str = "") -> pd.DataFrame:
@@ -86,100 +59,133 @@ def load(run: str = LAST) -> FusionResult:
     return reader.load(run, FusionResult())
 
 
-def rejudge(
-    run: str | FusionResult = LAST,
-    *,
-    judge: Member | None = None,
-    mode: str | None = None,
-    criteria: Sequence[str] | None = None,
-    orders: int | None = None,
-    **going: Any,
-) -> FusionResult:
+@takes("rejudge")
+def rejudge(run: PastRun = LAST, **options: Unpack[RejudgeOptions]) -> FusionResult:
     """The candidates of a run before a judge again, another one or in another mode: no candidate is asked.
 
-    Args:
-        run: its id, or its result; `"last"` is the newest.
-        judge, mode, criteria, orders: what is not given is as it was.
-        going: `aliases`, `services`, `functions`, `journal`, `progress`, `max_cost`, `max_cost_per_session`,
-            `max_cost_per_day`; see `fuse()`.
+    What is not given is as the run's record says, and else as `fusion_nb.defaults` says.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> rejudge(result, mode="best-of").mode
+    'best-of'
     """
-    begun = begin_rejudge(run, judge=judge, mode=mode, criteria=criteria, orders=orders, **going)
-    return wait_for_result(begun, DerivedOptions(**going).progress)
+    return wait_for_result(begin_derived("rejudge", run, **options), options.get("progress"))
 
 
-def begin_rejudge(
-    run: str | FusionResult = LAST,
-    *,
-    judge: Member | None = None,
-    mode: str | None = None,
-    criteria: Sequence[str] | None = None,
-    orders: int | None = None,
-    **going: Any,
-) -> Run:
-    """`rejudge()`, begun and not waited for."""
-    how = DerivedOptions(**going)
-    resolver = how.resolver()
-    asked = None if judge is None else resolver.judge_named(judge)
-    wanted = None if criteria is None else tuple(criteria)
-    turns = None if orders is None else checked_orders(orders)
-    spec = derived.rejudge(_result(run), judge=asked, mode=mode, criteria=wanted, orders=turns)
-    return _begun(spec, resolver, how)
+@takes("add")
+def add(run: PastRun, members: str | Sequence[Member], **options: Unpack[AddOptions]) -> FusionResult:
+    """New members beside a run's candidates: only they are asked, then the judge on all.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo:swift")
+    >>> len(add(result, ["demo:careful"]).candidates)
+    2
+    """
+    return wait_for_result(begin_derived("add", run, members=members, **options), options.get("progress"))
 
 
-def add(run: str | FusionResult, members: Sequence[Member], **going: Any) -> FusionResult:
-    """New members beside a run's candidates: only they are asked, then the judge on all."""
-    return wait_for_result(begin_add(run, members, **going), DerivedOptions(**going).progress)
-
-
-def begin_add(run: str | FusionResult, members: Sequence[Member], **going: Any) -> Run:
-    """`add()`, begun and not waited for."""
-    how = DerivedOptions(**going)
-    resolver = how.resolver()
-    return _begun(derived.add(_result(run), resolver.resolve(members)), resolver, how)
-
-
-def retry(run: str | FusionResult = LAST, *, call: int | None = None, **going: Any) -> FusionResult:
+@takes("retry")
+def retry(run: PastRun = LAST, *, call: int | None = None, **options: Unpack[RetryOptions]) -> FusionResult:
     """The members of a run that failed, asked once more, then the judge on all.
 
     Args:
         call: ask the member of that call alone, whether it failed or not; every other reply is kept.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> retry(result, call=1).status
+    'ok'
     """
-    return wait_for_result(begin_retry(run, call=call, **going), DerivedOptions(**going).progress)
+    return wait_for_result(begin_derived("retry", run, call=call, **options), options.get("progress"))
 
 
-def begin_retry(run: str | FusionResult = LAST, *, call: int | None = None, **going: Any) -> Run:
-    """`retry()`, begun and not waited for."""
-    how = DerivedOptions(**going)
-    return _begun(derived.retry(_result(run), call), how.resolver(), how)
-
-
-def resume(run: str | FusionResult = LAST, **going: Any) -> FusionResult:
+@takes("resume")
+def resume(run: PastRun = LAST, **options: Unpack[ResumeOptions]) -> FusionResult:
     """Finish a run that crashed or was stopped: the members without a reply, then the judge. What is there is kept.
 
-    Where only a generation id is known of a call that was under way, the service is asked what it cost.
+    Where only a generation id is known of a call that was under way, the service is asked what it cost. `max_cost` is
+    the cap of the whole run: what it has spent already counts.
+
+    >>> import fusion_nb
+    >>> with fusion_nb.stream("How many times does the letter r occur in the word strawberry?", pool="demo") as run:
+    ...     run.stop()
+    ...     stopped = [event for event in run][-1].status
+    >>> stopped, resume(run.result).status
+    ('cancelled', 'ok')
     """
-    return wait_for_result(begin_resume(run, **going), DerivedOptions(**going).progress)
+    return wait_for_result(begin_derived("resume", run, **options), options.get("progress"))
 
 
-def begin_resume(run: str | FusionResult = LAST, **going: Any) -> Run:
-    """`resume()`, begun and not waited for."""
-    how = DerivedOptions(**going)
-    resolver = how.resolver()
-    state = _result(run)
-    derived.resume(state)
-    if reconcile(state, resolver):
-        # What the services told counts towards what is left of the run's cap.
-        state = load(state.run)
+def begin_derived(
+    verb: str,
+    run: PastRun = LAST,
+    /,
+    *,
+    ask_cost: Any = None,
+    members: str | Sequence[Member] | None = None,
+    **given: Any,
+) -> Run:
+    """A call of `rejudge()` or its kin, begun and not waited for.
+
+    Args:
+        verb: whose options they are, one of `options.DERIVED`.
+        ask_cost: asked where `confirm_over` is passed and the call names nobody to ask.
+        members: those to add.
+    """
+    state, spec, resolver, settings = _derived(verb, run, members, given)
+    confirm_cost(spec, resolver, settings, ask_cost)
     new = new_run_id()
-    return _begun(derived.resume(state), resolver, how, new, claim=lambda: derived.claim_resume(state, new))
+    if verb == "resume":
+        # Last, once everything that can be refused has been.
+        derived.claim_resume(state, new)
+    caps = spending_policy(settings, spec.limits.max_cost)
+    return Run(spec, resolver, caps, journal=settings["journal"], run=new)
 
 
-def choose(run: str | FusionResult, call: int) -> FusionResult:
+def estimate_derived(
+    verb: str, run: PastRun = LAST, /, *, members: str | Sequence[Member] | None = None, **given: Any
+) -> Estimate:
+    """What a call of `rejudge()` or its kin would take; nobody is asked."""
+    return estimate_spec(*_derived(verb, run, members, given)[1:])
+
+
+def _derived(
+    verb: str, run: PastRun, members: str | Sequence[Member] | None, given: dict[str, Any]
+) -> tuple[FusionResult, RunSpec, Resolver, Settings]:
+    """The run that is continued, the derived one's spec, checked, and what it needs. Raises `UserError`, unsent."""
+    state = load(run) if isinstance(run, str) else run
+    settings = settle(verb, given, recorded_options(state))
+    resolver = Resolver(settings)
+    resolver.know(settings["functions"], [*state.pool, *([state.judge] if state.judge else [])])
+    match verb:
+        case "resume":
+            derived.resume(state)
+            if reconcile(state, resolver):
+                # What the services told counts towards what is left of the run's cap.
+                state = load(state.run)
+            settings = {**settings, "max_cost": derived.rest_of_cap(state, settings["max_cost"])}
+            spec = derived.resume(state)
+        case "retry":
+            spec = derived.retry(state, settings["call"])
+        case "add":
+            spec = derived.add(state, resolver.resolve(members or ()))
+        case _:
+            spec = derived.rejudge(state)
+    spec = change_spec(spec, settings)
+    if given.get("mode") is not None:
+        spec = derived.in_mode(spec, settings["mode"])
+    if given.get("judge") is not None:
+        spec = replace(spec, judge=resolver.judge_named(settings["judge"]))
+    return state, _checked(spec, resolver), resolver, settings
+
+
+def choose(run: PastRun, call: int) -> FusionResult:
     """Take a candidate as the answer instead of what the judge decided, and keep that on the run's record.
 
     Raises `UserError` where there is no such run, or `call` is no candidate with a text.
     """
-    return record_choice(_result(run), call)
+    return record_choice(load(run) if isinstance(run, str) else run, call)
 
 
 def reconcile(state: FusionResult, resolver: Resolver) -> int:
@@ -223,33 +229,20 @@ def crash_notice() -> str:
     return maintenance.crash_notice()
 
 
-def _result(run: str | FusionResult) -> FusionResult:
-    return load(run) if isinstance(run, str) else run
-
-
-def _begun(
-    spec: RunSpec,
-    resolver: Resolver,
-    how: DerivedOptions,
-    run: str = "",
-    claim: Callable[[], None] = lambda: None,
-) -> Run:
-    """Start the run. `claim` is called last, once everything that can be refused has been."""
+def _checked(spec: RunSpec, resolver: Resolver) -> RunSpec:
+    """`spec` with its judge and a note on what it takes over. Raises `UserError` where somebody cannot be asked."""
     if spec.judge is None and len(spec.pool) > 1:
         # A run of one had no judge; with company it needs one.
         spec = replace(spec, judge=resolver.default_judge(spec.pool))
-    if how.max_cost is not None:
-        spec = replace(spec, limits=replace(spec.limits, max_cost=check_usd(how.max_cost)))
     if spec.kept:
-        note = f"Kept from run {spec.of}, not asked and not paid again: {', '.join(r.ref.name for r in spec.kept)}."
+        names = ", ".join(reply.ref.name for reply in spec.kept)
+        note = f"Kept from run {spec.of}, not asked and not paid again: {names}."
         spec = replace(spec, notes=(*spec.notes, note))
-    kept = {(reply.ref.name, reply.round) for reply in spec.kept}
-    resolver.check([ref for ref in spec.pool if (ref.name, 0) not in kept])
+    taken_over = {(reply.ref.name, reply.round) for reply in spec.kept}
+    resolver.check([ref for ref in spec.pool if (ref.name, 0) not in taken_over])
     if spec.judge is not None:
         resolver.check([spec.judge])
-    caps = spending_policy(how.options, spec.limits.max_cost)
-    claim()
-    return Run(spec, resolver, caps, journal=how.journal, run=run)
+    return spec
 
 
 async def _bills(replies: Sequence[Reply], resolver: Resolver) -> list[Generation | None]:

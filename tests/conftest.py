@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from fusion_nb.options import defaults
 from tests.replay import Replay, replay_server
 
 TEST_KEYS = (
@@ -34,6 +35,13 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ["FUSION_NB_TRUST"] = f"http://127.0.0.1:* {' '.join(TEST_KEYS)}"
     yield
     del os.environ["FUSION_NB_HOME"], os.environ["FUSION_NB_TRUST"]
+
+
+@pytest.fixture(autouse=True)
+def own_defaults() -> Iterator[None]:
+    """No test sets a default for the tests after it."""
+    yield
+    defaults().reset()
 
 
 @pytest.fixture(autouse=True)

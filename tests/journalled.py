@@ -25,7 +25,8 @@ from fusion_nb.core.events import (
 )
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.journal.writer import Journal
-from fusion_nb.resolve.request import FuseOptions, build_spec
+from fusion_nb.options import settle
+from fusion_nb.resolve.request import build_spec
 from fusion_nb.resolve.resolver import Resolver
 from fusion_nb.run import handle
 from fusion_nb.run.engine import Engine
@@ -49,9 +50,10 @@ class Kernel:
     def order(self, models: Sequence[Any], **wish: Any) -> tuple[Resolver, RunSpec]:
         services = {"replay": {"base_url": self.url}}
         pool = [model if callable(model) else f"replay:{model}" for model in models]
-        asked = FuseOptions(prompt="Count.", pool=pool, services=services, **{"judge": "replay:scripted-judge", **wish})
-        session = Resolver(asked)
-        return session, build_spec(asked, session.cast, session.reach.worst)
+        given = {"pool": pool, "services": services, "judge": "replay:scripted-judge", **wish}
+        settings = settle("fuse", given)
+        session = Resolver(settings)
+        return session, build_spec("Count.", settings, session.resolved, session.reach.worst)
 
     def start(self, session: Resolver, order: RunSpec) -> handle.Handle[FusionResult]:
         run = new_run()

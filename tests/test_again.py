@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import fusion_nb
 from fusion_nb.core import Ref, RunState
 from fusion_nb.core.events import CallStarted, RunStarted
 from fusion_nb.errors import UserError
@@ -68,7 +69,7 @@ def test_rejudge_asks_only_the_judge(replay: Replay) -> None:
     kernel = Kernel(replay.url)
     first = kernel.run([FAST, SLOW, "fail/404"], mode="best-of")
     with Asked(replay) as asked:
-        second = kernel.again(derived.rejudge(journalled(first.run), mode="merge"))
+        second = kernel.again(derived.in_mode(derived.rejudge(journalled(first.run)), "merge"))
     assert asked.counts == {JUDGE: 1}
     assert (second.status, second.mode, second.of) == ("ok", "merge", first.run)
     assert [r.text for r in second.candidates] == [r.text for r in first.candidates]
@@ -110,9 +111,9 @@ def test_rejudge_of_a_debate_is_on_its_last_answers(replay: Replay) -> None:
     assert second.mode == "best-of"
     assert [r.text for r in second.replies[:2]] == [r.text for r in first.candidates]
     with pytest.raises(UserError, match="asks its members"):
-        derived.rejudge(first, mode="debate")
+        derived.in_mode(derived.rejudge(first), "debate")
     with pytest.raises(UserError, match="Did you mean merge"):
-        derived.rejudge(first, mode="mrege")
+        fusion_nb.rejudge(first, mode="mrege")
 
 
 def test_add_asks_only_the_new_member(replay: Replay) -> None:
@@ -252,7 +253,7 @@ def test_resume_keeps_to_what_was_left_of_the_cap(replay: Replay) -> None:
     dead = journalled(crash(whole, count(whole, CallStarted, role="judge")))
     spent = sum((r.cost for r in dead.candidates if r.cost is not None), Decimal(0))
     assert spent > 0
-    assert derived.resume(dead).limits.max_cost == 1 - spent
+    assert derived.rest_of_cap(dead, dead.limits.max_cost) == 1 - spent
 
 
 def test_with_the_quorum_there_the_others_stay_let_go(replay: Replay) -> None:

@@ -18,7 +18,8 @@ from fusion_nb.core import Limits, Message, Params, Ref, Usage
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.judging.framing import BlindCandidate, blind_candidates, nonce
 from fusion_nb.judging.prompts import criteria_of, debate_frame_size, debate_prompt, judge_frame_size, judge_prompt
-from fusion_nb.resolve.request import FuseOptions, build_spec
+from fusion_nb.options import settle
+from fusion_nb.resolve.request import build_spec
 from fusion_nb.resolve.resolver import Resolver
 from fusion_nb.views import forecast_view as view
 from tests.desk import case
@@ -65,9 +66,10 @@ def ask(replay: Replay, prompt: str, pool: Sequence[str], mode: str) -> fusion_n
 
 def order_of(prompt: str, pool: Sequence[str], mode: str) -> RunSpec:
     services = {"replay": {"base_url": "http://127.0.0.1:1/v1"}}
-    wish = FuseOptions(prompt=prompt, pool=list(pool), mode=mode, judge="replay:scripted-judge", services=services)
-    session = Resolver(wish)
-    return build_spec(wish, session.cast, session.reach.worst)
+    given = {"pool": list(pool), "mode": mode, "judge": "replay:scripted-judge", "services": services}
+    settings = settle("fuse", given)
+    resolver = Resolver(settings)
+    return build_spec(prompt, settings, resolver.resolved, resolver.reach.worst)
 
 
 def pool_of(seed: int) -> list[str]:

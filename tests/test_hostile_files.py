@@ -161,13 +161,14 @@ def test_a_configured_text_stays_a_text(shell: Shell, tmp_path: Path) -> None:
     """A traitlets configuration, as a JSON profile gives it: code in its strings is text, of the wrong type an error."""
     mark = tmp_path / "mark"
     call = f"__import__('os').system('touch {mark}')"
-    from fusion_nb.magic.fuse import Fuse
-
-    (registered,) = (held for held in shell.ip.configurables if isinstance(held, Fuse))
-    told = Config({"Fuse": {"system": call, "pool": [call], "aliases": {"a": call}, "criteria": f"{{{call}}}"}})
-    magics = Fuse(shell=shell.ip, config=told)
-    assert (magics.system, magics.pool) == (call, [call])
-    registered.update_config(Config({"Fuse": {"system": f"{{{call}}}", "pool": ["demo:swift"]}}))
+    defaults = fusion_nb.defaults
+    assert defaults in shell.ip.configurables
+    criteria = f"{{{call}}}"[:60]
+    defaults.update_config(
+        Config({"Fuse": {"system": call, "pool": [call], "aliases": {"a": call}, "criteria": criteria}})
+    )
+    assert (defaults.system, defaults.pool) == (call, [call])
+    defaults.update_config(Config({"Fuse": {"system": f"{{{call}}}", "pool": ["demo:swift"]}}))
     ran = shell.run("%%fuse --quiet\nHi {1+1} {x.__class__}?")
     assert ran.error is None
     assert not mark.exists()
@@ -175,7 +176,7 @@ def test_a_configured_text_stays_a_text(shell: Shell, tmp_path: Path) -> None:
     assert result is not None
     assert result.params.system == f"{{{call}}}"
     with pytest.raises(Exception, match="pool"):
-        Fuse(shell=shell.ip, config=Config({"Fuse": {"pool": {"__reduce__": call}}}))
+        defaults.update_config(Config({"Fuse": {"pool": {"__reduce__": call}}}))
 
 
 PLACES: dict[str, Callable[[Shell], object]] = {

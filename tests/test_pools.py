@@ -57,7 +57,7 @@ def test_a_saved_pool_is_asked_by_its_name(shell: Shell) -> None:
 
 def test_presets_are_pools_by_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--pool budget` asks what the panel's preset of that name asks."""
-    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-" + "0" * 64)
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-" + "0f1e2d3c4b5a6978" * 4)
     lines = fusion_nb.estimate(QUESTION, "budget").lines
     assert [line.ref.name for line in lines if line.role == "candidate"] == ["gpt-mini", "deepseek-flash", "flash"]
 

@@ -14,6 +14,10 @@ def pools() -> Any:
     return importlib.import_module("fusion_nb.resolve.pools")
 
 
+def request() -> Any:
+    return importlib.import_module("fusion_nb.resolve.request")
+
+
 def run_handle() -> Any:
     return importlib.import_module("fusion_nb.run.run_handle")
 

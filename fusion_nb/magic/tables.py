@@ -13,11 +13,7 @@ from fusion_nb.magic.line import split_words
 
 @magics_class
 class Tables(Magics):
-    """Reads `%%fuse`'s configuration, has none of its own."""
-
-    def __init__(self, fuse: Any) -> None:
-        super().__init__(fuse.shell)
-        self._fuse = fuse
+    """Tables of runs, of what was spent and of models."""
 
     @line_magic
     def fuse_runs(self, line: str) -> Any:
@@ -48,12 +44,11 @@ class Tables(Magics):
         %fuse_spend                   today
         %fuse_spend 2026-11-01        since that day
         """
-        caps = {name: getattr(self._fuse, name) for name in ("max_cost_per_session", "max_cost_per_day")}
-        spent = lazy_imports.api().spending(since, services=self._fuse.services, **caps)
+        spent = lazy_imports.api().spending(since)
         print(spent)
         return spent.frame()
 
     @line_magic
     def fuse_models(self, words: str) -> Any:
         """List the models a pool can name, as a DataFrame. `%fuse_models gemini flash` keeps those with both words."""
-        return lazy_imports.api().models(words, aliases=self._fuse.aliases, services=self._fuse.services)
+        return lazy_imports.api().models(words)

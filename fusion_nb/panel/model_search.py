@@ -14,13 +14,14 @@ from typing import Any
 
 from fusion_nb.core import Ref, engine_thread
 from fusion_nb.errors import FusionError, UserError
+from fusion_nb.options import settle
 from fusion_nb.providers import keys, model_families, model_list, model_names, services
 from fusion_nb.providers.demo.scripts import MODELS as DEMO_MODELS
 from fusion_nb.providers.function import SERVICE as PYTHON
 from fusion_nb.providers.model_names import ALIASES
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL
-from fusion_nb.resolve.request import FuseOptions, Member
+from fusion_nb.resolve.request import Member
 from fusion_nb.resolve.resolver import Resolver
 
 SHOWN = 40
@@ -90,8 +91,8 @@ async def live_rows(names: Mapping[str, Any]) -> list[PickerRow]:
 
     `names`: the `aliases` and `services` of the user's own.
     """
-    session = Resolver(FuseOptions(prompt="", **names))
-    return [picker_row(info) for info in await session.reach.models()]
+    resolver = Resolver(settle("panel", names))
+    return [picker_row(info) for info in await resolver.reach.models()]
 
 
 class ModelSearch:
@@ -135,11 +136,13 @@ def pool_entries(pool: Sequence[Ref], named: Callable[[str], bool]) -> list[str]
 def pool_advice(pool: Sequence[Member], judge: Member | None, names: Mapping[str, Any]) -> dict[str, Any]:
     """Who will be asked and who will judge, with what a person should know of it; or why it cannot be sent."""
     try:
-        cast = Resolver(FuseOptions(prompt="", pool=list(pool) or None, judge=judge or None, **names)).cast
+        settings = settle("panel", {**names, "pool": list(pool) or None, "judge": judge or None})
+        resolved = Resolver(settings).resolved
     except FusionError as error:
         return {"error": str(error)}
-    members = [ref.name for ref in cast.pool]
-    return {"pool": members, "judge": cast.judge.name if cast.judge else "", "notes": list(cast.notes)}
+    members = [ref.name for ref in resolved.pool]
+    judge_name = resolved.judge.name if resolved.judge else ""
+    return {"pool": members, "judge": judge_name, "notes": list(resolved.notes)}
 
 
 _PRICE = re.compile(r"<\$?(\d+(?:\.\d+)?)")

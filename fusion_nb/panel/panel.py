@@ -5,10 +5,11 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import re
 import sys
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import traitlets
 from IPython.core.display_functions import DisplayHandle, display
@@ -17,11 +18,15 @@ from traitlets import Any as AnyTrait
 from traitlets import Instance
 
 from fusion_nb import api, history
+from fusion_nb.core.option_types import PanelOptions
 from fusion_nb.errors import UserError
 from fusion_nb.history import record_choice
 from fusion_nb.panel import model_search
 from fusion_nb.panel.pool_form import PoolForm
-from fusion_nb.resolve.request import Member
+from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.resolve import pools
+from fusion_nb.resolve.estimate import Estimate
+from fusion_nb.resolve.request import Member, refuse_key
 from fusion_nb.run.run_handle import FusionResult
 from fusion_nb.views import bundle
 from fusion_nb.views.feed import snapshot
@@ -37,7 +42,6 @@ class Panel(PoolForm):
         prompt, pool, mode, judge, max_cost: as `fuse()` takes them, Python functions too; the panel shows and changes
             them, functions by their names.
         result: a run to begin with.
-        options: what else `fuse()` takes (`system`, `seed`, `criteria`, ...), for every run of this panel.
 
     `result` and `frame` are the newest run's; all of these are traits, to observe and to link. `run()` starts a run and
     returns at once, `stop()` ends it, `stop_call()` and `retry()` end or repeat one member.
@@ -52,21 +56,21 @@ class Panel(PoolForm):
     def __init__(
         self,
         prompt: str = "",
-        pool: str | Sequence[Member] = (),
-        mode: str = "merge",
+        pool: str | Sequence[Member] | None = None,
+        mode: str | None = None,
         *,
-        judge: Member = "",
-        max_cost: float | None = None,
         result: FusionResult | None = None,
-        **options: Any,
+        **options: Unpack[PanelOptions],
     ) -> None:
         # First: a panel that is refused is closed too.
         self._shown: list[tuple[DisplayHandle, DisplayHandle]] = []
-        api.refuse_key_in_line(prompt)
+        self._confirmed = ""
+        refuse_key("prompt", prompt)
         shell = get_ipython()
-        notebook = shell.user_ns if shell is not None else {}
-        form = {"kind": "workbench", "prompt": prompt, "mode": mode, "max_cost": max_cost}
-        super().__init__(pool, judge, notebook, options, **form)
+        notebook = dict(shell.user_ns) if shell is not None else {}
+        members = {"functions": _members_at_hand(result, notebook)} if result is not None else {}
+        given = {**members, **options, "pool": pool or None, "mode": mode}
+        super().__init__(given, notebook, kind="workbench", prompt=prompt)
         with self.hold_sync():
             for kind in ("run", "rejudge", "choose", "markdown", "frame"):
                 self.on_message(kind, self.answering(getattr(self, f"_on_{kind}")))
@@ -85,8 +89,11 @@ class Panel(PoolForm):
         Raises `UserError` where it cannot be sent as written, or one is under way.
         """
         self._must_be_idle()
-        api.refuse_key_in_line(self.prompt)
-        self._begin(api.stream(self.prompt, self._members(), **self._form()))
+        begun = api.begin("panel", self.prompt, ask_address=None, ask_cost=self._confirm, **self._asked())
+        if isinstance(begun, FusionResult):
+            self._keep(begun)
+        else:
+            self._begin(begun)
 
     def rejudge(self, judge: str = "", mode: str | None = None) -> None:
         """Put the candidates of `result` before a judge again, and return at once; no candidate is asked or paid.
@@ -94,9 +101,9 @@ class Panel(PoolForm):
         Raises `UserError` where there is nothing to judge, a debate is asked for, or a run is under way.
         """
         self._must_be_idle()
-        self._begin(
-            history.begin_rejudge(self._held("judge again"), judge=self._judge(judge), mode=mode, **self._going())
-        )
+        options = {**self._continued("rejudge"), "judge": self._judge(judge), "mode": mode}
+        run = self._result_to("judge again")
+        self._begin(history.begin_derived("rejudge", run, ask_cost=self._confirm, **options))
 
     def retry(self, call: int) -> None:
         """Ask one member once more, and return at once: within the run that is under way, while its judge has not
@@ -107,12 +114,14 @@ class Panel(PoolForm):
         if self.busy:
             self.retry_call(call)
         else:
-            self._begin(history.begin_retry(self._held("go on with"), call=call, **self._going()))
+            options = {**self._continued("retry"), "call": call}
+            run = self._result_to("continue")
+            self._begin(history.begin_derived("retry", run, ask_cost=self._confirm, **options))
 
     def choose(self, call: int) -> None:
         """Take a candidate as the answer instead of what the judge decided; the record says that a person did."""
         self._must_be_idle()
-        self._keep(record_choice(self._held("choose from"), call))
+        self._keep(record_choice(self._result_to("choose from"), call))
 
     def open(self) -> None:
         """Reach the front end; where there is none, the panel works from Python and shows what a file can keep."""
@@ -158,10 +167,19 @@ class Panel(PoolForm):
         for _, rest in self._shown:
             rest.update(static_fallback(_kept(result)), raw=True)  # type: ignore[no-untyped-call]
 
-    def _held(self, what: str) -> FusionResult:
+    def _result_to(self, what: str) -> FusionResult:
         if self.result is None:
             raise UserError(f"There is no run to {what} yet.")
         return self.result
+
+    def _confirm(self, expected: Estimate) -> bool:
+        """Whether a run that may cost more than `confirm_over` is meant: the second press of the button says so."""
+        meant = f"{self.prompt}\n{list(self.pool)} {self.mode} {self.judge}"
+        if self._confirmed == meant:
+            self._confirmed = ""
+            return True
+        self._confirmed = meant
+        raise UserError(f"It may cost more than confirm_over ({expected!r}). Nothing was sent; do it again to send it.")
 
     def _begin_with(self, result: FusionResult, *, mine: bool) -> None:
         """Show that run, and where no prompt of this panel's own was given, what it asked of whom."""
@@ -207,6 +225,13 @@ class Panel(PoolForm):
             self.frame = self.result.frame()
         rows, columns = (0, 0) if self.frame is None else self.frame.shape
         return {"rows": rows, "columns": columns}
+
+
+def _members_at_hand(result: FusionResult, notebook: Mapping[str, Any]) -> list[Any]:
+    """The notebook's functions that were members or judge of a run."""
+    refs = [*result.pool, *([result.judge] if result.judge else [])]
+    names = {re.sub(r" #\d+$| \(judge\)$", "", ref.name) for ref in refs if ref.service == PYTHON}
+    return [notebook[name] for name in sorted(names) if pools.function_named(name, notebook, None) is not None]
 
 
 def _in_a_terminal() -> bool:

@@ -7,6 +7,8 @@ stands for a model; names that mean something already are never taken. An entry 
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -177,9 +179,21 @@ def reserved_names(aliases: Mapping[str, str] | None) -> frozenset[str]:
 
 
 def function_named(entry: str, functions: Namespace, aliases: Mapping[str, str] | None) -> Callable[..., Any] | None:
-    """The function an entry names, if it names one."""
-    held = functions.get(entry) if entry.isidentifier() and entry not in reserved_names(aliases) else None
-    return held if callable(held) and not isinstance(held, type) else None
+    """The function an entry names, if it names one that a person wrote."""
+    value = functions.get(entry) if entry.isidentifier() and entry not in reserved_names(aliases) else None
+    return value if is_member_function(value) else None
+
+
+def is_member_function(value: Any) -> bool:
+    """Whether a value of a namespace can be asked by its name.
+
+    Functions and methods written in Python, partials of them, and objects of the notebook's own classes: not `open`,
+    `exit` or whatever else a namespace holds that can be called.
+    """
+    if isinstance(value, functools.partial):
+        return is_member_function(value.func)
+    own_class = getattr(type(value), "__module__", "") == "__main__"
+    return inspect.isfunction(value) or inspect.ismethod(value) or (own_class and callable(value))
 
 
 def member_named(entry: str, functions: Namespace, aliases: Mapping[str, str] | None) -> Member:

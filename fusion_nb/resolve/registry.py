@@ -14,11 +14,11 @@ from fusion_nb.accounts import prices
 from fusion_nb.core import Ref, Usage, engine_thread
 from fusion_nb.core.spec import Provider
 from fusion_nb.errors import UserError
+from fusion_nb.options import Settings
 from fusion_nb.providers import custom_services, demo, keys, services
 from fusion_nb.providers.demo.scripts import find_model as find_demo
 from fusion_nb.providers.function import SERVICE as PYTHON
 from fusion_nb.providers.services import SERVICES, Service
-from fusion_nb.resolve.request import FuseOptions
 from fusion_nb.storage import folders
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ DEMO_SERVICE = replace(services.OPENROUTER, name=demo.SERVICE, base_url="http://
 
 
 class ServiceRegistry:
-    """The services of one wish: the table's and the user's own."""
+    """The services of one call: the table's and the user's own."""
 
-    def __init__(self, wish: FuseOptions, ask: custom_services.AskConsent | None = None) -> None:
-        self.own = _own_services(wish)
+    def __init__(self, settings: Settings, ask: custom_services.AskConsent | None = None) -> None:
+        self.own = _own_services(settings)
         self._ask = ask
         self._trusted: set[str] = set()
 
@@ -199,16 +199,16 @@ class ServiceRegistry:
         return catalogue_cache.cached_catalogue(folders.home(), service)
 
 
-def _own_services(wish: FuseOptions) -> Mapping[str, Service]:
+def _own_services(settings: Settings) -> Mapping[str, Service]:
     """The user's services, checked. Raises `UserError` where an address or a key's variable may not stand."""
     own = {}
-    for name, row in (wish.services or {}).items():
+    for name, row in (settings["services"] or {}).items():
         if not isinstance(row, Mapping) or not all(isinstance(field, str) for field in row):
             raise UserError(f'Service {name!r} must be given as {{"base_url": "https://...", "key_env": "ITS_KEY"}}.')
         own[name] = custom_services.custom_service(name, **row)
-    if wish.base_url is not None:
-        own[OWN_SERVICE] = custom_services.custom_service(OWN_SERVICE, wish.base_url, wish.key_env)
-    elif wish.key_env is not None:
+    if settings["base_url"] is not None:
+        own[OWN_SERVICE] = custom_services.custom_service(OWN_SERVICE, settings["base_url"], settings["key_env"])
+    elif settings["key_env"] is not None:
         raise UserError("key_env goes with base_url: it names the variable that holds that service's key.")
     return own
 

@@ -14,6 +14,7 @@ from fusion_nb import judging
 from fusion_nb.core import Ref, engine_thread
 from fusion_nb.core.spec import Provider, RunServices, RunSpec
 from fusion_nb.errors import UserError
+from fusion_nb.options import Settings
 from fusion_nb.providers import demo, keys, model_families, model_names, services
 from fusion_nb.providers.custom_services import AskConsent
 from fusion_nb.providers.demo.scripts import find_model as find_demo
@@ -24,31 +25,38 @@ from fusion_nb.resolve import pools
 from fusion_nb.resolve.function_fingerprint import function_fingerprint
 from fusion_nb.resolve.pools import reserved_names
 from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, ServiceRegistry, http
-from fusion_nb.resolve.request import FuseOptions, Member, ResolvedPool, refuse_key
+from fusion_nb.resolve.request import Member, ResolvedPool, refuse_key
 
 # `providers.http` loads the HTTP client (0.2 s): it is imported when there is something to send.
 # ruff: noqa: PLC0415
 
 DEFAULT_POOL = ("claude", "gemini", "gpt")
 _JUDGE = " (judge)"
+_TEXTS = {
+    "pool": ("pool", "judge"),
+    "configuration": ("aliases", "services"),
+    "system prompt": ("system",),
+    "list of criteria": ("criteria",),
+}
+"""What is searched for API keys, and in which options it stands."""
 
 
 class Resolver:
-    """One wish's view of the services: the user's own names, the keys at hand, the functions in the pool."""
+    """One call's view of the services: the user's own names, the keys at hand, the functions in the pool."""
 
-    def __init__(self, wish: FuseOptions, ask: AskConsent | None = None) -> None:
+    def __init__(self, settings: Settings, ask: AskConsent | None = None) -> None:
         """`ask`: puts the question whether a new address may be used; without it, none may."""
-        self._wish = wish
-        for what, held in (("pool", [wish.pool, wish.judge]), ("configuration", [wish.aliases, wish.services])):
-            refuse_key(what, repr(held))
-        self.reach = ServiceRegistry(wish, ask)
+        self._settings = settings
+        for what, names in _TEXTS.items():
+            refuse_key(what, repr([settings.get(name) for name in names]))
+        self.reach = ServiceRegistry(settings, ask)
         self._functions: dict[str, Callable[..., Any]] = {}
         self._alike: dict[str, list[Callable[..., Any]]] = {}
         """Those of an earlier run's by their own name: `my_fn #2` is `my_fn` where there is only one of that name."""
         self._callers_loop = engine_thread.running_loop()
 
     @functools.cached_property
-    def cast(self) -> ResolvedPool:
+    def resolved(self) -> ResolvedPool:
         """The pool and the judge, every name resolved. Raises `UserError` where one cannot be asked."""
         pool, notes = self._pool()
         judge = self.default_judge(pool) if len(pool) > 1 else None
@@ -76,11 +84,18 @@ class Resolver:
             bill=reach.bill,
         )
 
-    def know(self, functions: Sequence[Callable[..., Any]]) -> None:
-        """Take Python functions back that an earlier run had as members or judge: its record has only their names."""
+    def know(self, functions: Sequence[Callable[..., Any]], refs: Sequence[Ref]) -> None:
+        """Take back the Python functions that an earlier run had as members or judge: its record has only their names.
+
+        Args:
+            functions: those at hand; whatever is no member of the run is left alone.
+            refs: the members and the judge of that run.
+        """
+        names = {re.sub(r" #\d+$", "", ref.label.removesuffix(_JUDGE)) for ref in refs if ref.service == PYTHON}
         for fn in functions:
-            self._functions[name_of(fn)] = self._functions[f"{name_of(fn)}{_JUDGE}"] = fn
-            self._alike.setdefault(name_of(fn), []).append(fn)
+            if (name := name_of(fn)) in names:
+                self._functions[name] = self._functions[f"{name}{_JUDGE}"] = fn
+                self._alike.setdefault(name, []).append(fn)
 
     def check(self, refs: Sequence[Ref]) -> None:
         """Raise `UserError` where one of these cannot be asked: no key, no such service, no such function."""
@@ -104,10 +119,10 @@ class Resolver:
         return self._callers_loop is not None and any(is_async(fn) for fn in self._functions.values())
 
     def _pool(self) -> tuple[tuple[Ref, ...], list[str]]:
-        if self._wish.pool is None:
+        if self._settings["pool"] is None:
             asked, notes = self._default_pool()
         else:
-            asked, notes = self._wish.pool, []
+            asked, notes = self._settings["pool"], []
         return tuple(self._keep(member) for member in self._resolve(asked)), notes
 
     def _default_pool(self) -> tuple[Sequence[Member], list[str]]:
@@ -124,23 +139,23 @@ class Resolver:
 
     def _resolve(self, asked: Any) -> tuple[model_names.Member, ...]:
         entries = [e.strip() for e in asked.split(",")] if isinstance(asked, str) else asked
-        if not callable(entries) and self._wish.base_url is None:
-            entries = pools.expand_pools(entries, reserved_names(self._wish.aliases))
+        if not callable(entries) and self._settings["base_url"] is None:
+            entries = pools.expand_pools(entries, reserved_names(self._settings["aliases"]))
         wants_local = not callable(entries) and "local" in entries
         return model_names.resolve(
             entries,
-            aliases=self._wish.aliases or {},
+            aliases=self._settings["aliases"] or {},
             services={**self.reach.own, demo.SERVICE: DEMO_SERVICE},
             has_key=keys.has_key,
             demo=DEMO_POOL,
             local=self._local_models if wants_local else (),
-            default=OWN_SERVICE if self._wish.base_url is not None else None,
+            default=OWN_SERVICE if self._settings["base_url"] is not None else None,
             pools=pools.pool_names(),
         )
 
     def default_judge(self, pool: tuple[Ref, ...]) -> Ref:
-        if self._wish.judge is not None:
-            return self.judge_named(self._wish.judge)
+        if self._settings["judge"] is not None:
+            return self.judge_named(self._settings["judge"])
         return model_families.default_judge(pool, keys.has_key, demo=DEMO_JUDGE, services=self.reach.own)
 
     def _keep(self, member: model_names.Member, *, judge: bool = False) -> Ref:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Literal, cast
 
-from fusion_nb.core import MODES, STOPPED, Limits, Mode, Ref, Reply, RunState
+from fusion_nb.core import STOPPED, Mode, Ref, Reply, RunState
 from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, TextDelta
 from fusion_nb.core.spec import LateBill, RunSpec
 from fusion_nb.errors import UnknownName, UserError
@@ -45,7 +45,7 @@ def resume(state: RunState) -> RunSpec:
         if len(ended) < len(asked):
             # What was said in a later round was said to these; others will stand in their place.
             break
-    return replace(_same_spec(state), kept=tuple(kept), limits=_remaining_limits(state))
+    return replace(_same_spec(state), kept=tuple(kept))
 
 
 def already_resumed(run: str, by: str) -> str:
@@ -153,33 +153,22 @@ def add(state: RunState, members: Sequence[Ref]) -> RunSpec:
     return _judged_again(state, state.candidates, (*_replied(state), *members))
 
 
-def rejudge(
-    state: RunState,
-    *,
-    judge: Ref | None = None,
-    mode: str | None = None,
-    criteria: tuple[str, ...] | None = None,
-    orders: int | None = None,
-) -> RunSpec:
-    """The candidates of a run before a judge again: no member is asked. What is not given is as it was.
+def rejudge(state: RunState) -> RunSpec:
+    """The candidates of a run before a judge again: no member is asked.
 
-    Raises `UserError` where the run is under way or has no candidate, or a debate is asked for: that asks its members.
+    Raises `UserError` where the run is under way or has no candidate.
     """
-    if mode is not None and mode not in MODES:
-        raise UnknownName("mode", mode, MODES, "best-of or merge can judge again.")
-    if mode == "debate":
-        raise UserError("A debate asks its members anew: run it with %%fuse --mode debate.")
     _must_have_ended(state, "to judge again")
     if not any(reply.usable for reply in state.candidates):
         raise UserError(f"Run {state.run} has no candidate to judge.")
-    spec = _judged_again(state, state.candidates, _replied(state))
-    return replace(
-        spec,
-        judge=judge or spec.judge,
-        mode=cast(Mode, mode) or spec.mode,
-        criteria=spec.criteria if criteria is None else criteria,
-        orders=spec.orders if orders is None else orders,
-    )
+    return _judged_again(state, state.candidates, _replied(state))
+
+
+def in_mode(spec: RunSpec, mode: str) -> RunSpec:
+    """A derived run in another mode. Raises `UserError` for a debate: that asks its members."""
+    if mode.startswith("debate"):
+        raise UserError("A debate asks its members anew: run it with fuse(mode='debate'), or %%fuse --mode debate.")
+    return replace(spec, mode=cast(Mode, mode))
 
 
 def _must_have_ended(state: RunState, what: str) -> None:
@@ -226,16 +215,15 @@ def _judged_again(state: RunState, kept: Sequence[Reply], pool: tuple[Ref, ...])
     )
 
 
-def _remaining_limits(state: RunState) -> Limits:
-    """The run's limits with what it has spent taken off, and with it what it may have spent: nobody has told."""
-    cap = state.limits.max_cost
+def rest_of_cap(state: RunState, cap: Decimal | None) -> Decimal | None:
+    """USD of a run's cap that are left: what it has spent is off, and what it may have spent besides."""
     if cap is None:
-        return state.limits
+        return None
     # Of the calls a dead kernel left open, those that waited for a place had not been sent: places are given in order.
     open_calls = [r for r in state.replies if r.at_most is not None and r.error == CRASHED]
     unsent = {reply.call for reply in open_calls[state.limits.concurrency :]}
     unknown = sum((r.at_most for r in state.replies if r.at_most is not None and r.call not in unsent), Decimal(0))
-    return replace(state.limits, max_cost=max(Decimal(0), cap - (state.cost or 0) - unknown))
+    return max(Decimal(0), cap - (state.cost or 0) - unknown)
 
 
 def reused_reply_events(call: int, reply: Reply, of: str) -> Iterator[Event]:
