@@ -31,7 +31,7 @@ ROWS: list[dict[str, Any]] = [
         "id": "~acme/latest",
         "name": "Acme Latest",
         "alias_target": {"name": "Acme: One", "slug": "acme/one"},
-        "pricing": {"prompt": "9", "completion": "9"},
+        "pricing": {"prompt": "0.0009", "completion": "0.0009"},
     },
     {"id": "acme/auto", "name": "Auto", "pricing": {"prompt": "-1", "completion": "-1"}},
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -101,7 +102,9 @@ class Rates:
         """
         every = [self.base, *(tier.prices for tier in self.tiers if tier.applies_to(usage.prompt or 0))]
         dearest = Prices(*(_maximum(getattr(prices, f.name) for prices in every) for f in fields(Prices)))
-        prompt = _maximum((dearest.prompt, dearest.cache_write)) if dearest.prompt is not None else None
+        # A cached token may cost more than a fresh one, odd as that is.
+        each = (dearest.prompt, dearest.cache_write, dearest.cached)
+        prompt = _maximum(each) if dearest.prompt is not None else None
         completion = _maximum((dearest.completion, dearest.reasoning)) if dearest.completion is not None else None
         return Prices(prompt, completion, request=dearest.request).cost(Usage(usage.prompt, usage.completion))
 
@@ -109,7 +112,7 @@ class Rates:
         """USD of a call between two usages at a time, from the cheapest to the dearest way to bill it."""
         least = [prices.cost(low) for prices in self._may_hold(low.prompt or 0, when)]
         tokens = {low.prompt or 0, high.prompt or 0, *self._steps(low.prompt or 0, high.prompt or 0)}
-        most = [_with_cache_write(prices, high).cost(high) for n in tokens for prices in self._may_hold(n, when)]
+        most = [_dearest_prompt(prices, high).cost(high) for n in tokens for prices in self._may_hold(n, when)]
         costs = [cost for cost in (*least, *most) if cost is not None]
         return (min(costs), max(costs)) if len(costs) == len(least) + len(most) else None
 
@@ -139,11 +142,11 @@ def _maximum(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return max((amount for amount in amounts if amount is not None), default=None)
 
 
-def _with_cache_write(prices: Prices, usage: Usage) -> Prices:
-    """The prices of a prompt that its service writes to a cache, where it is long enough for that."""
+def _dearest_prompt(prices: Prices, usage: Usage) -> Prices:
+    """The prices of a prompt billed in its dearest way: written to a cache or read from one, if it is long enough."""
     if (usage.prompt or 0) < CACHED_FROM or prices.prompt is None:
         return prices
-    return Prices(_maximum((prices.prompt, prices.cache_write))).with_fallback(prices)
+    return Prices(_maximum((prices.prompt, prices.cache_write, prices.cached))).with_fallback(prices)
 
 
 def computed_cost(table: str | None, model: str, usage: Usage) -> Decimal | None:
@@ -156,19 +159,34 @@ def computed_cost(table: str | None, model: str, usage: Usage) -> Decimal | None
     """
     if table is None or usage.prompt is None or usage.completion is None:
         return None
-    # Imported here: it loads pydantic (0.4 s), and most services report their cost.
-    import genai_prices  # noqa: PLC0415
-
-    tokens = genai_prices.Usage(
-        input_tokens=usage.prompt, output_tokens=usage.completion, cache_read_tokens=usage.cached
-    )
     try:
+        # Imported here: it loads pydantic (0.4 s), and most services report their cost.
+        import genai_prices  # noqa: PLC0415
+
+        tokens = genai_prices.Usage(
+            input_tokens=usage.prompt, output_tokens=usage.completion, cache_read_tokens=usage.cached
+        )
         result = genai_prices.calc_price(tokens, model, provider_id=table)
-    except (LookupError, ValueError, ArithmeticError):
+    except Exception:  # noqa: BLE001  pricing never fails a run, whatever a newer table raises
         return None
     # The table lists some models without a price, and then counts them as costing nothing.
     priced = result.model_price.output_mtok is not None or model.endswith(":free")
     return result.total_price if priced else None
+
+
+def preload() -> None:
+    """Load the price table on a thread, so that the first computed price holds nothing up. Returns at once."""
+    if not _loading.is_set():
+        _loading.set()
+        threading.Thread(target=table_rates, args=("openai", "gpt-4o"), name="fusion_nb-prices", daemon=True).start()
+
+
+def loaded() -> bool:
+    """Whether the price table can be asked without waiting for it."""
+    return table_rates.cache_info().currsize > 0
+
+
+_loading = threading.Event()
 
 
 @functools.cache
@@ -227,11 +245,11 @@ _KINDS = {
 def _find(table: str | None, model: str) -> Any:
     if table is None:
         return None
-    import genai_prices  # noqa: PLC0415  as above
-
     try:
+        import genai_prices  # noqa: PLC0415  as above
+
         return genai_prices.calc_price(genai_prices.Usage(input_tokens=0, output_tokens=0), model, provider_id=table)
-    except (LookupError, ValueError, ArithmeticError):
+    except Exception:  # noqa: BLE001  as above
         return None
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_nb.accounts.prices import Rates
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.model_list import MAX_MODELS, ModelInfo, parse_models
+from fusion_nb.providers.model_list import CONTEXT_FIELDS, MAX_MODELS, ModelInfo, parse_models
 from fusion_nb.providers.services import Service
 from fusion_nb.storage import folders
 from fusion_nb.storage.atomic_write import replace_file
@@ -145,8 +145,16 @@ def _write_cache(home: Path, rows: list[Any], service: Service, now: datetime) -
     replace_file(file, json.dumps({**head, "data": rows}, default=str).encode(), durable=False)
 
 
-_PARTS = ("id", "name", "display_name", "created", "context_length", "max_model_len", "pricing", "alias_target")
-_INNER = (("architecture", "input_modalities"), ("top_provider", "context_length"))
+_PARTS = (
+    "id",
+    "name",
+    "display_name",
+    "created",
+    "pricing",
+    "alias_target",
+    *(f[0] for f in CONTEXT_FIELDS if len(f) == 1),
+)
+_INNER = (("architecture", "input_modalities"), *(field for field in CONTEXT_FIELDS if len(field) == 2))
 
 
 def _used_fields(body: Any) -> list[Any]:

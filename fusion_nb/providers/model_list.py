@@ -89,15 +89,16 @@ def _row(row: Any, service: Service, source: str) -> ModelInfo | None:
     if not isinstance(name, str) or not name or one_line(name, 200) != name:
         return None
     name = name.removeprefix("models/")  # Gemini
-    pricing, architecture, top = (_part(row, part) for part in ("pricing", "architecture", "top_provider"))
+    pricing, architecture = _part(row, "pricing"), _part(row, "architecture")
+    if not _is_usd_per_token(pricing):
+        pricing, source = {}, f"{source}; its prices are in another unit: unknown"
     modalities = architecture.get("input_modalities")
     target, target_title = _target(row.get("alias_target"))
-    context = row.get("context_length") or row.get("max_model_len") or top.get("context_length")
     title = row.get("name") or row.get("display_name")
     return ModelInfo(
         Ref(service.name, name, name),
         (one_line(title, 200) if isinstance(title, str) else name) + (f" (now {target_title})" if target_title else ""),
-        context if isinstance(context, int) and not isinstance(context, bool) and 0 < context < 2**40 else None,
+        _context(row),
         tuple(one_line(m, 40) for m in modalities[:10] if isinstance(m, str)) if isinstance(modalities, list) else (),
         _per_million(pricing.get("prompt")),
         _per_million(pricing.get("completion")),
@@ -106,6 +107,27 @@ def _row(row: Any, service: Service, source: str) -> ModelInfo | None:
         parse_rates(pricing, source),
         target,
     )
+
+
+CONTEXT_FIELDS = (
+    ("meta", "n_ctx"),  # llama.cpp: what the server was started with
+    ("loaded_context_length",),  # LM Studio: what the model was loaded with
+    ("context_length",),  # OpenRouter, Together, Ollama
+    ("max_model_len",),  # vLLM
+    ("max_context_length",),  # Mistral, LM Studio
+    ("context_window",),  # Groq
+    ("max_input_tokens",),  # LiteLLM
+    ("top_provider", "context_length"),
+)
+"""Where services list how many tokens a model holds, the surest first."""
+
+
+def _context(row: Mapping[str, Any]) -> int | None:
+    for *parts, name in CONTEXT_FIELDS:
+        value = (_part(row, parts[0]) if parts else row).get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**40:
+            return value
+    return None
 
 
 def _part(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -151,7 +173,7 @@ MAX_TIERS = 20
 
 def parse_rates(pricing: Any, source: str = "") -> Rates | None:
     """The prices of a model; `None` where there are none, or they depend on something (OpenRouter's routers say -1)."""
-    if not isinstance(pricing, Mapping):
+    if not isinstance(pricing, Mapping) or not _is_usd_per_token(pricing):
         return None
     base = _prices(pricing)
     if base.prompt is None or base.completion is None:
@@ -159,6 +181,19 @@ def parse_rates(pricing: Any, source: str = "") -> Rates | None:
     overrides = pricing.get("overrides")
     rows = overrides[:MAX_TIERS] if isinstance(overrides, list) else []
     return Rates(base, tuple(_tier(row) for row in rows if isinstance(row, Mapping)), source)
+
+
+_MAX_PER_TOKEN = Decimal("0.001")
+"""USD: the dearest model costs 0.0006. What is above is a price of a thousand or a million tokens."""
+
+
+def _is_usd_per_token(pricing: Mapping[str, Any]) -> bool:
+    """Whether the prices can be what they are taken for. A list in another unit, or money, says nothing we can use."""
+    overrides = pricing.get("overrides")
+    rows = [pricing, *(row for row in (overrides if isinstance(overrides, list) else []) if isinstance(row, Mapping))]
+    each = [parse_price(row.get(field)) for row in rows for field, ours in _FIELDS.items() if ours != "request"]
+    currency = pricing.get("currency", "USD")
+    return currency in ("USD", "usd", "$") and all(price is None or price <= _MAX_PER_TOKEN for price in each)
 
 
 def parse_price(listed: Any) -> Decimal | None:

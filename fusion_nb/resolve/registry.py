@@ -71,16 +71,22 @@ class ServiceRegistry:
 
     def price(self, ref: Ref, model: str, usage: Usage) -> Decimal | None:
         """USD of `usage` where it can be computed."""
-        if ref.service == PYTHON or usage.prompt is None or usage.completion is None:
+        if ref.service == PYTHON:
             return None
         if ref.service == demo.SERVICE:
             return demo.price(ref.model, usage)
         service = self.service(ref)
         if service.local:
-            return None
+            return Decimal(0)
         catalogue = self._catalogue(service)
-        rates = catalogue.rates(model) if catalogue else None
-        return rates.cost(usage, datetime.now(UTC)) if rates else prices.computed_cost(service.prices_id, model, usage)
+        # A snapshot, or a file's name, that no list has costs what the model asked for costs.
+        for name in dict.fromkeys((model, ref.model)):
+            if catalogue and (rates := catalogue.rates(name)):
+                return rates.cost(usage, datetime.now(UTC))
+            cost = prices.computed_cost(service.prices_id, name, usage)
+            if cost is not None:
+                return cost
+        return None
 
     def worst(self, ref: Ref, usage: Usage) -> Decimal | None:
         """USD of `usage` at the most, whatever the hour and the tier; `None` where nobody knows."""

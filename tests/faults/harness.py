@@ -26,6 +26,18 @@ from tests.faults.listeners import TLS
 from tests.faults.row import Row
 
 KEY_ENV, WELL_ENV = "FAULT_KEY", "WELL_KEY"
+TRUSTED = ", ".join(
+    f"{origin} {KEY_ENV} {WELL_ENV}"
+    for origin in (
+        "http://127.0.0.1:*",
+        "http://localhost:*",
+        "https://127.0.0.1:*",
+        "https://localhost:*",
+        "https://no-such-host.invalid",
+        "https://service.example",
+    )
+)
+"""Where the keys of these tests may go."""
 ROOT = Path(__file__).parents[2]
 _BIG = "x" * 24_000_000
 """A prompt no socket buffer swallows."""
@@ -159,7 +171,7 @@ def faults(home: Path, *, certificates: Path | None = None, authority: Path | No
         for name, value in found.keys.items():
             patch.setenv(name, value)
         patch.setenv("FUSION_NB_HOME", str(home))
-        patch.setenv("FUSION_NB_TRUST", "https://no-such-host.invalid,https://service.example")
+        patch.setenv("FUSION_NB_TRUST", TRUSTED)
         if authority is not None:
             patch.setenv("SSL_CERT_FILE", str(authority))
         patch.setattr(request, "Limits", scaled)
