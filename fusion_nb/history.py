@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 from fusion_nb.accounts import policy
 from fusion_nb.core import Reply, engine_thread
 from fusion_nb.core.events import ChoiceMade
-from fusion_nb.core.fold import fold
+from fusion_nb.core.fold import fold, fold_all
 from fusion_nb.core.option_types import AddOptions, RejudgeOptions, ResumeOptions, RetryOptions
 from fusion_nb.core.spec import RunSpec
-from fusion_nb.errors import FusionError, UserError
+from fusion_nb.errors import FusionError, UnknownName, UserError
 from fusion_nb.journal import index, maintenance, reader
 from fusion_nb.options import Settings, recorded_options, settle, takes
 from fusion_nb.resolve.estimate import Estimate, confirm_cost, estimate_spec
@@ -155,15 +156,16 @@ def _derived(
 ) -> tuple[FusionResult, RunSpec, Resolver, Settings]:
     """The run that is continued, the derived one's spec, checked, and what it needs. Raises `UserError`, unsent."""
     state = load(run) if isinstance(run, str) else run
+    if verb == "resume":
+        state = _newest(state)
     settings = settle(verb, given, recorded_options(state))
     resolver = Resolver(settings)
     resolver.know(settings["functions"], [*state.pool, *([state.judge] if state.judge else [])])
     match verb:
         case "resume":
             derived.resume(state)
-            if reconcile(state, resolver):
-                # What the services told counts towards what is left of the run's cap.
-                state = load(state.run)
+            # What the services tell counts towards what is left of the run's cap.
+            state = reconcile(state, resolver)
             settings = {**settings, "max_cost": derived.rest_of_cap(state, settings["max_cost"])}
             spec = derived.resume(state)
         case "retry":
@@ -188,25 +190,23 @@ def choose(run: PastRun, call: int) -> FusionResult:
     return record_choice(load(run) if isinstance(run, str) else run, call)
 
 
-def reconcile(state: FusionResult, resolver: Resolver) -> int:
+def reconcile(state: FusionResult, resolver: Resolver) -> FusionResult:
     """Ask the services what calls without a known cost have cost: of a crash, of a stop, of a broken connection.
 
-    What they tell goes on the run's record and into the accounts. Returns of how many calls the cost is known now.
+    What they tell goes on the run's record and into the accounts; `state` with it.
     """
-    unbilled = [r for r in state.replies if r.generation_id and r.cost is None and r.maybe_billed and not r.kept_from]
+    unbilled = [reply for reply in state.replies if reply.generation_id and reply.unpriced]
     if not unbilled:
-        return 0
+        return state
     bills = engine_thread.run_on_engine(_bills(unbilled, resolver))
-    ended = [
-        derived.billed_reply(reply, bill)
-        for reply, bill in zip(unbilled, bills, strict=True)
-        if bill and bill.cost is not None
-    ]
+    told = ((reply, bill) for reply, bill in zip(unbilled, bills, strict=True) if bill and bill.cost is not None)
+    ended = [derived.billed_reply(reply, bill) for reply, bill in told]
     if ended:
-        derived.record_bills(state.run, ended)
+        with contextlib.suppress(UnknownName):  # in no journal
+            derived.record_bills(state.run, ended)
         for end in ended:
             policy.settle_late(state.run, end.call, end.cost or Decimal(0), end.at_most or Decimal(0))
-    return len(ended)
+    return fold_all(ended, state)
 
 
 def delete(*runs: str) -> int:
@@ -227,6 +227,14 @@ def export(path: str | Path, words: str = "") -> int:
 def crash_notice() -> str:
     """One line about runs that crashed; empty where there are none."""
     return maintenance.crash_notice()
+
+
+def _newest(state: FusionResult) -> FusionResult:
+    """The run as its record tells by now: a result that was kept in a variable may be older."""
+    try:
+        return load(state.run)
+    except UnknownName:
+        return state
 
 
 def _checked(spec: RunSpec, resolver: Resolver) -> RunSpec:

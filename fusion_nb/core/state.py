@@ -129,7 +129,7 @@ class RunState:
 
         A call that its service refused, or that never left, is not one of them: nobody is billed for it.
         """
-        return sum(r.cost is None and (r.status != "error" or r.maybe_billed or bool(r.text)) for r in self.replies)
+        return sum(reply.unpriced for reply in self.replies)
 
     @property
     def usage(self) -> Usage:

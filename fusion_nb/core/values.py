@@ -144,6 +144,11 @@ class Reply:
     """USD it may cost beside what `cost` says, as long as its service has not told."""
 
     @property
+    def unpriced(self) -> bool:
+        """Whether it may be on a bill, and nobody reported or could compute what it cost."""
+        return self.cost is None and (self.status != "error" or self.maybe_billed or bool(self.text))
+
+    @property
     def usable(self) -> bool:
         """Whether a judge may weigh it: it has text, and it ended by itself or was only cut off."""
         return bool(self.text.strip()) and self.status in ("ok", "incomplete")

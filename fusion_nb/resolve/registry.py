@@ -156,10 +156,12 @@ class ServiceRegistry:
         return notes
 
     async def generation(self, ref: Ref, generation_id: str) -> Generation | None:
-        """What the service kept of a call, by its generation id; awaited on the engine's loop."""
+        """What the service kept of a call, by its generation id; `None` where it keeps none. On the engine's loop."""
         from fusion_nb.providers.openrouter_api import fetch_generation
 
-        service = self.service(ref)
+        service = None if ref.service == PYTHON else self.service(ref)
+        if service is None or not service.keeps_bills(generation_id):
+            return None
         return await fetch_generation(http(), service, keys.bind(service), generation_id)
 
     async def credits(self) -> dict[str, Credit]:

@@ -191,7 +191,8 @@ class LateBills:
 
     def __init__(self, record: EventRecorder[RunState], services: RunServices) -> None:
         self._record, self._services = record, services
-        self._asked: set[asyncio.Task[LateBill | None]] = set()
+        self._asked: dict[asyncio.Task[LateBill | None], Callable[[Decimal | None], None]] = {}
+        """With what settles the call."""
 
     @property
     def pending(self) -> bool:
@@ -204,8 +205,9 @@ class LateBills:
 
         def answered(task: asyncio.Task[LateBill | None]) -> None:
             # Here and not in the task: one that is cancelled before its first step runs nothing of its own.
-            self._asked.discard(task)
             bill = None if task.cancelled() or task.exception() else task.result()
+            if self._asked.pop(task, None) is None:
+                return
             settle(None if bill is None else bill.cost)
             if bill is not None and self._record.state.status == "running":
                 end = billed_end(
@@ -218,7 +220,7 @@ class LateBills:
                 self._record.emit(end)
 
         task = asyncio.create_task(self._fetch(ref, progress.generation_id or ""))
-        self._asked.add(task)
+        self._asked[task] = settle
         task.add_done_callback(answered)
         return True
 
@@ -229,8 +231,10 @@ class LateBills:
 
     def give_up(self) -> None:
         """The run ends now: what no service has told yet stays unknown."""
-        for task in set(self._asked):
+        while self._asked:
+            task, settle = self._asked.popitem()
             task.cancel()
+            settle(None)
 
     async def _fetch(self, ref: Ref, generation_id: str) -> LateBill | None:
         try:

@@ -59,7 +59,7 @@ def record_bills(run: str, ended: Sequence[CallEnded]) -> None:
     def check(recorded: Sequence[Event]) -> None:
         known = {event.call for event in recorded if isinstance(event, CallEnded) and event.cost is not None}
         if known & {end.call for end in ended}:
-            raise UserError(f"Run {run} is being resumed by another kernel: load it, or wait for that one.")
+            raise UserError(f"Run {run} is being resumed elsewhere at this moment: load it to see which run does.")
 
     append_events(run, ended, check)
 

@@ -59,6 +59,7 @@ class Engine:
             await self._fuse()
         except asyncio.CancelledError:
             # Stopping is a way to end, not a failure: what was received is kept and returned.
+            self._caller.billing.late.give_up()
             emit(_run_ended(self._record.state, "cancelled"))
         except Exception as error:
             emit(RunEnded(status="error", error=f"fusion_nb failed: {type(error).__name__}: {error}"))
