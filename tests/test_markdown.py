@@ -190,13 +190,44 @@ def test_formulas_reach_the_front_end_untouched(math: str) -> None:
 @pytest.mark.parametrize(
     "math",
     [r"$\href{javascript:alert(1)}{x}$", r"$$\def\a{\a\a}\a$$", r"\[\class{fnb-bad}{x}\]", r"$\rule{9999em}{9999em}$",
-     r"$\require{html}\style{position:fixed}{x}$", "$" + "x" * 5000 + "$"],
+     r"$\require{html}\style{position:fixed}{x}$", "$" + "x" * 5000 + "$", r"$\DeclarePairedDelimiterX{\pi}{4}{}$", r"$\qty{x}$",
+     r"${a \above 9em b}$", r"$$a \\[99em] b$$", r"$^^5cdef\pi4$", r"$\text{$x}$", r"$a}{b$", r"$\left( a$", r"$\begin{array}{p{9em}}a\end{array}$",
+     r"$\begin{align}a\end{aligned}$", r"$\piё$", r"$\color{white}x$", r"$\phantom{x}$", "$a % b$", "$" + "{" * 40 + "x" + "}" * 40 + "$"],
 )  # fmt: skip
 def test_formulas_that_reach_out_stay_text(math: str) -> None:
     """TeX that links, styles, defines or covers the page is shown as it is written."""
     html = render_markdown(math)
     assert "mathjax_process" not in html
     assert math in Page(html).text
+
+
+@pytest.mark.parametrize(
+    ("math", "shown"),
+    [
+        (r"$$\begin{align} a &= b \tag{1} \label{eq:1} \\ c &= d \nonumber \end{align}$$",
+         r"$$\begin{align*} a &= b \qquad\text{(1)}  \\ c &= d  \end{align*}$$"),
+        (r"\[\begin{equation} x \end{equation}\]", r"\[\begin{equation*} x \end{equation*}\]"),
+        (r"$a_1 \tag{*}$", r"$a_1 \qquad\text{(*)}$"),
+    ],
+)  # fmt: skip
+def test_formulas_take_no_numbers_and_no_names(math: str, shown: str) -> None:
+    """Equations are set without the numbers and labels that belong to the reader's own; a tag stands where it stood."""
+    assert shown in Page(render_markdown(math)).text
+
+
+COMMON = (
+    r"$x = \frac{-b \pm \sqrt{b^2 - 4ac}}{2a}$", r"$$\hat{\theta} = \operatorname*{arg\,max}_{\theta} \sum_{i=1}^{n} \log p(x_i \mid \theta)$$",
+    r"$\mathbb{E}[X] = \int_{-\infty}^{\infty} x f(x)\, dx$", r"$$f(x) = \begin{cases} 1 & \text{if } x > 0 \\[4pt] 0 & \text{otherwise} \end{cases}$$",
+    r"$\boxed{42}$", r"$\lVert \mathbf{v} \rVert_2 \le \left\lfloor \tfrac{n}{2} \right\rfloor$", r"$A \xrightarrow[\Delta]{\text{heat}} B \rightleftharpoons C$",
+    r"$$\begin{bmatrix} a & b \\ c & d \end{bmatrix}^{-1} = \frac{1}{ad-bc} \begin{bmatrix} d & -b \\ -c & a \end{bmatrix}$$", r"$\nabla \cdot \vec{E} = \rho / \varepsilon_0$",
+    r"\(\forall x \in \mathbb{R},\; \exists\, y : x < y\)", r"\[\underbrace{1 + 1}_{2} \implies \overline{AB} \perp \overline{CD}\]", r"$50\% \text{ of } \$100$",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("math", COMMON)
+def test_formulas_of_ordinary_answers_are_set(math: str) -> None:
+    """What models write every day is on the lists."""
+    assert 'class="fnb-math' in render_markdown(math)
 
 
 def test_code_is_coloured_and_complete() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -23,6 +25,7 @@ from fusion_nb.views import bundle, escape
 from fusion_nb.views.frame import frame, models_frame, runs_frame
 from tests import states
 from tests.attacks import CONTROLS
+from tests.shell import Shell
 from tests.site import Site
 
 ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -133,6 +136,72 @@ def test_an_estimate_can_be_printed(attack: str) -> None:
     found = estimate_of(attack)
     for text in (str(found), repr(found), found.frame().to_string()):
         assert not ACTING.search(text)
+
+
+TABLES = r"""
+import io, sys
+print("pandas" in sys.modules)
+import fusion_nb, pandas as pd
+formula = r"$\def\pi{4}$"
+def evil(prompt): return formula
+def judge(prompt): return formula
+result = fusion_nb.fuse(formula, pool=[evil, evil], judge=judge)
+df = result.frame()
+runs = fusion_nb.runs()
+pickled = io.BytesIO(); df.to_pickle(pickled); pickled.seek(0)
+shown = {
+    "calls": df, "one column": df[["text"]], "joined": pd.concat([df, df]), "sorted": df.sort_values("call").head(2),
+    "grouped": df.groupby("label")[["text"]].first().reset_index(), "merged": df.merge(df, on="run", suffixes=("", "_2")),
+    "pickled": pd.read_pickle(pickled), "runs": runs, "models": fusion_nb.models(), "styled": df[["label", "text"]].style,
+}
+others = {"a person's own": pd.DataFrame({"x": [formula]}), "styled": pd.DataFrame({"x": [formula]}).style}
+"""
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    shell = Shell()
+    yield shell
+    shell.close()
+
+
+def html_of(shell: Shell, expression: str) -> str:
+    return str(shell.ip.display_formatter.format(shell.ip.ev(expression))[0]["text/html"])
+
+
+def test_a_table_of_ours_is_no_place_for_formulas(shell: Shell) -> None:
+    """Calls, parts of them, runs and models stand where MathJax does not look; a person's own tables as without us."""
+    ran = shell.run(TABLES)
+    assert ran.error is None, ran.text
+    for name in shell.ip.user_ns["shown"]:
+        assert html_of(shell, f"shown[{name!r}]").startswith('<div class="mathjax_ignore tex2jax_ignore">'), name
+    for name in shell.ip.user_ns["others"]:
+        assert "mathjax_ignore" not in html_of(shell, f"others[{name!r}]").split(">")[0]
+
+
+def test_a_formatter_of_a_persons_own_stays(shell: Shell) -> None:
+    """One that a person sets before or after us shows every table; what it says of ours is kept from MathJax."""
+    html = shell.ip.display_formatter.formatters["text/html"]
+    html.for_type(pd.DataFrame, lambda table: "<p>early</p>")
+    shell.run(TABLES)
+    assert html_of(shell, "df") == '<div class="mathjax_ignore tex2jax_ignore"><p>early</p></div>'
+    assert html_of(shell, """others["a person's own"]""") == "<p>early</p>"
+    html.for_type(pd.DataFrame, lambda table: "<p>late</p>")
+    assert html_of(shell, "df") == "<p>late</p>"
+    assert html_of(shell, "result.frame()") == '<div class="mathjax_ignore tex2jax_ignore"><p>late</p></div>'
+
+
+def test_the_extension_does_not_load_pandas_for_it() -> None:
+    """In a fresh process `%load_ext` knows tables by their name alone, and the first one is shown as it should."""
+    code = (
+        "import sys; from IPython.core.interactiveshell import InteractiveShell as S; s = S.instance()\n"
+        "s.run_line_magic('load_ext', 'fusion_nb'); assert 'pandas' not in sys.modules and 'markdown_it' not in sys.modules\n"
+        "import pandas; df = pandas.DataFrame({'run': ['r'], 'call': [1], 'text': ['$x$']})\n"
+        "html = s.display_formatter.format(df)[0]['text/html']; assert html.startswith('<div class=\"mathjax_ignore'), html\n"
+        "s.run_line_magic('reload_ext', 'fusion_nb'); assert s.display_formatter.format(df)[0]['text/html'] == html\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @each

@@ -128,7 +128,11 @@ class Worth:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(str(self))}</p>{self.frame().to_html(na_rep='—', float_format='{:.4g}'.format)}"
+        from fusion_nb.views.escape import IGNORED  # noqa: PLC0415  views are loaded when asked for
+
+        table = self.frame().to_html(na_rep="—", float_format="{:.4g}".format)
+        # Two prices in a sentence would be the ends of a formula.
+        return f'<div class="{IGNORED}"><p>{html.escape(str(self))}</p>{table}</div>'
 
 
 def _counted(found: Worth) -> str:

@@ -19,6 +19,7 @@ from fusion_nb.magic.interpolation import interpolate
 from fusion_nb.magic.screens import background_screen_for, screen_for
 from fusion_nb.magic.tables import Tables
 from fusion_nb.options import ROWS, configured, defaults, refusal
+from fusion_nb.views.escape import keep_mathjax_from_tables
 
 _VERBS = {"resume": "resume_run", "add": "add_members", "retry": "retry_failed", "rejudge": "rejudge_run"}
 """Calls that continue a past run, by the option that asks for each."""
@@ -224,6 +225,7 @@ def load(shell: InteractiveShell) -> None:
     unload(shell)
     magics = FuseMagics(shell=shell)
     shell.register_magics(magics, Tables(shell=shell))
+    keep_mathjax_from_tables(shell)
     _configure(shell)
     shell.Completer.custom_matchers.append(line.fuse_matcher_for(sorted(line.VALUED | line.FLAGS), magics.offers))
     shell.input_transformers_cleanup.append(line.keep_question)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+import sys
+from collections.abc import Callable
+from typing import Any
 
 # C0 without tab and newline, DEL, C1: what terminals obey (ESC, OSC, CSI ...). Lone surrogates: what no wire carries.
 _ACTING = r"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
@@ -65,3 +68,50 @@ def _named(run: str) -> str:
     if len(run) > _LONGEST:
         return f"[U+{ord(run[0]):04X} and {len(run) - 1} more hidden characters]"
     return "".join(f"[U+{ord(character):04X}]" for character in run)
+
+
+IGNORED = "mathjax_ignore tex2jax_ignore"
+"""The classes that keep MathJax away from what an element holds."""
+_TABLES = (("pandas", "DataFrame"), ("pandas.core.frame", "DataFrame"), ("pandas.io.formats.style", "Styler"))
+"""Where a table's class says it lives: pandas 3 and before."""
+_OURS = (
+    {"label", "text"}, {"model", "text"}, {"run", "call"}, {"run", "label"}, {"run", "prompt"}, {"ref", "name"},
+)  # fmt: skip
+"""Columns that tell our tables when joining or grouping has cost them their `attrs`."""
+
+
+class TableFormatter:
+    """A table of ours as HTML that MathJax leaves alone; other tables as they are shown without us."""
+
+    def __init__(self, previous: Callable[[Any], Any] | None) -> None:
+        self.previous = previous
+
+    def __call__(self, table: Any) -> Any:
+        shown = self.previous(table) if self.previous else table._repr_html_()
+        frame = getattr(table, "data", table) if type(table).__name__ == "Styler" else table
+        ours = "fusion_nb" in frame.attrs or any(names <= set(frame.columns) for names in _OURS)
+        return f'<div class="{IGNORED}">{shown}</div>' if ours and isinstance(shown, str) else shown
+
+
+def keep_mathjax_from_tables(shell: Any = None) -> None:
+    """Tell IPython, where it runs, how tables of ours are shown: texts of models stand in their cells.
+
+    Loads neither IPython nor pandas. Called again, it changes nothing; a formatter that a person has set stays in use.
+    """
+    shell = shell or ("IPython" in sys.modules and sys.modules["IPython"].get_ipython())
+    if not shell:
+        return
+    formatter = shell.display_formatter.formatters["text/html"]
+    for module, name in _TABLES:
+        loaded = getattr(sys.modules.get(module), name, None)
+        try:
+            previous = formatter.lookup_by_type(loaded or f"{module}.{name}")
+        except KeyError:
+            previous = None
+        if isinstance(previous, TableFormatter):
+            continue
+        # A class that is loaded is looked up by itself, any other by its name.
+        if loaded is not None:
+            formatter.for_type(loaded, TableFormatter(previous))
+        else:
+            formatter.for_type_by_name(module, name, TableFormatter(previous))

@@ -84,7 +84,7 @@ def frame(state: RunState) -> pd.DataFrame:
     the models wrote them, save that characters a terminal would obey are shown by their number: `print(df)` is safe.
     `state.replies` and the journal hold the characters themselves.
     """
-    df = _table([_row(state, reply) for reply in state.replies], DTYPES)
+    df = _table([_row(state, reply) for reply in state.replies], DTYPES, "calls")
     df.attrs.update(_attrs(state))
     return df
 
@@ -112,18 +112,18 @@ class ListedModel(Protocol):
 
 def models_frame(models: Iterable[ListedModel]) -> pd.DataFrame:
     """One row per model: `ref` names it in a pool; prices are USD per million tokens."""
-    return _table([_model_row(listed) for listed in models], _MODEL_DTYPES)
+    return _table([_model_row(listed) for listed in models], _MODEL_DTYPES, "models")
 
 
 def forecast_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per member and for the judge; money and seconds as numbers."""
     plain = [{name: _figure(value) for name, value in row.items()} for row in rows]
-    return pd.DataFrame(plain).convert_dtypes()
+    return _ours(pd.DataFrame(plain).convert_dtypes(), "forecast")
 
 
 def runs_frame(runs: Iterable[Any]) -> pd.DataFrame:
     """One row per past run, as `journal.rows.RunRow` has it."""
-    return _table([_run_row(row) for row in runs], _RUN_DTYPES)
+    return _table([_run_row(row) for row in runs], _RUN_DTYPES, "runs")
 
 
 def _run_row(row: Any) -> dict[str, Any]:
@@ -138,9 +138,16 @@ def _run_row(row: Any) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[dict[str, Any]], dtypes: Mapping[str, Any]) -> pd.DataFrame:
-    columns = {name: pd.array([row[name] for row in rows], dtype=kind) for name, kind in dtypes.items()}
-    return pd.DataFrame(columns)
+def _table(rows: list[dict[str, Any]], dtypes: Mapping[str, Any], kind: str) -> pd.DataFrame:
+    columns = {name: pd.array([row[name] for row in rows], dtype=dtype) for name, dtype in dtypes.items()}
+    return _ours(pd.DataFrame(columns), kind)
+
+
+def _ours(df: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """`df`, marked as a table of ours: its parts and copies are shown without formulas too."""
+    escape.keep_mathjax_from_tables()
+    df.attrs["fusion_nb"] = kind
+    return df
 
 
 def _row(state: RunState, reply: Reply) -> dict[str, Any]:

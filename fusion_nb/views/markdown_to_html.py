@@ -176,9 +176,10 @@ def _after(token: Token) -> str:
 
 
 def _math(tag: str, source: str) -> str:
-    if not tex.harmless(source):
+    formula = tex.safe_formula(source)
+    if formula is None:
         return escape.markup(source) if tag == "span" else f"<p>{escape.markup(source)}</p>"
-    return f'<{tag} class="{" ".join(tex.CLASSES)}">{escape.markup(source)}</{tag}>'
+    return f'<{tag} class="{" ".join(tex.CLASSES)}">{escape.markup(formula)}</{tag}>'
 
 
 class _Markdown(MarkdownIt):
