@@ -155,6 +155,7 @@ def _derived(
     verb: str, run: PastRun, members: str | Sequence[Member] | None, given: dict[str, Any]
 ) -> tuple[FusionResult, RunSpec, Resolver, Settings]:
     """The run that is continued, the derived one's spec, checked, and what it needs. Raises `UserError`, unsent."""
+    settle(verb, given)  # what cannot be meant is said whatever there is in the journal
     state = load(run) if isinstance(run, str) else run
     if verb == "resume":
         state = _newest(state)

@@ -26,7 +26,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("OPENROUTER_API_KEY", "the-first-key")
     monkeypatch.setenv("OTHER_KEY", "the-second-key")
-    monkeypatch.setenv("FUSION_NB_TRUST", "*")
+    monkeypatch.setenv("FUSION_NB_TRUST", "http://127.0.0.1:* OPENROUTER_API_KEY OTHER_KEY")
 
 
 @pytest.fixture
