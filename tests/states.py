@@ -303,7 +303,7 @@ def unknown_costs() -> RunState:
 
 
 def no_costs() -> RunState:
-    script = Script(pool=(Ref("python", "mine", "mine"),), judge=None)
+    script = Script(pool=(Ref("corp", "mine", "mine"),), judge=None)
     script.reply(script.state.pool[0], "42", cost=None, tokens=None)
     script.emit(
         VerdictReached, verdict=Verdict(answer="42", chosen=(1,), state="not-needed", note="The pool has one member.")

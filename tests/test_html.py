@@ -22,7 +22,20 @@ TAGS = {
     "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span", "table", "thead", "tbody", "tr",
     "th", "td",
 }  # fmt: skip
-ATTRIBUTES = {"class", "href", "rel", "referrerpolicy", "target", "title", "name", "open", "style", "colspan", "start"}
+ATTRIBUTES = {
+    "class",
+    "href",
+    "rel",
+    "referrerpolicy",
+    "target",
+    "title",
+    "name",
+    "open",
+    "style",
+    "colspan",
+    "start",
+    "dir",
+}
 CLASS = re.compile(r"fusion-nb|fnb-[a-z0-9]+|mathjax_(ignore|process)|tex2jax_(ignore|process)|jp-toc-ignore")
 STYLE = re.compile(r"width:[\d.]+%")
 examples = pytest.mark.parametrize("build", states.EXAMPLES.values(), ids=states.EXAMPLES)
@@ -177,10 +190,10 @@ def test_each_end_is_said_in_words(build: Callable[[], RunState], sentences: lis
         assert sentence in said
 
 
-def test_the_chosen_candidate_is_open() -> None:
-    """One candidate is open from the start: the chosen, else the best ranked, else the first with a text."""
+def test_the_best_candidate_that_is_not_the_answer_is_open() -> None:
+    """One candidate is open from the start: the best ranked whose text does not stand above, else the first."""
     for build, name in (
-        (states.best_of, "claude"),
+        (states.best_of, "gemini"),
         (states.debate, "gpt4o"),
         (states.cancelled, "claude"),
         (states.one, "claude"),
@@ -321,3 +334,71 @@ def test_a_member_that_is_also_named_like_another_place() -> None:
     script = states.Script(pool=[Ref("s", "m", '" open name="x')])
     script.reply(script.state.pool[0], "x")
     assert_ours(view(script.close()))
+
+
+def test_no_text_stands_open_twice() -> None:
+    """Of a pool of one the open tab says where its text is; a tab that has to be opened has it whole."""
+    assert words(states.one()).count("The sky is blue because air") == 1
+    assert "Its text is the answer above." in words(states.one())
+    assert words(states.best_of()).count("The sky is blue because air") == 2
+    assert "Its text is" not in words(states.best_of())
+
+
+def test_good_news_is_no_warning() -> None:
+    """What was kept or served without paying is told calmly; a caution stays one."""
+    kept = "Kept from run 20260301T101500-5f2a9c01de, not asked and not paid again: claude."
+    served = "From the journal: run 20260301T101500-5f2a9c01de. Nothing was asked, nothing paid."
+    caution = "gpt5 judges and is a member of the pool."
+    script = states.Script(notes=(kept, caution, served))
+    script.members()
+    script.judged()
+    page = html.render_html(script.close())
+    assert re.findall(r'<li class="fnb-good">([^<]*)</li>', page) == [kept, served]
+    assert f"<li>{caution}</li>" in page
+
+
+def test_long_names_are_cut_in_the_middle() -> None:
+    """Two names with one beginning are told apart in tabs, lanes, chips and scores; the title has the whole name."""
+    start = "openrouter:meta-llama/llama-3.3-70b-instruct"
+    pool = [Ref("openrouter", f"{start}{end}", f"{start}{end}") for end in ("-turbo-fp8", "-reference-fp16")]
+    script = states.Script(pool=pool)
+    script.members()
+    script.judged("Blue [K7]. Also blue [Q2].", {"K7": 1, "Q2": 2}, ranking=(1, 2), analysis=None)
+    running = states.Script(pool=pool)
+    running.start(pool[0])
+    for page in (html.render_html(script.close()), html.render_html(running.state)):
+        assert "turbo-fp8</" in page
+        assert "reference-fp16</" in page
+        assert page.count(f'title="{pool[0].label}"') >= 1
+        assert f">{pool[0].label}<" not in page.split("Ledger")[0]
+    assert ">claude<" in html.render_html(states.merge())
+
+
+def test_text_of_every_direction() -> None:
+    """Answers, candidates and the prompt stand on the side where their writing begins, whatever the notebook's is."""
+    script = states.Script(prompt="למה השמיים כחולים?")
+    script.members(["השמיים כחולים.", "C++ עדיף!", "Blue."])
+    script.judged("השמיים כחולים [K7].")
+    page = html.render_html(script.close())
+    for text in ("השמיים כחולים", "C++ עדיף!", "למה השמיים כחולים?"):
+        tag = page[: page.index(text)].rpartition(" dir=")[2]
+        assert tag.startswith('"auto">')
+
+
+def test_a_run_of_own_functions_is_not_called_unpriced() -> None:
+    """No service bills a function: it is no unpriced call of the head, and a service's unknown cost still is one."""
+    mine, corp = Ref("python", "mine", "mine"), Ref("corp", "theirs", "theirs")
+    for pool, said in (
+        ((mine, states.CLAUDE), "2 models · judge gpt5 · 6.4 s · $0.0125"),
+        ((mine, corp), "≥ $0.0094, 1 call unpriced"),
+    ):
+        script = states.Script(pool=pool)
+        for ref in pool:
+            script.reply(ref, "Blue.", cost="0.0031" if ref == states.CLAUDE else None, tokens=None)
+        script.judged("Blue [K7].", {"K7": 1}, ranking=(1, 2), scores={}, analysis=None)
+        assert said in words(script.close())
+    alone = states.Script(pool=(mine,), judge=None)
+    alone.reply(mine, "42", cost=None, tokens=None)
+    head = words(alone.close()).split("\n")[0]
+    assert "unknown" not in head
+    assert "$" not in head

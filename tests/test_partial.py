@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from fusion_nb.views.frame import frame
 from fusion_nb.views.text import headline
 from tests import states
 from tests.page import Page
+from tests.replay import Replay
+from tests.shell import Shell
 from tests.wire_server import END, Received, Step, WireServer, delta, event, finish, head, reply, response, usage
 
 DONE = event("[DONE]") + END
@@ -292,3 +295,30 @@ def test_two_silent_members() -> None:
         script.emit(CallEnded, 2.0, call=call, status="ok", latency=2.0)
     assert script.state.waiting_on(8.0) == (3, 4)
     assert "gpt4o and fourth have sent nothing for 8.0 s" in html.render_html(script.state, now=8.0)
+
+
+@pytest.mark.parametrize("command", ["--rejudge", "--resume"])
+def test_the_commands_that_are_named_work(command: str, replay: Replay) -> None:
+    """After a stop with two of three answers there: the commands the card names judge them, or ask the third first."""
+    services = {"replay": {"base_url": replay.url}}
+    pool = ["replay:rate/0/5/1000", "replay:burst/7", f"replay:mend/stall.30.0/{command}"]
+    shell = Shell()
+    try:
+        shell.ip.user_ns |= {"services": services, "pool": pool}
+        shell.run("%config Fuse.services = services")
+        stopped = shell.run(
+            "import fusion_nb\n"
+            "run = fusion_nb.stream('Count.', pool, judge='replay:scripted-judge', services=services)\n"
+            "for event in run:\n"
+            "    if sum(reply.usable for reply in run.result.replies) == 2: run.stop()\n"
+            "result = fusion_nb.runs().iloc[0].run"
+        )
+        assert stopped.error is None, stopped.text
+        shown = bundle(fusion_nb.load(shell.ip.user_ns["result"]))["text/plain"]
+        (line,) = re.findall(rf"`(%fuse {command} last)`", shown)
+        after = shell.run(line + " --quiet")
+        assert after.error is None, after.text
+        assert after.value.attrs["status"] == "ok", after.value.attrs
+        assert after.value.attrs["partial"] == (command == "--rejudge")
+    finally:
+        shell.close()

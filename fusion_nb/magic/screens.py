@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -123,10 +124,10 @@ class TerminalScreen(NoScreen):
         self._progress.update(state)
 
     def finish(self, state: RunState) -> None:
-        from fusion_nb.views import bundle
+        from fusion_nb.views.text import render_text
 
         self._progress.finish(state)
-        _write(bundle(state)["text/plain"] + "\n")
+        _write(render_text(state, shutil.get_terminal_size().columns - 1) + "\n")
 
 
 def _write(text: str) -> None:

@@ -36,6 +36,13 @@ def member_hue(state: RunState, name: str) -> str:
     return f"fnb-m{names.index(name) % 8}" if name in names else "fnb-m8"
 
 
+def name_tag(name: str, hue: str, *, tag: str = "span", classes: str = "", more: str = "") -> str:
+    """A member's name in its colour; a long one is cut in its middle, with the whole of it as the title."""
+    short = words.short_name(name)
+    title = f' title="{escape.attribute(name)}"' if short != name else ""
+    return f'<{tag} class="fnb-name {hue}{classes}"{title}>{escape.markup(short)}{more}</{tag}>'
+
+
 def _chipped(state: RunState, text: str, citations: Sequence[Citation]) -> str:
     html = render_markdown(marks.unforgeable(text), [_behind(text, c.end) for c in citations])
     chips = [_chip(state, c.calls) for c in citations]
@@ -50,7 +57,10 @@ def _behind(text: str, end: int) -> int:
 def _chip(state: RunState, calls: Sequence[int]) -> str:
     names = [state.reply(call).ref.name for call in calls if 0 < call <= len(state.replies)]
     everyone = len(names) >= _MANY and len(names) == len(state.pool)
-    parts = [f'<span class="{member_hue(state, n)}">{escape.markup(n)}</span>' for n in (names if not everyone else [])]
+    parts = [
+        f'<span class="{member_hue(state, n)}">{escape.markup(words.short_name(n))}</span>'
+        for n in (names if not everyone else [])
+    ]
     title = escape.attribute(f"From {words.listed(names)}, says the judge")
     shown = "<i>, </i>".join(parts) or f"<span>all {len(names)}</span>"
     # The brackets are seen where styles are taken away.
@@ -68,12 +78,21 @@ def candidate_tabs(state: RunState, group: str) -> str:
 
 
 def open_candidate(state: RunState) -> int | None:
-    """The call that stands open: the chosen, else the best ranked, else the first that said something."""
+    """The call that stands open: the best ranked, else the first that said something.
+
+    Not one whose text is the answer: that stands above, and what it was preferred to is worth the place.
+    """
     calls = [r.call for r in state.candidates]
     verdict = state.verdict
-    preferred = [c for c in (*verdict.chosen, *verdict.ranking) if c in calls] if verdict else []
+    ranked = [c for c in (*verdict.chosen, *verdict.ranking) if c in calls] if verdict else []
     usable = [r.call for r in state.candidates if r.usable]
-    return next(iter([*preferred, *usable, *calls]), None)
+    others = [call for call in (*ranked, *usable, *calls) if not _is_answer(state, call)]
+    return next(iter([*others, *calls]), None)
+
+
+def _is_answer(state: RunState, call: int) -> bool:
+    verdict = state.verdict
+    return verdict is not None and call in verdict.chosen and state.reply(call).text == verdict.answer
 
 
 def failure(reply: Reply) -> str:
@@ -100,19 +119,26 @@ def _entry(state: RunState, reply: Reply, group: str, is_open: bool) -> str:
     badge = f' <span class="fnb-suspect" title="{title}">{words.badge(reply)}</span>' if reply.warnings else ""
     rest = " · ".join(escape.markup(fact) for fact in facts)
     summary = (
-        f'<summary><b class="fnb-name {member_hue(state, name)}{bad}">{star}{escape.markup(name)}</b>'
+        f"<summary>{star}{name_tag(name, member_hue(state, name), tag='b', classes=bad)}"
         f'<span class="fnb-facts"><i> · </i>{rest}{badge}</span></summary>'
     )
     attributes = f' name="{escape.attribute(group)}"{" open" if is_open else ""}'
-    return f"<details{attributes}>{summary}{candidate_body(state, reply)}</details>"
+    # An open tab must not say once more what stands above it.
+    above = is_open and _is_answer(state, reply.call)
+    body = candidate_body(state, reply, _ABOVE if above else None)
+    return f"<details{attributes}>{summary}{body}</details>"
 
 
-def candidate_body(state: RunState, reply: Reply) -> str:
-    """What stands under a candidate's tab."""
-    text = render_markdown(reply.text) if reply.text.strip() else ""
+_ABOVE = '<p class="fnb-meta">Its text is the answer above.</p>'
+
+
+def candidate_body(state: RunState, reply: Reply, text: str | None = None) -> str:
+    """What stands under a candidate's tab. `text`: HTML instead of its text."""
+    if text is None:
+        text = render_markdown(reply.text) if reply.text.strip() else ""
     return (
         f'<div class="fnb-panel"><p class="fnb-meta">{_meta(state, reply)}{_share(state, reply)}</p>'
-        f'{failure(reply)}{remarks(reply)}<div class="fnb-md">{text}</div>{_earlier(state, reply)}</div>'
+        f'{failure(reply)}{remarks(reply)}<div class="fnb-md" dir="auto">{text}</div>{_earlier(state, reply)}</div>'
     )
 
 
@@ -143,7 +169,7 @@ def _earlier(state: RunState, reply: Reply) -> str:
     ]
     return "".join(
         f'<details class="fnb-earlier"><summary>{_which(r, reply)}</summary>{failure(r)}{remarks(r)}'
-        f'<div class="fnb-md">{render_markdown(r.text)}</div></details>'
+        f'<div class="fnb-md" dir="auto">{render_markdown(r.text)}</div></details>'
         for r in others
     )
 
@@ -160,7 +186,11 @@ def judgement(state: RunState) -> str:
     sentence = words.verdict_note(verdict)
     kind = "fnb-warn" if verdict.state in ("unread", "failed") else "fnb-meta"
     note = f'<p class="{kind}">{escape.markup(sentence)}</p>' if sentence else ""
-    rationale = f'<div class="fnb-md">{render_markdown(verdict.rationale)}</div>' if verdict.rationale.strip() else ""
+    rationale = (
+        f'<div class="fnb-md" dir="auto">{render_markdown(verdict.rationale)}</div>'
+        if verdict.rationale.strip()
+        else ""
+    )
     analysis = _analysis(state, verdict.analysis) if verdict.analysis else ""
     return f"{note}{rationale}{_scores(state, verdict)}{analysis}"
 
@@ -248,7 +278,7 @@ def _contradiction(state: RunState, one: Contradiction) -> str:
 
 
 def _name(state: RunState, name: str) -> str:
-    return f'<span class="fnb-name {member_hue(state, name)}">{escape.markup(name)}</span>'
+    return name_tag(name, member_hue(state, name))
 
 
 def _names(state: RunState, names: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ from fusion_nb.core.warnings_text import remarks
 from fusion_nb.views import candidates, html, words
 from fusion_nb.views.candidates import cited_answer, cited_draft, judgement, rounds
 from fusion_nb.views.ledger import ledger
-from fusion_nb.views.live import Pace
+from fusion_nb.views.live import Pace, clock_at_start
 
 INTERVAL = 0.06
 """Seconds between two messages: a front end's server drops what comes much faster, and no eye would see it."""
@@ -70,7 +70,8 @@ class Feed:
     def handle_events(self, events: Sequence[Event]) -> None:
         """Take in what happened; send what is due. Call it often, also while nothing happens."""
         if events and self._started is None:
-            self._started = self._clock() - events[0].at
+            when = events[0].when if isinstance(events[0], RunStarted) else ""
+            self._started = clock_at_start(when, self._clock, events[0].at)
         self._received_up_to = events[-1].seq if events else self._received_up_to
         self._pending += joined(map(_without_messages, events))
         if self._snapshot_requested or any(map(_ends_phase, events)):

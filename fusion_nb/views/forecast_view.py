@@ -12,7 +12,7 @@ from fusion_nb.views import escape, words
 from fusion_nb.views.html import style_sheet
 from fusion_nb.views.text import aligned
 
-_HEADS = ("who", "role", "tokens in", "tokens out", "cost", "time", "judged by")
+_HEADS = ("who", "role", "tokens in", "tokens out", "cost", "time", "tokens from")
 _RIGHT = [False, False, True, True, True, True, False]
 
 
@@ -59,20 +59,22 @@ def summary(forecast: Forecast) -> str:
 
 
 def usd(amount: Range[Decimal] | None, *, partial: bool = False, unknown: str = words.DASH) -> str:
-    """A range of money with two significant figures."""
+    """A range of money with two significant figures; its lower end alone where it is `partial`."""
     if amount is None:
         return unknown
     low, high = (words.money(end, max(2, min(8, 1 - end.adjusted())) if end else 2) for end in amount)
-    return _least(low if low == high else f"{low}–{high.lstrip('$')}", partial)
+    return f"≥ {low}" if partial else low if low == high else f"{low}–{high.lstrip('$')}"
 
 
 def seconds(duration: Range[float] | None, *, partial: bool = False) -> str:
     if duration is None:
         return words.DASH
     low, high = map(words.seconds, duration)
+    if partial:
+        return f"≥ {low}"
     if low.endswith(" s") and high.endswith(" s") and "min" not in low + high and "ms" not in low:
         low = low.removesuffix(" s") if low != high else low
-    return _least(low if low == high else f"{low}–{high}", partial)
+    return low if low == high else f"{low}–{high}"
 
 
 def tokens(count: Range[int]) -> str:
@@ -102,10 +104,6 @@ def _unknown(forecast: Forecast) -> list[str]:
         names = words.listed(list(dict.fromkeys(forecast.unpriced)))
         sentences.append(f"Nobody knows the price of {names}: the total leaves it out.")
     return sentences
-
-
-def _least(total: str, partial: bool) -> str:
-    return f"≥ {total}" if partial else total
 
 
 def _name(forecast: Forecast, place: int) -> str:

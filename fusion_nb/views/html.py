@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from fusion_nb.core import Ref, Reply, RunState
 from fusion_nb.views import candidates, escape, words
-from fusion_nb.views.candidates import cited_answer, cited_draft, judgement, member_hue, rounds, title
+from fusion_nb.views.candidates import cited_answer, cited_draft, judgement, member_hue, name_tag, rounds, title
 from fusion_nb.views.ledger import Ledger, ledger
 
 _CODE = re.compile(r'class="fnb-t[a-z]"')
@@ -50,18 +50,21 @@ def _head(state: RunState, now: float | None) -> str:
 
 
 def _notes(state: RunState) -> str:
-    notes = "".join(f"<li>{escape.markup(note)}</li>" for note in words.notes(state))
+    notes = "".join(map(_note, words.notes(state)))
     return f'<ul class="fnb-notes">{notes}</ul>' if notes else ""
+
+
+def _note(note: str) -> str:
+    kind = ' class="fnb-good"' if words.is_good_news(note) else ""
+    return f"<li{kind}>{escape.markup(note)}</li>"
 
 
 def _running(state: RunState, now: float | None) -> str:
     note = words.waiting_note(state, now)
-    waiting = f'<p class="fnb-warn">{escape.markup(note)}</p>' if note else ""
+    waiting = f'<p class="fnb-warn">{with_code(note)}</p>' if note else ""
     written = cited_draft(state) if state.draft else '<p class="fnb-meta">The answer will stand here.</p>'
-    return (
-        f'<section class="fnb-answer fnb-draft">{title("Answer")}<div class="fnb-md">{written}</div></section>'
-        f"{lanes(state, now)}{waiting}{rounds(state)}"
-    )
+    body = f'{title("Answer")}<div class="fnb-md" dir="auto">{written}</div>'
+    return f'<section class="fnb-answer fnb-draft">{body}</section>{lanes(state, now)}{waiting}{rounds(state)}'
 
 
 def _finished(state: RunState, group: str) -> str:
@@ -81,11 +84,19 @@ def _answer(state: RunState) -> str:
     if state.answer is None:
         why = words.no_answer(state)
         kind = "fnb-bad" if state.status == "error" else "fnb-warn"
-        return f'<section class="fnb-answer">{title("Answer")}<p class="{kind}">{escape.markup(why)}</p></section>'
+        step = words.next_step(state)
+        next_step = f'<p class="fnb-meta">{with_code(step)}</p>' if step else ""
+        reason = f'<p class="{kind}">{escape.markup(why)}</p>'
+        return f'<section class="fnb-answer">{title("Answer")}{reason}{next_step}</section>'
     error = f'<p class="fnb-bad">{escape.markup(state.error)}</p>' if state.error else ""
     head = title(words.answer_title(state))
-    body = f'<div class="fnb-md">{cited_answer(state)}</div>{share_bar(state)}'
+    body = f'<div class="fnb-md" dir="auto">{cited_answer(state)}</div>{share_bar(state)}'
     return f'<section class="fnb-answer">{head}{error}{body}</section>'
+
+
+def with_code(sentence: str) -> str:
+    """A sentence of ours as HTML, with its commands as code."""
+    return re.sub(r"`(%fuse [\w -]+)`", r"<code>\1</code>", escape.markup(sentence))
 
 
 def share_bar(state: RunState) -> str:
@@ -95,8 +106,7 @@ def share_bar(state: RunState) -> str:
         return ""
     bar = "".join(f'<i class="{member_hue(state, name)}" style="width:{share:.1%}"></i>' for name, share in shares)
     legend = " ".join(
-        f'<span class="fnb-name {member_hue(state, name)}">{escape.markup(name)} {words.percent(share)}</span>'
-        for name, share in shares
+        name_tag(name, member_hue(state, name), more=f" {words.percent(share)}") for name, share in shares
     )
     return f'<p class="fnb-shares"><span class="fnb-bar">{bar}</span>{legend}</p>'
 
@@ -131,11 +141,11 @@ def _side(right: bool) -> str:
 
 
 def _prompt(state: RunState) -> str:
-    system = f"<pre>{escape.markup(state.params.system)}</pre>" if state.params.system else ""
+    system = f'<pre dir="auto">{escape.markup(state.params.system)}</pre>' if state.params.system else ""
     meta = f'<p class="fnb-meta">run {escape.markup(state.run)} · seed {state.seed} · {escape.markup(state.when)}</p>'
     return (
         f'<details class="fnb-ledger"><summary>Prompt <span>as sent</span></summary>'
-        f"{system}<pre>{escape.markup(state.prompt)}</pre>{meta}</details>"
+        f'{system}<pre dir="auto">{escape.markup(state.prompt)}</pre>{meta}</details>'
     )
 
 
@@ -174,13 +184,13 @@ def lane_figures(reply: Reply, now: float | None, draft: str = "") -> list[str]:
 
 def _lane(state: RunState, ref: Ref, reply: Reply | None, now: float | None, *, is_judge: bool) -> str:
     facts = lane_figures(reply, now, state.draft) if reply else ["waiting"]
-    name = f'<b class="fnb-name {"fnb-m8" if is_judge else member_hue(state, ref.name)}">{escape.markup(ref.name)}</b>'
+    name = name_tag(ref.name, "fnb-m8" if is_judge else member_hue(state, ref.name), tag="b")
     facts = ["judge", *facts] if is_judge else facts
     figures = "".join(f' <span class="fnb-sep">·</span> <span class="fnb-fig">{escape.markup(f)}</span>' for f in facts)
     under_way = reply is not None and reply.status is None
     return (
         f'<li class="{"fnb-on" if under_way else "fnb-off"}"><p class="fnb-meta">{name}{figures}</p>'
-        f'<p class="fnb-words"><span>{_tail(reply, is_judge=is_judge)}</span></p></li>'
+        f'<p class="fnb-words" dir="auto"><span>{_tail(reply, is_judge=is_judge)}</span></p></li>'
     )
 
 

@@ -97,7 +97,7 @@ def _totals(state: RunState, places: int) -> list[str]:
         known = [n for n in map(pick, state.replies) if n is not None]
         return _least(words.number(sum(known)) if known else None, len(known) < len(state.replies))
 
-    unpriced = state.unpriced
+    unpriced = words.unpriced_calls(state)
     cost: Decimal | None = state.cost
     return [
         "",

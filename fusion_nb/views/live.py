@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
 from fusion_nb.core import RunState
@@ -51,7 +52,7 @@ class Live:
     def update(self, state: RunState) -> None:
         """Show `state` now, or leave it for a later call. Call it often, also while nothing happens: time goes on."""
         if self._started is None:
-            self._started = self._clock()
+            self._started = clock_at_start(state.when, self._clock)
         if state is self._drawn and self._clock() - self._drawn_at < _TICK:
             return
         # The first words are what a person waits for.
@@ -79,6 +80,26 @@ class Live:
 
 def _has_text(state: RunState) -> bool:
     return any(reply.text for reply in state.replies)
+
+
+_LATEST = 10.0
+"""Seconds a view may come after its run's start; more is a run of another day, shown again."""
+
+
+def clock_at_start(when: str, clock: Callable[[], float], at: float = 0.0) -> float:
+    """What `clock` read when the run began: its views are loaded, and first drawn, some time after that.
+
+    Args:
+        when: the run's start, ISO 8601 in UTC.
+        clock: monotonic seconds.
+        at: seconds since the run's start where `when` tells nothing.
+    """
+    now = clock()
+    try:
+        late = (datetime.now(UTC) - datetime.fromisoformat(when)).total_seconds()
+    except (ValueError, TypeError):
+        return now - at
+    return now - late if at <= late < _LATEST else now - at
 
 
 _WINDOW = 1.0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from fusion_nb.core import Reply, RunState
 from fusion_nb.views import escape, words
 from fusion_nb.views.html import current_replies
-from fusion_nb.views.live import Pace
+from fusion_nb.views.live import Pace, clock_at_start
 from fusion_nb.views.text import aligned, lane_line, remark_lines, reply_name, width, wrapped
 
 # The only escape sequences this package ever writes.
@@ -50,7 +50,7 @@ class TerminalProgress:
     def update(self, state: RunState) -> None:
         """Show `state` now, or leave it for a later call."""
         if self._started is None:
-            self._started = self._clock()
+            self._started = clock_at_start(state.when, self._clock)
         if not self._tty:
             self._report(state)
         elif self._pace.due():

@@ -13,18 +13,24 @@ from fusion_nb.views.ledger import BRIEF, ledger
 _BULLET = re.compile(r" *(?:[-*+]|\d{1,3}[.)]) +")
 
 
-def render_text(state: RunState) -> str:
-    """What a terminal shows of a run, in any phase."""
-    parts = [headline(state), *(f"Note: {escape.safe_line(note)}" for note in words.notes(state))]
-    parts += _running(state) if state.status == "running" else _finished(state)
-    return "\n".join(parts)
+def render_text(state: RunState, columns: int | None = None) -> str:
+    """What a terminal shows of a run, in any phase.
+
+    Args:
+        state: the run so far.
+        columns: width at which prose is broken at words; `None` leaves that to whoever shows it.
+    """
+    notes = [f"Note: {escape.safe_line(note)}" for note in words.notes(state)]
+    head = _fitted("\n".join([headline(state), *notes]), columns)
+    return "\n".join([head, *(_running(state, columns) if state.status == "running" else _finished(state, columns))])
 
 
 def headline(state: RunState) -> str:
     """The run in one line."""
     judge = f", judge {state.judge.name}" if state.judge else ""
     took = f", {words.seconds(state.seconds)}" if state.status != "running" else ""
-    facts = f"{words.mode(state)}: {words.pool(state)}{judge}{took}, {words.total_cost(state)}"
+    cost = f", {total}" if (total := words.total_cost(state)) else ""
+    facts = f"{words.mode(state)}: {words.pool(state)}{judge}{took}{cost}"
     status = "" if state.status == "ok" else f" [{words.run_status(state)}]"
     demo = f" [{words.DEMO}]" if state.demo else ""
     return escape.safe_line(f"{facts}{status}{demo}")
@@ -74,35 +80,58 @@ def _padded(cell: str, size: int, right: bool) -> str:
     return blanks + cell if right else cell + blanks
 
 
-def _running(state: RunState) -> list[str]:
+def _fitted(text: str, columns: int | None) -> str:
+    """`text` with its prose broken at words; code between fences and tables stay as they are."""
+    if columns is None:
+        return text
+    lines: list[str] = []
+    fenced = False
+    for line in text.split("\n"):
+        fence = line.lstrip().startswith(("```", "~~~"))
+        fenced ^= fence
+        lines += [line] if fence or fenced or line.lstrip().startswith("|") else wrapped(line, columns)
+    return "\n".join(lines)
+
+
+def _running(state: RunState, columns: int | None) -> list[str]:
     rows = [lane_line(ref.name, reply, None) for ref, reply in current_replies(state)]
-    remarks = remark_lines(state)
-    draft = ["", escape.safe_text(citations.read_citations(state.draft, state.labels)[0])] if state.draft else []
-    return [*aligned(rows, [False, False, True, True, True]), *remarks, *draft]
+    lanes = aligned(rows, [False, False, True, True, True])
+    draft = escape.safe_text(citations.read_citations(state.draft, state.labels)[0])
+    return [*lanes, *remark_lines(state), *(["", _fitted(draft, columns)] if state.draft else [])]
 
 
-def _finished(state: RunState) -> list[str]:
-    parts = ["", *_answer(state)]
+def _finished(state: RunState, columns: int | None) -> list[str]:
+    prose = [*_answer(state), *_verdict(state)]
+    prose += [f"Round {ended.round}: {escape.safe_line(words.debate_round(ended))}" for ended in state.rounds]
+    table = ["", *_ledger(state)] if state.replies else []
+    below = [*_failures(state), *remark_lines(state)]
+    return ["", *(_fitted(part, columns) for part in prose), *table, *(_fitted(part, columns) for part in below)]
+
+
+def _verdict(state: RunState) -> list[str]:
     verdict = state.verdict
-    if verdict:
-        note = words.verdict_note(verdict)
-        parts += ["", f"{'Judge' if state.judge else 'Verdict'}: {escape.safe_line(note)}"] if note else []
-        parts += ["", "Rationale:", escape.safe_text(verdict.rationale.strip())] if verdict.rationale.strip() else []
-    parts += [f"Round {ended.round}: {escape.safe_line(words.debate_round(ended))}" for ended in state.rounds]
-    if state.replies:
-        parts += ["", *_ledger(state)]
-    return [*parts, *_failures(state), *remark_lines(state)]
+    if not verdict:
+        return []
+    note, rationale = words.verdict_note(verdict), verdict.rationale.strip()
+    parts = ["", f"{'Judge' if state.judge else 'Verdict'}: {escape.safe_line(note)}"] if note else []
+    return [*parts, *(["", "Rationale:", escape.safe_text(rationale)] if rationale else [])]
 
 
 def _answer(state: RunState) -> list[str]:
     if state.answer is None:
-        return [escape.safe_text(words.no_answer(state))]
+        step = words.next_step(state)
+        return [escape.safe_text(words.no_answer(state)), *([step] if step else []), *_candidates(state)]
     shares = words.shares(state)
-    title, source = (
-        f"{escape.safe_line(words.answer_title(state))}:",
-        [escape.safe_line(f"From {shares}, by the judge's citations.")],
-    )
-    return [title, escape.safe_text(state.answer), *(source if shares else [])]
+    source = [escape.safe_line(f"From {shares}, by the judge's citations.")] if shares else []
+    return [f"{escape.safe_line(words.answer_title(state))}:", escape.safe_text(state.answer), *source]
+
+
+def _candidates(state: RunState) -> list[str]:
+    """The texts of the members, which stand for the answer where there is none."""
+    replies = [reply for reply in state.candidates if reply.text.strip()]
+    heads = [escape.safe_line(" · ".join(words.facts(state, reply))) for reply in replies]
+    texts = [escape.safe_text(reply.text.strip("\n")) for reply in replies]
+    return [part for head, text in zip(heads, texts, strict=True) for part in ("", f"{head}:", text)]
 
 
 def _ledger(state: RunState) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from fusion_nb.core import Reply, Round, RunState, Verdict, warnings_text
 from fusion_nb.core.state import missing_note
+from fusion_nb.core.values import PYTHON_SERVICE
 
 DASH = "—"
 DEMO = "DEMO: scripted models, not real answers"
@@ -20,6 +22,7 @@ _STATUS = {
     "cancelled": "cancelled",
 }
 _RUN = {"running": "running", "ok": "done", "unjudged": "no verdict", "cancelled": "cancelled", "error": "failed"}
+_SAVED = re.compile(r"not paid again|nothing (?:was )?paid", re.IGNORECASE)
 _VERDICT = {
     "judged": "",
     "repaired": "The judge's verdict was readable at its second try.",
@@ -95,6 +98,19 @@ def no_answer(state: RunState) -> str:
     return "No answer, because there is no verdict. The candidates are all here."
 
 
+def next_step(state: RunState) -> str:
+    """What to do about a run that ended without a verdict, as a command; empty where there is one."""
+    usable = sum(reply.usable for reply in state.candidates)
+    if state.status == "unjudged" and usable > 1:
+        return "`%fuse --rejudge last` asks the judge again; no candidate is asked or paid again."
+    if state.status != "cancelled" or state.verdict is not None:
+        return ""
+    if not usable:
+        return "`%fuse --resume last` asks what is missing."
+    judge = f"`%fuse --rejudge last` judges {'the candidate' if usable == 1 else f'the {usable} candidates'} received"
+    return f"{judge}; `%fuse --resume last` asks what is missing first." if state.missing else f"{judge}."
+
+
 def caption(state: RunState) -> str:
     """The ledger in one line."""
     tokens = total_tokens(state)
@@ -106,11 +122,18 @@ def total_cost(state: RunState) -> str:
     """The sum of what is known, with what it leaves out."""
     if state.status == "running":
         return DASH if state.cost is None else f"{money(state.cost)} so far"
+    unpriced = unpriced_calls(state)
     if state.cost is None:
-        return "cost unknown" if state.replies else DASH
-    if state.unpriced:
-        return f"≥ {money(state.cost)}, {plural(state.unpriced, 'call')} unpriced"
+        return "cost unknown" if unpriced else "" if state.replies else DASH
+    if unpriced:
+        return f"≥ {money(state.cost)}, {plural(unpriced, 'call')} unpriced"
     return money(state.cost)
+
+
+def unpriced_calls(state: RunState) -> int:
+    """How many calls of services the total leaves out. No service bills a person's own function."""
+    functions = [r for r in state.replies if r.ref.service == PYTHON_SERVICE and r.cost is None]
+    return max(0, state.unpriced - len([r for r in functions if r.status != "error" or r.maybe_billed or r.text]))
 
 
 def total_tokens(state: RunState) -> str:
@@ -132,6 +155,22 @@ def reply_status(reply: Reply, draft: str = "") -> str:
     if reply.role == "judge":
         return "writing the answer" if draft else "writing the verdict" if reply.text else "reading"
     return "writing" if reply.text else "thinking" if reply.reasoning else "waiting"
+
+
+_LONGEST_NAME = 32
+
+
+def short_name(name: str) -> str:
+    """A name that is too long for a tab or a lane, cut in its middle: beginnings of names are alike."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    tail = _LONGEST_NAME // 2 - 1
+    return f"{name[: _LONGEST_NAME - tail - 1]}…{name[-tail:]}"
+
+
+def is_good_news(note: str) -> bool:
+    """Whether a note tells what was saved: nothing to be warned of."""
+    return _SAVED.search(note) is not None
 
 
 def mode(state: RunState) -> str:
