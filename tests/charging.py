@@ -32,6 +32,8 @@ class ChargingService:
         self.known: dict[str, Decimal] = {}
         """Of these, what `GET /generation` tells or the stream has told."""
         self.by_prompt: Counter[str] = Counter()
+        self.by_door: Counter[str] = Counter()
+        """The same by the first part of the path it was asked at: `url_of(door)` leads there."""
         self.asked: Counter[str] = Counter()
         """Requests by model; requests for a bill as `generation`."""
         self.holding = threading.Semaphore(0)
@@ -49,6 +51,10 @@ class ChargingService:
     @property
     def url(self) -> str:
         return self._server.url
+
+    def url_of(self, door: str) -> str:
+        """An address of this service that tells who asks."""
+        return self.url.replace("/v1", f"/{door}/v1")
 
     @property
     def services(self) -> dict[str, dict[str, str]]:
@@ -74,7 +80,7 @@ class ChargingService:
             return response(200, {"data": rows})
         if path.endswith("/generation"):
             return self._bill(query.partition("=")[2])
-        return self._reply(request.json)
+        return self._reply(request.json, path.split("/")[1])
 
     def _bill(self, generation: str) -> list[Step]:
         with self._lock:
@@ -85,7 +91,7 @@ class ChargingService:
         usage = {"tokens_prompt": 3, "tokens_completion": 2, "total_cost": float(cost)}
         return response(200, {"data": {"id": generation, **usage}})
 
-    def _reply(self, body: dict[str, Any]) -> list[Step]:
+    def _reply(self, body: dict[str, Any], door: str) -> list[Step]:
         model = str(body["model"])
         kind, _, tenths = model.rpartition("-")
         with self._lock:
@@ -95,6 +101,7 @@ class ChargingService:
             generation = f"gen-{len(self.charged) + 1}"
             cost = self.charged[generation] = self._cost(body, int(tenths))
             self.by_prompt[self._prompt(body)] += cost  # type: ignore[assignment]
+            self.by_door[door] += cost  # type: ignore[assignment]
             if "never" not in kind:
                 self.known[generation] = cost
         first = event({**delta("7 is the answer."), "id": generation, "model": model})
