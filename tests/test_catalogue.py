@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import fusion_nb
 from fusion_nb.accounts import prices
 from fusion_nb.core import Ref
 from fusion_nb.errors import UnknownName, UserError
@@ -143,7 +144,7 @@ def test_own_aliases() -> None:
 def test_demo_and_local() -> None:
     """`demo` and `local` stand for what they were given; nothing on this machine is a sentence."""
     demo, local = [Ref("demo", "ada", "ada")], [Ref("ollama", "m", "m"), Ref("vllm", "m", "m")]
-    assert named("demo", "local", demo=demo, local=local) == ["ada=demo:ada", "m=ollama:m", "m #2=vllm:m"]
+    assert named("demo", "local", demo=demo, local=lambda: local) == ["ada=demo:ada", "m=ollama:m", "m #2=vllm:m"]
     with pytest.raises(UserError, match="Ollama"):
         resolve("local", has_key=ALL)
 
@@ -265,7 +266,35 @@ def test_judges_of_private_pools() -> None:
     assert default_judge([Ref("demo", "ada"), Ref("demo", "bob")], ALL, demo=demo) == demo
     assert default_judge([Ref("demo", "ada"), Ref("openrouter", "openai/gpt-4o")], ALL, demo=demo) != demo
     with pytest.raises(UserError, match="--judge"):
-        default_judge([Ref("python", "f")], keys())
+        default_judge([Ref("python", "f")], keys(), demo=demo)
+
+
+def test_a_function_beside_a_scripted_member_is_judged_by_the_script() -> None:
+    """Without a key the demo's judge is there; it judges nothing that a real model can judge."""
+    demo, mixed = Ref("demo", "judge", "judge"), [Ref("python", "f"), Ref("demo", "swift")]
+    assert default_judge(mixed, keys(), demo=demo) == demo
+    assert default_judge(mixed, keys("OPENAI_API_KEY"), demo=demo).service == "openai"
+    assert default_judge([*mixed, Ref("ollama", "m")], keys(), demo=demo).service == "ollama"
+    result = fusion_nb.fuse("Why?", [lambda prompt: "So.", "demo:swift"], journal=False)
+    assert result.judge == Ref("demo", "judge", "demo:judge")
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt-oss:20b", "qwen3:4b-instruct-q8_0", "llama3.2:latest", "phi4:mini", "mixtral:8x7b", "gemma3n:e4b"]
+)
+def test_a_model_as_ollama_writes_it_is_recognised(name: str) -> None:
+    """`ollama run gpt-oss:20b` is what people have in their fingers; the remedy is one that is taken."""
+    with pytest.raises(UserError, match=f"Did you mean ollama:{name}"):
+        resolve(name, has_key=ALL)
+    assert named(f"ollama:{name}") == [f"ollama:{name}=ollama:{name}"]
+
+
+@pytest.mark.parametrize("name", ["opneai:gpt-4o", "antropic:claude-opus-5-5", "nowhere:some-model"])
+def test_a_misspelt_service_is_no_model_of_ollamas(name: str) -> None:
+    """The opposite: what only looks like a service with a model gets the nearest services."""
+    with pytest.raises(UnknownName, match="Unknown service") as unknown:
+        resolve(name, has_key=ALL)
+    assert "ollama:" not in str(unknown.value)
 
 
 def listed(body: Any, service: Any = OPENROUTER) -> list[ModelInfo]:

@@ -1,8 +1,6 @@
 """A computed cost: exact, sourced, and absent where nobody knows."""
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -101,19 +99,6 @@ def test_a_server_on_this_machine_is_free_and_not_unknown(service: str) -> None:
     assert (gateway.cost, gateway.unpriced) == (None, 1)
     marked = {"own": {"base_url": "http://127.0.0.1:9/v1", "local": True}}
     assert fusion_nb.estimate("Why?", ["own:m"], services=marked).usd == (0, 0)
-
-
-def test_the_table_can_be_loaded_ahead() -> None:
-    """Whoever will need a computed price can have the table loaded beside its own work."""
-    code = (
-        "import sys, time\nfrom fusion_nb.accounts import prices\n"
-        "assert not prices.loaded() and 'genai_prices' not in sys.modules\n"
-        "prices.preload(); prices.preload()\n"
-        "end = time.monotonic() + 60\n"
-        "while not prices.loaded() and time.monotonic() < end: time.sleep(0.01)\n"
-        "assert prices.loaded() and 'genai_prices' in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_pricing_never_fails_a_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -172,21 +171,6 @@ def computed_cost(table: str | None, model: str, usage: Usage) -> Decimal | None
     # The table lists some models without a price, and then counts them as costing nothing.
     priced = result.model_price.output_mtok is not None or model.endswith(":free")
     return result.total_price if priced else None
-
-
-def preload() -> None:
-    """Load the price table on a thread, so that the first computed price holds nothing up. Returns at once."""
-    if not _loading.is_set():
-        _loading.set()
-        threading.Thread(target=table_rates, args=("openai", "gpt-4o"), name="fusion_nb-prices", daemon=True).start()
-
-
-def loaded() -> bool:
-    """Whether the price table can be asked without waiting for it."""
-    return table_rates.cache_info().currsize > 0
-
-
-_loading = threading.Event()
 
 
 @functools.cache

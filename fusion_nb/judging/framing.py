@@ -184,8 +184,6 @@ def texts_of(task: ModeInput) -> tuple[str, ...]:
     return (task.prompt, task.system or "", *(excerpt(c.text) for c in task.candidates))
 
 
-_SMALL = 40_000
-"""Characters that every judge has room for: nobody is asked how much it holds."""
 _FRAME = 2_500
 """Tokens of what a judge is told around the candidates, at most."""
 LEAST = 4_000
@@ -198,7 +196,9 @@ def judge_context_budget(
     """Characters of all candidates together that fit `judge`, beside the prompt and its own answer; `None`: unknown."""
     texts = [excerpt(reply.text) for reply in candidates]
     size = sum(map(len, texts))
-    if size <= _SMALL or (window := context(judge)) is None:
+    # A model on this machine may hold so little that any candidate matters.
+    window = context(judge)
+    if window is None:
         return None
     question = token_range(spec.prompt, judge).high + token_range(spec.params.system or "", judge).high
     # A model may be given less for its answer than it is asked for, but never less than it needs for a verdict.

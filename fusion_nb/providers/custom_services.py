@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
 from fusion_nb.providers import origins
+from fusion_nb.providers.keys import has_key
 from fusion_nb.providers.redaction import looks_like_key
 from fusion_nb.providers.services import SERVICES, Service
 from fusion_nb.storage import folders
@@ -177,7 +178,9 @@ class Destination(NamedTuple):
 def unconfirmed_destination(service: Service) -> Destination | None:
     """Where the service's prompts and key go, where nobody has confirmed that; `None` where they may go."""
     address = origins.parse(service.base_url)
-    destination = Destination(address.origin, service.key_env or "")
+    # A server that asks for no key, where none is set, is sent none.
+    keyless = service.key_env is None or (service.key_optional and not has_key(service.key_env))
+    destination = Destination(address.origin, "" if keyless else service.key_env or "")
     owner = _OWNERS.get(destination.key_env)
     own_key = not destination.key_env or (owner is not None and origins.parse(owner.base_url).origin == address.origin)
     if own_key and (address.loopback or address.origin in _TABLE_ORIGINS):

@@ -74,7 +74,7 @@ def default_judge(
     Args:
         pool: whom it will judge.
         has_key: whether there is a key in a variable of that name.
-        demo: the scripted judge, for a pool of scripted members.
+        demo: the scripted judge, for a pool of scripted members, and where nobody else can judge one of them.
         local: models on this machine, for when there is no key.
         services: the user's own.
 
@@ -89,6 +89,8 @@ def default_judge(
     if own and len(private) == len(own):
         strong = [*local, *private]
     candidates = [*strong, *local, *own]
+    if not candidates and demo is not None and any(ref.service == demo.service for ref in pool):
+        return demo
     if not candidates:
         raise UserError("There is no model to judge with: name one with --judge, or set OPENROUTER_API_KEY.")
     rank = {None: 0, "family": 1, "member": 2}

@@ -2,28 +2,22 @@
 
 Prices are read in OpenRouter's form: base prices as text, and `overrides` that hold where all their conditions do
 (`min_prompt_tokens`: more prompt tokens than this; `utc_start` and `utc_end` as HHMM; `utc_days`); of several that
-hold, the last one counts for each price it names. Servers on this machine are asked at their usual ports.
+hold, the last one counts for each price it names.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fusion_nb.accounts import prices
 from fusion_nb.accounts.prices import Prices, Rates, Tier
 from fusion_nb.core import Ref
-from fusion_nb.errors import FusionError
-from fusion_nb.providers.keys import bind
-from fusion_nb.providers.services import SERVICES, Service
+from fusion_nb.providers.services import Service
 from fusion_nb.providers.text_chunks import one_line
-
-if TYPE_CHECKING:
-    from fusion_nb.providers.http import Http
 
 _MILLION = 1_000_000
 MAX_MODELS = 5000
@@ -77,13 +71,6 @@ def offline_models(service: Service) -> list[ModelInfo]:
     ]
 
 
-def _model_ids(said: Any) -> list[str]:
-    """The names in the answer of `GET /models`."""
-    rows = said.get("data") if isinstance(said, Mapping) else None
-    ids = [row.get("id") for row in rows[:MAX_MODELS] if isinstance(row, Mapping)] if isinstance(rows, list) else []
-    return [name for name in ids if isinstance(name, str) and name and one_line(name, 200) == name]
-
-
 def _row(row: Any, service: Service, source: str) -> ModelInfo | None:
     name = row.get("id") if isinstance(row, Mapping) else None
     if not isinstance(name, str) or not name or one_line(name, 200) != name:
@@ -98,7 +85,7 @@ def _row(row: Any, service: Service, source: str) -> ModelInfo | None:
     return ModelInfo(
         Ref(service.name, name, name),
         (one_line(title, 200) if isinstance(title, str) else name) + (f" (now {target_title})" if target_title else ""),
-        _context(row),
+        context_of(row),
         tuple(one_line(m, 40) for m in modalities[:10] if isinstance(m, str)) if isinstance(modalities, list) else (),
         _per_million(pricing.get("prompt")),
         _per_million(pricing.get("completion")),
@@ -122,7 +109,8 @@ CONTEXT_FIELDS = (
 """Where services list how many tokens a model holds, the surest first."""
 
 
-def _context(row: Mapping[str, Any]) -> int | None:
+def context_of(row: Mapping[str, Any]) -> int | None:
+    """Tokens that a listed model holds; `None` where its row does not say."""
     for *parts, name in CONTEXT_FIELDS:
         value = (_part(row, parts[0]) if parts else row).get(name)
         if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**40:
@@ -244,35 +232,3 @@ def _minutes(clock: Any) -> int | None:
     if isinstance(clock, bool) or not isinstance(clock, int) or not 0 <= clock <= 2400 or clock % 100 > 59:
         return None
     return clock // 100 * 60 + clock % 100
-
-
-TIMEOUT = 0.5
-PORTS: Mapping[str, int] = {"ollama": 11434, "lmstudio": 1234, "vllm": 8000, "llamacpp": 8080}
-_NOT_FOR_CHAT = ("embed", "rerank", "whisper", "clip")
-
-
-@dataclass(frozen=True, slots=True)
-class LocalServer:
-    """A server on this machine that answered, and what it offers."""
-
-    service: Service
-    models: tuple[Ref, ...]
-
-
-async def find_local_servers(http: Http, ports: Mapping[str, int] | None = None) -> list[LocalServer]:
-    """The servers that answer on `ports` (service name to port; the usual ones where not given), in that order."""
-    services = [
-        replace(SERVICES[name], base_url=f"http://127.0.0.1:{port}/v1") for name, port in (ports or PORTS).items()
-    ]
-    servers = await asyncio.gather(*(_list_server(http, service) for service in services))
-    return [server for server in servers if server is not None and server.models]
-
-
-async def _list_server(http: Http, service: Service) -> LocalServer | None:
-    """Whatever does not answer like a model server is none: the ports are anybody's."""
-    try:
-        body = await http.get_json(f"{service.base_url}/models", auth=bind(service), timeout=TIMEOUT)
-    except FusionError:
-        return None
-    names = [name for name in _model_ids(body) if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
-    return LocalServer(service, tuple(Ref(service.name, name, name) for name in names))

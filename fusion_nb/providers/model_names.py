@@ -24,6 +24,10 @@ Entry = str | Callable[..., Any]
 Member = Ref | FunctionMember
 
 _REPEATED = re.compile(r"(?P<name>.*[^*\s])\s*\*\s*(?P<times>\d{1,6})")
+_OLLAMA_TAG = re.compile(
+    r"(?i)latest|cloud|(?:e?\d+(?:\.\d+)?[bm]|\d+x\d+b|mini|small|medium|large|instruct|q\d)(?:[-_.].*)?"
+)
+"""How Ollama writes the size of a model behind its name: `gpt-oss:20b`, `qwen3:4b-instruct-q8_0`."""
 _SLUG = re.compile(r"~?[\w.-]+/[\w.:-]+")
 
 
@@ -47,7 +51,7 @@ class NameResolver:
         services: the user's own.
         has_key: whether there is a key in a variable of that name.
         demo: the members `demo` stands for.
-        local: the members `local` stands for: what was found on this machine.
+        local: asks for the members `local` stands for, what answers on this machine; called where that is named.
         default: the service of plain names, where it is not OpenRouter: then they are that service's model names.
         pools: names that stand for whole pools elsewhere: only to be suggested.
     """
@@ -59,12 +63,12 @@ class NameResolver:
         services: Mapping[str, Service] | None = None,
         has_key: Callable[[str], bool] = lambda _: False,
         demo: Sequence[Ref] = (),
-        local: Sequence[Ref] = (),
+        local: Callable[[], Sequence[Ref]] = tuple,
         default: str | None = None,
         pools: Sequence[str] = (),
     ) -> None:
         self._aliases, self._services, self._has_key = aliases or {}, services or {}, has_key
-        self._demo, self._local, self._default, self._pools = demo, local, default, pools
+        self._demo, self._find_local, self._default, self._pools = demo, local, default, pools
 
     def members(self, entry: Entry) -> Iterator[Member]:
         """What one entry of a pool stands for."""
@@ -99,12 +103,13 @@ class NameResolver:
             yield self._spelled(name, label)
 
     def _local_models(self) -> Sequence[Ref]:
-        if not self._local:
+        models = self._find_local()
+        if not models:
             raise UserError(
                 "No model server answers on this machine: start Ollama, LM Studio, vLLM or llama.cpp on its usual "
                 "port, or name one with --base-url."
             )
-        return self._local
+        return models
 
     def _alias(self, name: str, label: str) -> Ref:
         """At OpenRouter, or at the vendor itself where that is the key there is."""
@@ -122,6 +127,10 @@ class NameResolver:
         if colon and "/" not in service:
             if not model:
                 raise UserError(f"{name!r} names no model: write it as service:model.")
+            if _OLLAMA_TAG.fullmatch(model) and service not in (*self._services, *SERVICES):
+                raise UserError(
+                    f"Unknown service {service!r}. Did you mean ollama:{name}, Ollama's model of that name?"
+                )
             return Ref(service_named(service, self._services).name, model, label)
         if _SLUG.fullmatch(name) and (name in SLUGS or name in slugs()):
             return Ref(OPENROUTER.name, name, label)
@@ -140,7 +149,7 @@ def resolve(
     services: Mapping[str, Service] | None = None,
     has_key: Callable[[str], bool] = lambda _: False,
     demo: Sequence[Ref] = (),
-    local: Sequence[Ref] = (),
+    local: Callable[[], Sequence[Ref]] = tuple,
     default: str | None = None,
     pools: Sequence[str] = (),
 ) -> tuple[Member, ...]:

@@ -47,6 +47,7 @@ class ServiceRegistry:
         self.own = _own_services(settings)
         self._ask = ask
         self._trusted: set[str] = set()
+        self._listings: dict[str, asyncio.Future[Any]] = {}
 
     def service(self, ref: Ref) -> Service:
         """The row that says how to talk to the ref's service."""
@@ -63,6 +64,11 @@ class ServiceRegistry:
         from fusion_nb.providers.chat import ChatProvider
 
         service = self.service(ref)
+        if service.local and service.name not in self._listings:
+            # While the members answer: the judge has to know how little a model here may hold.
+            from fusion_nb.providers.local_servers import list_server
+
+            self._listings[service.name] = asyncio.ensure_future(list_server(http(), service))
         return ChatProvider(service, http(), keys.bind(service))
 
     def metered(self, ref: Ref) -> bool:
@@ -125,6 +131,10 @@ class ServiceRegistry:
         from fusion_nb.accounts import prices
 
         service = self.service(ref)
+        if service.local:
+            from fusion_nb.providers.local_servers import context_on_this_machine
+
+            return context_on_this_machine(service, ref.model)
         catalogue = self._catalogue(service)
         info = catalogue.find(ref.model) if catalogue else None
         return (info and info.context) or prices.table_context(service.prices_id, ref.model)
@@ -146,9 +156,12 @@ class ServiceRegistry:
     async def refresh(self, refs: tuple[Ref, ...]) -> list[str]:
         """Ask the refs' services for today's catalogue where none is kept; sentences on those that are old."""
         from fusion_nb.providers import catalogue_cache
+        from fusion_nb.providers.local_servers import list_server
 
         notes = []
         paid = [ref for ref in refs if ref.service not in (PYTHON, demo.SERVICE) and self.metered(ref)]
+        local = {ref.service: self.service(ref) for ref in refs if not self.metered(ref)}
+        await asyncio.gather(*(list_server(http(), service) for service in local.values()))
         for service in {ref.service: self.service(ref) for ref in paid}.values():
             auth = keys.bind(service) if any(map(keys.has_key, service.keys)) else None
             found = await catalogue_cache.current_catalogue(http(), service, auth, folders.home())
@@ -187,10 +200,10 @@ class ServiceRegistry:
 
     async def models(self) -> list[Any]:
         """Every model a pool can name; a service that does not answer as it last did, else from the price table."""
-        from fusion_nb.providers import catalogue_cache, model_list
+        from fusion_nb.providers import catalogue_cache, local_servers, model_list
 
         found = [model_list.ModelInfo(ref, f"{ref} (scripted)", source="demo") for ref in (*DEMO_POOL, DEMO_JUDGE)]
-        for server in await model_list.find_local_servers(http()):
+        for server in await local_servers.find_local_servers(http()):
             found += [model_list.ModelInfo(ref, ref.model, source="this machine") for ref in server.models]
         wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.has_key, row.keys))]
         own = [row for row in self.own.values() if custom_services.unconfirmed_destination(row) is None]

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fusion_nb import judging
 from fusion_nb.core import Ref, engine_thread
@@ -27,11 +27,16 @@ from fusion_nb.resolve.pools import reserved_names
 from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, ServiceRegistry, http
 from fusion_nb.resolve.request import Member, ResolvedPool, refuse_key
 
+if TYPE_CHECKING:
+    from fusion_nb.providers.local_servers import LocalServer
+
 # `providers.http` loads the HTTP client (0.2 s): it is imported when there is something to send.
 # ruff: noqa: PLC0415
 
 DEFAULT_POOL = ("claude", "gemini", "gpt")
 _JUDGE = " (judge)"
+_LOCAL_DEFAULT = 3
+"""Models on this machine that are asked where nobody named any."""
 _TEXTS = {
     "pool": ("pool", "judge"),
     "configuration": ("aliases", "services"),
@@ -132,8 +137,8 @@ class Resolver:
         vendors = {"claude": "anthropic", "gemini": "gemini", "gpt": "openai"}
         if at_hand := [name for name in DEFAULT_POOL if any(map(keys.has_key, SERVICES[vendors[name]].keys))]:
             return at_hand, []
-        if self._local_models:
-            return ["local"], []
+        if models := self._local_models:
+            return self._first_local(models)
         said = "No key and no model server was found, so the scripted demo pool answers. Set OPENROUTER_API_KEY to ask "
         return ["demo"], [f"{said}real models."]
 
@@ -141,14 +146,13 @@ class Resolver:
         entries = [e.strip() for e in asked.split(",")] if isinstance(asked, str) else asked
         if not callable(entries) and self._settings["base_url"] is None:
             entries = pools.expand_pools(entries, reserved_names(self._settings["aliases"]))
-        wants_local = not callable(entries) and "local" in entries
         return model_names.resolve(
             entries,
             aliases=self._settings["aliases"] or {},
             services={**self.reach.own, demo.SERVICE: DEMO_SERVICE},
             has_key=keys.has_key,
             demo=DEMO_POOL,
-            local=self._local_models if wants_local else (),
+            local=self._named_local,
             default=OWN_SERVICE if self._settings["base_url"] is not None else None,
             pools=pools.pool_names(),
         )
@@ -167,13 +171,35 @@ class Resolver:
         return ref
 
     @functools.cached_property
+    def _local_servers(self) -> Sequence[LocalServer]:
+        from fusion_nb.providers.local_servers import find_local_servers
+
+        async def find() -> list[LocalServer]:
+            return await find_local_servers(http())
+
+        return engine_thread.run_on_engine(find())
+
+    @property
     def _local_models(self) -> tuple[Ref, ...]:
-        from fusion_nb.providers import model_list
+        return tuple(ref for server in self._local_servers for ref in server.models)
 
-        async def find() -> list[model_list.LocalServer]:
-            return await model_list.find_local_servers(http())
+    def _named_local(self) -> tuple[Ref, ...]:
+        """What `local` stands for. Raises `UserError` where all there is wants a key."""
+        locked = [server.service for server in self._local_servers if server.wants_key]
+        if locked and not self._local_models:
+            row = locked[0]
+            raise UserError(
+                f"What answers at {row.base_url} wants a key: if it is {row.name}, put its key into the environment as "
+                f"{row.key_env}."
+            )
+        return self._local_models
 
-        return tuple(ref for server in engine_thread.run_on_engine(find()) for ref in server.models)
+    def _first_local(self, models: Sequence[Ref]) -> tuple[Sequence[Member], list[str]]:
+        """A few of the models on this machine: each may be loaded into its memory."""
+        first = [str(ref) for ref in models[:_LOCAL_DEFAULT]]
+        left = len(models) - len(first)
+        note = f"No key was found, so models on this machine answer: {', '.join(first)}."
+        return first, [note + (f" {left} more are there: --pool local asks all of them." if left else "")]
 
     def _check_key(self, ref: Ref) -> None:
         if ref.service == demo.SERVICE and find_demo(ref.model) is None:
