@@ -20,6 +20,7 @@ from fusion_nb.core.events import (
     CallAccepted,
     CallEnded,
     CallStarted,
+    ChoiceMade,
     Event,
     RunStarted,
     TextDelta,
@@ -28,7 +29,7 @@ from fusion_nb.core.events import (
 )
 from fusion_nb.core.fold import fold_all
 from fusion_nb.errors import UserError
-from fusion_nb.journal import run_files
+from fusion_nb.journal import index, maintenance, run_files
 from fusion_nb.journal.reader import load
 from fusion_nb.journal.run_files import join_deltas, read
 from fusion_nb.journal.writer import EVERY, MOST, Journal
@@ -349,3 +350,36 @@ def test_files_as_they_used_to_be_written_still_load() -> None:
     run, file = written(events)
     file.write_text("".join(json.dumps(to_json(event), default=str) + "\n" for event in events), encoding="ascii")
     assert load(run, RunState()) == fold_all(events, RunState())
+
+
+def cpu_seconds(size: int) -> dict[str, float]:
+    """CPU time of all that the journal does with a reply of so many characters that came in pieces of four."""
+    run = new_run()
+    start, started, accepted, *_, ended, verdict, end = tiny(run)
+    pieces = [TextDelta(seq=3 + n, at=n / 20_000, call=1, text="abcd") for n in range(size // 4)]
+    journal = Journal(run)
+
+    def write() -> None:
+        for event in (start, started, accepted, *pieces, ended, verdict, end):
+            journal(event)
+
+    def timed(work: Callable[[], object]) -> float:
+        began = time.process_time()
+        work()
+        return time.process_time() - began
+
+    return {
+        "write": timed(write),
+        "load": timed(lambda: load(run, RunState())),
+        "index": timed(index.runs),
+        "export": timed(lambda: maintenance.export([run], run_files.runs_folder() / f"{run}.copy")),
+        "append": timed(lambda: maintenance.append_events(run, [ChoiceMade(call=1, when="now")])),
+    }
+
+
+def test_nothing_is_quadratic_in_a_replys_length() -> None:
+    """Eight times the text takes eight times the work, not sixty-four times: writing, loading, listing, exporting."""
+    cpu_seconds(40_000)  # what is loaded once
+    short, long = cpu_seconds(160_000), cpu_seconds(1_280_000)
+    # Beside eight times the work there is room for a coarse clock and a busy machine.
+    assert {step: seconds for step, seconds in long.items() if seconds > 24 * max(short[step], 0.02)} == {}
