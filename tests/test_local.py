@@ -180,6 +180,20 @@ def test_a_local_judge_is_shown_what_it_holds(service: str, monkeypatch: pytest.
         assert Resolver(settle("fuse", {})).reach.context(Ref(service, "m")) == holds
 
 
+def test_a_local_judge_is_sent_no_more_than_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Candidates of 30,000 characters go to a judge of 8,192 tokens in part, and the run says so; to a large one whole."""
+    sent = {}
+    for holds in (8_192, 131_072):
+        with WireServer(by_path(v1_models={"data": [{"id": "m", "meta": {"n_ctx": holds}}]})) as server:
+            local(monkeypatch, llamacpp=server.port)
+            members = [lambda prompt: "red " * 7_500, lambda prompt: "blue " * 6_000]
+            result = fusion_nb.fuse("Hi?", members, "merge", judge="llamacpp:m", max_tokens=500, journal=False)
+            assert any("The judge was shown" in note for note in result.notes) is (holds == 8_192)
+            posted = next(request.json for request in server.requests if request.method == "POST")
+            sent[holds] = len(posted["messages"][-1]["content"])
+    assert sent[8_192] < 26_000 < 60_000 < sent[131_072]
+
+
 @pytest.mark.parametrize("way", ["plain", "alias", "saved pool"])
 def test_one_local_model_can_be_asked_three_times(way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`local*3`, an alias and a saved pool that lead to it: the commonest use of one model is no "no server answers"."""

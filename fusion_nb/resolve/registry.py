@@ -47,7 +47,6 @@ class ServiceRegistry:
         self.own = _own_services(settings)
         self._ask = ask
         self._trusted: set[str] = set()
-        self._listings: dict[str, asyncio.Future[Any]] = {}
 
     def service(self, ref: Ref) -> Service:
         """The row that says how to talk to the ref's service."""
@@ -64,11 +63,6 @@ class ServiceRegistry:
         from fusion_nb.providers.chat import ChatProvider
 
         service = self.service(ref)
-        if service.local and service.name not in self._listings:
-            # While the members answer: the judge has to know how little a model here may hold.
-            from fusion_nb.providers.local_servers import list_server
-
-            self._listings[service.name] = asyncio.ensure_future(list_server(http(), service))
         return ChatProvider(service, http(), keys.bind(service))
 
     def metered(self, ref: Ref) -> bool:
@@ -117,7 +111,13 @@ class ServiceRegistry:
         return (catalogue and catalogue.rates(ref.model)) or prices.table_rates(service.prices_id, ref.model)
 
     def load_prices(self, refs: Iterable[Ref]) -> None:
-        """Read what is kept of these models' prices: the first look may load a table of prices, which is slow."""
+        """Read what is known of these models' prices and contexts: the first look may load a table, which is slow.
+
+        Called on a thread of its own. Servers on this machine are asked what their models hold: it may be little.
+        """
+        refs = tuple(refs)
+        with contextlib.suppress(Exception):
+            engine_thread.run_on_engine(self._list_local(refs))
         for ref in refs:
             with contextlib.suppress(Exception):
                 self.rates(ref)
@@ -156,17 +156,23 @@ class ServiceRegistry:
     async def refresh(self, refs: tuple[Ref, ...]) -> list[str]:
         """Ask the refs' services for today's catalogue where none is kept; sentences on those that are old."""
         from fusion_nb.providers import catalogue_cache
-        from fusion_nb.providers.local_servers import list_server
 
         notes = []
         paid = [ref for ref in refs if ref.service not in (PYTHON, demo.SERVICE) and self.metered(ref)]
-        local = {ref.service: self.service(ref) for ref in refs if not self.metered(ref)}
-        await asyncio.gather(*(list_server(http(), service) for service in local.values()))
+        await self._list_local(refs)
         for service in {ref.service: self.service(ref) for ref in paid}.values():
             auth = keys.bind(service) if any(map(keys.has_key, service.keys)) else None
             found = await catalogue_cache.current_catalogue(http(), service, auth, folders.home())
             notes += [note] if found and (note := found.note(datetime.now(UTC))) else []
         return notes
+
+    async def _list_local(self, refs: Iterable[Ref]) -> None:
+        """Learn what the models of these refs hold, as far as they are on this machine."""
+        local = {ref.service: self.service(ref) for ref in refs if not self.metered(ref)}
+        if local:
+            from fusion_nb.providers.local_servers import list_server
+
+            await asyncio.gather(*(list_server(http(), service) for service in local.values()))
 
     async def generation(self, ref: Ref, generation_id: str) -> Generation | None:
         """What the service kept of a call, by its generation id; `None` where it keeps none. On the engine's loop."""
