@@ -242,7 +242,8 @@ def _outcome(reply: Reply | None) -> str:
     reason = _first_sentence(reply.detail or "")
     if reason.lower().startswith("cut off"):
         return f"was c{reason[1:]}"
-    return f"{outcome}: {reason}" if reason else outcome
+    # `x sent no text: x sent no text` says it once.
+    return f"{outcome}: {reason}" if reason and outcome not in reason else outcome
 
 
 def _first_sentence(detail: str) -> str:

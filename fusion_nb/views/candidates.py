@@ -15,6 +15,8 @@ from fusion_nb.views import escape, ledger, marks, words
 from fusion_nb.views.markdown_to_html import render_inline, render_markdown
 
 _MANY = 3
+_IN_A_TABLE = 20
+"""Characters of a name that a narrow column has room for."""
 _STOP = re.compile(r"[.,;:!?](?!\S)")
 
 
@@ -36,9 +38,9 @@ def member_hue(state: RunState, name: str) -> str:
     return f"fnb-m{names.index(name) % 8}" if name in names else "fnb-m8"
 
 
-def name_tag(name: str, hue: str, *, tag: str = "span", classes: str = "", more: str = "") -> str:
+def name_tag(name: str, hue: str, *, tag: str = "span", classes: str = "", more: str = "", longest: int = 32) -> str:
     """A member's name in its colour; a long one is cut in its middle, with the whole of it as the title."""
-    short = words.short_name(name)
+    short = words.short_name(name, longest)
     title = f' title="{escape.attribute(name)}"' if short != name else ""
     return f'<{tag} class="fnb-name {hue}{classes}"{title}>{escape.markup(short)}{more}</{tag}>'
 
@@ -159,7 +161,7 @@ def _share(state: RunState, reply: Reply) -> str:
     if not share:
         return ""
     bar = f'<span class="fnb-bar {member_hue(state, reply.ref.name)}"><i style="width:{share:.1%}"></i></span>'
-    return f" · {bar} {words.percent(share)} of the answer"
+    return f' · <span class="fnb-share">{bar} {words.percent(share)} of the answer</span>'
 
 
 def _earlier(state: RunState, reply: Reply) -> str:
@@ -232,7 +234,8 @@ def _score_row(state: RunState, verdict: Verdict, reply: Reply, criteria: Sequen
     own = verdict.scores[reply.call]
     cells = "".join(f'<td class="fnb-right">{words.compact(own.get(criterion))}</td>' for criterion in criteria)
     mean = "" if single else f'<td class="fnb-right"><b>{words.score(verdict.score(reply.call))}</b></td>'
-    return f"<tr><td>{_name(state, reply.ref.name)}</td>{mean}{cells}</tr>"
+    name = name_tag(reply.ref.name, member_hue(state, reply.ref.name), longest=_IN_A_TABLE)
+    return f"<tr><td>{name}</td>{mean}{cells}</tr>"
 
 
 def _ranked(state: RunState, verdict: Verdict) -> list[Reply]:
@@ -272,7 +275,9 @@ def _contradictions(state: RunState, contradictions: Sequence[Contradiction]) ->
 def _contradiction(state: RunState, one: Contradiction) -> str:
     head = f'<tr><th colspan="2">{render_inline(one["topic"])}</th></tr>'
     stances = "".join(
-        f"<tr><td>{_name(state, s['model'])}</td><td>{render_inline(s['stance'])}</td></tr>" for s in one["stances"]
+        f"<tr><td>{name_tag(s['model'], member_hue(state, s['model']), longest=_IN_A_TABLE)}</td>"
+        f"<td>{render_inline(s['stance'])}</td></tr>"
+        for s in one["stances"]
     )
     return head + stances
 

@@ -75,7 +75,7 @@ def _row(reply: Reply, places: int) -> list[str]:
         reply.ref.name,
         role + turn,
         f"{reply.ref.service}:{model(reply)}",
-        f"{words.reply_status(reply)}{f' ({reply.error})' if reply.error else ''}{tries}{mark}",
+        f"{words.reply_status(reply)}{_error(reply)}{tries}{mark}",
         words.number(reply.usage.prompt),
         words.number(reply.usage.completion),
         _cost(reply, places),
@@ -83,6 +83,11 @@ def _row(reply: Reply, places: int) -> list[str]:
         words.seconds(reply.latency),
         words.number(speed(reply)),
     ]
+
+
+def _error(reply: Reply) -> str:
+    """The fault's class in brackets, where the status does not say it."""
+    return f" ({reply.error})" if reply.error and reply.error not in (reply.status, "cancelled") else ""
 
 
 def _cost(reply: Reply, places: int) -> str:

@@ -160,12 +160,12 @@ def reply_status(reply: Reply, draft: str = "") -> str:
 _LONGEST_NAME = 32
 
 
-def short_name(name: str) -> str:
-    """A name that is too long for a tab or a lane, cut in its middle: beginnings of names are alike."""
-    if len(name) <= _LONGEST_NAME:
+def short_name(name: str, longest: int = _LONGEST_NAME) -> str:
+    """A name that is too long for its place, cut in its middle: the beginnings of names are alike."""
+    if len(name) <= longest:
         return name
-    tail = _LONGEST_NAME // 2 - 1
-    return f"{name[: _LONGEST_NAME - tail - 1]}…{name[-tail:]}"
+    tail = longest // 2
+    return f"{name[: longest - tail - 1]}…{name[-tail:]}"
 
 
 def is_good_news(note: str) -> bool:
