@@ -19,6 +19,7 @@ from fusion_nb.journal import index, reader
 from fusion_nb.journal.writer import begun
 from fusion_nb.options import Settings, settle, takes
 from fusion_nb.providers import model_names
+from fusion_nb.providers.model_list import search_models
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.estimate import ask_person, confirm_cost
 from fusion_nb.resolve.pools import reserved_names
@@ -119,16 +120,20 @@ def _replayed(settings: Settings, spec: RunSpec) -> FusionResult | None:
 
 
 def models(words: str = "", *, aliases: Mapping[str, str] | None = None, services: Any = None) -> pd.DataFrame:
-    """The models a pool can name, one row each; `words` (all of them) filter.
+    """The models a pool can name, one row each; first the aliases, with what they stand for now.
+
+    Args:
+        words: all of them must be true of a row: a part of its name, alias or modalities (`image`), `<2` for less than
+            2 USD a million prompt tokens, `>100k` for more tokens of context.
 
     Columns: `ref`, `name`, `context` (tokens), `modalities`, `prompt_usd_per_mtok`, `completion_usd_per_mtok`,
-    `source` (where the row is from), `created`.
+    `source` (where the row is from), `created`, `alias`.
     """
     from fusion_nb.views.frame import models_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
 
-    found = engine_thread.run_on_engine(_names(aliases, services).reach.models())
-    asked = words.lower().split()
-    return models_frame([m for m in found if all(w in f"{m.ref} {m.name}".lower() for w in asked)])
+    resolver = _names(aliases, services)
+    listed = engine_thread.run_on_engine(resolver.reach.models())
+    return models_frame(search_models([*resolver.alias_models(listed), *listed], words))
 
 
 def complete_members(typed: str, aliases: Mapping[str, str] | None, services: Any) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ import fusion_nb
 from fusion_nb.accounts import prices
 from fusion_nb.core import Ref
 from fusion_nb.errors import UnknownName, UserError
+from fusion_nb.panel.model_search import matches_search, picker_row
 from fusion_nb.providers import model_names
 from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.function import FunctionMember
@@ -352,3 +353,58 @@ def test_models_without_a_network() -> None:
     assert offline_models(SERVICES["ollama"]) == []
     for row in SERVICES.values():
         assert row.prices_id is None or offline_models(row), row.name
+
+
+LISTED = [
+    {"id": "~anthropic/claude-sonnet-latest", "name": "Sonnet Latest", "context_length": 200_000,
+     "alias_target": {"slug": "anthropic/claude-sonnet-5.5", "name": "Claude Sonnet 5.5"},
+     "architecture": {"input_modalities": ["text", "image"]}, "pricing": {"prompt": "0.000003", "completion": "0.000015"}},
+    {"id": "acme/cheap", "name": "Cheap", "context_length": 32_000, "pricing": {"prompt": "0.0000001", "completion": "0.0000002"}},
+    {"id": "acme/unknown", "name": "Unknown"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def listing() -> Iterator[Callable[..., Any]]:
+    """`models()` with OpenRouter at a server of this test."""
+    with WireServer(response(200, json.dumps({"data": LISTED}).encode())) as server:
+        yield lambda words="", **names: fusion_nb.models(
+            words, services={"openrouter": {"base_url": server.url}}, **names
+        )
+
+
+def test_aliases_come_first_with_what_they_stand_for(listing: Callable[..., Any]) -> None:
+    """The user's own, then the built-in ones, then the models: what `claude` is now can be seen, and found by its name."""
+    df = listing(aliases={"house": "openrouter:acme/cheap", "broken": "no-such-model", "all": "demo"})
+    assert df.alias.tolist()[:5] == ["house", "all", "all", "all", "claude"]
+    assert df.alias.isna().tolist() == sorted(df.alias.isna().tolist())
+    assert df.columns.tolist()[-1] == "alias"
+    claude = df[df.alias == "claude"].iloc[0]
+    assert (claude.ref, claude["name"]) == (
+        "openrouter:~anthropic/claude-sonnet-latest",
+        "Sonnet Latest (now Claude Sonnet 5.5)",
+    )
+    assert claude.prompt_usd_per_mtok == 3
+    house = listing("house", aliases={"house": "openrouter:acme/cheap"})
+    assert (house.ref.tolist(), house.alias.tolist()) == (["openrouter:acme/cheap"], ["house"])
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("acme <1", ["openrouter:acme/cheap"]),
+        ("acme <$1", ["openrouter:acme/cheap"]),
+        ("acme >30k", ["openrouter:acme/cheap"]),
+        ("acme >32k", []),
+        ("acme <0.05", []),
+        ("SONNET image >0.1m", ["openrouter:~anthropic/claude-sonnet-latest"]),
+        ("sonnet-latest audio", []),
+    ],
+)
+def test_models_are_searched_as_in_the_picker(words: str, found: list[str], listing: Callable[..., Any]) -> None:
+    """Price, context and modality are words of the search; what nobody said of a model fits no such word."""
+    df = listing(words)
+    assert sorted({*df.ref}) == found
+    rows = [picker_row(info) for info in parse_models({"data": LISTED}, OPENROUTER)]
+    picked = [row["entry"] for row in rows if all(matches_search(row, word) for word in words.split())]
+    assert [entry.removeprefix("openrouter:") for entry in picked] == [ref.removeprefix("openrouter:") for ref in found]

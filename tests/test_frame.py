@@ -257,6 +257,7 @@ def test_models_are_a_table() -> None:
     class Listed:
         def __init__(self, ref: Ref, price: Decimal | None) -> None:
             self.ref, self.name, self.context, self.modalities = ref, "Claude\x1b[2J", 200_000, ("text", "image")
+            self.alias = ""
             self.prompt_usd_per_mtok, self.completion_usd_per_mtok, self.source, self.created = (
                 price,
                 None,
@@ -276,6 +277,7 @@ def test_models_are_a_table() -> None:
         "string",
         "Float64",
         "Float64",
+        "string",
         "string",
         "string",
     ]

@@ -181,14 +181,13 @@ def test_a_local_judge_is_shown_what_it_holds(service: str, monkeypatch: pytest.
 
 
 def test_a_local_judge_is_sent_no_more_than_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Candidates of 30,000 characters go to a judge of 8,192 tokens in part, and the run says so; to a large one whole."""
+    """Candidates of 30,000 characters go to a judge of 8,192 tokens in part; to a large one whole."""
     sent = {}
     for holds in (8_192, 131_072):
         with WireServer(by_path(v1_models={"data": [{"id": "m", "meta": {"n_ctx": holds}}]})) as server:
             local(monkeypatch, llamacpp=server.port)
             members = [lambda prompt: "red " * 7_500, lambda prompt: "blue " * 6_000]
-            result = fusion_nb.fuse("Hi?", members, "merge", judge="llamacpp:m", max_tokens=500, journal=False)
-            assert any("The judge was shown" in note for note in result.notes) is (holds == 8_192)
+            fusion_nb.fuse("Hi?", members, "merge", judge="llamacpp:m", max_tokens=500, journal=False)
             posted = next(request.json for request in server.requests if request.method == "POST")
             sent[holds] = len(posted["messages"][-1]["content"])
     assert sent[8_192] < 26_000 < 60_000 < sent[131_072]

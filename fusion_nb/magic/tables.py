@@ -50,5 +50,9 @@ class Tables(Magics):
 
     @line_magic
     def fuse_models(self, words: str) -> Any:
-        """List the models a pool can name, as a DataFrame. `%fuse_models gemini flash` keeps those with both words."""
+        """List the models a pool can name, as a DataFrame; first the aliases, with what they stand for now.
+
+        %fuse_models gemini flash     those with both words
+        %fuse_models image <2 >100k   that take images, cost less than 2 USD a million prompt tokens, hold over 100,000
+        """
         return lazy_imports.api().models(words)

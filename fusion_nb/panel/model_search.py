@@ -1,7 +1,4 @@
-"""What a picker offers: the names people know first, then whatever the services list. Prices as far as anyone knows.
-
-What is typed into the picker, against a model: words of its name, vendor or modality; `<2` USD; `>100k` tokens.
-"""
+"""What a picker offers: the names people know first, then whatever the services list. Prices as far as anyone knows."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ import concurrent.futures
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from fusion_nb.core import Ref, engine_thread
@@ -145,19 +143,7 @@ def pool_advice(pool: Sequence[Member], judge: Member | None, names: Mapping[str
     return {"pool": members, "judge": judge_name, "notes": list(resolved.notes)}
 
 
-_PRICE = re.compile(r"<\$?(\d+(?:\.\d+)?)")
-_CONTEXT = re.compile(r">(\d+(?:\.\d+)?)([km]?)")
-_TIMES = {"": 1, "k": 1_000, "m": 1_000_000}
-
-
 def matches_search(row: Mapping[str, Any], word: str) -> bool:
-    """Whether one word, in lower case, is true of a row of the picker.
-
-    `<2`: its prompt tokens cost less than 2 USD a million; `>100k`: it holds more tokens than that. What nobody said of
-    a model fits no such word.
-    """
-    if price := _PRICE.fullmatch(word):
-        return "in" in row and float(row["in"]) < float(price[1])
-    if context := _CONTEXT.fullmatch(word):
-        return float(row.get("context", 0)) > float(context[1]) * _TIMES[context[2]]
-    return word in " ".join(str(row.get(name, "")) for name in ("entry", "name", "kin", "takes")).lower()
+    """Whether one word of a search is true of a row of the picker."""
+    text = " ".join(str(row.get(name, "")) for name in ("entry", "name", "kin", "takes"))
+    return model_list.matches_word(word, text, Decimal(row["in"]) if "in" in row else None, row.get("context"))

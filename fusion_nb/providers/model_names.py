@@ -7,6 +7,7 @@ as this file.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from fusion_nb.core import Ref
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.providers.function import SERVICE as PYTHON
 from fusion_nb.providers.function import FunctionMember, name_of
+from fusion_nb.providers.model_list import ModelInfo
 from fusion_nb.providers.services import OPENROUTER, SERVICES, Service, service_named
 
 MAX_MEMBERS = 64
@@ -192,6 +194,19 @@ def completions(
         yield from sorted(name for name in refs if name.startswith(typed))
     elif "/" in typed:
         yield from sorted(slug for slug in slugs() if slug.startswith(typed))
+
+
+def alias_models(listed: Sequence[ModelInfo], resolver: NameResolver, own: Iterable[str] = ()) -> list[ModelInfo]:
+    """A row for each alias, the user's `own` first, with what it stands for now; one that leads nowhere has none."""
+    by_ref = {(info.ref.service, info.ref.model): info for info in listed}
+    rows = []
+    for alias in dict.fromkeys((*own, *ALIASES)):
+        with contextlib.suppress(UserError):
+            for ref in resolver.members(alias):
+                if isinstance(ref, Ref):
+                    info = by_ref.get((ref.service, ref.model)) or ModelInfo(ref, ref.model)
+                    rows.append(replace(info, alias=alias))
+    return rows
 
 
 def slugs() -> frozenset[str]:

@@ -29,6 +29,7 @@ from fusion_nb.resolve.request import Member, ResolvedPool, refuse_key
 
 if TYPE_CHECKING:
     from fusion_nb.providers.local_servers import LocalServer
+    from fusion_nb.providers.model_list import ModelInfo
 
 # `providers.http` loads the HTTP client (0.2 s): it is imported when there is something to send.
 # ruff: noqa: PLC0415
@@ -146,16 +147,24 @@ class Resolver:
         entries = [e.strip() for e in asked.split(",")] if isinstance(asked, str) else asked
         if not callable(entries) and self._settings["base_url"] is None:
             entries = pools.expand_pools(entries, reserved_names(self._settings["aliases"]))
-        return model_names.resolve(
-            entries,
-            aliases=self._settings["aliases"] or {},
-            services={**self.reach.own, demo.SERVICE: DEMO_SERVICE},
-            has_key=keys.has_key,
-            demo=DEMO_POOL,
-            local=self._named_local,
-            default=OWN_SERVICE if self._settings["base_url"] is not None else None,
-            pools=pools.pool_names(),
-        )
+        return model_names.resolve(entries, **self._names())
+
+    def _names(self) -> dict[str, Any]:
+        """What can be named here."""
+        return {
+            "aliases": self._settings["aliases"] or {},
+            "services": {**self.reach.own, demo.SERVICE: DEMO_SERVICE},
+            "has_key": keys.has_key,
+            "demo": DEMO_POOL,
+            "local": self._named_local,
+            "default": OWN_SERVICE if self._settings["base_url"] is not None else None,
+            "pools": pools.pool_names(),
+        }
+
+    def alias_models(self, listed: Sequence[ModelInfo]) -> list[ModelInfo]:
+        """A row for each alias, the user's own first, with what it stands for now."""
+        names = model_names.NameResolver(**self._names())
+        return model_names.alias_models(listed, names, self._settings["aliases"] or {})
 
     def default_judge(self, pool: tuple[Ref, ...]) -> Ref:
         if self._settings["judge"] is not None:

@@ -56,6 +56,7 @@ _MODEL_DTYPES: dict[str, Any] = {
     "completion_usd_per_mtok": "Float64",
     "source": "string",
     "created": "string",
+    "alias": "string",
 }
 
 
@@ -108,6 +109,8 @@ class ListedModel(Protocol):
     def source(self) -> str: ...
     @property
     def created(self) -> str | None: ...
+    @property
+    def alias(self) -> str: ...
 
 
 def models_frame(models: Iterable[ListedModel]) -> pd.DataFrame:
@@ -259,4 +262,5 @@ def _model_row(listed: ListedModel) -> dict[str, Any]:
         "completion_usd_per_mtok": _float(listed.completion_usd_per_mtok),
         "source": escape.safe_line(listed.source),
         "created": _name(listed.created),
+        "alias": _name(listed.alias or None),
     }
