@@ -29,7 +29,8 @@ async def ask_judge(task: ModeInput, calls: ModeCalls, *, merge: bool) -> JudgeO
     swapped = replace(request, blind=blind.reversed, nonce=nonce(texts), merge=False)
     async with asyncio.TaskGroup() as group:
         first, second = (group.create_task(_ask_once(task, calls, each)) for each in (request, swapped))
-    return _noted(combine_swapped(first.result(), second.result(), task.candidates), blind)
+    combined = combine_swapped(first.result(), second.result(), task.candidates, merge=merge)
+    return _noted(combined, blind)
 
 
 def _noted(opinion: JudgeOpinion, blind: BlindCandidates) -> JudgeOpinion:
