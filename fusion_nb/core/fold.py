@@ -18,6 +18,7 @@ from fusion_nb.core.events import (
     RunEnded,
     RunStarted,
     TextDelta,
+    ThoughtEnded,
     VerdictReached,
 )
 from fusion_nb.core.state import RunState
@@ -33,6 +34,8 @@ def fold(state: S, event: Event) -> S:
     match event:
         case TextDelta():
             return _append_text(state, event)
+        case ThoughtEnded():
+            return _move_thought(state, event.call)
         case CallStarted():
             reply = Reply(
                 event.call,
@@ -88,6 +91,12 @@ def _append_text(state: S, event: TextDelta) -> S:
     # A repaired answer is written anew; until it begins, what the first try left stays on the screen.
     draft = state.draft if state.draft_call == event.call else ""
     return _fast_replace(changed, {"draft": draft + event.text, "draft_call": event.call})
+
+
+def _move_thought(state: S, call: int) -> S:
+    reply = state.replies[call - 1]
+    moved = _with_reply(state, call, reasoning=reply.reasoning + reply.text, text="")
+    return _fast_replace(moved, {"draft": "", "draft_call": 0}) if state.draft_call == call else moved
 
 
 def _choose(state: S, call: int) -> S:

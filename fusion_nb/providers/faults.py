@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.redaction import scrub
+from fusion_nb.providers.redaction import one_line, page_text, scrub
 from fusion_nb.providers.retry_after import LONGEST, retry_after
-from fusion_nb.providers.text_chunks import one_line, page_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from fusion_nb.providers import faults, redaction
 from fusion_nb.providers.http_response import RequestBody, StreamingResponse, transport_error
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import Address, parse
-from fusion_nb.providers.text_chunks import one_line
+from fusion_nb.providers.redaction import one_line
 
 # What the client loads with its first request (0.1 s), loaded with this room: a reply's first second is not for that.
 for _part in ("httpcore2", "anyio._backends._asyncio", "anyio.streams.tls"):

@@ -17,9 +17,10 @@ from fusion_nb.accounts.forecast_types import Speed
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.core import Usage
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.chat_response import cost_of, finish_of, usage_of
+from fusion_nb.providers.chat_response import finish_of
+from fusion_nb.providers.chat_usage import bill_of, usage_of
+from fusion_nb.providers.redaction import one_line
 from fusion_nb.providers.services import Service
-from fusion_nb.providers.text_chunks import one_line
 
 if TYPE_CHECKING:
     from fusion_nb.providers.http import Http
@@ -99,7 +100,8 @@ def parse_generation(body: Any) -> Generation | None:
     reasoning = {"completion_tokens_details": {"reasoning_tokens": data.get("native_tokens_reasoning")}}
     cached = {"prompt_tokens_details": {"cached_tokens": data.get("native_tokens_cached")}}
     usage, _ = usage_of({**counts, **reasoning, **cached})
-    cost, _ = cost_of({"cost": data.get("total_cost", data.get("usage"))})
+    upstream = {"is_byok": data.get("is_byok"), "cost_details": data}
+    cost = bill_of({"cost": data.get("total_cost", data.get("usage")), **upstream}).cost
     times = [t for t in map(_seconds, (data.get("latency"), data.get("generation_time"))) if t is not None]
     model = data.get("model")
     return Generation(

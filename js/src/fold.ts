@@ -50,6 +50,12 @@ export function fold(state: RunState, event: RunEvent): RunState {
       const before = state.draft_call === event.call ? (state.draft ?? "") : "";
       return { ...grown, draft: before + event.text, draft_call: event.call };
     }
+    case "ThoughtEnded": {
+      const reply = at(state, event.call);
+      const thought = (reply.reasoning ?? "") + (reply.text ?? "");
+      const moved = withReply(state, event.call, { reasoning: thought, text: undefined });
+      return state.draft_call === event.call ? given({ ...moved, draft: undefined, draft_call: undefined }) : moved;
+    }
     case "CallStarted": {
       const { call, ref, role, round, kept_from, at_most } = event;
       const reply: Reply = given({ call, ref, role, round, started: event.at, kept_from, at_most });

@@ -113,6 +113,7 @@ export type RunEvent = Base &
     | { event: "CallAccepted"; call: number; generation_id?: string }
     | { event: "CallRetried"; call: number; attempt: number; error: string; detail?: string; wait?: number; at_most?: string }
     | { event: "TextDelta"; call: number; text: string; channel?: "content" | "reasoning" | "answer" }
+    | { event: "ThoughtEnded"; call: number }
     | ({ event: "CallEnded" } & Omit<Reply, "ref" | "role" | "text">)
     | { event: "RoundEnded"; ended: Round }
     | { event: "VerdictReached"; verdict: Verdict }
