@@ -23,6 +23,9 @@ class StreamSplitter(Protocol):
 
     def close(self) -> Sequence[tuple[Channel, str]]: ...
 
+    def restart(self) -> None:
+        """All text so far was a thought: the verdict begins now."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModeInput:

@@ -33,6 +33,10 @@ class AnswerSplitter:
         # Possessive: the mark must not match a part of a nonce whose rest is still on its way.
         bare, end = rf"{nonce[:8]}[0-9a-f]{{0,40}}+", r"[ \t:*_`=-]{0,20}+(?:\n|(?=.))"
         self._mark = re.compile(rf"[ \t>*_#`=-]{{0,12}}ANSWER[ \t:*_`]{{1,8}}{bare}{end}", re.IGNORECASE)
+        self.restart()
+
+    def restart(self) -> None:
+        """All text so far was a thought: the verdict begins now."""
         self._state: Literal["verdict", "opening", "answer"] = "verdict"
         self._buffer = ""
         self._consumed = 0

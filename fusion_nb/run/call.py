@@ -20,7 +20,7 @@ from fusion_nb.core import (
     RunState,
     StreamSplitter,
 )
-from fusion_nb.core.events import CallAccepted, CallRetried, CallStarted, TextDelta
+from fusion_nb.core.events import CallAccepted, CallRetried, CallStarted, TextDelta, ThoughtEnded
 from fusion_nb.core.spec import RunServices
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.redaction import scrub
@@ -201,6 +201,11 @@ class Caller:
                 self._record.emit(TextDelta(call=call, text=chunk.text, channel=chunk.channel))
             else:
                 self._emit_pieces(call, splitter.feed(chunk.text))
+        if chunk.thought_ended:
+            if splitter is not None:
+                self._emit_pieces(call, splitter.close())
+                splitter.restart()
+            self._record.emit(ThoughtEnded(call=call))
         if chunk.generation_id is not None and chunk.generation_id != progress.generation_id:
             progress.generation_id, progress.generation_of = chunk.generation_id, progress.attempts
             self._record.emit(CallAccepted(call=call, generation_id=chunk.generation_id))
