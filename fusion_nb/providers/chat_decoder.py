@@ -12,7 +12,7 @@ from typing import Any, Literal
 from fusion_nb.core import Chunk
 from fusion_nb.core.json_codec import decode_service_json
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers import faults
+from fusion_nb.providers import error_bodies, faults
 from fusion_nb.providers.chat_response import ReplyReader
 from fusion_nb.providers.faults import Target
 from fusion_nb.providers.redaction import page_text
@@ -53,6 +53,7 @@ class ChatDecoder:
         """What the first unreadable event held."""
         self._marked = False
         """Whether the end was marked: `[DONE]`, or a body in one piece."""
+        self._one_piece = False
 
     @property
     def fault(self) -> ProviderError | None:
@@ -103,7 +104,8 @@ class ChatDecoder:
             reader.warn("bad_utf8")
         payload = _json(data)
         if event.event == "error":
-            reader.stop(faults.of_error(faults.error_in(payload) or payload or data, self._target))
+            told = data if payload is UNREADABLE else error_bodies.error_in(payload) or payload or data
+            reader.stop(faults.of_error(told, self._target))
         elif payload.__class__ is dict:
             reader.read(payload, data)
         elif isinstance(payload, list) and any(isinstance(each, dict) for each in payload):
@@ -111,6 +113,8 @@ class ChatDecoder:
                 reader.read(each if isinstance(each, dict) else {}, data)
         elif (payload if isinstance(payload, str) else data).strip().upper() in ("[DONE]", "DONE"):
             self.done = self._marked = True
+        elif payload is not UNREADABLE:
+            return  # a word, a number, `null`: it keeps the connection alive
         elif "\n" in data and (events := _lines(data)):
             for line in events:
                 self._take(ServerSentEvent(line, event.event))
@@ -139,8 +143,7 @@ class ChatDecoder:
         if event is None:
             return
         if _json(event.data).__class__ is dict or "[DONE]" in event.data[-20:] or _lines(event.data):
-            if not event.data.strip().endswith("[DONE]"):
-                self._reader.warn("unterminated_event")
+            self._reader.warn("unterminated_event")
             self._take(event)
 
     def _sniff(self, data: bytes) -> bytes:
@@ -196,10 +199,11 @@ class ChatDecoder:
         text = decoded[0]
         payload = _json(text)
         replied = isinstance(payload, Mapping) and payload.get("choices")
-        error = None if replied else faults.error_in(payload, whole=True)
+        error = None if replied else error_bodies.error_in(payload, whole=True)
         if error is not None:
             self._reader.stop(faults.of_error(error, self._target))
         elif isinstance(payload, dict):
+            self._one_piece = True
             self._reader.warn("not_streamed")
             self._reader.read(payload, text)
         elif lines := _lines(text):
@@ -223,6 +227,8 @@ class ChatDecoder:
             reader.fail("empty", f"It answered with nothing{words or '.'}", status="empty", retryable=True)
         elif self._marked or reader.finished:
             reader.warn("no_finish")
+            if self._one_piece:  # JSON that has its end: nothing of it was lost on the way
+                return
             reader.fail(
                 "no_finish",
                 f"{self._target.service} did not say why the reply ended: it may be cut off.",
@@ -232,11 +238,15 @@ class ChatDecoder:
             reader.fail("truncated", "The stream ended in the middle: something is missing.", status="incomplete")
 
 
+UNREADABLE = object()
+
+
 def _json(text: str) -> Any:
+    """What `text` says, or `UNREADABLE`."""
     try:
         return decode_service_json(text)
     except ValueError:
-        return None
+        return UNREADABLE
 
 
 def _lines(text: str) -> list[str]:

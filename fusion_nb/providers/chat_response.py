@@ -12,7 +12,7 @@ from typing import Any
 from fusion_nb.core import Channel, Chunk
 from fusion_nb.core.json_codec import decode_verbatim
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers import faults
+from fusion_nb.providers import error_bodies, faults
 from fusion_nb.providers.chat_usage import FINISH, FINISH_FIELDS, bill_of, finish_of, usage_in, usage_of
 from fusion_nb.providers.faults import Target
 from fusion_nb.providers.text_chunks import OnceTold, TextBatcher
@@ -73,6 +73,7 @@ class ReplyReader:
             self._usage(bill, payload)
         if not choices or payload.get("error") or "base_resp" in payload:
             self._refusal(payload)
+        self._raw = ""
         if self.text.full:
             self.fail("too_big", "It went on for more than 8 million characters.", status="incomplete")
 
@@ -115,10 +116,10 @@ class ReplyReader:
 
     def _refusal(self, payload: dict[str, Any]) -> None:
         """An error under the status of a success, under whatever name."""
-        error = faults.error_in(payload)
+        error = error_bodies.error_in(payload)
         if error is not None:
             self.stop(faults.of_error(error, self._target))
-        elif not self.notice and (words := faults.message_in(payload)):
+        elif not self.notice and (words := error_bodies.message_in(payload)):
             self.notice = self._target.clean(words, 300)
 
     def _name(self, payload: dict[str, Any]) -> None:
@@ -145,7 +146,8 @@ class ReplyReader:
         if finish is None and finish_of(choice.get("stop_reason")) in FINISH:
             finish = choice["stop_reason"]
         if finish:
-            self._finish(finish_of(finish))
+            # Cleaned first: in another spelling a key would not be known again.
+            self._finish(finish_of(self._target.clean(finish, 60) if isinstance(finish, str) else finish))
         if choice.get("error"):
             self.stop(faults.of_error(choice["error"], self._target))
 
@@ -158,11 +160,12 @@ class ReplyReader:
             return
         if content.__class__ not in (str, type(None)) or any(delta.get(n).__class__ in _SCALARS for n in _THOUGHTS):
             delta = self._verbatim(path) or delta
-        texts: dict[Channel, list[str | None]] = {"reasoning": [], "content": []}
-        for channel, text in texts_of(delta):
-            texts[channel].append(text)
-        for channel, parts in texts.items():
-            self._write(channel, parts, by_delta=by_delta, whole=whole)
+        pieces = [(channel, [text]) for channel, text in texts_of(delta)]
+        if whole:
+            kinds: tuple[Channel, ...] = ("reasoning", "content")
+            pieces = [(kind, [text for channel, [text] in pieces if channel == kind]) for kind in kinds]
+        for channel, texts in pieces:
+            self._write(channel, texts, by_delta=by_delta, whole=whole)
         refusal = delta.get("refusal")
         if refusal and isinstance(refusal, str) and not (whole and self._refused):
             self._refused = True
@@ -174,9 +177,7 @@ class ReplyReader:
         """What stands there, with the digits of numbers as they were sent: tokens come as numbers too."""
         return _at(decode_verbatim(self._raw), path)
 
-    def _write(
-        self, channel: Channel, parts: list[str | None], *, by_delta: bool = False, whole: bool = False
-    ) -> None:
+    def _write(self, channel: Channel, parts: list[str | None], *, by_delta: bool = False, whole: bool = False) -> None:
         if None in parts:
             self.warn("not_text: something of another kind")
         text = "".join(part for part in parts if part)

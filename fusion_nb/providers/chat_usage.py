@@ -19,8 +19,8 @@ FINISH = {
     "length": "length max_length model_length max_tokens max_new_tokens max_output_tokens max_completion_tokens "
     "token_limit limit length_limit context_length model_context_window_exceeded",
     "tool_calls": "tool_calls tool_call function_call tool_use unexpected_tool_call",
-    "content_filter": "content_filter content_filtered safety sensitive recitation blocklist blocked prohibited_content "
-    "spii image_safety guardrail guardrail_intervened moderation",
+    "content_filter": "content_filter content_filtered safety sensitive recitation blocklist blocked "
+    "prohibited_content spii image_safety guardrail guardrail_intervened moderation",
     "refusal": "refusal refused",
     "error": "error network_error",
 }
@@ -54,9 +54,10 @@ def finish_of(reason: object) -> str | None:
         reason = reason.get("type") or reason.get("reason")
     if isinstance(reason, bool) or not isinstance(reason, (str, int)) or not reason:
         return None
-    word = _HUMP.sub("_", str(reason).strip()[:60]).lower().replace("-", "_").replace(" ", "_")
+    reason = str(reason).strip()[:60]
+    word = _HUMP.sub("_", reason).lower().replace("-", "_").replace(" ", "_")
     word = word.removeprefix("finish_reason_").removeprefix("stop_reason_").strip("<|>")
-    return _MEANING.get(word, word) or None
+    return _MEANING.get(word, reason.lower()) or None
 
 
 class Bill(NamedTuple):

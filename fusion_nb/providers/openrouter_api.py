@@ -17,8 +17,7 @@ from fusion_nb.accounts.forecast_types import Speed
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.core import Usage
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.chat_response import finish_of
-from fusion_nb.providers.chat_usage import bill_of, usage_of
+from fusion_nb.providers.chat_usage import bill_of, finish_of, usage_of
 from fusion_nb.providers.redaction import one_line
 from fusion_nb.providers.services import Service
 

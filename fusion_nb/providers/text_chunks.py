@@ -12,6 +12,8 @@ from fusion_nb.providers.thoughts import THOUGHT_ENDED, ThoughtFilter
 
 STEP = 256 * 1024
 """Characters of one chunk at most: whoever comes next makes copies of it."""
+_KEPT = 1024 * 1024
+"""Characters of a text that are kept to compare with: a longer one is not looked at any more."""
 _TELLING = 32
 """Characters a text has at least before the same words a second time count as the same text told again."""
 
@@ -137,6 +139,8 @@ class OnceTold:
 
     def piece(self, text: str) -> str:
         """What is new in a piece, as far as that is known."""
+        if self._size > _KEPT:
+            return text
         if self._cumulative:
             return self._next_version(text)
         if self._waiting:
@@ -151,6 +155,8 @@ class OnceTold:
 
     def whole(self, text: str) -> str:
         """What is new in a text that is the whole reply."""
+        if self._size > _KEPT:
+            return ""
         before, waiting, self._waiting = self._so_far(), self._waiting, ""
         if text.startswith(before):
             return self._told(text[len(before) :])
@@ -194,8 +200,11 @@ class OnceTold:
         return self._told(text)
 
     def _told(self, text: str) -> str:
-        self._parts.append(text)
         self._size += len(text)
+        if self._size > _KEPT:
+            self._parts.clear()
+        else:
+            self._parts.append(text)
         return text
 
     def _so_far(self) -> str:

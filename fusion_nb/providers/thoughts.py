@@ -58,6 +58,8 @@ _BARE_FINAL = "assistantfinal"
 _TURN = re.compile(r"\s*<\|end\|>\s*(?:<\|start\|>\s*assistant\s*)?\Z", re.IGNORECASE)
 _TAIL = 160
 """Characters an end mark may take, with what must be seen behind it."""
+_LONGEST = 1024 * 1024
+"""Characters of content from which on nothing turns out to have been a thought."""
 _TRIES = 8
 """End marks looked at in the middle of a text: one that names so many talks about them."""
 
@@ -86,6 +88,7 @@ class ThoughtFilter:
         """So it may, and the server drops the marks of them: `analysis... assistantfinal...`."""
         self._given: list[str] = []
         """The content so far, while an end mark may show that it was a thought."""
+        self._size = 0
         self._tries = _TRIES
 
     def feed(self, text: str) -> Pieces:
@@ -106,7 +109,8 @@ class ThoughtFilter:
         """Whether a thought begins. `False` where more text must come first."""
         text = self._text.lstrip("\ufeff \t\r\n")
         match = _BEGIN.match(text)
-        open_ended = "analysis".startswith(text) or _MAY_BEGIN.match(text) or _MAY_CHANNEL.match(text)
+        bare = len(text) > 3 and "analysis".startswith(text)
+        open_ended = not text or bare or _MAY_BEGIN.match(text) or _MAY_CHANNEL.match(text)
         if match is None and open_ended and not last:
             return False
         kind = match.lastgroup or "" if match else ""
@@ -195,7 +199,11 @@ class ThoughtFilter:
             return
         text, self._text = self._text[:size], self._text[size:]
         pieces.append((kind, text))
-        if kind == "content" and self._tries:
+        self._size += size if kind == "content" else 0
+        if self._size > _LONGEST:
+            self._tries = 0
+            self._given.clear()
+        elif kind == "content" and self._tries:
             self._given.append(text)
 
 

@@ -156,8 +156,8 @@ class CallBilling:
         """USD of the last attempt, and who says so."""
         if progress.cost is not None:
             return progress.cost, "reported"
-        if self._loading:
-            return None, None
+        if self._loading or "upstream_cost_unknown" in progress.warnings:
+            return None, None  # a list price is not what a person's own key behind the service was billed
         # A snapshot that is newer than the table is priced as the model that was asked.
         for model in dict.fromkeys((progress.model or ref.model, ref.model)):
             with contextlib.suppress(Exception):
