@@ -66,7 +66,8 @@ _COLUMNS: dict[str, dict[str, _Column]] = {
     },
 }
 _STYLE = (
-    "<style>.fnb-table{overflow-x:auto}.fnb-table+p{font-size:.85em;opacity:.8}.fnb-table td,.fnb-table th{white-space:nowrap;text-align:left}"
+    "<style>.fnb-table{overflow-x:auto}.fnb-table+p{font-size:.85em;opacity:.8}"
+    ".fnb-table td,.fnb-table th{white-space:nowrap;text-align:left}"
     ".fnb-table .fnb-right{text-align:right}</style>"
 )
 
