@@ -158,6 +158,7 @@ def _put(result: Any, pipe: TextPipe) -> None:
             return
 
 
+_MISSING = object()
 _TEXT_FIELDS = ("content", "text", "answer", "output_text")
 
 
@@ -196,22 +197,16 @@ def _text_in(value: Any, depth: int = 0) -> str | None:
     if isinstance(choices, (list, tuple)) and choices:  # a chat completion, or a chunk of one
         inner = _field(choices[0], "message") or _field(choices[0], "delta") or choices[0]
         return _text_in(inner, depth + 1)
-    for name in (*_TEXT_FIELDS, "message"):
-        field = _field(value, name)
-        if field is not None and not callable(field):
-            return _text_in(field, depth + 1)
-    return "" if any(_has(value, name) for name in ("content", "text")) else None
+    fields = [_field(value, name, _MISSING) for name in (*_TEXT_FIELDS, "message")]
+    known = [field for field in fields if field is not _MISSING and not callable(field)]
+    return _text_in(next((field for field in known if field is not None), None), depth + 1) if known else None
 
 
-def _field(value: Any, name: str) -> Any:
+def _field(value: Any, name: str, default: Any = None) -> Any:
     try:
-        return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+        return value.get(name, default) if isinstance(value, Mapping) else getattr(value, name, default)
     except Exception:  # noqa: BLE001  a property of somebody's object
-        return None
-
-
-def _has(value: Any, name: str) -> bool:
-    return name in value if isinstance(value, Mapping) else hasattr(value, name)
+        return default
 
 
 def prompt_of(request: Request) -> str:
