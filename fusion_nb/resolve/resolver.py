@@ -6,7 +6,7 @@ import functools
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,7 @@ class Resolver:
         self._alike: dict[str, list[Callable[..., Any]]] = {}
         """Those of an earlier run's by their own name: `my_fn #2` is `my_fn` where there is only one of that name."""
         self._callers_loop = engine_thread.running_loop()
+        self._has_coroutine = False
 
     @functools.cached_property
     def resolved(self) -> ResolvedPool:
@@ -121,8 +122,11 @@ class Resolver:
 
     @property
     def needs_callers_loop(self) -> bool:
-        """Whether a member is a coroutine function while the caller's own loop waits for us."""
-        return self._callers_loop is not None and any(is_async(fn) for fn in self._functions.values())
+        """Whether a member waits for the caller's own loop, by now: a coroutine function, or a plain one that returned
+        something to await."""
+        if self._callers_loop is None:
+            return False
+        return self._has_coroutine or any(is_async(fn) for fn in self._functions.values())
 
     def _pool(self) -> tuple[tuple[Ref, ...], list[str]]:
         if self._settings["pool"] is None:
@@ -222,10 +226,18 @@ class Resolver:
         """Called on the engine's loop."""
         if ref.service != PYTHON:
             return self.reach.provider(ref)
-        runner = engine_thread.run_on_loop(self._callers_loop) if self._callers_loop else None
         if (fn := self._function(ref)) is None:  # pragma: no cover  checked before anything began
             raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
-        return FunctionProvider(fn, runner)
+        return FunctionProvider(fn, self._run_coroutine)
+
+    def _run_coroutine(self, work: Coroutine[Any, Any, None]) -> Awaitable[None]:
+        """Run what a function gave to be awaited on the caller's loop, which it may be bound to; where the caller has
+        none, on a loop of the functions' own. Called on the engine's loop."""
+        self._has_coroutine = True
+        loop = self._callers_loop
+        if loop is None or loop.is_closed():
+            loop = engine_thread.functions_loop()
+        return engine_thread.run_on_loop(loop)(work)
 
     def _function(self, ref: Ref) -> Callable[..., Any] | None:
         if ref.label in self._functions:

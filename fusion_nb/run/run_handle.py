@@ -23,7 +23,7 @@ from fusion_nb.journal.writer import Journal
 from fusion_nb.run import handle
 from fusion_nb.run.engine import Engine
 from fusion_nb.run.event_recorder import EventRecorder
-from fusion_nb.run.handle import Hear, events_with_nested_loop, turn_loop, wait_for_run, wait_with_nested_loop
+from fusion_nb.run.handle import Hear, pause_run, wait_for_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +132,7 @@ class Run:
     ) -> None:
         now = datetime.now(UTC)
         run = run or new_run_id(now)
-        self._turns = resolver.needs_callers_loop
+        self._needs_loop = lambda: resolver.needs_callers_loop
         self._journal = Journal(run) if journal else None
         services = resolver.run_services(spec)
         accounts = RunAccounts(run, policy, play=is_play(spec.pool, spec.judge))
@@ -142,9 +142,7 @@ class Run:
         self._handle = handle.Handle(record, self._engine.run(run, now.isoformat()))
 
     def __iter__(self) -> Iterator[Event]:
-        if not self._turns:
-            return self._handle.events()
-        return (event for batch in events_with_nested_loop(self._handle) for event in batch)
+        return self._handle.events(self._needs_loop)
 
     def __enter__(self) -> Self:
         return self
@@ -188,20 +186,15 @@ class Run:
     def finish(self, progress: Progress | None = None, hear: Hear | None = None) -> FusionResult:
         """Wait for the end, showing `progress`; `hear` gets the events in batches. Raises `RunFailed` where every
         member failed."""
-        # On a thread of ours there is no loop that could turn: the caller's own turns while nobody waits on it.
-        wait = wait_with_nested_loop if self._turns and engine_thread.running_loop() else wait_for_run
         hear = hear or getattr(progress, "hear", None)
         if isinstance(progress, TakesRun):
             progress.steer(self)
         see = None if progress is None else lambda state: progress(self._told(state))
-        return raise_if_failed(self._told(wait(self._handle, see, hear)))
+        return raise_if_failed(self._told(wait_for_run(self._handle, see, hear, self._needs_loop)))
 
     def pause(self, seconds: float) -> None:
         """Wait for the end, so long at most; takes no event away from who follows the run."""
-        if self._turns and engine_thread.running_loop():
-            turn_loop(self._handle, seconds)
-        else:
-            self._handle.pause(seconds)
+        pause_run(self._handle, seconds, self._needs_loop)
 
     def take(self) -> list[Event]:
         """Events not yet taken; empty where there are none yet. For those who must not wait."""
