@@ -22,7 +22,7 @@ def test_the_table() -> None:
     }  # fmt: skip
     for row in SERVICES.values():
         address = parse(row.base_url)
-        origins.check(row.base_url, address)
+        origins.check_address(row.base_url, address)
         assert not row.base_url.endswith("/")
         assert (address.scheme == "https") == (not address.loopback)
         assert row.key_env is not None or row.name == "ollama"
@@ -183,7 +183,7 @@ def test_a_service_of_the_table_takes_fields_without_an_address() -> None:
         ({"body": {"x": float("nan")}}, "what JSON can"),
         ({"body": {"x": "y" * 30_000}}, "too long"),
         ({"base_ulr": "x"}, "base_url"),
-        ({"name": "x"}, "field of a service"),
+        ({"name": "x"}, "There are base_url, key_env, max_tokens"),
     ],
 )
 def test_a_field_that_may_not_stand_is_refused(fields: dict[str, object], sentence: str) -> None:

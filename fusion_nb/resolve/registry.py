@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fusion_nb.accounts import prices
 from fusion_nb.core import Ref, Usage, engine_thread
 from fusion_nb.core.spec import Provider
-from fusion_nb.errors import UserError
+from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.options import Settings
 from fusion_nb.providers import custom_services, demo, keys, services
 from fusion_nb.providers.demo.scripts import find_model as find_demo
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fusion_nb.accounts.prices import Rates
     from fusion_nb.providers.catalogue_cache import Catalogue
     from fusion_nb.providers.http import Http
+    from fusion_nb.providers.keys import KeyAuth
     from fusion_nb.providers.openrouter_api import Credit, Generation
 
 
@@ -189,8 +190,9 @@ class ServiceRegistry:
 
         rows = {**SERVICES, **self.own}.values()
         known = [row for row in rows if row.reports_credit and custom_services.unconfirmed_destination(row) is None]
-        asked = [row for row in known if any(map(keys.has_key, row.keys))]
-        told = await asyncio.gather(*(fetch_credit(http(), row, keys.bind(row)) for row in asked))
+        with_key = [(row, auth) for row in known if (auth := _usable_key(row))]
+        asked = [row for row, _ in with_key]
+        told = await asyncio.gather(*(fetch_credit(http(), row, auth) for row, auth in with_key))
         return {row.name: found for row, found in zip(asked, told, strict=True) if found is not None}
 
     async def bill(self, ref: Ref, generation_id: str) -> Generation | None:
@@ -214,7 +216,7 @@ class ServiceRegistry:
         wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.has_key, row.keys))]
         own = [row for row in self.own.values() if custom_services.unconfirmed_destination(row) is None]
         for row in {row.name: row for row in (services.OPENROUTER, *wanted, *own)}.values():
-            auth = keys.bind(row) if any(map(keys.has_key, row.keys)) else None
+            auth = _usable_key(row)
             # Kept, so that a price that was listed here is one that a cap knows.
             listed = await catalogue_cache.current_catalogue(http(), row, auth, folders.home(), refresh=True)
             found += listed.models.values() if listed else model_list.offline_models(row)
@@ -238,6 +240,13 @@ def _own_services(settings: Settings) -> Mapping[str, Service]:
     elif settings["key_env"] is not None:
         raise UserError("key_env goes with base_url: it names the variable that holds that service's key.")
     return own
+
+
+def _usable_key(row: Service) -> KeyAuth | None:
+    """The service's key, where there is one that can be sent: a list of many services is not lost to one bad key."""
+    with contextlib.suppress(KeyMissing):
+        return keys.bind(row) if any(map(keys.has_key, row.keys)) else None
+    return None
 
 
 _https: dict[int, Http] = {}

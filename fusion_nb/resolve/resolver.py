@@ -20,7 +20,7 @@ from fusion_nb.providers.custom_services import AskConsent
 from fusion_nb.providers.demo.scripts import find_model as find_demo
 from fusion_nb.providers.function import SERVICE as PYTHON
 from fusion_nb.providers.function import FunctionProvider, is_async, name_of
-from fusion_nb.providers.services import SERVICES
+from fusion_nb.providers.services import SERVICES, Service
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.function_fingerprint import function_fingerprint
 from fusion_nb.resolve.pools import reserved_names
@@ -248,12 +248,17 @@ class Resolver:
     def _fingerprint(self, pool: Sequence[Ref], judge: Ref | None) -> str:
         """What names leave open: a service moved to another address, a function with other code, is not the same."""
         services_used = {ref.service for ref in (*pool, *([judge] if judge else []))}
-        own = {name: row.base_url for name, row in self.reach.own.items() if name in services_used}
+        own = {name: _row_identity(row) for name, row in self.reach.own.items() if name in services_used}
         # A function that cannot be compared is never the same: its place is taken by what occurs once.
         code = {name: function_fingerprint(fn) or secrets.token_hex(16) for name, fn in self._functions.items()}
         if not own and not code:
             return ""
         return hashlib.sha256(repr((sorted(own.items()), sorted(code.items()))).encode()).hexdigest()
+
+
+def _row_identity(row: Service) -> str:
+    """Where a service of the user's own is, and the fields that its requests carry."""
+    return row.base_url + (repr((row.headers, row.body)) if row.headers or row.body else "")
 
 
 def _kin_notes(judge: Ref, pool: Sequence[Ref]) -> list[str]:
