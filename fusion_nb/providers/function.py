@@ -10,9 +10,11 @@ import contextvars
 import functools
 import inspect
 import threading
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Self
 
 from fusion_nb.core import Chunk, Ref, Request
@@ -64,7 +66,8 @@ class FunctionProvider:
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """The function's text. Raises `ProviderError` (`function`) for what it raises, or gives that is no text."""
         pipe = TextPipe()
-        call = functools.partial(self._fn, *_positional(self._fn, request), **_named(self._fn, request))
+        args, named = _arguments(self._fn, request)
+        call = functools.partial(self._fn, *args, **named)
         work = asyncio.ensure_future(self._work(call, pipe))
         work.add_done_callback(pipe.end)
         out: list[Chunk] = []
@@ -105,10 +108,15 @@ class FunctionProvider:
         """What the function raised, as text of Python's: with all that stands in angle brackets."""
         if isinstance(error, ProviderError):
             return error
-        words = scrub(one_line(f"{self._name} raised {type(error).__name__}: {error}", 500, tags=True))
-        fault = ProviderError("function", words.rstrip(": "))
-        fault.__cause__ = error  # its own traceback, for --debug
-        return fault
+        raised = f"{self._name} raised {type(error).__name__}: {error}".rstrip(": ")
+        return ProviderError("function", scrub(one_line(f"{raised}{_line_of(error)}", 600, tags=True)))
+
+
+def _line_of(error: BaseException) -> str:
+    """Where in the person's own code it was raised."""
+    ours = str(Path(__file__).parents[1])
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
+    return f" (line {frames[-1].lineno} of {frames[-1].name}: {frames[-1].line})" if frames else ""
 
 
 async def _listen(result: Any, pipe: TextPipe) -> None:
@@ -216,28 +224,17 @@ def prompt_of(request: Request) -> str:
     return "\n\n".join(f"{m.role.capitalize()}: {m.content}" for m in request.messages)
 
 
-def _parameter(fn: Callable[..., Any]) -> inspect.Parameter | None:
+def _arguments(fn: Callable[..., Any], request: Request) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The prompt as one text, or the messages where it has a parameter of that name."""
     try:
-        return inspect.signature(fn).parameters.get("messages")
+        parameter = inspect.signature(fn).parameters.get("messages")
     except (TypeError, ValueError):
-        return None
-
-
-def _positional(fn: Callable[..., Any], request: Request) -> tuple[Any, ...]:
-    parameter = _parameter(fn)
+        parameter = None
     if parameter is None:
-        return (prompt_of(request),)
-    return (_messages(request),) if parameter.kind is inspect.Parameter.POSITIONAL_ONLY else ()
-
-
-def _named(fn: Callable[..., Any], request: Request) -> dict[str, Any]:
-    parameter = _parameter(fn)
-    named = parameter is not None and parameter.kind is not inspect.Parameter.POSITIONAL_ONLY
-    return {"messages": _messages(request)} if named else {}
-
-
-def _messages(request: Request) -> list[dict[str, str]]:
-    return [{"role": m.role, "content": m.content} for m in request.messages]
+        return (prompt_of(request),), {}
+    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+    by_place = parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+    return ((messages,), {}) if by_place else ((), {"messages": messages})
 
 
 AHEAD = 64

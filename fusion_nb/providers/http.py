@@ -50,6 +50,13 @@ def _address(url: httpx2.URL) -> Address:
     return Address(url.scheme, host, port, url.path)
 
 
+def _parsed(url: str) -> Address:
+    try:
+        return _address(httpx2.URL(url))
+    except (httpx2.InvalidURL, ValueError):
+        raise ProviderError("protocol", "The base URL cannot be read: write it like https://host.example/v1.") from None
+
+
 class Http:
     """Connections kept from run to run. Belongs to one event loop; close it on that loop."""
 
@@ -122,7 +129,7 @@ class Http:
         self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
     ) -> StreamingResponse:
         """Send the request and wait for the head of the response."""
-        address, body = _address(httpx2.URL(url)), RequestBody(content)
+        address, body = _parsed(url), RequestBody(content)
         fault: ProviderError
         redaction.hide.set(auth.hide if auth else str)
         try:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any, cast
 
 from fusion_nb.accounts.policy import RunAccounts
+from fusion_nb.accounts.token_counts import prompt_cut
 from fusion_nb.core import (
     STOPPED,
     Channel,
@@ -222,4 +223,6 @@ class Caller:
     def _end(self, call: int, request: Request, progress: CallProgress, fault: ProviderError | None) -> None:
         """Settle the call and put its end on record."""
         cost = self.billing.settle(call, request.ref, progress)
+        if prompt_cut([message.content for message in request.messages], request.ref, progress.usage.prompt):
+            progress.warnings.append("prompt_cut")
         self._record.emit(call_ended(self._record.state.reply(call), progress, fault, *cost))
