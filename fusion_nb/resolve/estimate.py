@@ -100,13 +100,14 @@ def estimate(prompt: str, pool: Any = None, mode: Any = None, **options: Unpack[
     """What `fuse()` with the same arguments would take; nothing is sent to a model, nothing is paid.
 
     Judged by the models' prices, their own past calls in the journal, and OpenRouter's figures of the last half hour
-    where there is a key. Raises `UserError` for what `fuse()` would refuse.
+    where there is a key. Needs no key: a note says which one the run will need. Raises `UserError` for whatever else
+    `fuse()` would refuse.
 
     >>> estimate("Why is the sky blue?", pool="demo").usd is not None
     True
     """
     settings = settle("estimate", {"pool": pool, "mode": mode, **options})
-    resolver = Resolver(settings)
+    resolver = Resolver(settings, keys_needed=False)
     return estimate_spec(build_spec(prompt, settings, resolver.resolved, resolver.reach.worst), resolver, settings)
 
 
@@ -129,7 +130,11 @@ def estimate_spec(spec: RunSpec, resolver: Resolver, settings: Settings) -> Esti
     # A judge's line stands behind those of the members, in pool order.
     lines = [line for n, line in enumerate(whole.lines) if n >= len(spec.pool) or spec.pool[n] in asked]
     expected = Estimate(replace(whole, lines=tuple(lines)), tuple(notes), spec)
-    return replace(expected, notes=(*notes, *_notes(expected, settings)))
+    keys_to_set = [
+        f"A key will be needed: set {variable} for {service} before the run."
+        for service, variable in resolver.missing_keys.items()
+    ]
+    return replace(expected, notes=(*keys_to_set, *notes, *_notes(expected, settings)))
 
 
 def _notes(expected: Estimate, settings: Settings) -> Iterator[str]:

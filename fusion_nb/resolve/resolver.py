@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fusion_nb import judging
 from fusion_nb.core import Ref, engine_thread
 from fusion_nb.core.spec import Provider, RunServices, RunSpec
-from fusion_nb.errors import UserError
+from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.options import Settings
 from fusion_nb.providers import demo, keys, model_families, model_names, services
 from fusion_nb.providers.custom_services import AskConsent
@@ -50,8 +50,16 @@ _TEXTS = {
 class Resolver:
     """One call's view of the services: the user's own names, the keys at hand, the functions in the pool."""
 
-    def __init__(self, settings: Settings, ask: AskConsent | None = None) -> None:
-        """`ask`: puts the question whether a new address may be used; without it, none may."""
+    def __init__(self, settings: Settings, ask: AskConsent | None = None, *, keys_needed: bool = True) -> None:
+        """
+        Args:
+            settings: the options of the call.
+            ask: puts the question whether a new address may be used; without it, none may.
+            keys_needed: off where nothing is to be sent: a key that is missing is then noted in `missing_keys`.
+        """
+        self._keys_needed = keys_needed
+        self.missing_keys: dict[str, str] = {}
+        """Service -> the variable its key is looked for in."""
         self._settings = settings
         for what, names in _TEXTS.items():
             refuse_key(what, repr([settings.get(name) for name in names]))
@@ -220,7 +228,13 @@ class Resolver:
         if ref.service == PYTHON and self._function(ref) is None:
             raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
         if ref.service not in (PYTHON, demo.SERVICE):
-            keys.bind(self.reach.service(ref))
+            service = self.reach.service(ref)
+            try:
+                keys.bind(service)
+            except KeyMissing:
+                if self._keys_needed:
+                    raise
+                self.missing_keys[service.name] = service.key_env or ""
 
     def _provider(self, ref: Ref) -> Provider:
         """Called on the engine's loop."""
