@@ -243,11 +243,11 @@ def _checked(spec: RunSpec, resolver: Resolver) -> RunSpec:
     if spec.judge is None and len(spec.pool) > 1:
         # A run of one had no judge; with company it needs one.
         spec = replace(spec, judge=resolver.default_judge(spec.pool))
-    if spec.kept:
-        names = ", ".join(reply.ref.name for reply in spec.kept)
+    if spec.reused:
+        names = ", ".join(reply.ref.name for reply in spec.reused)
         note = f"Kept from run {spec.of}, not asked and not paid again: {names}."
         spec = replace(spec, notes=(*spec.notes, note))
-    taken_over = {(reply.ref.name, reply.round) for reply in spec.kept}
+    taken_over = {(reply.ref.name, reply.round) for reply in spec.reused}
     resolver.check([ref for ref in spec.pool if (ref.name, 0) not in taken_over])
     if spec.judge is not None:
         resolver.check([spec.judge])

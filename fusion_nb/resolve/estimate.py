@@ -113,7 +113,7 @@ def estimate(prompt: str, pool: Any = None, mode: Any = None, **options: Unpack[
 
 def estimate_spec(spec: RunSpec, resolver: Resolver, settings: Settings) -> Estimate:
     """The estimate for a spec; replies that are taken over from an earlier run cost nothing."""
-    taken_over = {(reply.ref.name, reply.round) for reply in spec.kept}
+    taken_over = {(reply.ref.name, reply.round) for reply in spec.reused}
     asked = [ref for ref in spec.pool if (ref.name, 0) not in taken_over]
     notes, speeds = engine_thread.run_on_engine(_ask_around(resolver, (*asked, *([spec.judge] if spec.judge else []))))
     history = _History(spec.mode if spec.mode != "debate" else spec.then)

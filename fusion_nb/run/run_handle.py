@@ -1,7 +1,4 @@
-"""What a run gives back: its state, with the views a person takes away.
-
-A run that has begun: its events, its result so far, and the ways to end it or one of its calls.
-"""
+"""A run under way, with its events, its result so far and the ways to end it; and the result it comes to."""
 
 from __future__ import annotations
 
@@ -78,13 +75,13 @@ class FusionResult(RunState):
         return self._bundle()["text/plain"]
 
     def __repr__(self) -> str:
-        said = "no answer" if self.answer is None else f"answer of {len(self.answer)} characters"
+        answer = "no answer" if self.answer is None else f"answer of {len(self.answer)} characters"
         cost = "cost unknown" if self.cost is None else f"${self.cost}"
         demo = " DEMO: scripted models," if self.demo else ""
         answered = len(self.pool) - len(self.missing)
         partial = f" {answered} of {len(self.pool)} models," if self.missing and self.status != "running" else ""
         calls = f"{len(self.replies)} calls"
-        return f"<FusionResult {self.run}:{demo} {self.mode},{partial} {calls}, {self.status}, {said}, {cost}>"
+        return f"<FusionResult {self.run}:{demo} {self.mode},{partial} {calls}, {self.status}, {answer}, {cost}>"
 
 
 Progress = Callable[[FusionResult], None]
@@ -154,7 +151,7 @@ class Run:
     @property
     def result(self) -> FusionResult:
         """Everything known so far; the finished result once the run has ended."""
-        return self._told(self._handle.state)
+        return self._with_journal_note(self._handle.state)
 
     @property
     def done(self) -> bool:
@@ -189,8 +186,8 @@ class Run:
         hear = hear or getattr(progress, "hear", None)
         if isinstance(progress, TakesRun):
             progress.steer(self)
-        see = None if progress is None else lambda state: progress(self._told(state))
-        return raise_if_failed(self._told(wait_for_run(self._handle, see, hear, self._needs_loop)))
+        see = None if progress is None else lambda state: progress(self._with_journal_note(state))
+        return raise_if_failed(self._with_journal_note(wait_for_run(self._handle, see, hear, self._needs_loop)))
 
     def pause(self, seconds: float) -> None:
         """Wait for the end, so long at most; takes no event away from who follows the run."""
@@ -202,19 +199,19 @@ class Run:
 
     async def wait(self) -> FusionResult:
         """Await the end on the caller's loop. Raises `RunFailed` where every member failed."""
-        return raise_if_failed(self._told(await self._handle.wait()))
+        return raise_if_failed(self._with_journal_note(await self._handle.wait()))
 
-    def _told(self, state: FusionResult) -> FusionResult:
+    def _with_journal_note(self, state: FusionResult) -> FusionResult:
         """`state`, with a word where the journal could not keep it."""
         trouble = self._journal.trouble if self._journal else None
         return state if trouble is None else replace(state, notes=(*state.notes, trouble))
 
 
-def wait_for_result(begun: Run | FusionResult, progress: Progress | None = None) -> FusionResult:
-    """Wait for the end of what has begun. Raises `RunFailed` where every member failed."""
-    if isinstance(begun, FusionResult):
-        return raise_if_failed(begun)
-    with begun as run:
+def wait_for_result(started: Run | FusionResult, progress: Progress | None = None) -> FusionResult:
+    """Wait for the end of a run that has started. Raises `RunFailed` where every member failed."""
+    if isinstance(started, FusionResult):
+        return raise_if_failed(started)
+    with started as run:
         return run.finish(progress)
 
 
