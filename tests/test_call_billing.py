@@ -92,25 +92,6 @@ def test_an_error_in_pricing_is_a_price_nobody_knows() -> None:
     assert {reply.role for reply in replies(recorder)[2:]} == {"judge"}
 
 
-def test_a_snapshot_without_a_price_is_priced_as_what_was_asked() -> None:
-    """The table does not know the dated name that answered: the name that was asked is priced, and it is computed."""
-    recorder = carried_out(
-        {"gpt": Model(model="gpt-2031-01-01")},
-        price=lambda ref, model, usage: Decimal("0.5") if model == "gpt" else None,
-    )
-    (reply,) = replies(recorder)
-    assert (reply.cost, reply.cost_source, reply.model) == (Decimal("0.5"), "computed", "gpt-2031-01-01")
-
-
-def test_the_name_that_answered_is_priced_first() -> None:
-    """An alias leads to a model with a price of its own."""
-    recorder = carried_out(
-        {"latest": Model(model="new")},
-        price=lambda ref, model, usage: {"latest": Decimal(1), "new": Decimal(2)}[model],
-    )
-    assert replies(recorder)[0].cost == 2
-
-
 def test_a_slow_price_table_stops_no_stream_and_no_clock() -> None:
     """While the table is read, the other member's stream goes on, and the reply that is priced took as long as it took."""
     reading = threading.Event()

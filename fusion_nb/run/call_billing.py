@@ -158,12 +158,9 @@ class CallBilling:
             return progress.cost, "reported"
         if self._loading or "upstream_cost_unknown" in progress.warnings:
             return None, None  # a list price is not what a person's own key behind the service was billed
-        # A snapshot that is newer than the table is priced as the model that was asked.
-        for model in dict.fromkeys((progress.model or ref.model, ref.model)):
-            with contextlib.suppress(Exception):
-                cost = self._services.price(ref, model, progress.usage)
-                if cost is not None:
-                    return cost, "computed"
+        with contextlib.suppress(Exception):
+            cost = self._services.price(ref, progress.model or ref.model, progress.usage)
+            return cost, None if cost is None else "computed"
         return None, None
 
     @property
