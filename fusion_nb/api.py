@@ -166,11 +166,11 @@ def spending(
     journalled are not in it. Raises `UserError` where `since` is no day.
     """
     day = _day(since)
-    told = engine_thread.run_on_engine(_names(None, services).reach.credits())
+    credit = engine_thread.run_on_engine(_names(None, services).reach.credits())
     given = {"max_cost_per_session": max_cost_per_session, "max_cost_per_day": max_cost_per_day}
     settings = settle("fuse", given)
     caps = ((policy.SESSION, settings["max_cost_per_session"]), (policy.day_account(), settings["max_cost_per_day"]))
-    left = (*_unsettled(), *(_cap_left(account, cap) for account, cap in caps if cap is not None), *_keys_left(told))
+    left = (*_unsettled(), *(_cap_left(account, cap) for account, cap in caps if cap is not None), *_keys_left(credit))
     return Spending(day, by_model(index.calls(day.isoformat()), begun), left)
 
 

@@ -182,8 +182,8 @@ async def _ask_around(resolver: Resolver, refs: Sequence[Ref]) -> tuple[list[str
     if not routed:
         return notes, {}
     auth = keys.bind(services.OPENROUTER)
-    found = await asyncio.gather(*(fetch_speed(http(), services.OPENROUTER, auth, ref.model) for ref in routed))
-    return notes, {ref: said for ref, said in zip(routed, found, strict=True) if said is not None}
+    speeds = await asyncio.gather(*(fetch_speed(http(), services.OPENROUTER, auth, ref.model) for ref in routed))
+    return notes, {ref: speed for ref, speed in zip(routed, speeds, strict=True) if speed is not None}
 
 
 class _History:

@@ -117,16 +117,16 @@ class Resolver:
         for ref in refs:
             self._check_key(ref)
 
-    def resolve(self, asked: Sequence[Member]) -> tuple[Ref, ...]:
+    def resolve(self, entries: Sequence[Member]) -> tuple[Ref, ...]:
         """The refs of some more members."""
-        return tuple(self._keep(member) for member in self._resolve(asked))
+        return tuple(self._keep(member) for member in self._resolve(entries))
 
     def judge_named(self, name: Member) -> Ref:
         """The one model `name` stands for."""
-        found = self._resolve([name])
-        if len(found) != 1:
-            raise UserError(f"The judge is one model, and {name!r} names {len(found)}.")
-        return self._keep(found[0], judge=True)
+        members = self._resolve([name])
+        if len(members) != 1:
+            raise UserError(f"The judge is one model, and {name!r} names {len(members)}.")
+        return self._keep(members[0], judge=True)
 
     @property
     def needs_callers_loop(self) -> bool:
@@ -138,10 +138,10 @@ class Resolver:
 
     def _pool(self) -> tuple[tuple[Ref, ...], list[str]]:
         if self._settings["pool"] is None:
-            asked, notes = self._default_pool()
+            asked_for, notes = self._default_pool()
         else:
-            asked, notes = self._settings["pool"], []
-        return tuple(self._keep(member) for member in self._resolve(asked)), notes
+            asked_for, notes = self._settings["pool"], []
+        return tuple(self._keep(member) for member in self._resolve(asked_for)), notes
 
     def _default_pool(self) -> tuple[Sequence[Member], list[str]]:
         """What the keys at hand allow, else what runs on this machine, else the scripted demo."""
@@ -152,11 +152,11 @@ class Resolver:
             return at_hand, []
         if models := self._local_models:
             return self._first_local(models)
-        said = "No key and no model server was found, so the scripted demo pool answers. Set OPENROUTER_API_KEY to ask "
-        return ["demo"], [f"{said}real models."]
+        note = "No key and no model server was found, so the scripted demo pool answers. Set OPENROUTER_API_KEY to ask "
+        return ["demo"], [f"{note}real models."]
 
-    def _resolve(self, asked: Any) -> tuple[model_names.Member, ...]:
-        entries = [e.strip() for e in asked.split(",")] if isinstance(asked, str) else asked
+    def _resolve(self, asked_for: Any) -> tuple[model_names.Member, ...]:
+        entries = [e.strip() for e in asked_for.split(",")] if isinstance(asked_for, str) else asked_for
         if not callable(entries) and self._settings["base_url"] is None:
             entries = pools.expand_pools(entries, reserved_names(self._settings["aliases"]))
         return model_names.resolve(entries, **self._names())
