@@ -45,7 +45,9 @@ class Credit:
 async def fetch_credit(http: Http, service: Service, auth: KeyAuth | None) -> Credit | None:
     """What the key has left; `None` where its service does not say. Never raises."""
     try:
-        return parse_credit(await http.get_json(f"{service.base_url}/key", auth=auth, timeout=TIMEOUT))
+        return parse_credit(
+            await http.get_json(f"{service.base_url}/key", auth=auth, headers=dict(service.headers), timeout=TIMEOUT)
+        )
     except ProviderError:
         return None
 
@@ -124,7 +126,9 @@ async def fetch_generation(
     for wait in waits:
         await asyncio.sleep(wait)
         try:
-            generation = parse_generation(await http.get_json(url, auth=auth, timeout=5.0))
+            generation = parse_generation(
+                await http.get_json(url, auth=auth, headers=dict(service.headers), timeout=5.0)
+            )
         except ProviderError as fault:
             if fault.error not in ("model", "timeout", "disconnect", "server", "overloaded", "rate_limit"):
                 return None
@@ -156,7 +160,12 @@ async def fetch_speed(http: Http, service: Service, auth: KeyAuth | None, model:
     slug = quote(model.partition(":")[0], safe="/~")  # a variant (`:free`) has its base's endpoints
     try:
         return parse_speed(
-            await http.get_json(f"{service.base_url}/models/{slug}/endpoints", auth=auth, timeout=SPEED_TIMEOUT)
+            await http.get_json(
+                f"{service.base_url}/models/{slug}/endpoints",
+                auth=auth,
+                headers=dict(service.headers),
+                timeout=SPEED_TIMEOUT,
+            )
         )
     except ProviderError:
         return None
