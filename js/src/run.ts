@@ -90,6 +90,7 @@ export interface RunState {
   status?: "running" | "ok" | "unjudged" | "cancelled" | "error";
   error?: string;
   seconds?: number;
+  resumed_by?: string;
 }
 
 interface Base {
