@@ -1,4 +1,10 @@
-"""Past runs: listed, loaded, judged again, continued. Nobody is asked, or paid, twice."""
+"""Past runs: listed, loaded, judged again, continued, deleted, exported. Nobody is asked, or paid, twice.
+
+>>> import fusion_nb
+>>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+>>> fusion_nb.history.delete(result.run)
+1
+"""
 
 from __future__ import annotations
 
@@ -41,6 +47,11 @@ def runs(words: str = "") -> pd.DataFrame:
 
     Columns: `run, when, prompt, mode, pool, judge, status, cost_usd, unpriced, seconds, calls, failed, of`. `status` is
     `ok`, `unjudged`, `cancelled`, `error`, `running`, or `crashed`: its kernel died, and `resume()` finishes it.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> fusion_nb.runs("strawberry")["run"][0] == result.run
+    True
     """
     from fusion_nb.views.frame import runs_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
 
@@ -51,6 +62,11 @@ def load(run: str = LAST) -> FusionResult:
     """A past run's result, the same as on the day; `"last"` is the newest. `load(...).frame()` is the same frame.
 
     Raises `UserError` where there is no such run.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> load(result.run).answer == result.answer
+    True
     """
     if run == LAST:
         newest = next(iter(index.runs()), None)
@@ -187,6 +203,11 @@ def choose(run: PastRun, call: int) -> FusionResult:
     """Take a candidate as the answer instead of what the judge decided, and keep that on the run's record.
 
     Raises `UserError` where there is no such run, or `call` is no candidate with a text.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> choose(result, 2).answer == result.replies[1].text
+    True
     """
     return record_choice(load(run) if isinstance(run, str) else run, call)
 

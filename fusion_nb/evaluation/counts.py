@@ -28,6 +28,12 @@ def worth(runs: Iterable[FusionResult | str], correct: Correct | None = None) ->
             Without it nothing is said about quality.
 
     In a debate a member alone is its first answer. Raises `UserError` without runs, or where their pools differ.
+
+    >>> import fusion_nb
+    >>> question = "How many times does the letter r occur in the word strawberry?"
+    >>> report = fusion_nb.worth([fusion_nb.fuse(question, pool="demo")], {question: "3"})
+    >>> report.fused.runs
+    1
     """
     results = [history.load(run) if isinstance(run, str) else run for run in runs]
     names = [ref.name for ref in results[0].pool] if results else []

@@ -46,8 +46,10 @@ class Panel(PoolForm):
     `result` and `frame` are the newest run's; all of these are traits, to observe and to link. `run()` starts a run and
     returns at once, `stop()` ends it, `stop_call()` and `retry()` end or repeat one member.
 
-    >>> panel = fusion_nb.Panel("Why is the sky blue?", pool="claude,gemini,gpt4o")
-    >>> panel
+    >>> import fusion_nb
+    >>> panel = fusion_nb.Panel("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> panel.run()
+    >>> panel.stop()
     """
 
     result = Instance(FusionResult, allow_none=True, help="The newest run that ended.")

@@ -37,9 +37,12 @@ class FusionResult(RunState):
     `answer`, `rationale`, `analysis`, `candidates`, `verdict`, `cost` (USD, `Decimal` or `None`), `usage`, `replies`;
     `frame()` has one row per call. In a notebook its last expression shows the answer, the candidates and the ledger.
 
-    >>> result = fuse("Why is the sky blue?", pool="claude,gemini,gpt4o", mode="merge")
-    >>> result.answer, result.cost
-    >>> result.frame().groupby("role", observed=True).cost_usd.sum()
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> result.status, len(result.candidates), result.answer is not None
+    ('ok', 3, True)
+    >>> list(result.frame().groupby("role", observed=True).size())
+    [3, 1]
     """
 
     def frame(self) -> pd.DataFrame:
@@ -116,6 +119,12 @@ class Run:
         policy: the caps it is under, from its begin to its end.
         journal: whether its record is kept on disk.
         run: its id, where that had to be known before it begins.
+
+    >>> import fusion_nb
+    >>> with fusion_nb.stream("How many times does the letter r occur in the word strawberry?", pool="demo") as run:
+    ...     seen = [type(event).__name__ for event in run]
+    >>> seen[0], seen[-1], run.done
+    ('RunStarted', 'RunEnded', True)
     """
 
     def __init__(
@@ -228,5 +237,11 @@ _last: FusionResult | None = None
 
 
 def last() -> FusionResult | None:
-    """The result of the newest run of this kernel that has ended: `%%fuse`'s own value is its DataFrame."""
+    """The result of the newest run of this kernel that has ended: `%%fuse`'s own value is its DataFrame.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo:swift")
+    >>> fusion_nb.last() is result
+    True
+    """
     return _last
