@@ -12,15 +12,13 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from fusion_nb.accounts import policy
 from fusion_nb.core import Reply, engine_thread
-from fusion_nb.core.events import ChoiceMade
-from fusion_nb.core.fold import fold, fold_all
+from fusion_nb.core.fold import fold_all
 from fusion_nb.core.option_types import AddOptions, RejudgeOptions, ResumeOptions, RetryOptions
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.errors import FusionError, UnknownName, UserError
@@ -209,7 +207,7 @@ def choose(run: PastRun, call: int) -> FusionResult:
     >>> choose(result, 2).answer == result.replies[1].text
     True
     """
-    return record_choice(load(run) if isinstance(run, str) else run, call)
+    return maintenance.record_choice(load(run) if isinstance(run, str) else run, call)
 
 
 def reconcile(state: FusionResult, resolver: Resolver) -> FusionResult:
@@ -285,23 +283,3 @@ async def _bills(replies: Sequence[Reply], resolver: Resolver) -> list[Generatio
             return None
 
     return await asyncio.gather(*map(one, replies))
-
-
-def record_choice(result: FusionResult, call: int) -> FusionResult:
-    """`result` with that candidate as its answer, also in the journal: `load()` gives the choice back.
-
-    The judge's rationale and ranking stay, and its whole verdict is `judged`. Where the run is in no journal, a note
-    says that the choice lives in this result alone. Raises `UserError` where there is no such candidate, or it has no
-    text, or the run is under way.
-    """
-    if result.status == "running":
-        raise UserError("The run is under way: choose when it is over.")
-    if not any(reply.call == call and reply.text.strip() for reply in result.candidates):
-        raise UserError(f"Call {call!r} is not a candidate with a text to choose.")
-    made = ChoiceMade(call=call, when=datetime.now(UTC).isoformat())
-    chosen = fold(result, made)
-    try:
-        maintenance.append_events(result.run, [made])
-    except UserError as error:
-        return replace(chosen, notes=(*chosen.notes, f"The choice is kept in this result alone. {error}"))
-    return chosen

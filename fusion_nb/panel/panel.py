@@ -20,7 +20,7 @@ from traitlets import Instance
 from fusion_nb import api, history
 from fusion_nb.core.option_types import PanelOptions
 from fusion_nb.errors import UserError
-from fusion_nb.history import record_choice
+from fusion_nb.journal.maintenance import record_choice
 from fusion_nb.panel import model_search
 from fusion_nb.panel.pool_form import PoolForm
 from fusion_nb.providers.function import SERVICE as PYTHON
