@@ -252,7 +252,9 @@ def _json(text: str) -> Any:
 def _lines(text: str) -> list[str]:
     """The lines of a text in which each line is an event; none where one is not."""
     lines = [line for line in text.split("\n") if line.strip()]
-    whole = all(_json(line).__class__ is dict or not _set_out_to_be_an_object(line) for line in lines)
+    whole = all(
+        _json(line).__class__ is dict or "[DONE]" in line or not _set_out_to_be_an_object(line) for line in lines
+    )
     return lines if whole and any(line.lstrip().startswith("{") for line in lines) else []
 
 

@@ -42,6 +42,8 @@ class SSEDecoder:
         self._limit = limit
         self._is_whole = is_whole
         self._by_line = self._looked = False
+        self._seam = b""
+        """The last bytes, as long as they may begin a line of data."""
         self._line = b""
         """A line that has not ended, where each line is an event."""
         self._pending: list[bytes] = []
@@ -89,9 +91,8 @@ class SSEDecoder:
 
     def _lines_are_events(self, data: bytes) -> bool:
         """Whether the first line of an event that has not ended is a whole one, with more data behind it."""
-        last = self._pending[-1] if self._pending else b""
-        follows = b"\ndata:" in data or (data.startswith(b"data:") and last.endswith(b"\n"))
-        if self._looked or not follows or b"\n\n" in data:
+        seam, self._seam = self._seam + data, (self._seam + data[-5:])[-5:]
+        if self._looked or b"\ndata:" not in seam or b"\n\n" in data:
             return False
         lines = b"".join([*self._pending, data])
         first, _, rest = lines[0 if lines.startswith(b"data:") else lines.find(b"\ndata:") + 1 :].partition(b"\n")

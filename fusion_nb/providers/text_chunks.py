@@ -131,10 +131,8 @@ class OnceTold:
         """What is to be told about it, once the text has ended."""
         self._parts: list[str] = []
         self._size = 0
-        self._waiting = ""
-        """A piece that begins with all the text so far."""
-        self._alike = 0
-        """How many pieces in a row began with the one before."""
+        self._waiting: list[str] = []
+        """Pieces that each begin with the one before, the first with all the text so far."""
         self._cumulative = False
 
     def piece(self, text: str) -> str:
@@ -150,14 +148,15 @@ class OnceTold:
         again = len(text) == self._size
         if again and (self._size < _TELLING or len(self._parts) < 3):
             return self._told(text)
-        self._waiting, self._alike = text, 1
+        self._waiting.append(text)
         return ""
 
     def whole(self, text: str) -> str:
         """What is new in a text that is the whole reply."""
         if self._size > _KEPT:
             return ""
-        before, waiting, self._waiting = self._so_far(), self._waiting, ""
+        before, waiting = self._so_far(), "".join(self._waiting)
+        self._waiting.clear()
         if text.startswith(before):
             return self._told(text[len(before) :])
         if before.split() == text.split():
@@ -168,10 +167,10 @@ class OnceTold:
 
     def close(self) -> str:
         """What was held back and is part of the text after all."""
-        waiting, self._waiting = self._waiting, ""
-        if not waiting:
+        if not self._waiting:
             return ""
-        before = self._so_far()
+        before, waiting = self._so_far(), "".join(self._waiting)
+        self._waiting.clear()
         if len(self._parts) >= 3 and self._size >= _TELLING:
             self.warning = "told_twice"
             return self._told(waiting[len(before) :])
@@ -180,14 +179,16 @@ class OnceTold:
         return self._told(waiting)
 
     def _after_waiting(self, text: str) -> str:
-        waiting = self._waiting
-        if len(waiting) > self._size and len(text) > len(waiting) and text.startswith(waiting):
-            self._waiting, self._alike = text, self._alike + 1
-            if self._alike < 2 or not _distinct(waiting):
+        last = self._waiting[-1]
+        if len(last) > self._size and len(text) > len(last) and text.startswith(last):
+            self._waiting.append(text)
+            if not _distinct(last):
                 return ""
-            self._cumulative, self._waiting, self.warning = True, "", "told_twice"
+            self._cumulative, self.warning = True, "told_twice"
+            self._waiting.clear()
             return self._next_version(text)
-        self._waiting = ""
+        waiting = "".join(self._waiting)
+        self._waiting.clear()
         return self._told(waiting) + self.piece(text)
 
     def _next_version(self, text: str) -> str:

@@ -23,10 +23,10 @@ _UNSURE = r"analysis|reflection|scratch_?pad|deliberation|brainstorm(?:ing)?"
 _ASKED = re.compile(rf"<({_UNSURE})[ />]", re.IGNORECASE)
 _BEGIN = re.compile(
     rf"<(?P<sure>{_SURE})(?:\s[^<>]{{0,100}})?>|<(?P<unsure>{_UNSURE})(?:\s[^<>]{{0,100}})?>"
-    r"|\[(?P<square>THINK|THINKING|THOUGHTS?|REASONING)\]|◁(?P<arrow>think(?:ing)?)▷"
+    r"|\[(?P<square>(?-i:THINK|THINKING|THOUGHTS?|REASONING))\](?!\()|◁(?P<arrow>think(?:ing)?)▷"
     r"|<\|(?P<bar>(?:begin|start)_?(?:of_?)?(?:thought|think|thinking|reasoning)s?|think(?:ing)?|thoughts?|reasoning"
     r"|inner_prefix)\|>|<(?P<unused>unused94)>"
-    r"|(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*(?P<channel>\w+)[^<]{0,60}<\|message\|>",
+    r"|(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*(?P<channel>\w+)(?:[^<]|<\|constrain\|>){0,60}<\|message\|>",
     re.IGNORECASE,
 )
 _MAY_BEGIN = re.compile(r"<\|?[\w:]{0,24}\|?(?:\s[^<>]{0,100})?\Z|\[\w{0,9}\Z|◁\w{0,8}\Z", re.IGNORECASE)
@@ -42,7 +42,9 @@ _END = {
     "arrow": re.compile(r"◁/\w{1,12}▷"),
     "bar": _END_OF_BAR,
     "unused": re.compile(r"<unused95>"),
-    "channel": re.compile(r"<\|channel\|>\s*final[^<]{0,60}<\|message\|>|<\|end\|>(?=\s*[^\s<])", re.IGNORECASE),
+    "channel": re.compile(
+        r"<\|channel\|>\s*final(?:[^<]|<\|constrain\|>){0,60}<\|message\|>|<\|end\|>(?=\s*[^\s<])", re.IGNORECASE
+    ),
 }
 _FINAL = ("final", "answer", "response")
 # Around the answer behind a thought, and behind the answer of a model that writes in channels.
@@ -109,14 +111,12 @@ class ThoughtFilter:
         """Whether a thought begins. `False` where more text must come first."""
         text = self._text.lstrip("\ufeff \t\r\n")
         match = _BEGIN.match(text)
-        bare = len(text) > 3 and "analysis".startswith(text)
-        open_ended = not text or bare or _MAY_BEGIN.match(text) or _MAY_CHANNEL.match(text)
+        open_ended = not text or _MAY_BEGIN.match(text) or _MAY_CHANNEL.match(text)
         if match is None and open_ended and not last:
             return False
         kind = match.lastgroup or "" if match else ""
         if match is None or (kind == "unsure" and match["unsure"].lower() in self._asked):
             self._step = self._answer
-            self._bare_channels = text.startswith("analysis")
             if self._fresh:
                 self._text = _OPENER.sub("", text, count=1)
             return bool(self._text)
@@ -205,6 +205,8 @@ class ThoughtFilter:
             self._given.clear()
         elif kind == "content" and self._tries:
             self._given.append(text)
+            if self._size - size < len("analysis"):
+                self._bare_channels = "".join(self._given).startswith("analysis")
 
 
 def _ends_a_thought(before: str, mark: str, behind: str) -> bool:
