@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Any, TypeVar, assert_never, cast
 
@@ -79,6 +80,36 @@ def fold_all(events: Iterable[Event], state: S) -> S:
     for event in events:
         state = fold(state, event)
     return state
+
+
+def join_events(events: Iterable[Event]) -> Iterator[Event]:
+    """The same in fewer events: the text between two others as few deltas as can be."""
+    for is_text, group in itertools.groupby(events, lambda event: isinstance(event, TextDelta)):
+        if is_text:
+            yield from join_deltas(cast(Iterable[TextDelta], group))
+        else:
+            yield from group
+
+
+def join_deltas(deltas: Iterable[TextDelta]) -> list[TextDelta]:
+    """As few deltas as say the same: neighbours of one call and channel become one, with the `seq` of the last."""
+    unfinished: dict[int, tuple[TextDelta, list[str]]] = {}
+    joined: list[TextDelta] = []
+    for delta in deltas:
+        previous = unfinished.get(delta.call)
+        if previous is not None and previous[0].channel == delta.channel:
+            previous[1].append(delta.text)
+            unfinished[delta.call] = (delta, previous[1])
+            continue
+        if previous is not None:
+            joined.append(_with_texts(*previous))
+        unfinished[delta.call] = (delta, [delta.text])
+    joined += [_with_texts(*rest) for rest in unfinished.values()]
+    return sorted(joined, key=lambda delta: delta.seq)
+
+
+def _with_texts(last: TextDelta, texts: list[str]) -> TextDelta:
+    return last if len(texts) == 1 else replace(last, text="".join(texts))
 
 
 def _append_text(state: S, event: TextDelta) -> S:

@@ -11,8 +11,7 @@ from typing import Generic, TypeVar
 
 from fusion_nb.core import RunState
 from fusion_nb.core.events import Event, TextDelta
-from fusion_nb.core.fold import fold_all
-from fusion_nb.journal.run_files import join_events
+from fusion_nb.core.fold import fold_all, join_events
 
 S_co = TypeVar("S_co", bound=RunState, covariant=True)
 Journal = Callable[[Event], None]

@@ -125,8 +125,8 @@ def _row(index: str, cells: str) -> str:
 
 
 def _cell(value: Any, column: _Column) -> str:
-    known = isinstance(value, str) or str(value) not in ("None", "<NA>", "NaT", "nan")
-    return f"<td{_side(column)}>{html.escape(column.show(value)) if known else '—'}</td>"
+    is_known = isinstance(value, str) or str(value) not in ("None", "<NA>", "NaT", "nan")
+    return f"<td{_side(column)}>{html.escape(column.show(value)) if is_known else '—'}</td>"
 
 
 def _side(column: _Column) -> str:
