@@ -39,12 +39,13 @@ _PREFIX = re.compile(
 _BEARER = re.compile(r"(?i)\bbearer\s+[A-Za-z0-9._~+/=-]{16,}")
 
 
-_SAME = re.compile(r"(.)\1{3,}")
+_SAME = re.compile(r"(.)\1{4,}")
 _FILLER = re.compile(
     r"(?i)example|placeholder|redacted|replace|changeme|insert|dummy|sample|secret|token|"
     r"(?<![a-z0-9])(?:your|my|the|api|key|here|goes|right|fake|test|demo|todo|none|real|put|this)(?![a-z0-9])"
 )
-_WORD = re.compile(r"[a-z]{1,15}|[A-Z]{1,15}|[A-Z][a-z]{1,14}|\d{1,4}")
+_TOGETHER = re.compile(r"(?i)your|api|key|here|paste|change|goes|please|fake|test|demo|valid|real|face")
+_WORD = re.compile(r"[a-z]{1,15}|[A-Z]{1,15}|[A-Z][a-z]{1,14}|\d+")
 _RANDOM = 10
 """Characters that no placeholder explains, from which on a text of a key's shape is taken for a key."""
 
@@ -67,7 +68,12 @@ def is_placeholder(key: str) -> bool:
 def _random_characters(key: str) -> int:
     """Characters of `key` behind its prefix that are no filler, no repetition and no word or number."""
     rest = _SAME.sub("-", _FILLER.sub("-", _PREFIX.sub("", key)))
-    return sum(len(part) for part in re.split(r"[-_.]+", rest) if not _WORD.fullmatch(part))
+    return sum(len(part) for part in re.split(r"[-_.]+", rest) if not _made_of_words(part))
+
+
+def _made_of_words(part: str) -> bool:
+    """Whether a part is one word or number, or words of documentation written together: `YourApiKeyGoesHere`."""
+    return _WORD.fullmatch(part) is not None or len({word.lower() for word in _TOGETHER.findall(part)}) > 1
 
 
 def scrub(text: str) -> str:
