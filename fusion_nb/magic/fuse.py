@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import builtins
 import functools
+import keyword
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -260,4 +262,6 @@ def _verb(parsed: argparse.Namespace) -> str | None:
 def _variable(name: str | None) -> str | None:
     if name is not None and not name.isidentifier():
         raise UserError(f"-o takes the name of a variable, not {name!r}.")
+    if name is not None and (keyword.iskeyword(name) or hasattr(builtins, name)):
+        raise UserError(f"-o {name} would hide Python's own {name}: take another name.")
     return name
