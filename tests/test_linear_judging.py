@@ -28,7 +28,7 @@ from fusion_nb.judging.verdict_reader import read_verdict
 NAMES = {"K7": "claude", "M2": "gemini", "Q4": "gpt4o"}
 LABELS = list(NAMES)
 NONCE = "0123456789abcdef" * 2
-QUICK = 0.02
+QUICK = 0.05
 """Seconds of CPU for 16,000 characters below which no growth matters."""
 BRICKS = (
     *("a", " ", "\n", " \n", "\t", '"', "\\", "[", "{", "(", "=", "= ", "#", "-", "*", "_", "```\n", "1,", "9/", ". "),
@@ -97,13 +97,13 @@ def seconds(path: Callable[[str], object], brick: str, size: int, *, times: int)
     return best
 
 
-def quadratic(path: Callable[[str], object], bricks: Sequence[str]) -> list[str]:
+def quadratic(path: Callable[[str], object], bricks: Sequence[str], quick: float = QUICK) -> list[str]:
     """The bricks with which four times the text takes more than eight times as long: linear is 4, quadratic 16."""
-    slow = [brick for brick in bricks if seconds(path, brick, 16_000, times=1) > QUICK]
+    slow = [brick for brick in bricks if seconds(path, brick, 16_000, times=1) > quick]
     return [
         brick
         for brick in slow
-        if seconds(path, brick, 128_000, times=2) > 8 * max(seconds(path, brick, 32_000, times=3), QUICK / 4)
+        if seconds(path, brick, 64_000, times=2) > 8 * max(seconds(path, brick, 16_000, times=3), quick / 4)
     ]
 
 
@@ -115,4 +115,4 @@ def test_no_path_is_quadratic_in_model_text(name: str) -> None:
 
 def test_a_quadratic_path_would_be_seen() -> None:
     """The measure itself can fail: counting, for each character, what stands before it is found out."""
-    assert quadratic(lambda text: [text[:end].count("b") for end in range(0, len(text), 2)], ["a"]) == ["a"]
+    assert quadratic(lambda text: [text[:end].count("b") for end in range(len(text))], ["a"], 0.0) == ["a"]
