@@ -16,14 +16,15 @@ from fusion_nb.core import ModeInput, Ref
 from fusion_nb.core.citations import read_citations
 from fusion_nb.core.injection_signs import injection_signs
 from fusion_nb.core.thoughts import without_thoughts
-from fusion_nb.judging.agreement import agreed, final_answer, matches
 from fusion_nb.judging.analysis import read_analysis, resolve_labels
 from fusion_nb.judging.answer_splitter import AnswerSplitter, split, unwrapped
 from fusion_nb.judging.framing import blind_labels, neutralize
 from fusion_nb.judging.free_form import parse_free_form, read_form, read_prose
 from fusion_nb.judging.prompts import criteria_of
+from fusion_nb.judging.short_answer import agreed, final_answer, matches
 from fusion_nb.judging.verdict_json import mend_json
 from fusion_nb.judging.verdict_reader import read_verdict
+from fusion_nb.judging.vote import extract_answer, same_text
 
 NAMES = {"K7": "claude", "M2": "gemini", "Q4": "gpt4o"}
 LABELS = list(NAMES)
@@ -69,6 +70,11 @@ PATHS: dict[str, Callable[[str], object]] = {
     "final_answer of a prompt": lambda text: final_answer("5", text),
     "agreed": lambda text: agreed([text, text], "How many?"),
     "matches": lambda text: matches(text, "5", "How many?"),
+    "extract number": lambda text: extract_answer(text, "number"),
+    "extract choice": lambda text: extract_answer(text, "choice"),
+    "extract label": lambda text: extract_answer(text, "label:K7,yes,a"),
+    "extract json": lambda text: extract_answer(text, "json:answer"),
+    "extract text": lambda text: (extract_answer(text, "text"), same_text([text, text])),
     "resolve_labels": lambda text: resolve_labels(text, NAMES),
     "read_analysis": lambda text: read_analysis({"consensus": [text] * 5}, NAMES),
     "split": lambda text: split(text, NONCE),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -11,7 +10,8 @@ from fusion_nb import history
 from fusion_nb.core import Reply
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation.report import Strategy, Worth
-from fusion_nb.judging.agreement import final_answer, matches
+from fusion_nb.judging.short_answer import final_answer, matches
+from fusion_nb.judging.vote import count_votes
 from fusion_nb.run.run_handle import FusionResult
 
 Correct = Callable[[FusionResult, str], bool] | Mapping[str, Any]
@@ -101,10 +101,9 @@ def _hits(runs: Sequence[FusionResult], texts: Sequence[str | None], right: Righ
 
 def _vote(run: FusionResult, replies: Sequence[Reply | None]) -> str | None:
     """The text whose short answer most members share; of equals, the earliest member's."""
-    texts = [(final_answer(reply.text, run.prompt), reply.text) for reply in replies if reply and reply.usable]
-    counts = Counter(short for short, _ in texts if short)
-    winner = max(counts, key=lambda short: counts[short], default=None)
-    return next((text for short, text in texts if short == winner), None)
+    texts = [reply.text for reply in replies if reply and reply.usable]
+    winner = count_votes([final_answer(text, run.prompt) for text in texts]).winner
+    return None if winner is None else texts[winner]
 
 
 def _paid(reply: Reply | None) -> Decimal | None:

@@ -53,6 +53,8 @@ _EQUAL = (
 _TIE = r"(?:it is|it['\u2019]s|this is) a (?:tie|draw)"
 _TIES = tuple(re.compile(_LEAD + pattern + _END, re.IGNORECASE) for pattern in (_EQUAL, _TIE))
 _MAX_SENTENCE = 600
+_DECIDES = re.compile(rf"\b(?:{_GOOD[3:-1]}|prefer|choose|pick|select|wins|equally|tie|draw)\b", re.IGNORECASE)
+"""A word that every verdict has: most sentences need no closer look."""
 _HEDGED = re.compile(
     r"\b(?:if|unless|but|although|though|however|while|whereas|not|no|never|nor|neither|nobody|none|hardly|barely|"
     r"except|only|merely|may|might|could|would|should|seems?|appears?|supposedly|apparently|perhaps|maybe|probably|"
@@ -106,7 +108,7 @@ def _in_quotes(text: str) -> bool:
 
 
 def _verdict(sentence: str, count: int) -> tuple[int, ...] | None:
-    if len(sentence) > _MAX_SENTENCE:
+    if len(sentence) > _MAX_SENTENCE or not _DECIDES.search(sentence):
         return None
     for pattern in _TIES:
         match = pattern.fullmatch(sentence)

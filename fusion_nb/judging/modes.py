@@ -17,11 +17,11 @@ from dataclasses import replace
 from fusion_nb.core import Message, ModeCalls, ModeInput, Reply, Round, Verdict
 from fusion_nb.core.citations import read_citations
 from fusion_nb.core.spec import excerpt
-from fusion_nb.judging.agreement import agreed, final_answer
 from fusion_nb.judging.framing import BlindCandidate, blind_labels, fair_share, nonce
 from fusion_nb.judging.judge import ask_judge
 from fusion_nb.judging.judge_opinion import JudgeOpinion, best_candidate, first_finished
 from fusion_nb.judging.prompts import debate_prompt
+from fusion_nb.judging.short_answer import agreed, final_answer
 
 
 async def best_of(task: ModeInput, calls: ModeCalls) -> Verdict:
@@ -91,7 +91,7 @@ async def _debate_round(
     changed = tuple(
         new.ref.name
         for old, new in zip(standing, revised, strict=True)
-        if final_answer(old.text, task.prompt) != final_answer(new.text, task.prompt)
+        if not final_answer(old.text, task.prompt).agrees_with(final_answer(new.text, task.prompt))
     )
     outcome = Round(round, agreed((reply.text for reply in revised), task.prompt), changed)
     calls.round_ended(outcome)

@@ -1,0 +1,194 @@
+"""Votes and agreement: who gave the same short answer, which answer most share, and how sure that makes anybody.
+
+Pure: short answers in, groups out. Ties go to the answer of the member named first, and it is said that they did.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from fusion_nb.judging.normalized_answer import ANY_NUMBER, ShortAnswer, folded_text, parse_answer
+from fusion_nb.judging.short_answer import short_answer, stated_answer
+from fusion_nb.judging.verdict_json import json_objects, mend_json
+
+Extract = str | Callable[[str], Any] | None
+"""How a short answer is found: a function, or one of `FORMS`; `None`: by the cautious reading."""
+_MAX_SHORT = 400
+"""Characters of a text that may be nothing but an answer, with how it comes about."""
+_MAX_LINE = 160
+"""Characters of a text that is an answer and no explanation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """How the members voted, by their places in the pool."""
+
+    groups: tuple[tuple[int, ...], ...]
+    """Members with the same short answer; the group that won first, then by weight, then by place."""
+    unknown: tuple[int, ...]
+    """Members without a short answer: they abstain."""
+    tied: bool = False
+    """Whether the first group weighs no more than the second: the member named first decided."""
+
+    @property
+    def winner(self) -> int | None:
+        """The first member of the winning group; `None` where nobody voted."""
+        return self.groups[0][0] if self.groups else None
+
+    @property
+    def dissenters(self) -> tuple[int, ...]:
+        """Members with another answer than the one that won."""
+        return tuple(sorted(place for group in self.groups[1:] for place in group))
+
+    @property
+    def share(self) -> float | None:
+        """The largest group's part of all members asked; `None` where fewer than two answers can be compared."""
+        voters = sum(map(len, self.groups))
+        return len(self.groups[0]) / (voters + len(self.unknown)) if voters > 1 else None
+
+
+def count_votes(answers: Sequence[ShortAnswer | None], weights: Sequence[float] | None = None) -> Vote:
+    """The vote over short answers in pool order. `weights`: of each member; 1 where not given."""
+    groups = _groups(answers)
+    weigh = [sum(1.0 if weights is None else weights[place] for place in group) for group in groups]
+    ranked = sorted(range(len(groups)), key=lambda at: (-weigh[at], groups[at][0]))
+    tied = len(ranked) > 1 and abs(weigh[ranked[0]] - weigh[ranked[1]]) < 1e-9
+    unknown = tuple(place for place, answer in enumerate(answers) if answer is None)
+    return Vote(tuple(groups[at] for at in ranked), unknown, tied)
+
+
+def _groups(answers: Sequence[ShortAnswer | None]) -> list[tuple[int, ...]]:
+    """Places by answer, in pool order. A number without a unit joins the one unit its value is given in."""
+    values: dict[tuple[bool, str], dict[str, list[int]]] = {}
+    for place, answer in enumerate(answers):
+        if answer is not None:
+            values.setdefault((answer.number, answer.value), {}).setdefault(answer.unit, []).append(place)
+    groups = []
+    for units in values.values():
+        named = [unit for unit in units if unit]
+        if len(named) == 1 and "" in units:
+            groups.append(tuple(sorted(units[""] + units[named[0]])))
+        else:
+            groups += [tuple(places) for places in units.values()]
+    return sorted(groups)
+
+
+def same_text(texts: Iterable[str]) -> bool:
+    """Whether all texts are one, but for Unicode form, case, spaces and markup: no judge needs to compare them."""
+    folded = {folded_text(text) for text in texts}
+    return len(folded) == 1 and "" not in folded
+
+
+def extract_answer(text: str, extract: Extract = None, prompt: str = "") -> ShortAnswer | None:
+    """The short answer in `text` as `extract` finds it; `None` where it finds none. A function's errors are its own."""
+    if extract is None:
+        return short_answer(text, prompt)
+    if callable(extract):
+        return _of_value(extract(text))
+    kind, _, detail = extract.partition(":")
+    return _KINDS[kind.strip()](text, detail)
+
+
+def check_extract(extract: Extract) -> str:
+    """What is wrong with the way to find short answers, with a remedy; empty where nothing is."""
+    if extract is None or callable(extract):
+        return ""
+    kind, colon, detail = extract.partition(":")
+    needs = kind.strip() in ("label", "json")
+    if kind.strip() not in _KINDS or bool(colon) != needs or (needs and not detail.strip(" ,")):
+        return f"extract={extract!r} is no way to find a short answer: take a function, or one of {', '.join(FORMS)}."
+    return ""
+
+
+def _of_value(value: Any) -> ShortAnswer | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return ShortAnswer(str(value).casefold())
+    if isinstance(value, (int, float, Decimal)):
+        return parse_answer(f"{Decimal(str(value)):f}") if Decimal(str(value)).is_finite() else None
+    return parse_answer(value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str))
+
+
+def _number(text: str, _: str) -> ShortAnswer | None:
+    """The first number of the stated answer or of a short text, without its unit; the last one of a longer text."""
+    stated = stated_answer(text)
+    explains = stated is None and len(text) > _MAX_SHORT
+    answer = text.rstrip().rpartition("\n")[2] if explains else text if stated is None else stated
+    numbers = ANY_NUMBER.findall(re.sub(r"[$,]", "", answer))
+    return ShortAnswer(_decimal(numbers[-1 if explains else 0]), number=True) if numbers else None
+
+
+def _decimal(number: str) -> str:
+    return f"{Decimal(number).normalize() + 0:f}"
+
+
+_CHOICE = re.compile(
+    r"(?:(?:option|choice|answer|letter)\s{0,3}:?\s{0,3})?[(\[]?([A-Ja-j])[)\]]?(?:[.:)\s].{0,200})?", re.S
+)
+_CHOSEN = re.compile(
+    r"\b(?:answer|option|choice) (?:is )?:?\s{0,3}[(\[]?([A-J])[)\]]?(?![A-Za-z'\u2019])|[(\[]([A-J])[)\]]"
+)
+
+
+def _choice(text: str, _: str) -> ShortAnswer | None:
+    """The letter of the answer; none where two are named."""
+    stated = stated_answer(text)
+    answer = (stated if stated is not None else text).strip(" *_`\n.")
+    match = _CHOICE.fullmatch(answer) if stated is not None or len(answer) <= _MAX_LINE else None
+    if match and (stated is not None or answer[:1] in "([" or len(answer) < 3 or answer[1:2] in ").:"):
+        return ShortAnswer(match[1].upper())
+    letters = {match[1] or match[2] for match in _CHOSEN.finditer(text[-50_000:].rstrip().rpartition("\n")[2])}
+    return ShortAnswer(letters.pop()) if len(letters) == 1 else None
+
+
+_DENIED = re.compile(r"\b(?:not|never|neither|nor)\b|n['\u2019]t\b", re.IGNORECASE)
+
+
+def _label(text: str, detail: str) -> ShortAnswer | None:
+    """The one label that the answer names; none where it names two, or denies it."""
+    labels = {folded_text(label): label.strip() for label in detail.split(",") if label.strip()}
+    stated = stated_answer(text)
+    answer = folded_text(stated if stated is not None else text)
+    if answer in labels:
+        return ShortAnswer(answer)
+    lines = [line for line in text[-50_000:].splitlines() if line.strip()]
+    place = stated if stated is not None else lines[-1] if lines else ""
+    longest_first = sorted(labels, key=len, reverse=True)
+    pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
+    named = set(re.findall(pattern, folded_text(place)))
+    denied = _DENIED.search(re.sub(pattern, "", folded_text(place)))
+    return ShortAnswer(named.pop()) if len(named) == 1 and not denied else None
+
+
+def _field(text: str, detail: str) -> ShortAnswer | None:
+    """What stands under a field, dotted where it is an inner one, of the last object that has it."""
+    found: Any = None
+    for members in [*json_objects(text)] or [*json_objects(mend_json(text))]:
+        value: Any = members
+        for key in detail.split("."):
+            value = value.get(key.strip()) if isinstance(value, Mapping) else None
+        found = value if value is not None else found
+    return _of_value(found)
+
+
+def _text(text: str, _: str) -> ShortAnswer | None:
+    """The whole text without differences of Unicode form, case and spaces."""
+    folded = folded_text(text)
+    return ShortAnswer(folded) if folded else None
+
+
+_KINDS: Mapping[str, Callable[[str, str], ShortAnswer | None]] = {
+    "number": _number,
+    "choice": _choice,
+    "label": _label,
+    "json": _field,
+    "text": _text,
+}
+FORMS = ("number", "choice", "label:yes,no", "json:field", "text")
+"""What `extract` may be beside a function."""
