@@ -9,7 +9,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from fusion_nb._version import __version__ as __version__
-from fusion_nb.core.hooks import HOOKS
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -76,9 +75,6 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"fusion_nb.{_HOME_OF[name]}"), name)
     globals()[name] = value
     return value
-
-
-HOOKS["panel"] = lambda result: __getattr__("Panel")(result=result)
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
 from fusion_nb.core import RunState, engine_thread
 from fusion_nb.core.events import Event
-from fusion_nb.core.hooks import HOOKS
 from fusion_nb.core.spec import RunServices, RunSpec
 from fusion_nb.core.state import is_play
 from fusion_nb.errors import RunFailed, UserError
@@ -64,7 +64,8 @@ class FusionResult(RunState):
 
     def panel(self) -> Any:
         """The workbench on this run: compare candidates, choose another, change the prompt, run again."""
-        return HOOKS["panel"](self)
+        # By the package's own door: the panel is built on results, so this file cannot know it.
+        return sys.modules["fusion_nb"].Panel(result=self)
 
     def _bundle(self) -> dict[str, str]:
         from fusion_nb.views import bundle
