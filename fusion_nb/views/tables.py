@@ -71,11 +71,12 @@ MAX_CELL = 32_767
 _LEADING = r"[\s\"'`\u00b4\u2018-\u201f\u2028-\u202f\u2060-\u206f\u200b-\u200f\u00ad\ufeff\x00-\x1f\x7f-\x9f]*"
 _ACTS = r"[=+\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u207a-\u207c\u208a-\u208c]"
 _FORMULA = re.compile(rf"[\t\r\n\x00]|{_LEADING}{_ACTS}")
-# Inside of a text: what would begin a cell if the file were cut at semicolons, tabs or lines. A bullet (`- item`) is
-# left alone where nothing in its line could be a call. Each part is bounded by the next separator: linear in the text.
-_INSIDE = re.compile(
-    r"(?<=[;\t\r\n])((?:(?![\t\r\n])[\s\"'\ufeff\u200b-\u200f\u2060]){0,20})"
-    r"(?=[=@\uff1d\uff20]|[+\-\uff0b\uff0d][^;\t\r\n]*[(|!])"
+# Inside of a text: what would begin a cell if the file were cut at commas, semicolons, tabs, bars or lines, whatever it
+# was written with. A bullet (`- item`) is left alone where nothing in its line could be a call. Each part is bounded by
+# the next separator: linear in the text.
+_INSIDE = (
+    r"(?<=[,;|\t\r\n{0}])((?:(?![\t\r\n])[\s\"'\ufeff\u200b-\u200f\u2060]){{0,20}})"
+    r"(?=[=@\uff1d\uff20]|[+\-\uff0b\uff0d][^,;\t\r\n{0}]*?[(|!])"
 )
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 # What XML 1.0 cannot hold; carriage returns come out of it as line feeds.
@@ -87,19 +88,29 @@ def is_formula(text: str) -> bool:
     return bool(_FORMULA.match(text)) and not _NUMBER.fullmatch(text)
 
 
-def csv_text(text: str) -> str:
+def csv_text(text: str, separator: str = ",") -> str:
     """`text` for a cell of a CSV file: behind an apostrophe where it could act, without control characters."""
-    clean = _INSIDE.sub(r"\1'", _NOT_XML.sub("", text))
+    clean = re.sub(_INSIDE.format(re.escape(separator)), r"\1'", _NOT_XML.sub("", text))
     return f"'{clean}" if is_formula(text) or is_formula(clean) else clean
 
 
 def to_csv(frame: pd.DataFrame, path: Any = None, **options: Any) -> str | None:
     """`DataFrame.to_csv` with every text made harmless and quoted, even where a spreadsheet cuts at other separators.
 
-    Takes the options of `DataFrame.to_csv`; `index` is off by default. Returns the text where `path` is `None`.
+    Takes the options of `DataFrame.to_csv`; `index` is off by default. Returns the text where `path` is `None`. Raises
+    `UserError` for options that would leave texts without the quotes that spreadsheets know.
     """
     wanted = {"index": False, "quoting": csv.QUOTE_NONNUMERIC, **options}
-    safe = _mapped(frame, csv_text)
+    if (
+        wanted["quoting"] == csv.QUOTE_NONE
+        or wanted.get("quotechar", '"') != '"'
+        or not wanted.get("doublequote", True)
+    ):
+        raise UserError(
+            "to_csv writes every text in double quotes, which spreadsheets know: leave out quotechar, doublequote and "
+            "csv.QUOTE_NONE, or take DataFrame.to_csv, which makes no text harmless."
+        )
+    safe, wanted = _harmless(frame, wanted, lambda text: csv_text(text, wanted.get("sep", ",")))
     text: str | None = safe.to_csv(path, **wanted)
     return text
 
@@ -114,28 +125,51 @@ def to_excel(frame: pd.DataFrame, path: Any, writer_of: Any, *, sheet_name: str 
     if isinstance(path, (str, Path)) and Path(path).suffix.lower() not in (".xlsx", ".xlsm"):
         raise UserError(f"An Excel file ends in .xlsx: {Path(path).name!r} does not.")
     engine = _engine(options.pop("engine", None))
-    safe = _without_zones(_mapped(frame, _excel_text))
-    wanted = {"index": False, "sheet_name": sheet_name, "freeze_panes": (1, 0), **options}
+    safe, wanted = _harmless(frame, {"index": False, "freeze_panes": (1, 0), **options}, _excel_text)
     inner = {"options": {"strings_to_formulas": False, "strings_to_urls": False}} if engine == "xlsxwriter" else None
     with writer_of(path, engine=engine, engine_kwargs=inner) as writer:
-        safe.to_excel(writer, **wanted)
-        (_mark_xlsxwriter if engine == "xlsxwriter" else _mark_openpyxl)(writer, safe, wanted)
+        if engine == "xlsxwriter":
+            _mark_xlsxwriter(writer.book, sheet_name)
+        _without_zones(safe).to_excel(writer, sheet_name=sheet_name, **wanted)
+        if engine == "openpyxl":
+            _mark_openpyxl(writer.sheets[sheet_name])
 
 
-def _mapped(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
-    """A copy with `change` applied to every text: in cells, in the names of columns, in the index."""
+def _harmless(
+    frame: pd.DataFrame, options: Mapping[str, Any], change: Callable[[str], str]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A copy of the wanted columns with `change` applied to every text in cells and labels, and the other options."""
 
     def changed(value: Any) -> Any:
+        if isinstance(value, (list, tuple, dict, set, frozenset)):
+            value = str(value)
         return change(value) if isinstance(value, str) else value
 
+    wanted = dict(options)
+    columns = wanted.pop("columns", None)
+    frame = frame if columns is None else frame[list(columns)]
     safe = frame.copy()
     for place, kind in enumerate(frame.dtypes):
         if kind.kind not in "biufcmM":
             safe.isetitem(place, frame.iloc[:, place].astype(object).map(changed, na_action="ignore").array)
-    safe.columns = safe.columns.map(changed)
-    if safe.index.dtype.kind == "O":
-        safe.index = safe.index.map(changed)
-    return safe
+    safe.columns = _relabelled(safe.columns, changed)
+    safe.index = _relabelled(safe.index, changed)
+    for name in ("header", "index_label", "na_rep"):
+        if name in wanted:
+            value = wanted[name]
+            wanted[name] = [changed(label) for label in value] if isinstance(value, (list, tuple)) else changed(value)
+    return safe, wanted
+
+
+def _relabelled(index: pd.Index[Any], change: Callable[[Any], Any]) -> pd.Index[Any]:
+    """`index` with `change` applied to its labels and names, on every level."""
+    names = [change(name) for name in index.names]
+    if isinstance(index, pd.MultiIndex):
+        levels = [_relabelled(index.get_level_values(place), change) for place in range(index.nlevels)]
+        return pd.MultiIndex.from_arrays(levels, names=names)
+    if index.dtype.kind not in "biufcmM":
+        index = pd.Index([change(label) for label in index], dtype=object)
+    return index.set_names(names)
 
 
 def _without_zones(frame: pd.DataFrame) -> pd.DataFrame:
@@ -143,6 +177,8 @@ def _without_zones(frame: pd.DataFrame) -> pd.DataFrame:
     for place, kind in enumerate(frame.dtypes):
         if getattr(kind, "tz", None) is not None:
             frame.isetitem(place, frame.iloc[:, place].dt.tz_convert("UTC").dt.tz_localize(None))
+    if isinstance(frame.index, pd.DatetimeIndex) and frame.index.tz is not None:
+        frame.index = frame.index.tz_convert("UTC").tz_localize(None)
     return frame
 
 
@@ -165,20 +201,19 @@ def _engine(requested: str | None) -> str:
     return requested or installed[0]
 
 
-def _mark_xlsxwriter(writer: Any, frame: pd.DataFrame, wanted: dict[str, Any]) -> None:
-    """Write what could act once more, marked as text: it stays one when somebody edits the cell."""
-    sheet, mark = writer.sheets[wanted["sheet_name"]], writer.book.add_format({"quote_prefix": True})
-    left = wanted.get("startcol", 0) + (frame.index.nlevels if wanted["index"] else 0)
-    top = wanted.get("startrow", 0) + (1 if wanted.get("header", True) is not False else 0)
-    for column in range(frame.shape[1]):
-        for row, value in enumerate(frame.iloc[:, column]):
-            if isinstance(value, str) and is_formula(value):
-                sheet.write_string(top + row, left + column, value, mark)
+def _mark_xlsxwriter(book: Any, sheet_name: str) -> None:
+    """Have what could act written as marked text, wherever it stands: it stays text when somebody edits the cell."""
+    sheet, mark = book.add_worksheet(sheet_name), book.add_format({"quote_prefix": True})
+
+    def write_text(sheet: Any, row: int, column: int, text: str, style: Any = None) -> Any:
+        return sheet.write_string(row, column, text, mark if is_formula(text) else style)
+
+    sheet.add_write_handler(str, write_text)
 
 
-def _mark_openpyxl(writer: Any, frame: pd.DataFrame, wanted: dict[str, Any]) -> None:
+def _mark_openpyxl(sheet: Any) -> None:
     """openpyxl takes a text that begins with = for a formula: give it back its type, and mark what could act."""
-    for row in writer.sheets[wanted["sheet_name"]].iter_rows():
+    for row in sheet.iter_rows():
         for cell in row:
             if isinstance(cell.value, str):
                 cell.data_type = "s"
