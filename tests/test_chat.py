@@ -1,6 +1,7 @@
 """A service asked over a real socket: what it says comes as chunks, what goes wrong as one error with its class."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -290,6 +291,69 @@ def http_date(offset: float) -> str:
 def test_waits(headers: dict[str, str], error: Any, seconds: float | None) -> None:
     """Every way to ask for a wait is understood, against the server's own clock; nonsense is no wait."""
     assert retry_after(headers, error, now=NOW) == seconds
+
+
+@pytest.mark.parametrize(("headers", "error", "message", "seconds"), [
+    ({}, {"details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37s"}]}, "", 37),
+    ({}, {"details": [{"reason": "x"}, {"retryDelay": {"seconds": 3}}]}, "", 3),
+    ({}, {"retry_after": "1m30s"}, "", 90),
+    ({}, {"retryAfterMs": 1500}, "", 1.5),
+    ({}, None, "Limit 30, Used 30. Please try again in 9.05s. Visit the page.", 9.05),
+    ({}, None, "Please retry in 1m2.5s", 62.5),
+    ({}, None, "Rate limited, retry after 20 seconds", 20),
+    ({}, None, "Please wait for 500ms and try it", 0.5),
+    ({}, None, "available again in about 2 minutes", 120),
+    ({"retry-after": "2s"}, None, "", 2),
+    ({"x-ms-retry-after-ms": "700"}, None, "", 0.7),
+    ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "2.5s"}, None, "", 2.5),
+    ({"x-ratelimit-remaining-requests": "5", "x-ratelimit-reset-requests": "2.5s"}, None, "", None),
+    ({"anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": "2025-06-15T15:07:00Z"}, None, "", 1_750_000_020 - NOW),
+    ({"retry-after": "4"}, {"retry_after": 9}, "try again in 7s", 4),
+    ({}, None, "You made 5 tries in 3 minutes", None),
+    ({}, None, "try again later", None),
+    ({}, None, "I waited in line 3", None),
+    ({}, {"details": [{"retryDelay": "soon"}]}, "", None),
+])  # fmt: skip
+def test_waits_wherever_they_are_named(
+    headers: dict[str, str], error: Any, message: str, seconds: float | None
+) -> None:
+    """A wait counts in whichever header, field or sentence the service names it; other figures are no wait."""
+    assert retry_after(headers, error, now=NOW, message=message) == seconds
+
+
+@pytest.mark.parametrize(("status", "body", "error", "words"), [
+    (400, [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}}], "auth", "MY_KEY"),
+    (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low to access the API."}}, "credits", "top it up"),
+    (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 210000 tokens > 200000 maximum"}}, "too_large", "shorten"),
+    (400, [{"error": {"code": 400, "message": "The input token count (1200000) exceeds the maximum number of tokens allowed", "status": "INVALID_ARGUMENT"}}], "too_large", "shorten"),
+    (400, {"error": {"code": 400, "message": "the request exceeds the available context size", "type": "exceed_context_size_error"}}, "too_large", "shorten"),
+    (400, {"error": {"message": "litellm.ContextWindowExceededError: ...", "code": "400"}}, "too_large", "shorten"),
+    (400, {"error": {"message": "Invalid model name passed in model=gpt-9", "code": "400"}}, "model", "%fuse_models"),
+    (400, {"error": {"message": "Server is pinned to tiny, got m"}}, "model", "%fuse_models"),
+    (400, {"error": {"message": "No connected db.", "code": "400"}}, "auth", "MY_KEY"),
+    (402, {"error": {"message": "This request requires more credits, or fewer max_tokens. You can only afford 2100."}}, "credits", "--max-tokens"),
+    (404, {"detail": "Not Found"}, "model", "/v1"),
+    (404, b"404 page not found", "model", "/v1"),
+    (404, {"error": {"message": "The model 'm' does not exist"}}, "model", "does not have m"),
+    (400, {"error": {"message": "The model ignores the key of this map"}}, "bad_request", "refused the request"),
+    (400, {"error": {"message": "messages: at least one message is required"}}, "bad_request", "refused the request"),
+])  # fmt: skip
+def test_what_a_service_says_in_words_counts(status: int, body: Any, error: str, words: str) -> None:
+    """Where status and code say little, the service's sentence tells the class, and the remedy fits it."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with WireServer(response(status, data)) as server:
+        _, told = ask(server, key=True)
+    assert told is not None
+    assert (told.error, words in str(told)) == (error, True), str(told)
+
+
+def test_a_server_that_wants_a_key() -> None:
+    """Where no key was sent, the sentence says to set one, and not that one is wrong."""
+    refusal = response(401, {"error": {"message": "Missing bearer authentication"}})
+    with WireServer(refusal) as server:
+        _, told = ask(server, Request(Ref("llamacpp", "m"), (Message("user", "x"),), 9), name="llamacpp")
+    assert told is not None
+    assert told.error == "auth"
 
 
 def test_a_wait_too_long_is_told_and_not_waited() -> None:

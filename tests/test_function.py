@@ -5,10 +5,12 @@ import functools
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import fusion_nb
 from fusion_nb.core import Chunk, Message, Ref, Request
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.function import FunctionProvider, is_async, name_of
@@ -109,6 +111,54 @@ def test_what_it_is_given() -> None:
 def test_what_is_no_text(said: Any, expected: str) -> None:
     """Other values are written out; nothing is an empty reply."""
     assert text(ask(lambda _: said)) == expected
+
+
+def ns(**fields: Any) -> SimpleNamespace:
+    return SimpleNamespace(**fields)
+
+
+@pytest.mark.parametrize("value", [
+    {"text": "Yes."}, {"content": "Yes."}, ns(content="Yes.", id=3), ns(text="Yes."), ns(output_text="Yes."),
+    {"message": {"role": "assistant", "content": "Yes."}}, ns(content=[{"type": "text", "text": "Yes."}]),
+    {"choices": [{"message": {"content": "Yes."}}]}, ns(choices=[ns(message=ns(content="Yes."))]),
+    ns(choices=[ns(delta=ns(content="Yes."))]), ns(content=[ns(type="text", text="Y"), ns(type="text", text="es.")]),
+])  # fmt: skip
+def test_the_text_of_a_librarys_reply_is_taken(value: Any) -> None:
+    """What a library answers with is taken by its text, returned or yielded, sync or async."""
+
+    async def coro(prompt: str) -> Any:
+        return value
+
+    def gen(prompt: str) -> Iterator[Any]:
+        yield value
+
+    for fn in (lambda _: value, coro, gen):
+        assert text(ask(fn)) == "Yes."
+
+
+@pytest.mark.parametrize("value", [["a"], {"answers": 3}, object(), {1, 2}, ns(score=4), int, {"text": object()}])
+def test_what_has_no_text_is_refused_in_words(value: Any) -> None:
+    """What is no text is not shown by its `str()` as if it were the answer: the sentence says what to return."""
+    with pytest.raises(ProviderError, match=r"return a str, or an object with the text in \.content or \.text"):
+        ask(lambda _: value)
+
+
+def test_an_error_keeps_its_words_and_its_line() -> None:
+    """What stands in angle brackets stays, and the line of the person's own code that raised is named."""
+
+    def helper(value: Any) -> str:
+        raise TypeError(f"expected str, got {type(value)} from <Response [500]>")
+
+    def member(prompt: str) -> str:
+        return helper(3)
+
+    with pytest.raises(ProviderError) as raised:
+        ask(member)
+    assert "expected str, got <class 'int'> from <Response [500]>" in str(raised.value)
+    assert "of helper: raise TypeError(" in str(raised.value)
+    assert "fusion_nb/" not in str(raised.value)
+    result = fusion_nb.fuse("x", [member, "demo:swift"], judge="demo:judge", mode="best-of", journal=False)
+    assert "&lt;class" in result._repr_mimebundle_()["text/html"]
 
 
 @pytest.mark.parametrize(

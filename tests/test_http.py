@@ -12,16 +12,19 @@ import sys
 import threading
 import traceback
 import zlib
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.http import Http, proxy_for
+from fusion_nb.providers.http_response import StreamingResponse
 from fusion_nb.providers.keys import KeyAuth
+from fusion_nb.providers.origins import parse
 from tests.wire_server import END, WireServer, chunk, head, reply, response
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
@@ -332,6 +335,63 @@ def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         assert KEY.encode() not in proxy.raw
         assert proxy_for("https://openrouter.ai/api/v1") == "127.0.0.1"
     assert (told.error, told.max_retries, told.maybe_billed) == ("proxy", 1, False)
+
+
+@pytest.mark.parametrize("bad", ["socks://127.0.0.1:9", "socks4://127.0.0.1:9", "gopher://127.0.0.1:9"])
+def test_a_bad_proxy_setting_does_not_stop_a_good_one(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Desktops set ALL_PROXY to what no client reads: requests go through the good HTTPS_PROXY beside it."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, bad)
+    with WireServer(response(407, b"")) as proxy:
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        assert fault("https://openrouter.ai/api/v1", {}).error == "proxy"
+        assert proxy.requests[0].method == "CONNECT"
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name)
+    told = fault("https://openrouter.ai/api/v1", {})
+    assert (told.error, told.maybe_billed) == ("proxy", False)
+    assert "ALL_PROXY" in str(told)
+    assert "unset it" in str(told)
+
+
+def test_closing_is_bounded() -> None:
+    """A connection that cannot be closed holds nobody up."""
+
+    async def never() -> AsyncIterator[bytes]:
+        yield b"a"
+        await asyncio.Event().wait()
+
+    async def main() -> float:
+        stuck = asyncio.Event()
+
+        async def close() -> None:
+            await stuck.wait()
+
+        answer = StreamingResponse(200, {}, never(), close, lambda error: ProviderError("x", str(error)))
+        assert await answer.read() == b"a"
+        began = asyncio.get_running_loop().time()
+        async with asyncio.timeout(60):
+            await answer.close()
+        took = asyncio.get_running_loop().time() - began
+        stuck.set()
+        return took
+
+    assert asyncio.run(main()) < 30
+
+
+@pytest.mark.parametrize("url", [
+    "https://openrouter.ai/api/v1", "http://127.0.0.1:8080", "https://HOST.Example:8443/v1/", "http://[::1]:11434/v1",
+    "https://xn--bcher-kva.example/v1", "https://a-b.c_d.example:1/", "http://localhost/v1?x=1", "https://h.example:0443/v1",
+])  # fmt: skip
+def test_an_address_is_read_as_the_client_reads_it(url: str) -> None:
+    """What the rules see of an address is what requests to it are sent to."""
+    read = httpx2.URL(url)
+    address = parse(url)
+    assert (address.scheme, address.host) == (read.scheme, read.raw_host.decode().strip("[]"))
+    assert address.port == (read.port or {"http": 80, "https": 443}[read.scheme])
 
 
 @pytest.fixture(scope="module")

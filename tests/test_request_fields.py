@@ -9,7 +9,7 @@ import pytest
 import fusion_nb
 from fusion_nb.core import Message, Ref, Request
 from fusion_nb.core.warnings_text import remarks
-from fusion_nb.providers.request_fields import LEARNT, request_body
+from fusion_nb.providers.request_fields import REFUSED_FIELDS, request_body
 from fusion_nb.providers.services import SERVICES
 from tests.test_chat import ask, text
 from tests.wire_server import Received, WireServer, reply, response
@@ -19,9 +19,9 @@ SCHEMA = {"type": "object"}
 
 @pytest.fixture(autouse=True)
 def nothing_learnt() -> Iterator[None]:
-    LEARNT.clear()
+    REFUSED_FIELDS.clear()
     yield
-    LEARNT.clear()
+    REFUSED_FIELDS.clear()
 
 
 def refusing(status: int, body: Callable[[dict[str, Any]], Any]) -> Callable[[Received], Any]:
@@ -91,7 +91,7 @@ def test_several_fields_in_one_refusal_or_one_after_the_other() -> None:
         chunks, error = ask(server, FULL)
         assert [len(server.requests), error, text(chunks)] == [4, None, "Yes."]
         assert server.requests[-1].json["max_completion_tokens"] == 50
-    LEARNT.clear()
+    REFUSED_FIELDS.clear()
     together = {"error": {"message": "Unsupported parameters: ['seed', 'temperature', 'reasoning_effort']"}}
     with WireServer(refusing(400, on("seed", together))) as server:
         assert text(ask(server, FULL)[0]) == "Yes."

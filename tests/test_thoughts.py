@@ -2,7 +2,7 @@
 
 import pytest
 
-from fusion_nb.providers.thoughts import THOUGHT_ENDED, ThoughtFilter, asked_tags
+from fusion_nb.providers.thoughts import THOUGHT_ENDED, ThoughtFilter, requested_tags
 from tests.test_wire import Told, stream
 from tests.wire_server import delta, finish
 
@@ -119,9 +119,9 @@ def test_a_thought_without_an_end_leaves_no_answer(begin: str, size: int) -> Non
 def test_a_tag_that_the_prompt_asks_for_is_the_answers() -> None:
     """Who asks for `<analysis>` gets it; `<think>` in a prompt makes no model's thoughts an answer."""
     text = "<analysis>Sound.</analysis><verdict>Yes</verdict>"
-    assert parted(text, 4, asked_tags("Answer as <analysis>...</analysis><verdict>...</verdict>.")) == (text, "")
-    assert parted(text, 4, asked_tags("Give an analysis."))[0] == "<verdict>Yes</verdict>"
-    assert parted(f"<think>Hmm.</think>{ANSWER}", 4, asked_tags("What does <think> mean?"))[0] == ANSWER
+    assert parted(text, 4, requested_tags("Answer as <analysis>...</analysis><verdict>...</verdict>.")) == (text, "")
+    assert parted(text, 4, requested_tags("Give an analysis."))[0] == "<verdict>Yes</verdict>"
+    assert parted(f"<think>Hmm.</think>{ANSWER}", 4, requested_tags("What does <think> mean?"))[0] == ANSWER
 
 
 def test_thoughts_over_the_wire() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fusion_nb.core import Usage
 from fusion_nb.core.warnings_text import remarks
 from fusion_nb.providers.chat_usage import bill_of, finish_of, usage_of
-from fusion_nb.providers.text_chunks import OnceTold
+from fusion_nb.providers.text_chunks import RepetitionFilter
 from tests.test_chat import ask, text
 from tests.test_wire import Told, stream
 from tests.wire_server import END, WireServer, chunk, delta, event, finish, head, response, sse, usage
@@ -143,7 +143,7 @@ def test_what_cannot_be_decided_is_said() -> None:
 @given(st.lists(st.text("ab \n", min_size=1, max_size=6), max_size=30), st.randoms(use_true_random=False))
 def test_pieces_are_never_lost(parts: list[str], rng: random.Random) -> None:
     """Whatever the pieces, what comes out is all of them, or a warning says that some were taken for a repetition."""
-    told = OnceTold()
+    told = RepetitionFilter()
     out = "".join([*map(told.piece, parts), told.close()])
     assert out == "".join(parts) or told.warning == "told_twice"
 

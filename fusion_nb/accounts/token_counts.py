@@ -86,7 +86,7 @@ def prompt_cut(texts: Sequence[str], ref: Ref, counted: int | None) -> bool:
 
     Some servers cut what exceeds their context and answer all the same (Ollama's compatible endpoint).
     """
-    if counted is None or counted < _LEAST_CONTEXT or sum(map(len, texts)) < 4 * counted:
+    if counted is None or counted < _LEAST_CONTEXT or sum(map(len, texts)) < 1.5 * counted:
         return False
     return counted < _CUT * sum(token_range(text, ref).low for text in texts)
 

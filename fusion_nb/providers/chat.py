@@ -15,9 +15,9 @@ from fusion_nb.providers.faults import Refusal, Target
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.http_response import StreamingResponse
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.request_fields import LEARNT, FieldChange, Learnt, change_for, request_body
+from fusion_nb.providers.request_fields import REFUSED_FIELDS, FieldChange, RefusedFields, change_for, request_body
 from fusion_nb.providers.services import Service
-from fusion_nb.providers.thoughts import asked_tags
+from fusion_nb.providers.thoughts import requested_tags
 
 AFTER_FINISH = 10.0
 """Seconds to wait for the bill once the reply has finished and the connection stays open, whatever comes on it."""
@@ -31,11 +31,13 @@ class ChatProvider:
     """Asks one service. Yields chunks for progress only: no keep-alives, no empty deltas.
 
     Args:
-        learnt: what services refused in earlier requests of this session.
+        refused: what services refused in earlier requests of this session.
     """
 
-    def __init__(self, service: Service, http: Http, auth: KeyAuth | None = None, learnt: Learnt = LEARNT) -> None:
-        self._service, self._http, self._auth, self._learnt = service, http, auth, learnt
+    def __init__(
+        self, service: Service, http: Http, auth: KeyAuth | None = None, refused: RefusedFields = REFUSED_FIELDS
+    ) -> None:
+        self._service, self._http, self._auth, self._refused = service, http, auth, refused
 
     def __repr__(self) -> str:
         return f"ChatProvider({self._service.name!r})"
@@ -48,12 +50,12 @@ class ChatProvider:
         """
         body, warnings = request_body(request, self._service)
         place = (self._service.base_url, request.ref.model)
-        for change in self._learnt.of(*place):
+        for change in self._refused.of(*place):
             body = change.applied(body)
             warnings = (*warnings, *change.warnings)
         for warning in warnings:
             yield Chunk(warning=warning)
-        tags = asked_tags("\n".join(message.content for message in request.messages))
+        tags = requested_tags("\n".join(message.content for message in request.messages))
         target = self._target(request.ref.model)
         changes: list[FieldChange] = []
         while True:
@@ -63,7 +65,7 @@ class ChatProvider:
                     async for chunk in chunks:
                         wrote = wrote or bool(chunk.text)
                         yield chunk
-                self._learnt.add(*place, *changes)
+                self._refused.add(*place, *changes)
                 return
             except Refusal as refusal:
                 step = None if wrote or len(changes) == _MAX_CHANGES else change_for(refusal, body)

@@ -33,17 +33,17 @@ class ChatDecoder:
     Args:
         target: who is asked for what.
         content_type: of the response; its first byte is trusted more.
-        asked_tags: see `thoughts.asked_tags`.
+        requested_tags: see `thoughts.requested_tags`.
     """
 
     def __init__(
-        self, target: Target, content_type: str = "text/event-stream", asked_tags: Collection[str] = ()
+        self, target: Target, content_type: str = "text/event-stream", requested_tags: Collection[str] = ()
     ) -> None:
         self.done = False
         """Whether everything was said, however long the connection stays open."""
         self._target = target
         self._is_stream = content_type.lower().startswith("text/event-stream")
-        self._reader = ReplyReader(target, asked_tags)
+        self._reader = ReplyReader(target, requested_tags)
         self._sse = SSEDecoder(is_whole=lambda line: isinstance(_json(line.decode(errors="replace")), dict))
         self._form: Literal["sse", "json", "other"] | None = None
         self._body: list[bytes] = []
@@ -104,8 +104,8 @@ class ChatDecoder:
             reader.warn("bad_utf8")
         payload = _json(data)
         if event.event == "error":
-            told = data if payload is UNREADABLE else error_bodies.error_in(payload) or payload or data
-            reader.stop(faults.of_error(told, self._target))
+            error = data if payload is UNREADABLE else error_bodies.error_in(payload) or payload or data
+            reader.stop(faults.of_error(error, self._target))
         elif payload.__class__ is dict:
             reader.read(payload, data)
         elif isinstance(payload, list) and any(isinstance(each, dict) for each in payload):

@@ -15,7 +15,7 @@ from fusion_nb.errors import ProviderError
 from fusion_nb.providers import error_bodies, faults
 from fusion_nb.providers.chat_usage import FINISH, FINISH_FIELDS, bill_of, finish_of, usage_in, usage_of
 from fusion_nb.providers.faults import Target
-from fusion_nb.providers.text_chunks import OnceTold, TextBatcher
+from fusion_nb.providers.text_chunks import RepetitionFilter, TextBatcher
 
 MAX_TEXT = 8 * 1024 * 1024
 """Characters of one reply, reasoning included."""
@@ -40,7 +40,7 @@ _TEXT_KEYS = ("text", "content", "value", "summary", "output_text")
 class ReplyReader:
     """Reads the objects of one reply. `fault` is set once it went wrong."""
 
-    def __init__(self, target: Target, asked_tags: Collection[str] = ()) -> None:
+    def __init__(self, target: Target, requested_tags: Collection[str] = ()) -> None:
         self.fault: ProviderError | None = None
         self.finished = False
         """Whether a reason to finish was given that no text followed."""
@@ -50,8 +50,11 @@ class ReplyReader:
         """What the service wrote beside any reply: it may explain why there is none."""
         self._target = target
         self._out: list[Chunk] = []
-        self.text = TextBatcher(self._out, MAX_TEXT, target.hide, target.begins, asked_tags)
-        self._told: dict[Channel, OnceTold] = {"content": OnceTold(), "reasoning": OnceTold()}
+        self.text = TextBatcher(self._out, MAX_TEXT, target.hide, target.begins, requested_tags)
+        self._repetitions: dict[Channel, RepetitionFilter] = {
+            "content": RepetitionFilter(),
+            "reasoning": RepetitionFilter(),
+        }
         self._by_delta = False
         self._raw = ""
         self._named = self._refused = False
@@ -91,18 +94,18 @@ class ReplyReader:
 
     def close(self) -> None:
         """No more objects come."""
-        for channel, told in self._told.items():
-            if rest := told.close():
+        for channel, repetitions in self._repetitions.items():
+            if rest := repetitions.close():
                 self.text.write(channel, rest)
-            if told.warning:
-                self.warn(told.warning)
+            if repetitions.warning:
+                self.warn(repetitions.warning)
         self.text.close()
         if self._tools:
             self.warn(f"tool_calls: {self._target.clean(''.join(self._tools), 500)}")
             self._tools.clear()
 
     def warn(self, word: str) -> None:
-        self._say(Chunk(warning=word))
+        self._emit(Chunk(warning=word))
 
     def stop(self, fault: ProviderError) -> None:
         self.fault = self.fault or fault
@@ -110,7 +113,7 @@ class ReplyReader:
     def fail(self, kind: str, detail: str, *, status: str = "error", retryable: bool = False) -> None:
         self.stop(ProviderError(kind, detail, status=status, retryable=retryable, max_retries=1, maybe_billed=True))
 
-    def _say(self, chunk: Chunk) -> None:
+    def _emit(self, chunk: Chunk) -> None:
         self.text.flush()
         self._out.append(chunk)
 
@@ -130,7 +133,7 @@ class ReplyReader:
         billed = isinstance(generation, str) and generation.startswith(GENERATION)
         if billed or (name and name != self._target.model):
             other = name if name != self._target.model else None
-            self._say(Chunk(generation_id=self._target.clean(generation, 200) if billed else None, model=other))
+            self._emit(Chunk(generation_id=self._target.clean(generation, 200) if billed else None, model=other))
 
     def _choice(self, choice: dict[str, Any], at: int) -> None:
         delta, message = choice.get("delta"), choice.get("message")
@@ -184,8 +187,8 @@ class ReplyReader:
         if not text:
             return
         self._by_delta = self._by_delta or by_delta
-        told = self._told[channel]
-        new = told.whole(text) if whole else told.piece(text)
+        repetitions = self._repetitions[channel]
+        new = repetitions.whole(text) if whole else repetitions.piece(text)
         if not new:
             return
         if self.finished and new.strip():
@@ -207,7 +210,9 @@ class ReplyReader:
     def _finish(self, finish: str | None) -> None:
         if finish is not None:
             self.finished = True
-            self._say(Chunk(finish="refusal" if self._refused and finish == "stop" else self._target.clean(finish, 60)))
+            self._emit(
+                Chunk(finish="refusal" if self._refused and finish == "stop" else self._target.clean(finish, 60))
+            )
 
     def _usage(self, counts: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
         usage, bad_count = usage_of(counts)
@@ -217,7 +222,7 @@ class ReplyReader:
         if bill.warning:
             self.warn(self._target.clean(bill.warning, 60))
         # The last bill counts, and the last cost that any of them named.
-        self._cost = bill.cost if bill.told and bill.warning != "bad_cost" else self._cost
+        self._cost = bill.cost if bill.named and bill.warning != "bad_cost" else self._cost
         self._bill = Chunk(usage=usage, cost=self._cost)
 
 
@@ -253,8 +258,8 @@ def _parts(parts: list[Any], channel: Channel) -> Iterator[tuple[Channel, str | 
         if thinking and not isinstance(thinking, bool):
             yield "reasoning", _joined(thinking)
         if text or not thinking:
-            known = text or part.get("type") == "text" or any(k in part for k in _TEXT_KEYS)
-            yield "reasoning" if thinks else channel, text if known else None
+            is_text = text or part.get("type") == "text" or any(k in part for k in _TEXT_KEYS)
+            yield "reasoning" if thinks else channel, text if is_text else None
 
 
 def _text(value: Any) -> str | None:

@@ -61,10 +61,10 @@ def finish_of(reason: object) -> str | None:
 
 
 class Bill(NamedTuple):
-    """USD of a call; `told` is whether anything was said about them, so that `None` may take back what was known."""
+    """USD of a call; `named` is whether the service named any, so that `None` may take back what was known."""
 
     cost: Decimal | None = None
-    told: bool = False
+    named: bool = False
     warning: str | None = None
 
 

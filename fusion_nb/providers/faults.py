@@ -98,8 +98,8 @@ def of_error(
     kind = kind_of(fields, status, message)
     availability = part_of(fields, "availability")
     wait = retry_after(headers or {}, fields, message=message) if kind in _RETRYABLE else None
-    told = availability.get("retryable")
-    retryable = told if isinstance(told, bool) else kind in _RETRYABLE
+    flag = availability.get("retryable")
+    retryable = flag if isinstance(flag, bool) else kind in _RETRYABLE
     sentence = _REMEDY[_remedy(kind, status, message, target)].format(
         service=target.service,
         model=target.model or "the model",

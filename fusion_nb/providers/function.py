@@ -206,8 +206,8 @@ def _text_in(value: Any, depth: int = 0) -> str | None:
         inner = _field(choices[0], "message") or _field(choices[0], "delta") or choices[0]
         return _text_in(inner, depth + 1)
     fields = [_field(value, name, _MISSING) for name in (*_TEXT_FIELDS, "message")]
-    known = [field for field in fields if field is not _MISSING and not callable(field)]
-    return _text_in(next((field for field in known if field is not None), None), depth + 1) if known else None
+    present = [field for field in fields if field is not _MISSING and not callable(field)]
+    return _text_in(next((field for field in present if field is not None), None), depth + 1) if present else None
 
 
 def _field(value: Any, name: str, default: Any = None) -> Any:

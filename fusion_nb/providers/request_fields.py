@@ -73,7 +73,7 @@ class FieldChange:
         return {**changed, **{name: value for name, value in self.put if name in changed or name == "stream"}}
 
 
-class Learnt:
+class RefusedFields:
     """What services refused in this session, by address and model: it is not sent to them again."""
 
     def __init__(self, most: int = 1000) -> None:
@@ -91,7 +91,7 @@ class Learnt:
         self._changes.clear()
 
 
-LEARNT = Learnt()
+REFUSED_FIELDS = RefusedFields()
 
 _REASONING = ("reasoning_effort", "reasoning", "thinking", "effort")
 # What shapes a reply and can be left out: never what bounds a bill or says where data may go.

@@ -14,7 +14,7 @@ STEP = 256 * 1024
 """Characters of one chunk at most: whoever comes next makes copies of it."""
 _KEPT = 1024 * 1024
 """Characters of a text that are kept to compare with: a longer one is not looked at any more."""
-_TELLING = 32
+_MIN_REPEATED = 32
 """Characters a text has at least before the same words a second time count as the same text told again."""
 
 
@@ -24,7 +24,7 @@ class TextBatcher:
     Args:
         limit: characters of all channels together.
         hide, begins: take the key that was sent out of a text, and tell what may be the beginning of it.
-        asked_tags: names of tags that the prompt itself holds (see `thoughts`).
+        requested_tags: names of tags that the prompt itself holds (see `thoughts`).
     """
 
     def __init__(
@@ -33,14 +33,14 @@ class TextBatcher:
         limit: int,
         hide: Callable[[str], str] = str,
         begins: Callable[[str], int] = lambda text: 0,
-        asked_tags: Collection[str] = (),
+        requested_tags: Collection[str] = (),
     ) -> None:
         self.any = False
         """Whether content was written."""
         self.full = False
         self._out, self._left = out, limit
         self._hide, self._begins = hide, begins
-        self._thoughts = ThoughtFilter(asked_tags)
+        self._thoughts = ThoughtFilter(requested_tags)
         self._channel: Channel = "content"
         self._pieces: list[str] = []
         self._half = self._withheld = ""
@@ -119,7 +119,7 @@ class TextBatcher:
         self._withheld = self._half = ""
 
 
-class OnceTold:
+class RepetitionFilter:
     """Text that some services tell again, kept once: each piece holds all text so far, or the last one does.
 
     A reply may truly repeat itself, so that one piece which begins like the text so far is no proof: it waits for what
@@ -144,10 +144,10 @@ class OnceTold:
         if self._waiting:
             return self._after_waiting(text)
         if len(text) < self._size or not self._size or not text.startswith(self._so_far()):
-            return self._told(text)
+            return self._accept(text)
         again = len(text) == self._size
-        if again and (self._size < _TELLING or len(self._parts) < 3):
-            return self._told(text)
+        if again and (self._size < _MIN_REPEATED or len(self._parts) < 3):
+            return self._accept(text)
         self._waiting.append(text)
         return ""
 
@@ -158,12 +158,12 @@ class OnceTold:
         before, waiting = self._so_far(), "".join(self._waiting)
         self._waiting.clear()
         if text.startswith(before):
-            return self._told(text[len(before) :])
+            return self._accept(text[len(before) :])
         if before.split() == text.split():
             return ""
         if (before + waiting).split() != text.split():
             self.warning = "told_differently"
-        return self._told(waiting)
+        return self._accept(waiting)
 
     def close(self) -> str:
         """What was held back and is part of the text after all."""
@@ -171,12 +171,12 @@ class OnceTold:
             return ""
         before, waiting = self._so_far(), "".join(self._waiting)
         self._waiting.clear()
-        if len(self._parts) >= 3 and self._size >= _TELLING:
+        if len(self._parts) >= 3 and self._size >= _MIN_REPEATED:
             self.warning = "told_twice"
-            return self._told(waiting[len(before) :])
+            return self._accept(waiting[len(before) :])
         if _distinct(before):
             self.warning = "maybe_told_twice"
-        return self._told(waiting)
+        return self._accept(waiting)
 
     def _after_waiting(self, text: str) -> str:
         last = self._waiting[-1]
@@ -189,18 +189,18 @@ class OnceTold:
             return self._next_version(text)
         waiting = "".join(self._waiting)
         self._waiting.clear()
-        return self._told(waiting) + self.piece(text)
+        return self._accept(waiting) + self.piece(text)
 
     def _next_version(self, text: str) -> str:
         before = self._so_far()
         if text.startswith(before):
-            return self._told(text[len(before) :])
+            return self._accept(text[len(before) :])
         if before.startswith(text):
             return ""
         self._cumulative = False
-        return self._told(text)
+        return self._accept(text)
 
-    def _told(self, text: str) -> str:
+    def _accept(self, text: str) -> str:
         self._size += len(text)
         if self._size > _KEPT:
             self._parts.clear()

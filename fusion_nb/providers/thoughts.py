@@ -66,7 +66,7 @@ _TRIES = 8
 """End marks looked at in the middle of a text: one that names so many talks about them."""
 
 
-def asked_tags(prompt: str) -> frozenset[str]:
+def requested_tags(prompt: str) -> frozenset[str]:
     """The tags in a prompt that would be taken for thoughts in its reply."""
     return frozenset(match[1].lower() for match in _ASKED.finditer(prompt))
 
@@ -75,8 +75,8 @@ class ThoughtFilter:
     """Feed it content; it gives pieces of `content` and `reasoning`, and `THOUGHT_ENDED` where what it gave before as
     content turns out to have been a thought."""
 
-    def __init__(self, asked: Collection[str] = ()) -> None:
-        self._asked = asked
+    def __init__(self, requested_tags: Collection[str] = ()) -> None:
+        self._requested_tags = requested_tags
         self._step: Callable[..., bool] = self._beginning
         self._text = ""
         """Not yet given."""
@@ -115,7 +115,7 @@ class ThoughtFilter:
         if match is None and open_ended and not last:
             return False
         kind = match.lastgroup or "" if match else ""
-        if match is None or (kind == "unsure" and match["unsure"].lower() in self._asked):
+        if match is None or (kind == "unsure" and match["unsure"].lower() in self._requested_tags):
             self._step = self._answer
             if self._fresh:
                 self._text = _OPENER.sub("", text, count=1)

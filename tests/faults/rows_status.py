@@ -30,6 +30,12 @@ def no(number: int, status: int, error: str, **more: Any) -> Row:
     return Row(number=number, answers=(answer,), error=error, **given)
 
 
+def refused_field(number: int, status: int, message: str, **extra: Any) -> Row:
+    """An optional field is refused; without it the service answers. One attempt of two requests."""
+    return Row(number=number, name=f"{status}-field", answers=(failure(status, message, **extra), GOOD), posts=2, attempts=1,
+               options={"temperature": 0.3}, warns=("field_dropped:temperature",), **OK)  # fmt: skip
+
+
 def retried(number: int, name: str, status: int, error: str, **more: Any) -> Row:
     return Row(number=number, name=name, answers=(failure(status),), **{"error": error, "posts": 3, **more})
 
@@ -63,6 +69,7 @@ ROWS = (
     no(19, 400, "bad_request"),
     no(19, 400, "bad_request", name="400-offer", extra={"availability": {"code": "c", "fallback_models": ["a/b"]}},
        says=("a/b",)),
+    refused_field(19, 400, "Unsupported parameter: 'temperature' is not supported with this model.", param="temperature"),
     no(20, 401, "auth", says=("FAULT_KEY", "***")),
     no(21, 402, "credits", says=("FAULT_KEY",)),
     no(22, 403, "forbidden", extra=_METADATA, says=("violence",), never=("<script>", "<b>")),
@@ -75,6 +82,7 @@ ROWS = (
     no(25, 413, "too_large"),
     no(25, 400, "too_large", name="context", extra={"metadata": {"error_type": "context_length_exceeded"}}),
     no(26, 422, "bad_request"),
+    refused_field(26, 422, "temperature: Extra inputs are not permitted"),
     retried(27, "429", 429, "rate_limit"),
     Row(number=27, name="429-then-good", answers=(failure(429), failure(429), GOOD), posts=3, **OK),
     asked_to_wait(28, "after-seconds", lambda: {"Retry-After": "1"}),
@@ -87,6 +95,8 @@ ROWS = (
     asked_to_wait(30, "reset-relative", lambda: {"X-RateLimit-Reset": "1"}),
     asked_to_wait(31, "body", dict, availability=HOOK),
     asked_to_wait(31, "provider", dict, metadata={"headers": {"Retry-After": "1"}}),
+    asked_to_wait(31, "retry-info", dict, details=[{"@type": "RetryInfo", "retryDelay": "1s"}]),
+    asked_to_wait(31, "in-words", dict, message="The limit is 3 a minute. Please try again in 1.0s."),
     Row(number=31, name="in-stream", posts=2, waits=WAITED, billed=True, **OK,
         answers=(Answer(sse({"error": {"code": 429, "message": "slow", "availability": HOOK}})), GOOD)),
     _too_long("after-hour", {"Retry-After": "3600"}, "60 min"),
