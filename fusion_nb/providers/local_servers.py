@@ -106,6 +106,6 @@ def context_on_this_machine(service: Service, model: str) -> int | None:
 
 def _remember(service: Service, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
     for name, row in rows:
-        context = context_of(row)
-        if context is not None and len(_contexts) < _MAX_CONTEXTS:
-            _contexts[service.base_url, name] = context
+        context, key = context_of(row), (service.base_url, name)
+        if context is not None and (key in _contexts or len(_contexts) < _MAX_CONTEXTS):
+            _contexts[key] = context

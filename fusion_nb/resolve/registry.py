@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 OWN_SERVICE = "custom"
+_LISTING = 2.0
+"""Seconds that the servers on this machine have to list their models."""
 _LONG = 8000
 """Characters; a shorter prompt fits every model."""
 DEMO_POOL = tuple(Ref(demo.SERVICE, name.partition(":")[2], name) for name in demo.MEMBERS)
@@ -118,7 +120,9 @@ class ServiceRegistry:
         """
         refs = tuple(refs)
         with contextlib.suppress(Exception):
-            engine_thread.run_on_engine(self._list_local(refs))
+            if not all(map(self.metered, refs)):
+                listing = asyncio.run_coroutine_threadsafe(self._list_local(refs), engine_thread.engine_loop())
+                listing.result(_LISTING)  # not for ever: the process may end meanwhile
         for ref in refs:
             with contextlib.suppress(Exception):
                 self.rates(ref)
