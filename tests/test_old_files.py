@@ -16,7 +16,7 @@ import fusion_nb
 from fusion_nb import history
 from fusion_nb.accounts.day_account import DayAccount
 from fusion_nb.journal import index, maintenance
-from fusion_nb.providers import consent, services
+from fusion_nb.providers import custom_services
 from fusion_nb.resolve import pools
 
 OLD = Path(__file__).parent / "fixtures" / "journal-a46d64a"
@@ -128,8 +128,11 @@ def test_old_pools_and_addresses() -> None:
     assert pools.saved_pools() == {"mine": ("opus", "gpt-mini*2", "openrouter:acme/one"), "küche": ("demo:swift",)}
     assert fusion_nb.fuse("Hi?", "küche").status == "ok"
     for url in ("https://llm.corp.example/v1", "https://lab.example:8443/v1"):
-        assert consent.unconfirmed_origin(services.custom_service("own", url)) is None
-    assert consent.unconfirmed_origin(services.custom_service("own", "https://other.example/v1")) is not None
+        assert custom_services.unconfirmed_destination(custom_services.custom_service("own", url)) is None
+    assert (
+        custom_services.unconfirmed_destination(custom_services.custom_service("own", "https://other.example/v1"))
+        is not None
+    )
     pools.save_pool("new", ["demo:steady"])
     assert set(pools.saved_pools()) == {"mine", "küche", "new"}
 

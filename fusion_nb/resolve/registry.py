@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -216,7 +217,11 @@ class ServiceRegistry:
 
         models = [model_list.ModelInfo(ref, f"{ref} (scripted)", source="demo") for ref in (*DEMO_POOL, DEMO_JUDGE)]
         for server in await local_servers.find_local_servers(http()):
-            models += [model_list.ModelInfo(ref, ref.model, source="this machine") for ref in server.models]
+            context = functools.partial(local_servers.context_on_this_machine, server.service)
+            models += [
+                model_list.ModelInfo(ref, ref.model, context=context(ref.model), source="this machine")
+                for ref in server.models
+            ]
         wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.has_key, row.keys))]
         own = [row for row in self.own.values() if custom_services.unconfirmed_destination(row) is None]
         for row in {row.name: row for row in (services.OPENROUTER, *wanted, *own)}.values():

@@ -22,6 +22,7 @@ import fusion_nb
 from fusion_nb.core import Limits, Reply, engine_thread
 from fusion_nb.core.events import Event
 from fusion_nb.resolve import request
+from tests import lag
 from tests.faults.listeners import TLS
 from tests.faults.row import Row
 
@@ -56,6 +57,10 @@ class Played:
     seconds: float
     model: str
     others: tuple[Reply, ...] = field(default=())
+    lost: float = 0.0
+    """Seconds of it in which the machine was too busy to run us."""
+    busy: bool = False
+    """Whether the machine was late by more than the scaled clocks bear."""
 
 
 class Faults:
@@ -113,13 +118,16 @@ class Faults:
     def play(self, row: Row, cuts: Sequence[str], name: str) -> list[Played]:
         """One run with a member for each of `cuts`."""
         models = [f"{name}~{cut}~{secrets.token_hex(4)}" for cut in cuts]
-        began = time.monotonic()
+        meter, began = lag.meter(), time.monotonic()
         run = self.start(models, at=row.at, limits=row.limits, **row.options)
         events = list(run)
         seconds = time.monotonic() - began
         result = run.result
         others = result.replies[len(models) :]
-        return [Played(result.replies[n], result, events, seconds, model, others) for n, model in enumerate(models)]
+        late = (meter.lost(began), meter.busy(began))
+        return [
+            Played(result.replies[n], result, events, seconds, model, others, *late) for n, model in enumerate(models)
+        ]
 
 
 def scaled(**base: Any) -> Limits:

@@ -25,6 +25,10 @@ AT_ONCE = 8
 """Runs side by side."""
 BATCH = 48
 """Members of one run, where a body is cut at every byte."""
+AGAIN = 4
+"""Times a row is played again on a busy machine."""
+PATIENCE = 60
+"""Seconds for what comes at once, unless the machine is busy."""
 KEPT = 130
 """Connections kept for the next request, and the one this is asked over."""
 EACH = [(name, cut) for name, row in BY_NAME.items() for cut in row.cuts]
@@ -94,8 +98,8 @@ def test_row(name: str, cut: str, runs: Runs, server: Faults) -> None:
     if not server.has(BY_NAME[name].at):
         pytest.skip("needs the openssl command to make certificates")
     for played in runs.of(name, cut):
-        check(BY_NAME[name], played, server)
-        SERVICES.setdefault(name, set()).add(seen(BY_NAME[name], played.reply))
+        checked = check(BY_NAME[name], played, server)
+        SERVICES.setdefault(name, set()).add(seen(BY_NAME[name], checked.reply))
 
 
 @pytest.mark.parametrize("name", SPLIT)
@@ -112,14 +116,30 @@ def test_nothing_is_left(runs: Runs, server: Faults) -> None:
         return len(asyncio.all_tasks()) - 1
 
     runs.wait()
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE
     while (left := engine_thread.run_on_engine(tasks())) and time.monotonic() < until:
         time.sleep(0.05)
     assert left == 0
     assert server.stats()["connections"] <= KEPT
 
 
-def check(row: Row, played: Played, server: Faults) -> None:
+def check(row: Row, played: Played, server: Faults) -> Played:
+    """What a row must be. One that was played while the machine was late is played again, alone, before it is blamed."""
+    for _ in range(AGAIN):
+        try:
+            check_once(row, played, server)
+        except AssertionError:
+            if not played.busy:
+                raise
+            cut = played.model.split("~")[1]
+            (played,) = server.play(row, [cut], row.name)
+        else:
+            return played
+    check_once(row, played, server)
+    return played
+
+
+def check_once(row: Row, played: Played, server: Faults) -> None:
     reply = played.reply
     told = (reply.status, reply.error if reply.status != "ok" else None, reply.maybe_billed)
     assert told == (row.status, row.error, row.billed), reply
@@ -140,7 +160,7 @@ def check(row: Row, played: Played, server: Faults) -> None:
         assert reply.generation_id == row.generation
         assert any(isinstance(e, CallAccepted) and e.generation_id == row.generation for e in played.events)
     check_requests(row, played, server)
-    assert played.seconds < row.within
+    assert played.seconds - played.lost < row.within
     healthy, *rest = played.others
     assert (healthy.status, healthy.text, healthy.cost, healthy.attempts) == ("ok", TEXT, Decimal(COST), 1)
     assert all(r.role == "judge" and r.status == "ok" for r in rest)
@@ -163,7 +183,7 @@ def check_requests(row: Row, played: Played, server: Faults) -> None:
         times = stats["times"][played.model]
         if row.waits is not None:
             low, high = row.waits
-            assert low <= times[1] - times[0] <= high
+            assert low <= times[1] - times[0] <= high + played.lost
         assert stats["seen"].get("elsewhere", "") == ""
         if not reusable(row):
             await_closed(played.model, server)
@@ -177,7 +197,7 @@ def reusable(row: Row) -> bool:
 
 def await_closed(model: str, server: Faults) -> None:
     """Whoever got no good end leaves: the server sees the connection close."""
-    until = time.monotonic() + 3
+    until = time.monotonic() + PATIENCE
     while (left := server.stats()["open"].get(model)) and time.monotonic() < until:
         time.sleep(0.05)
     assert not left, "the connection is still open"
