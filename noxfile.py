@@ -13,6 +13,7 @@ nox.options.sessions = ["tests"]
 nox.options.reuse_existing_virtualenvs = True
 
 NOTEBOOK = "notebooks/01-quickstart.ipynb"
+TESTING = {"JUPYTER_PLATFORM_DIRS": "1"}
 
 
 @nox.session
@@ -30,23 +31,40 @@ def quickstart(session: nox.Session) -> None:
 
 
 @nox.session
+def check(session: nox.Session) -> None:
+    """Daily work, in two minutes: format, lint, types, and the tests that are quick, on the working tree."""
+    session.install("-e", ".[notebook]", *_group("test"))
+    _python_checks(session)
+    session.run("pytest", "-q", "-n", "2", "-m", "not slow", *session.posargs, env=TESTING)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """Everything: format, lint, types, then all tests on the built wheel."""
     _system_packages(session)
-    groups = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
-    session.install(".[notebook]", *groups)
-    if not session.posargs:
-        _panel(session)
-        session.run("ruff", "format", "--check", ".")
-        session.run("ruff", "check", ".")
-        session.run("mypy")
-    session.run("pytest", *session.posargs, env={"JUPYTER_PLATFORM_DIRS": "1"})
+    session.install(".[notebook]", *_group("test"))
+    if session.posargs:
+        session.run("pytest", *session.posargs, env=TESTING)
+        return
+    _panel(session)
+    _python_checks(session)
+    # Two at a time, but for what drives a browser, or watches a clock while a service misbehaves.
+    alone = ["tests/browser", "tests/faults"]
+    session.run("pytest", "-n", "2", *(f"--ignore={folder}" for folder in alone), env=TESTING)
+    session.run("pytest", *alone, env=TESTING)
+
+
+@nox.session
+def servers(session: nox.Session) -> None:
+    """The product before server software that others wrote, with models that take no download. Ten minutes."""
+    session.install(".", *_group("servers"))
+    session.run("pytest", "tests/servers", *session.posargs, env={"FUSION_NB_SERVERS": "1"})
 
 
 @nox.session
 def kills(session: nox.Session) -> None:
     """The long form of the crash tests: 1,000 kills, 1,000 interrupts in each phase."""
-    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    session.install(".[notebook]", *_group("test"))
     env = {"FUSION_NB_KILLS": "1000", "FUSION_NB_INTERRUPTS": "1000"}
     session.run("pytest", "tests/faults/test_kills.py", "tests/faults/test_interrupts.py", env=env)
 
@@ -54,7 +72,7 @@ def kills(session: nox.Session) -> None:
 @nox.session
 def spending(session: nox.Session) -> None:
     """The long form of the accounts' test: runs, stops, kills and resumes in any order, over several processes."""
-    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    session.install(".[notebook]", *_group("test"))
     env = {"FUSION_NB_SPENDING_EXAMPLES": "60", "FUSION_NB_SPENDING_STEPS": "30"}
     session.run("pytest", "tests/test_spending_property.py", env=env)
 
@@ -62,8 +80,7 @@ def spending(session: nox.Session) -> None:
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """Mutations of streams, verdicts and texts, guided by the lines they reach; then the same under libFuzzer."""
-    toml = nox.project.load_toml("pyproject.toml")
-    session.install(".[notebook]", *nox.project.dependency_groups(toml, "test", "fuzz"))
+    session.install(".[notebook]", *_group("test"), *_group("fuzz"))
     session.run("python", "-m", "tests.faults.fuzz", *session.posargs)
     for target in ("decoder", "verdict", "views"):
         session.run("python", "-m", "tests.faults.fuzz_atheris", target, "-max_total_time=60")
@@ -73,21 +90,21 @@ def fuzz(session: nox.Session) -> None:
 def attacks(session: nox.Session) -> None:
     """The long form of the attacks in a browser: each of 7,128 in views of its own."""
     _system_packages(session)
-    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    session.install(".[notebook]", *_group("test"))
     session.run("pytest", "tests/browser/test_attacks.py", env={"FUSION_NB_ATTACKS_TOGETHER": "1"})
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
     """Ten thousand runs with faults and cancellations: nothing grows, no connection is lost. Ten minutes."""
-    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    session.install(".[notebook]", *_group("test"))
     session.run("python", "-m", "tests.faults.soak", *session.posargs)
 
 
 @nox.session
 def reliability(session: nox.Session) -> None:
     """Play every fault and every attack on the judge, and write the pages in docs/ from what was seen."""
-    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    session.install(".[notebook]", *_group("test"))
     rooms = ["rows", "kernel_judge", "kernel_life", "kernel_front", "kernel_session", "kills", "table"]
     pages = [*(f"tests/faults/test_{room}.py" for room in rooms), "tests/judge_attacks/test_attacks.py"]
     session.run("pytest", "-q", *pages, env={"WRITE_RELIABILITY": "1"})
@@ -96,9 +113,19 @@ def reliability(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Print the figures, each with its physical limit beside it."""
-    toml = nox.project.load_toml("pyproject.toml")
-    session.install(".[notebook]", *nox.project.dependency_groups(toml, "test", "bench"))
+    session.install(".[notebook]", *_group("test"), *_group("bench"))
     session.run("python", "-m", "tests.bench", *session.posargs)
+
+
+def _group(name: str) -> list[str]:
+    """The packages of a dependency group."""
+    return list(nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), name))
+
+
+def _python_checks(session: nox.Session) -> None:
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
 
 
 def _panel(session: nox.Session) -> None:

@@ -17,12 +17,26 @@ TEST_KEYS = (
 """Variables that tests keep keys in, for servers on a port of this machine."""
 SHARED = Path(__file__).parents[2] / "shared"
 
+SLOW_FOLDERS = ("browser", "faults", "judge_attacks", "servers")
+SLOW_FILES = (
+    "test_background", "test_embedded", "test_forecast", "test_growth", "test_journal_damage", "test_journal_index",
+    "test_linear_judging", "test_markdown", "test_notebooks", "test_options", "test_recorded", "test_spending_property", "test_supply_chain",
+    "test_terminal",
+)  # fmt: skip
+"""What daily work (`nox -s check`) does without: files that take more than some ten seconds on two cores."""
+
 # Servers that others wrote are installed by a session of their own.
 collect_ignore = [] if os.environ.get("FUSION_NB_SERVERS") else ["servers"]
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in SLOW_FOLDERS or item.path.stem in SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
