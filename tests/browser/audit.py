@@ -23,7 +23,8 @@ _SCRIPT = r"""
     if (name === 'rel') return e.localName === 'a' && (value === 'noopener noreferrer nofollow' || (!whole && value === 'noopener'));
     if (name === 'referrerpolicy') return e.localName === 'a' && value === 'no-referrer';
     if (name === 'target') return e.localName === 'a' && value === '_blank';
-    if (name === 'title') return ['sup', 'span'].includes(e.localName);
+    if (name === 'title') return ['sup', 'span', 'b'].includes(e.localName);
+    if (name === 'dir') return value === 'auto';
     if (name === 'name') return e.localName === 'details' && value.startsWith('fnb-');
     return true;
   };
@@ -77,7 +78,9 @@ class Watch:
 
     def show(self, parts: Iterable[str]) -> None:
         self.page.set_content(
-            f"<!doctype html><meta charset=utf-8><title>x</title>{'<hr>'.join(parts)}", wait_until="load"
+            f"<!doctype html><meta charset=utf-8><title>x</title>{'<hr>'.join(parts)}",
+            wait_until="load",
+            timeout=180_000,
         )
 
     def strangers(self, *, whole: bool = True) -> list[str]:
