@@ -1,13 +1,13 @@
 // @vitest-environment jsdom
 import { readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
-import { alike, compare } from "../src/diff.ts";
+import { diffTexts, similarity } from "../src/diff.ts";
 import { foldAll } from "../src/fold.ts";
+import { formatCost, formatSeconds } from "../src/format.ts";
 import define, { open } from "../src/index.ts";
 import type { RunEvent } from "../src/run.ts";
-import { safe } from "../src/safe.ts";
+import { sanitize } from "../src/sanitize.ts";
 import { Store } from "../src/store.ts";
-import { money, seconds } from "../src/words.ts";
 import { MockModel, settled, shadow } from "./model.ts";
 
 const events: RunEvent[] = readFileSync("../tests/fixtures/runs/merge.jsonl", "utf8")
@@ -44,7 +44,7 @@ describe("a store", () => {
   });
 
   it("gives an answer to who asked", async () => {
-    const answer = store.ask("frame");
+    const answer = store.request("frame");
     model.fire("msg:custom", { kind: "reply", id: 1, rows: 4 });
     expect((await answer).rows).toBe(4);
   });
@@ -141,7 +141,7 @@ describe("stopping", () => {
 describe("the second wall", () => {
   const html = (source: string) => {
     const box = document.createElement("div");
-    box.append(safe(source));
+    box.append(sanitize(source));
     return box.innerHTML;
   };
 
@@ -166,7 +166,7 @@ describe("the second wall", () => {
 describe("comparing", () => {
   it("marks what only one says, and loses nothing", () => {
     const [a, b] = ["The sky is blue because of scattering.", "The sky is blue because air scatters light."];
-    const [left, right] = compare(a, b);
+    const [left, right] = diffTexts(a, b);
     expect(left.map((piece) => piece.text).join("")).toBe(a);
     expect(right.map((piece) => piece.text).join("")).toBe(b);
     expect(left.find((piece) => piece.same)?.text).toContain("The sky is blue because");
@@ -176,13 +176,13 @@ describe("comparing", () => {
         .map((piece) => piece.text)
         .join(""),
     ).toContain("air scatters light");
-    expect(alike([left, right])).toBeGreaterThan(0.3);
+    expect(similarity([left, right])).toBeGreaterThan(0.3);
   });
 
   it("takes texts of any size", () => {
     const long = Array.from({ length: 40_000 }, (_, i) => `w${i} `).join("");
     expect(
-      compare(long, `${long}more`)[1]
+      diffTexts(long, `${long}more`)[1]
         .map((piece) => piece.text)
         .join(""),
     ).toBe(`${long}more`);
@@ -191,13 +191,13 @@ describe("comparing", () => {
 
 describe("figures", () => {
   it("are said as Python says them", () => {
-    expect([money("0.0000338"), money("1.5"), money(undefined), money("0")]).toEqual([
+    expect([formatCost("0.0000338"), formatCost("1.5"), formatCost(undefined), formatCost("0")]).toEqual([
       "$0.0000338",
       "$1.50",
       "—",
       "$0.00",
     ]);
-    expect([seconds(0.05), seconds(2.94), seconds(125), seconds(undefined)]).toEqual([
+    expect([formatSeconds(0.05), formatSeconds(2.94), formatSeconds(125), formatSeconds(undefined)]).toEqual([
       "50 ms",
       "2.9 s",
       "2 min 05 s",

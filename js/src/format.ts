@@ -1,9 +1,9 @@
-// How figures and states are said: as `fusion_nb/views/words.py` says them.
-import { type Reply, type RunState, running } from "./run.ts";
+// Text for figures and states. Gives the same text as `fusion_nb/views/words.py`.
+import { isRunning, type Reply, type RunState } from "./run.ts";
 
 export const DASH = "—";
 
-const STATUS: Record<string, string> = {
+const REPLY_STATUS: Record<string, string> = {
   ok: "done",
   incomplete: "cut off",
   filtered: "filtered",
@@ -13,7 +13,7 @@ const STATUS: Record<string, string> = {
   timeout: "timed out",
   cancelled: "cancelled",
 };
-const RUN: Record<string, string> = {
+const RUN_STATUS: Record<string, string> = {
   running: "running",
   ok: "done",
   unjudged: "no verdict",
@@ -21,8 +21,8 @@ const RUN: Record<string, string> = {
   error: "failed",
 };
 
-/** USD with three significant figures, at least two decimals; money is text on the wire and exact there. */
-export function money(cost: string | number | null | undefined): string {
+/** USD with three significant figures and at least two decimals. The exact amount travels as text. */
+export function formatCost(cost: string | number | null | undefined): string {
   if (cost === undefined || cost === null || cost === "") return DASH;
   const amount = Number(cost);
   const places = amount ? Math.min(8, Math.max(2, 2 - Math.floor(Math.log10(Math.abs(amount))))) : 2;
@@ -30,58 +30,62 @@ export function money(cost: string | number | null | undefined): string {
   return `$${whole}.${part.replace(/0+$/, "").padEnd(2, "0")}`;
 }
 
-export function seconds(value: number | undefined): string {
+export function formatSeconds(value: number | undefined): string {
   if (value === undefined) return DASH;
   if (value >= 100) return `${Math.floor(value / 60)} min ${String(Math.floor(value) % 60).padStart(2, "0")} s`;
   return value >= 0.095 ? `${value.toFixed(1)} s` : `${Math.round(value * 1000)} ms`;
 }
 
-// Made once: making it takes longer than all else that a lane says.
-const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+// Created once: creating a formatter is slower than all other work of a lane.
+const INTEGER = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
-export const number = (value: number | undefined): string => (value === undefined ? DASH : WHOLE.format(value));
+export const formatNumber = (value: number | undefined): string => (value === undefined ? DASH : INTEGER.format(value));
 
-export const plural = (count: number, noun: string): string => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+export const plural = (count: number, noun: string): string =>
+  `${formatNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
 
-export const runStatus = (state: RunState): string => RUN[state.status ?? "running"] ?? "";
+export const runStatusText = (state: RunState): string => RUN_STATUS[state.status ?? "running"] ?? "";
 
-/** How it ended; while it is under way what it does. */
-export function replyStatus(reply: Reply, draft = ""): string {
-  if (reply.status) return STATUS[reply.status] ?? reply.status;
+/** How the call ended or, while it is open, what it is doing. */
+export function replyStatusText(reply: Reply, draft = ""): string {
+  if (reply.status) return REPLY_STATUS[reply.status] ?? reply.status;
   if (reply.role === "judge") return draft ? "writing the answer" : reply.text ? "writing the verdict" : "reading";
   return reply.text ? "writing" : reply.reasoning ? "thinking" : "waiting";
 }
 
 /** Completion tokens per second after the first text. */
-export function speed(reply: Reply): number | undefined {
+export function tokensPerSecond(reply: Reply): number | undefined {
   const tokens = reply.usage?.completion;
   if (tokens === undefined || reply.ttft === undefined || reply.latency === undefined) return undefined;
   return reply.latency > reply.ttft ? tokens / (reply.latency - reply.ttft) : undefined;
 }
 
-/** The sum of what is known so far. */
-export function total(state: RunState): string {
+/** The sum of the costs known so far. */
+export function totalCost(state: RunState): string {
   const known = (state.replies ?? []).map((reply) => reply.cost).filter((cost) => cost !== undefined);
   if (!known.length) return "";
-  const sum = money(known.reduce((all, cost) => all + Number(cost), 0));
-  return running(state) ? `${sum} so far` : sum;
+  const text = formatCost(known.reduce((sum, cost) => sum + Number(cost), 0));
+  return isRunning(state) ? `${text} so far` : text;
 }
 
-/** For people who listen: changes with the phase, not with every word. */
-export function phase(state: RunState): string {
+/** Text for screen readers. It changes with the phase of the run, not with every word. */
+export function announcement(state: RunState): string {
   const pool = state.pool?.length ?? 0;
   if (!pool) return "";
-  if (!running(state)) return `The run has ended: ${runStatus(state)}.`;
+  if (!isRunning(state)) return `The run has ended: ${runStatusText(state)}.`;
   const replies = state.replies ?? [];
   if (replies.some((reply) => reply.role === "judge")) return "The judge compares the candidates.";
   const ended = replies.filter((reply) => reply.status).length;
   return `${ended} of ${plural(pool, "member")} answered.`;
 }
 
-// What acts on a screen or hides on it is shown by its number, as `views/clean.py` does.
-const HIDDEN =
+// Control characters and invisible characters are shown by their code point, as `views/clean.py` does.
+const HIDDEN_CHARACTERS =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e01ef}]/gu;
 
-export const visible = (text: string): string =>
-  text.replace(HIDDEN, (one) => `[U+${(one.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}]`);
+export const revealHidden = (text: string): string =>
+  text.replace(
+    HIDDEN_CHARACTERS,
+    (character) => `[U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}]`,
+  );

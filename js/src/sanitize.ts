@@ -1,4 +1,4 @@
-// The second wall: what Python rendered is cleaned once more before it enters the page. Nothing is loaded or run.
+// Second line of defence: HTML rendered by Python is sanitized again before it enters the page.
 import createPurify from "dompurify";
 
 const OPTIONS = {
@@ -16,10 +16,10 @@ const OPTIONS = {
 
 let purify: ReturnType<typeof createPurify> | undefined;
 
-export function safe(html: string): DocumentFragment {
+export function sanitize(html: string): DocumentFragment {
   if (!purify) {
     purify = createPurify(window);
-    // Bars have a width. No other style is ours.
+    // Bars have a width. No other inline style is allowed.
     purify.addHook("uponSanitizeAttribute", (_, data) => {
       if (data.attrName === "style" && !/^width:\d+(\.\d+)?%$/.test(data.attrValue)) data.keepAttr = false;
     });

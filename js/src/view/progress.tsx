@@ -1,25 +1,25 @@
+import { announcement } from "../format.ts";
 import type { Store } from "../store.ts";
-import { phase } from "../words.ts";
-import { Head, Notes } from "./head.tsx";
+import { Headline, Notes } from "./headline.tsx";
 import { useClock, useStore } from "./hooks.ts";
 import { Html } from "./html.tsx";
-import { Lanes, Soon } from "./lanes.tsx";
+import { Lanes, LanesPlaceholder } from "./lanes.tsx";
 import { Stop } from "./stop.tsx";
 
-/** A run under way. At its end the kernel puts the static view in this place. */
-export function Live({ store }: { store: Store }) {
+/** The live view of a cell. When the run ends, the kernel replaces it by static HTML. */
+export function LiveRun({ store }: { store: Store }) {
   useStore(store);
   const now = useClock(store);
   if (!store.state.run) return <p class="fnb-meta">Asking …</p>;
-  return <Running store={store} now={now} stop />;
+  return <RunProgress store={store} now={now} stop />;
 }
 
-export function Running({ store, now, stop }: { store: Store; now: number; stop?: boolean }) {
+export function RunProgress({ store, now, stop }: { store: Store; now: number; stop?: boolean }) {
   const { state, html } = store;
   return (
     <>
       <div class="fnb-top">
-        <Head state={state} now={now} />
+        <Headline state={state} now={now} />
         {stop && <Stop store={store} />}
       </div>
       <Notes notes={state.notes} />
@@ -29,13 +29,13 @@ export function Running({ store, now, stop }: { store: Store; now: number; stop?
         <h4 class="fnb-title">Answer</h4>
         {html.draft ? <Html store={store} html={html.draft} /> : <p class="fnb-meta">The answer will stand here.</p>}
       </section>
-      <Aloud text={phase(state)} />
+      <LiveRegion text={announcement(state)} />
     </>
   );
 }
 
-/** Between Run and the first word of the kernel: what will be seen, in its place. */
-export function Asking({ store }: { store: Store }) {
+/** Shown between the click on Run and the kernel's first message. */
+export function RunPending({ store }: { store: Store }) {
   const { pool = [], judge = "" } = store.get<{ pool?: string[]; judge?: string }>("advice") ?? {};
   return (
     <>
@@ -44,13 +44,13 @@ export function Asking({ store }: { store: Store }) {
           <strong>{store.get<string>("mode")}</strong> · asking …
         </p>
       </div>
-      <Soon store={store} names={pool} judge={judge} />
+      <LanesPlaceholder store={store} names={pool} judge={judge} />
     </>
   );
 }
 
-/** For people who listen. */
-export const Aloud = ({ text }: { text: string }) => (
+/** The region that screen readers announce. */
+export const LiveRegion = ({ text }: { text: string }) => (
   <p class="fnb-aloud" role="status">
     {text}
   </p>

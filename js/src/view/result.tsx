@@ -1,40 +1,40 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { announcement } from "../format.ts";
 import { nameOf } from "../run.ts";
 import type { Store } from "../store.ts";
-import { phase } from "../words.ts";
 import { Candidates } from "./candidates.tsx";
 import { Compare } from "./compare.tsx";
-import { Head, Notes } from "./head.tsx";
-import { useBrief } from "./hooks.ts";
+import { Headline, Notes } from "./headline.tsx";
+import { useTransient } from "./hooks.ts";
 import { copy, Html } from "./html.tsx";
-import { Aloud } from "./live.tsx";
+import { LiveRegion } from "./progress.tsx";
 import { Timeline } from "./timeline.tsx";
 
-/** The answer first; then the candidates beside the judge; then how it went and what it cost. */
-export function Finished({ store }: { store: Store }) {
+/** The result of a run: the answer, then candidates beside the judge, then timeline, comparison, ledger, prompt. */
+export function RunResult({ store }: { store: Store }) {
   const { state, html } = store;
-  const [said, say] = useBrief();
-  const choose = async (call: number) => {
-    const answer = await store.ask("choose", { call });
-    say(answer.error ?? "Your choice is the answer now, and on the record.");
+  const [message, setMessage] = useTransient();
+  const chooseCandidate = async (call: number) => {
+    const result = await store.request("choose", { call });
+    setMessage(result.error ?? "Your choice is the answer now, and on the record.");
   };
-  const again = async () => {
+  const judgeAgain = async () => {
     const form = { judge: store.get("judge"), mode: store.get("mode") };
-    const answer = await store.ask("rejudge", form);
-    if (answer.error) say(answer.error);
+    const result = await store.request("rejudge", form);
+    if (result.error) setMessage(result.error);
   };
-  const asked = !["not-needed", "by-hand"].includes(state.verdict?.state ?? "");
-  const judged = state.judge && asked ? nameOf(state.judge) : "";
+  const judgeAsked = !["not-needed", "by-hand"].includes(state.verdict?.state ?? "");
+  const judgeName = state.judge && judgeAsked ? nameOf(state.judge) : "";
   const several = (state.replies ?? []).filter((reply) => (reply.role ?? "candidate") === "candidate").length > 1;
   return (
     <>
       <div class="fnb-top">
-        <Head state={state} now={0} cost={html.total ?? ""} />
-        <Tools store={store} say={say} />
+        <Headline state={state} now={0} cost={html.total ?? ""} />
+        <Tools store={store} setMessage={setMessage} />
       </div>
       <p class="fnb-said" role="status">
-        {said}
+        {message}
       </p>
       <Notes notes={state.notes} />
       <section class="fnb-answer">
@@ -47,20 +47,20 @@ export function Finished({ store }: { store: Store }) {
       <div class={html.judge ? "fnb-cols" : "fnb-one"}>
         <section>
           <h4 class="fnb-title">Candidates</h4>
-          <Candidates store={store} choose={choose} />
+          <Candidates store={store} choose={chooseCandidate} />
           {html.rounds && <Html store={store} html={html.rounds} class="fnb-piece" />}
         </section>
         {html.judge && (
           <section class="fnb-judge">
             <h4 class="fnb-title">
-              Judge <span class="fnb-more">{judged}</span>
+              Judge <span class="fnb-more">{judgeName}</span>
             </h4>
             <Html store={store} html={html.judge} class="fnb-piece" />
             <button
               type="button"
               class="fnb-button"
               title="With the judge and mode chosen above; no candidate is asked again"
-              onClick={again}
+              onClick={judgeAgain}
             >
               Judge again
             </button>
@@ -72,9 +72,9 @@ export function Finished({ store }: { store: Store }) {
         <Timeline state={state} />
       </details>
       {several && (
-        <Later title="Compare" about="two texts side by side">
+        <LazyDetails title="Compare" hint="two texts side by side">
           {() => <Compare state={state} />}
-        </Later>
+        </LazyDetails>
       )}
       <details class="fnb-ledger">
         <summary>
@@ -91,33 +91,33 @@ export function Finished({ store }: { store: Store }) {
           run {state.run} · seed {state.seed ?? 0} · {state.when}
         </p>
       </details>
-      <Aloud text={phase(state)} />
+      <LiveRegion text={announcement(state)} />
     </>
   );
 }
 
-/** What costs something to make is made when it is unfolded. */
-function Later({ title, about, children }: { title: string; about: string; children: () => ComponentChildren }) {
+/** A section whose content is created when it is opened, because creating it is slow. */
+function LazyDetails({ title, hint, children }: { title: string; hint: string; children: () => ComponentChildren }) {
   const [open, setOpen] = useState(false);
   return (
     <details class="fnb-ledger" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
-        {title} <span>{about}</span>
+        {title} <span>{hint}</span>
       </summary>
       {open && children()}
     </details>
   );
 }
 
-function Tools({ store, say }: { store: Store; say: (text: string) => void }) {
+function Tools({ store, setMessage }: { store: Store; setMessage: (text: string) => void }) {
   const markdown = async () => {
-    const answer = await store.ask("markdown");
-    const copied = !answer.error && (await copy(String(answer.text)));
-    say(answer.error ?? (copied ? "Copied as Markdown." : "This front end keeps the clipboard to itself."));
+    const result = await store.request("markdown");
+    const copied = !result.error && (await copy(String(result.text)));
+    setMessage(result.error ?? (copied ? "Copied as Markdown." : "This front end keeps the clipboard to itself."));
   };
   const frame = async () => {
-    const answer = await store.ask("frame");
-    say(answer.error ?? `panel.frame holds the DataFrame: ${answer.rows} rows, ${answer.columns} columns.`);
+    const result = await store.request("frame");
+    setMessage(result.error ?? `panel.frame holds the DataFrame: ${result.rows} rows, ${result.columns} columns.`);
   };
   return (
     <p class="fnb-tools">

@@ -1,8 +1,8 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { DASH, formatCost } from "../format.ts";
 import type { Store } from "../store.ts";
-import { DASH, money } from "../words.ts";
 
-export interface Row {
+export interface ModelRow {
   entry: string;
   name: string;
   kin?: string;
@@ -16,44 +16,44 @@ interface Props {
   store: Store;
   label: string;
   placeholder: string;
-  pick: (row: Row) => void;
+  pick: (row: ModelRow) => void;
 }
 
-const PAUSE = 150;
+const SEARCH_DELAY = 150;
 
-/** The ARIA combobox: type, arrows, Enter. What is known is offered at once, the catalogue as it is searched. */
-export function Picker({ store, label, placeholder, pick }: Props) {
+/** An ARIA combobox. It lists the offered models at once; the kernel searches the whole catalogue during typing. */
+export function ModelPicker({ store, label, placeholder, pick }: Props) {
   const id = useId();
-  const [words, type] = useState("");
+  const [query, setQuery] = useState("");
   const [open, setOpen] = useState(false);
   const [active, setActive] = useState(0);
-  const [found, setFound] = useState<{ rows: Row[]; count: number } | undefined>();
+  const [results, setResults] = useState<{ rows: ModelRow[]; count: number } | undefined>();
   const list = useRef<HTMLDivElement>(null);
-  const known = store.get<{ rows?: Row[] }>("offers")?.rows ?? [];
-  const rows = words.trim() ? (found?.rows ?? matching(known, words)) : known;
+  const offers = store.get<{ rows?: ModelRow[] }>("offers")?.rows ?? [];
+  const rows = query.trim() ? (results?.rows ?? filterRows(offers, query)) : offers;
 
   useEffect(() => {
-    setFound(undefined);
-    if (!words.trim()) return;
+    setResults(undefined);
+    if (!query.trim()) return;
     let stale = false;
     const timer = setTimeout(async () => {
-      const answer = await store.ask("search", { words });
-      if (!stale && !answer.error) setFound(answer as unknown as { rows: Row[]; count: number });
-    }, PAUSE);
+      const result = await store.request("search", { words: query });
+      if (!stale && !result.error) setResults(result as unknown as { rows: ModelRow[]; count: number });
+    }, SEARCH_DELAY);
     return () => {
       stale = true;
       clearTimeout(timer);
     };
-  }, [words, store]);
+  }, [query, store]);
   useEffect(() => {
     list.current?.children[active]?.scrollIntoView?.({ block: "nearest" });
   }, [active, open]);
 
-  const take = (row: Row | undefined) => {
-    if (!row && !words.trim()) return;
-    // A name nobody listed may still be right: the kernel says so if it is not.
-    pick(row ?? { entry: words.trim(), name: words.trim() });
-    type("");
+  const choose = (row: ModelRow | undefined) => {
+    if (!row && !query.trim()) return;
+    // An unlisted name may still be valid: the kernel decides.
+    pick(row ?? { entry: query.trim(), name: query.trim() });
+    setQuery("");
     setOpen(false);
     setActive(0);
   };
@@ -65,7 +65,7 @@ export function Picker({ store, label, placeholder, pick }: Props) {
       setActive(open ? (active + step + rows.length) % Math.max(1, rows.length) : 0);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      take(open || words ? rows[active] : undefined);
+      choose(open || query ? rows[active] : undefined);
     } else if (event.key === "Escape") setOpen(false);
   };
   return (
@@ -79,11 +79,11 @@ export function Picker({ store, label, placeholder, pick }: Props) {
         aria-autocomplete="list"
         aria-activedescendant={open && rows[active] ? `${id}-${active}` : undefined}
         placeholder={placeholder}
-        value={words}
+        value={query}
         autocomplete="off"
         spellcheck={false}
         onInput={(event) => {
-          type(event.currentTarget.value);
+          setQuery(event.currentTarget.value);
           setOpen(true);
           setActive(0);
         }}
@@ -103,39 +103,41 @@ export function Picker({ store, label, placeholder, pick }: Props) {
             aria-selected={i === active}
             onMouseDown={(event) => event.preventDefault()}
             onMouseMove={() => setActive(i)}
-            onClick={() => take(row)}
+            onClick={() => choose(row)}
           >
             <b>{row.entry}</b>
             <span class="fnb-optname">{row.name === row.entry ? "" : row.name}</span>
             <span class="fnb-optfacts">
-              {[row.takes, context(row.context), price(row)].filter(Boolean).join(" · ")}
+              {[row.takes, formatContext(row.context), formatPrice(row)].filter(Boolean).join(" · ")}
             </span>
           </div>
         ))}
-        {!words.trim() && (
+        {!query.trim() && (
           <div class="fnb-none">Type a name, a vendor, image, &lt;2 (USD a million), &gt;100k (context)</div>
         )}
-        {!rows.length && <div class="fnb-none">No such model is listed. Enter adds “{words.trim()}” as it is.</div>}
-        {found && found.count > rows.length && <div class="fnb-none">{found.count - rows.length} more: type on</div>}
+        {!rows.length && <div class="fnb-none">No such model is listed. Enter adds “{query.trim()}” as it is.</div>}
+        {results && results.count > rows.length && (
+          <div class="fnb-none">{results.count - rows.length} more: type on</div>
+        )}
       </div>
     </div>
   );
 }
 
-function matching(rows: Row[], words: string): Row[] {
-  // Prices and contexts are the kernel's to compare: it answers in a moment.
-  const asked = words
+function filterRows(rows: ModelRow[], query: string): ModelRow[] {
+  // Only the kernel compares prices and context sizes; its results replace these rows.
+  const words = query
     .toLowerCase()
     .split(/\s+/)
     .filter((word) => !/^[<>]/.test(word));
   return rows.filter((row) =>
-    asked.every((word) => `${row.entry} ${row.name} ${row.kin} ${row.takes}`.toLowerCase().includes(word)),
+    words.every((word) => `${row.entry} ${row.name} ${row.kin} ${row.takes}`.toLowerCase().includes(word)),
   );
 }
 
-const context = (tokens: number | undefined): string =>
+const formatContext = (tokens: number | undefined): string =>
   tokens === undefined ? "" : tokens >= 1e6 ? `${+(tokens / 1e6).toFixed(1)}M` : `${Math.round(tokens / 1000)}k`;
 
 /** USD per million tokens, in and out. */
-export const price = (row: Row | undefined): string =>
-  row?.in === undefined && row?.out === undefined ? DASH : `${money(row.in)} / ${money(row.out)}`;
+export const formatPrice = (row: ModelRow | undefined): string =>
+  row?.in === undefined && row?.out === undefined ? DASH : `${formatCost(row.in)} / ${formatCost(row.out)}`;

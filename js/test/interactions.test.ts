@@ -2,12 +2,12 @@
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { foldAll } from "../src/fold.ts";
+import { IncrementalHtml } from "../src/incremental-html.ts";
 import { open } from "../src/index.ts";
-import { Pieces } from "../src/pieces.ts";
 import type { RunEvent } from "../src/run.ts";
-import { safe } from "../src/safe.ts";
+import { sanitize } from "../src/sanitize.ts";
 import { Store } from "../src/store.ts";
-import { Tail } from "../src/tail.ts";
+import { TextTail } from "../src/text-tail.ts";
 import { MockModel, settled, shadow } from "./model.ts";
 
 const events: RunEvent[] = readFileSync("../tests/fixtures/runs/one-failed.jsonl", "utf8")
@@ -88,17 +88,17 @@ describe("saved pools", () => {
 describe("a text that grows", () => {
   const box = () => {
     const place = document.createElement("span");
-    return { place, tail: new Tail(place, place) };
+    return { place, tail: new TextTail(place, place) };
   };
 
   it("is added to, not written anew", () => {
     const { place, tail } = box();
-    tail.show("one");
+    tail.update("one");
     const node = place.firstChild;
-    tail.show("one two");
+    tail.update("one two");
     expect(place.firstChild).toBe(node);
     expect(place.textContent).toBe("one two");
-    tail.show("another");
+    tail.update("another");
     expect(place.textContent).toBe("another");
   });
 
@@ -107,7 +107,7 @@ describe("a text that grows", () => {
     let text = "";
     for (let i = 0; i < 3000; i++) {
       text += "😀";
-      tail.show(text);
+      tail.update(text);
     }
     const shown = place.textContent ?? "";
     expect(shown.length).toBeLessThan(2500);
@@ -116,7 +116,7 @@ describe("a text that grows", () => {
 
   it("shows what hides", () => {
     const { place, tail } = box();
-    tail.show("a\u202eb");
+    tail.update("a\u202eb");
     expect(place.textContent).toBe("a[U+202E]b");
   });
 });
@@ -125,11 +125,11 @@ describe("html that grows", () => {
   it("keeps the nodes that stay the same, and has what it would have had at once", () => {
     const [grown, whole] = [document.createElement("div"), document.createElement("div")];
     const text = Array.from({ length: 40 }, (_, i) => `<p>Paragraph <b>${i}</b></p>\n`);
-    const pieces = new Pieces(grown, safe);
-    pieces.show(text.slice(0, 30).join(""));
+    const pieces = new IncrementalHtml(grown, sanitize);
+    pieces.update(text.slice(0, 30).join(""));
     const first = grown.firstChild;
-    pieces.show(text.join(""));
-    new Pieces(whole, safe).show(text.join(""));
+    pieces.update(text.join(""));
+    new IncrementalHtml(whole, sanitize).update(text.join(""));
     expect(grown.firstChild).toBe(first);
     expect(grown.innerHTML).toBe(whole.innerHTML);
     expect(grown.querySelectorAll("p")).toHaveLength(40);

@@ -1,14 +1,14 @@
-import { nameOf, type RunState, running } from "../run.ts";
-import { plural, runStatus, seconds, total } from "../words.ts";
+import { formatSeconds, plural, runStatusText, totalCost } from "../format.ts";
+import { isRunning, nameOf, type RunState } from "../run.ts";
 
-/** One line: how, who, how long, how much. */
-export function Head({ state, now, cost }: { state: RunState; now: number; cost?: string }) {
+/** One line: mode, models, judge, time, cost, status. */
+export function Headline({ state, now, cost }: { state: RunState; now: number; cost?: string }) {
   const demo = [...(state.pool ?? []), ...(state.judge ? [state.judge] : [])].some((ref) => ref.service === "demo");
   const facts = [
     plural(state.pool?.length ?? 0, "model"),
     state.judge && `judge ${nameOf(state.judge)}`,
-    seconds(running(state) ? Math.floor(now * 10) / 10 : state.seconds),
-    cost ?? total(state),
+    formatSeconds(isRunning(state) ? Math.floor(now * 10) / 10 : state.seconds),
+    cost ?? totalCost(state),
   ].filter(Boolean);
   return (
     <p class="fnb-head">
@@ -17,7 +17,7 @@ export function Head({ state, now, cost }: { state: RunState; now: number; cost?
       {state.status !== "ok" && (
         <>
           {" · "}
-          <span class={`fnb-${state.status ?? "running"}`}>{runStatus(state)}</span>
+          <span class={`fnb-${state.status ?? "running"}`}>{runStatusText(state)}</span>
         </>
       )}
       {demo && (
