@@ -89,3 +89,11 @@ export const revealHidden = (text: string): string =>
     HIDDEN_CHARACTERS,
     (character) => `[U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}]`,
   );
+
+/** `text` with its middle replaced by "…" if it is longer than `length` characters. */
+export function cutMiddle(text: string, length: number): string {
+  const characters = [...text];
+  if (characters.length <= length) return text;
+  const tail = Math.floor((length - 1) * 0.55);
+  return `${characters.slice(0, length - 1 - tail).join("")}…${characters.slice(-tail).join("")}`;
+}

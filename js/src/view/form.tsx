@@ -1,7 +1,8 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isRunning } from "../run.ts";
 import type { Store } from "../store.ts";
-import { ModelPicker } from "./model-picker.tsx";
+import { focusQuietly, ModelPicker } from "./model-picker.tsx";
+import { Name } from "./name.tsx";
 import { Pool } from "./pool.tsx";
 import { useStop } from "./stop.tsx";
 
@@ -33,7 +34,7 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
       class="fnb-form"
       onSubmit={(event) => {
         event.preventDefault();
-        if (!busy) run();
+        if (!busy && !advice.error) run();
       }}
     >
       <Prompt store={store} run={run} />
@@ -74,7 +75,7 @@ function RunStopButton({ store, refused }: { store: Store; refused: boolean }) {
   const busy = store.get<boolean>("busy");
   const { button, label, hint } = useStop(store);
   const isOn = busy && isRunning(store.state);
-  const runProps = { type: "submit", class: "fnb-run", disabled: refused, "aria-disabled": busy, title: "Ctrl+Enter" };
+  const runProps = { type: "submit", class: "fnb-run", "aria-disabled": busy || refused, title: "Ctrl+Enter" };
   return (
     <>
       <button type="submit" {...(isOn ? button : runProps)}>
@@ -111,6 +112,7 @@ function Prompt({ store, run }: { store: Store; run: () => void }) {
     <textarea
       class="fnb-prompt"
       aria-label="Prompt"
+      dir="auto"
       placeholder="Ask all of them at once"
       rows={Math.min(12, Math.max(3, prompt.split("\n").length))}
       value={prompt}
@@ -123,7 +125,7 @@ function Prompt({ store, run }: { store: Store; run: () => void }) {
       onKeyDown={(event) => {
         if (event.key === "Enter" && (event.ctrlKey || event.metaKey || event.shiftKey)) {
           event.preventDefault();
-          if (!store.get("busy")) run();
+          if (!store.get("busy") && !store.get<Advice>("advice")?.error) run();
         }
       }}
     />
@@ -132,17 +134,25 @@ function Prompt({ store, run }: { store: Store; run: () => void }) {
 
 function Judge({ store, resolved }: { store: Store; resolved: string }) {
   const judge = store.get<string>("judge");
+  const field = useRef<HTMLDivElement>(null);
+  const moveFocus = useRef(false);
+  // The button to remove a judge and the input to pick one take each other's place.
+  useLayoutEffect(() => {
+    if (!moveFocus.current) return;
+    moveFocus.current = false;
+    focusQuietly(field.current?.querySelector<HTMLElement>("input, button"));
+  }, [judge]);
+  const setJudge = (entry: string) => {
+    moveFocus.current = true;
+    store.commit({ judge: entry });
+  };
   return (
-    <div class="fnb-field">
+    <div class="fnb-field" ref={field}>
       <span>Judge</span>
       {judge ? (
         <span class="fnb-chip fnb-m8">
-          <b class="fnb-name">{judge}</b>
-          <button
-            type="button"
-            aria-label={`Do not fix the judge to ${judge}`}
-            onClick={() => store.commit({ judge: "" })}
-          >
+          <Name name={judge} />
+          <button type="button" aria-label={`Do not fix the judge to ${judge}`} onClick={() => setJudge("")}>
             ✕
           </button>
         </span>
@@ -151,7 +161,7 @@ function Judge({ store, resolved }: { store: Store; resolved: string }) {
           store={store}
           label="Judge"
           placeholder={resolved ? `auto: ${resolved}` : "auto"}
-          pick={(row) => store.commit({ judge: row.entry })}
+          pick={(row) => setJudge(row.entry)}
         />
       )}
     </div>

@@ -1,5 +1,7 @@
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Store } from "../store.ts";
-import { formatPrice, ModelPicker, type ModelRow } from "./model-picker.tsx";
+import { focusQuietly, formatPrice, ModelPicker, type ModelRow } from "./model-picker.tsx";
+import { Name } from "./name.tsx";
 import { NamedPools } from "./named-pools.tsx";
 
 /** Maximum number of times that one model is asked. */
@@ -17,28 +19,46 @@ export function Pool({ store, resolved }: { store: Store; resolved: string[] }) 
   const offers = store.get<{ rows?: ModelRow[] }>("offers") ?? {};
   const rows = new Map((offers.rows ?? []).map((row) => [row.entry, row]));
   for (const row of store.pickedRows.values()) rows.set(row.entry, row);
+  const list = useRef<HTMLUListElement>(null);
+  const removedAt = useRef<number | undefined>(undefined);
+  // The focused button disappears with its member: focus the next member, or the input.
+  useLayoutEffect(() => {
+    if (removedAt.current === undefined) return;
+    const remove = list.current?.querySelectorAll<HTMLElement>(".fnb-remove") ?? [];
+    focusQuietly(remove[Math.min(removedAt.current, remove.length - 1)] ?? list.current?.querySelector("input"));
+    removedAt.current = undefined;
+  }, [pool]);
   const setPool = (entries: string[]) => store.commit({ pool: entries });
-  const setTimes = (at: number, name: string, count: number) =>
-    setPool(
-      count < 1
-        ? pool.filter((_, i) => i !== at)
-        : pool.map((e, i) => (i === at ? (count > 1 ? `${name}*${count}` : name) : e)),
-    );
+  const remove = (at: number) => {
+    removedAt.current = at;
+    setPool(pool.filter((_, i) => i !== at));
+  };
+  const setTimes = (at: number, name: string, count: number) => {
+    if (count > MAX_TIMES) return;
+    if (count < 1) remove(at);
+    else setPool(pool.map((entry, i) => (i === at ? (count > 1 ? `${name}*${count}` : name) : entry)));
+  };
   const add = (row: ModelRow) => {
     store.pickedRows.set(row.entry, row);
     const at = pool.findIndex((entry) => parseEntry(entry)[0] === row.entry);
     if (at < 0) setPool([...pool, row.entry]);
     else setTimes(at, row.entry, Math.min(MAX_TIMES, parseEntry(pool[at] ?? "")[1] + 1));
   };
+  const seen = new Map<string, number>();
   return (
     <div class="fnb-pool" data-many={pool.length > MANY_MEMBERS}>
-      <ul class="fnb-chips" aria-label="Pool">
+      <ul class="fnb-chips" aria-label="Pool" ref={list}>
         {pool.map((entry, at) => {
           const [name, count] = parseEntry(entry);
+          const occurrence = (seen.get(name) ?? 0) + 1;
+          seen.set(name, occurrence);
+          const row = rows.get(name);
+          const price = row && formatPrice(row);
           return (
-            <li key={entry} class={`fnb-chip fnb-m${at % 8}`}>
-              <b class="fnb-name">{name}</b>
-              {rows.has(name) && <span title="USD per million tokens, in and out">{formatPrice(rows.get(name))}</span>}
+            // The key leaves out the count: the buttons keep the focus when it changes.
+            <li key={`${name} ${occurrence}`} class={`fnb-chip fnb-m${at % 8}`}>
+              <Name name={name} />
+              {price && <span title="USD per million tokens, in and out">{price}</span>}
               <button type="button" aria-label={`One ${name} fewer`} onClick={() => setTimes(at, name, count - 1)}>
                 −
               </button>
@@ -46,23 +66,19 @@ export function Pool({ store, resolved }: { store: Store; resolved: string[] }) 
               <button
                 type="button"
                 aria-label={`One more ${name}`}
-                disabled={count >= MAX_TIMES}
+                aria-disabled={count >= MAX_TIMES}
                 onClick={() => setTimes(at, name, count + 1)}
               >
                 +
               </button>
-              <button
-                type="button"
-                aria-label={`Remove ${name}`}
-                onClick={() => setPool(pool.filter((_, i) => i !== at))}
-              >
+              <button type="button" class="fnb-remove" aria-label={`Remove ${name}`} onClick={() => remove(at)}>
                 ✕
               </button>
             </li>
           );
         })}
         {!pool.length && <li class="fnb-chip fnb-auto">{resolved.length ? `auto: ${resolved.join(", ")}` : "auto"}</li>}
-        <li>
+        <li class="fnb-adder">
           <ModelPicker store={store} label="Add a model to the pool" placeholder="Add a model" pick={add} />
         </li>
       </ul>
