@@ -1,11 +1,11 @@
 // Entry point of the widget: one store per model, one shadow root per view.
 import { createElement, render as renderInto } from "preact";
+import { guardFocus } from "./focus-guard.ts";
+import { keepKeys } from "./keyboard.ts";
 import { type Model, Store } from "./store.ts";
 import { followPageTheme } from "./theme.ts";
 import { LiveRun } from "./view/progress.tsx";
 import { Workbench } from "./view/workbench.tsx";
-
-const KEPT_EVENTS = ["keydown", "keyup", "keypress", "paste", "copy", "cut", "input", "beforeinput"];
 
 export default () => {
   let store: Store | undefined;
@@ -25,10 +25,7 @@ export default () => {
 
 export function open(store: Store, el: HTMLElement): () => void {
   const host = document.createElement("div");
-  // A notebook's commands listen for keys on the page: x would cut the cell that a button of ours stands in.
-  host.dataset.lmSuppressShortcuts = "true";
-  const stopPropagation = (event: Event) => event.stopPropagation();
-  for (const name of KEPT_EVENTS) host.addEventListener(name, stopPropagation);
+  const releaseKeys = keepKeys(host);
   const root = host.attachShadow({ mode: "open" });
   const style = document.createElement("style");
   style.textContent = store.get<string>("sheet") ?? "";
@@ -38,11 +35,13 @@ export function open(store: Store, el: HTMLElement): () => void {
   root.append(style, frame);
   el.append(host);
   const stopFollowing = followPageTheme(frame);
+  const stopGuarding = guardFocus(root, frame);
   renderInto(createElement(store.get("kind") === "workbench" ? Workbench : LiveRun, { store }), frame);
   return () => {
+    stopGuarding();
     renderInto(null, frame);
     stopFollowing();
-    for (const name of KEPT_EVENTS) host.removeEventListener(name, stopPropagation);
+    releaseKeys();
     host.remove();
   };
 }

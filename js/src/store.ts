@@ -42,10 +42,12 @@ export interface RpcResult {
 
 type Message =
   | { kind: "news"; from: number; to: number; now: number; events: RunEvent[]; html?: Fragments }
-  | ({ kind: "reply"; id: number } & RpcResult);
+  | ({ kind: "reply"; id: string } & RpcResult);
 
 const WATCHED_TRAITS = ["pool", "prompt", "mode", "judge", "max_cost", "busy", "advice", "offers", "hears"] as const;
 const REQUEST_TIMEOUT = 30_000;
+const NO_REPLY: RpcResult = { error: "The kernel does not answer: is it busy?" };
+const CLOSED: RpcResult = { error: "The panel was closed." };
 /** Minimum milliseconds between two redraws of growing texts. */
 const DRAW_INTERVAL = 100;
 /** Minimum milliseconds between two full redraws (clocks, counts) while only texts grow. */
@@ -62,8 +64,12 @@ export class Store {
   readonly pickedRows = new Map<string, { entry: string; name: string; in?: string; out?: string }>();
   private seq = -1;
   private startedAt = 0;
+  /** The text that screen readers announce. */
+  spoken = "";
+  /** Kernel messages reach every browser on the kernel: a random prefix tells the replies of two browsers apart. */
+  private readonly idPrefix = randomPrefix();
   private requestCount = 0;
-  private pending = new Map<number, (result: RpcResult) => void>();
+  private pending = new Map<string, { timer: ReturnType<typeof setTimeout>; resolve: (result: RpcResult) => void }>();
   private listeners = new Set<() => void>();
   private textListeners = new Set<() => void>();
   private lastDraw = Number.NEGATIVE_INFINITY;
@@ -87,6 +93,7 @@ export class Store {
     clearTimeout(this.drawTimer);
     this.listeners.clear();
     this.textListeners.clear();
+    for (const id of [...this.pending.keys()]) this.settle(id, CLOSED);
   }
 
   subscribe(listener: () => void): () => void {
@@ -138,20 +145,26 @@ export class Store {
 
   /** Resolves to the kernel's reply, or to a result with `error` if there is none in time. */
   request(kind: string, more: Record<string, unknown> = {}, timeout = REQUEST_TIMEOUT): Promise<RpcResult> {
-    const id = ++this.requestCount;
-    this.send(kind, { ...more, id });
+    const id = `${this.idPrefix}-${++this.requestCount}`;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.settle(id, { error: "The kernel does not answer: is it busy?" }), timeout);
-      this.pending.set(id, (result) => {
-        clearTimeout(timer);
-        resolve(result);
-      });
+      const timer = setTimeout(() => this.settle(id, NO_REPLY), timeout);
+      this.pending.set(id, { timer, resolve });
+      this.send(kind, { ...more, id });
     });
   }
 
-  private settle(id: number, result: RpcResult): void {
-    this.pending.get(id)?.(result);
+  /** Lets screen readers announce `text`, also when it is the same text as before. */
+  announce(text: string): void {
+    this.spoken = text && text === this.spoken ? `${text}\u00a0` : text;
+    this.redrawAll();
+  }
+
+  private settle(id: string, result: RpcResult): void {
+    const request = this.pending.get(id);
+    if (!request) return;
     this.pending.delete(id);
+    clearTimeout(request.timer);
+    request.resolve(result);
   }
 
   private redrawAll = (): void => {
@@ -222,4 +235,9 @@ export class Store {
   private syncClock(now: number): void {
     this.startedAt = performance.now() / 1000 - now;
   }
+}
+
+function randomPrefix(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(6));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

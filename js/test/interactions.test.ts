@@ -40,7 +40,7 @@ describe("one member", () => {
     button("Stop", ".fnb-lane").click();
     button("Stop", ".fnb-lane").click();
     await settled();
-    expect(asked("stop_member")).toEqual([{ kind: "stop_member", call: 1, id: expect.any(Number) }]);
+    expect(asked("stop_member")).toEqual([{ kind: "stop_member", call: 1, id: expect.any(String) }]);
     expect(button("Stopping").getAttribute("aria-disabled")).toBe("true");
   });
 
@@ -81,7 +81,7 @@ describe("saved pools", () => {
     await settled();
     button("Save").click();
     button("✕").click();
-    expect(asked("save_pool")).toEqual([{ kind: "save_pool", name: "mine", pool: ["c"], id: expect.any(Number) }]);
+    expect(asked("save_pool")).toEqual([{ kind: "save_pool", name: "mine", pool: ["c"], id: expect.any(String) }]);
   });
 });
 

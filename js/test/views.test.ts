@@ -45,8 +45,24 @@ describe("a store", () => {
 
   it("gives an answer to who asked", async () => {
     const answer = store.request("frame");
-    model.fire("msg:custom", { kind: "reply", id: 1, rows: 4 });
+    const { id } = model.sent[0] as unknown as { id: string };
+    model.fire("msg:custom", { kind: "reply", id: "another browser's", rows: 5 });
+    model.fire("msg:custom", { kind: "reply", id, rows: 4 });
     expect((await answer).rows).toBe(4);
+  });
+
+  it("gives its requests ids that no other browser on the kernel gives", () => {
+    const other = new Store(model);
+    void store.request("frame");
+    void other.request("frame");
+    const [first, second] = model.sent as unknown as { id: string }[];
+    expect(first?.id).not.toBe(second?.id);
+  });
+
+  it("ends what waits for an answer when it is closed", async () => {
+    const answer = store.request("frame");
+    store.close();
+    expect((await answer).error).toContain("closed");
   });
 });
 
@@ -87,7 +103,7 @@ describe("a view", () => {
     expect(model.count).toBe(0);
   }, 60_000);
 
-  it("keeps its keys to itself", () => {
+  it("keeps plain keys and text editing to itself, and lets other chords through", () => {
     const el = document.createElement("div");
     document.body.append(el);
     let heard = 0;
@@ -96,12 +112,17 @@ describe("a view", () => {
     };
     document.body.addEventListener("keydown", listen);
     const end = open(new Store(new MockModel({ kind: "live", sheet: "", snapshot: {} })), el);
-    const press = (target: Element) =>
-      target.dispatchEvent(new KeyboardEvent("keydown", { key: "x", bubbles: true, composed: true }));
+    const press = (target: Element, init: KeyboardEventInit = { key: "x" }) =>
+      target.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true, composed: true, ...init }));
     press(shadow(el).querySelector(".fusion-nb") as Element);
     expect(heard).toBe(0);
     press(document.body);
     expect(heard).toBe(1);
+    press(shadow(el).querySelector(".fusion-nb") as Element, { key: "s", ctrlKey: true });
+    expect(heard).toBe(2);
+    for (const kept of ["c", "v", "z", "Enter", "ArrowLeft"])
+      press(shadow(el).querySelector(".fusion-nb") as Element, { key: kept, ctrlKey: true });
+    expect(heard).toBe(2);
     end();
   });
 });

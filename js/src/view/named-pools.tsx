@@ -1,4 +1,5 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { cutMiddle } from "../format.ts";
 import type { Store } from "../store.ts";
 
 interface NamedPool {
@@ -60,11 +61,11 @@ function PoolButton({ named, pool, setPool }: { named: NamedPool; pool: string[]
     <button
       type="button"
       class="fnb-choice"
-      title={named.pool.join(", ")}
+      title={`${named.name}: ${named.pool.join(", ")}`}
       aria-pressed={samePool(named.pool, pool)}
       onClick={() => setPool(named.pool)}
     >
-      {named.name}
+      <span dir="auto">{cutMiddle(named.name, 32)}</span>
     </button>
   );
 }
@@ -112,13 +113,14 @@ function SavePool({ save }: { save: (name: string) => Promise<boolean> }) {
         type="text"
         aria-label="Name of the pool"
         placeholder="Name"
+        dir="auto"
         maxLength={60}
         value={name}
         ref={input}
         onInput={(event) => setName(event.currentTarget.value)}
         onKeyDown={onKey}
       />
-      <button type="button" class="fnb-button" disabled={busy || !name.trim()} onClick={submit}>
+      <button type="button" class="fnb-button" aria-disabled={busy || !name.trim()} onClick={submit}>
         Save
       </button>
       <button type="button" class="fnb-button" onClick={close}>

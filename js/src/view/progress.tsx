@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "preact/hooks";
 import { announcement } from "../format.ts";
 import type { Store } from "../store.ts";
 import { Headline, Notes } from "./headline.tsx";
@@ -10,8 +11,12 @@ import { Stop } from "./stop.tsx";
 export function LiveRun({ store }: { store: Store }) {
   useStore(store);
   const now = useClock(store);
-  if (!store.state.run) return <p class="fnb-meta">Asking …</p>;
-  return <RunProgress store={store} now={now} stop />;
+  return (
+    <>
+      {store.state.run ? <RunProgress store={store} now={now} stop /> : <p class="fnb-meta">Asking …</p>}
+      <LiveRegion store={store} />
+    </>
+  );
 }
 
 export function RunProgress({ store, now, stop }: { store: Store; now: number; stop?: boolean }) {
@@ -29,7 +34,6 @@ export function RunProgress({ store, now, stop }: { store: Store; now: number; s
         <h4 class="fnb-title">Answer</h4>
         {html.draft ? <Html store={store} html={html.draft} /> : <p class="fnb-meta">The answer will stand here.</p>}
       </section>
-      <LiveRegion text={announcement(state)} />
     </>
   );
 }
@@ -49,9 +53,18 @@ export function RunPending({ store }: { store: Store }) {
   );
 }
 
-/** The region that screen readers announce. */
-export const LiveRegion = ({ text }: { text: string }) => (
-  <p class="fnb-aloud" role="status">
-    {text}
-  </p>
-);
+/** The one region of a view that screen readers announce. It stays in place: a new region would not be read. */
+export function LiveRegion({ store }: { store: Store }) {
+  const phase = announcement(store.state);
+  const announced = useRef("");
+  useEffect(() => {
+    if (phase === announced.current) return;
+    announced.current = phase;
+    store.announce(phase);
+  }, [phase, store]);
+  return (
+    <p class="fnb-aloud" role="status">
+      {store.spoken}
+    </p>
+  );
+}

@@ -1,6 +1,5 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { announcement } from "../format.ts";
 import { nameOf } from "../run.ts";
 import type { Store } from "../store.ts";
 import { Candidates } from "./candidates.tsx";
@@ -8,13 +7,16 @@ import { Compare } from "./compare.tsx";
 import { Headline, Notes } from "./headline.tsx";
 import { useTransient } from "./hooks.ts";
 import { copy, Html } from "./html.tsx";
-import { LiveRegion } from "./progress.tsx";
 import { Timeline } from "./timeline.tsx";
 
 /** The result of a run: the answer, then candidates beside the judge, then timeline, comparison, ledger, prompt. */
 export function RunResult({ store }: { store: Store }) {
   const { state, html } = store;
-  const [message, setMessage] = useTransient();
+  const [message, setText] = useTransient();
+  const setMessage = (text: string) => {
+    setText(text);
+    store.announce(text);
+  };
   const chooseCandidate = async (call: number) => {
     const result = await store.request("choose", { call });
     setMessage(result.error ?? "Your choice is the answer now, and on the record.");
@@ -33,9 +35,7 @@ export function RunResult({ store }: { store: Store }) {
         <Headline state={state} now={0} cost={html.total ?? ""} />
         <Tools store={store} setMessage={setMessage} />
       </div>
-      <p class="fnb-said" role="status">
-        {message}
-      </p>
+      <p class="fnb-said">{message}</p>
       <Notes notes={state.notes} />
       <section class="fnb-answer">
         <h4 class="fnb-title">{html.title}</h4>
@@ -91,7 +91,6 @@ export function RunResult({ store }: { store: Store }) {
           run {state.run} · seed {state.seed ?? 0} · {state.when}
         </p>
       </details>
-      <LiveRegion text={announcement(state)} />
     </>
   );
 }

@@ -3,7 +3,7 @@ import { isRunning } from "../run.ts";
 import type { Store } from "../store.ts";
 import { Form } from "./form.tsx";
 import { useClock, useStore } from "./hooks.ts";
-import { RunPending, RunProgress } from "./progress.tsx";
+import { LiveRegion, RunPending, RunProgress } from "./progress.tsx";
 import { RunResult } from "./result.tsx";
 
 const FORM = ["prompt", "pool", "mode", "judge", "max_cost"];
@@ -27,7 +27,7 @@ export function Workbench({ store }: { store: Store }) {
     if (result.error) setAsking(false);
     setError(result.error ?? "");
   };
-  const outcome = useRef<HTMLDivElement>(null);
+  const outcome = useRef<HTMLElement>(null);
   useEffect(() => {
     // A new run replaces a longer result: keep the new content in view.
     if (asking || isOn) outcome.current?.scrollIntoView?.({ block: "nearest" });
@@ -41,7 +41,7 @@ export function Workbench({ store }: { store: Store }) {
         </p>
       )}
       {(asking || state.run) && (
-        <div class="fnb-outcome" ref={outcome}>
+        <section class="fnb-outcome" aria-label="Run" tabIndex={-1} ref={outcome}>
           {asking ? (
             <RunPending store={store} />
           ) : isOn ? (
@@ -49,8 +49,9 @@ export function Workbench({ store }: { store: Store }) {
           ) : (
             <RunResult store={store} />
           )}
-        </div>
+        </section>
       )}
+      <LiveRegion store={store} />
     </>
   );
 }
