@@ -15,6 +15,7 @@ const RUN_STARTED_FIELDS = [
   "notes",
   "criteria",
   "max_rounds",
+  "orders",
   "of",
 ] as const;
 const CALL_ENDED_FIELDS = [
@@ -33,7 +34,7 @@ const CALL_ENDED_FIELDS = [
   "maybe_billed",
   "warnings",
   "kept_cost",
-  "suspect",
+  "remarks",
 ] as const;
 
 /** Returns `state` after `event`; neither argument is changed. */

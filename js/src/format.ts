@@ -1,5 +1,5 @@
 // Text for figures and states. Gives the same text as `fusion_nb/views/words.py`.
-import { isRunning, type Reply, type RunState } from "./run.ts";
+import { candidates, isRunning, isUsable, nameOf, type Reply, type RunState } from "./run.ts";
 
 export const DASH = "—";
 
@@ -68,6 +68,14 @@ export function totalCost(state: RunState): string {
   return isRunning(state) ? `${text} so far` : text;
 }
 
+/** How many models were asked; at the end, how many of them answered if some did not. */
+export function poolText(state: RunState): string {
+  const count = state.pool?.length ?? 0;
+  const answered = candidates(state).filter(isUsable).length;
+  const all = plural(count, "model");
+  return isRunning(state) || answered >= count ? all : `${formatNumber(answered)} of ${all}`;
+}
+
 /** Text for screen readers. It changes with the phase of the run, not with every word. */
 export function announcement(state: RunState): string {
   const pool = state.pool?.length ?? 0;
@@ -75,6 +83,9 @@ export function announcement(state: RunState): string {
   if (!isRunning(state)) return `The run has ended: ${runStatusText(state)}.`;
   const replies = state.replies ?? [];
   if (replies.some((reply) => reply.role === "judge")) return "The judge compares the candidates.";
+  const waiting = (state.waiting_on ?? []).map((call) => replies[call - 1]).filter((reply) => reply !== undefined);
+  if (waiting.length)
+    return `All others are done; nothing has come from ${waiting.map((reply) => nameOf(reply.ref)).join(", ")}.`;
   const ended = replies.filter((reply) => reply.status).length;
   return `${ended} of ${plural(pool, "member")} answered.`;
 }
@@ -89,11 +100,3 @@ export const revealHidden = (text: string): string =>
     HIDDEN_CHARACTERS,
     (character) => `[U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}]`,
   );
-
-/** `text` with its middle replaced by "…" if it is longer than `length` characters. */
-export function cutMiddle(text: string, length: number): string {
-  const characters = [...text];
-  if (characters.length <= length) return text;
-  const tail = Math.floor((length - 1) * 0.55);
-  return `${characters.slice(0, length - 1 - tail).join("")}…${characters.slice(-tail).join("")}`;
-}

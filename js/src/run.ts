@@ -38,11 +38,12 @@ export interface Reply {
   model?: string;
   attempts?: number;
   maybe_billed?: boolean;
+  /** Machine words: `seed_ignored`, `no_finish`, `suspect:plea`. */
   warnings?: string[];
+  /** The same as sentences for people, in plain text. */
+  remarks?: string[];
   kept_from?: string;
   kept_cost?: string;
-  /** What in it seems meant for the judge. */
-  suspect?: string[];
 }
 
 export interface Verdict {
@@ -78,6 +79,8 @@ export interface RunState {
   notes?: string[];
   criteria?: string[];
   max_rounds?: number;
+  /** How many times the judge is asked, with the candidates in another order each time. */
+  orders?: number;
   of?: string;
   replies?: Reply[];
   rounds?: Round[];
@@ -89,6 +92,8 @@ export interface RunState {
   status?: "running" | "ok" | "unjudged" | "cancelled" | "error";
   error?: string;
   seconds?: number;
+  /** Calls that have been silent since their start while all others are done. */
+  waiting_on?: number[];
 }
 
 interface Base {
@@ -119,6 +124,18 @@ export type RunEvent = Base &
   );
 
 export const nameOf = (ref: Ref): string => ref.label || `${ref.service}:${ref.model}`;
+
+/** Begins a warning about a text that seems to speak to the judge. */
+const SUSPECT = "suspect:";
+/** What in a reply seems meant for the judge. */
+export const suspectSigns = (reply: Reply): string[] =>
+  (reply.warnings ?? []).filter((word) => word.startsWith(SUSPECT)).map((word) => word.slice(SUSPECT.length));
+/** The other warnings of a call. */
+export const otherWarnings = (reply: Reply): string[] =>
+  (reply.warnings ?? []).filter((word) => !word.startsWith(SUSPECT));
+/** What a person should know of a call, as sentences; the words themselves where the kernel sends no sentences. */
+export const remarksOf = (reply: Reply): string[] =>
+  reply.remarks?.length ? reply.remarks : otherWarnings(reply).map((word) => word.replaceAll("_", " "));
 
 const FAILED_STATUSES: ReadonlySet<string> = new Set(["error", "timeout", "refused", "filtered", "empty"]);
 export const hasFailed = (reply: Reply): boolean => FAILED_STATUSES.has(reply.status ?? "");

@@ -21,6 +21,8 @@ export interface Fragments {
   judge?: string;
   rounds?: string;
   ledger?: string;
+  /** How many models answered: `3 models`, `2 of 3 models`. */
+  pool?: string;
   title?: string;
   none?: string;
   caption?: string;
@@ -41,7 +43,7 @@ export interface RpcResult {
 }
 
 type Message =
-  | { kind: "news"; from: number; to: number; now: number; events: RunEvent[]; html?: Fragments }
+  | { kind: "news"; from: number; to: number; now: number; events: RunEvent[]; html?: Fragments; waiting_on?: number[] }
   | ({ kind: "reply"; id: string } & RpcResult);
 
 const WATCHED_TRAITS = ["pool", "prompt", "mode", "judge", "max_cost", "busy", "advice", "offers", "hears"] as const;
@@ -217,6 +219,10 @@ export class Store {
     this.seq = message.to;
     this.needsFullDraw ||= Boolean(message.html);
     this.html = { ...this.html, ...message.html };
+    if (message.waiting_on) {
+      this.state = { ...this.state, waiting_on: message.waiting_on };
+      this.needsFullDraw = true;
+    }
     this.syncClock(message.now);
     this.scheduleDraw();
   };
@@ -230,6 +236,12 @@ export class Store {
     } else this.needsFullDraw = true;
     if ("call" in event) this.lastSignOfLife.set(event.call, event.at);
     this.state = fold(this.state, event);
+    // Whatever a call sends, nobody waits for its first word any more.
+    const { waiting_on } = this.state;
+    if (waiting_on && "call" in event && waiting_on.includes(event.call)) {
+      this.state = { ...this.state, waiting_on: waiting_on.filter((call) => call !== event.call) };
+      this.needsFullDraw = true;
+    }
   }
 
   private syncClock(now: number): void {

@@ -71,6 +71,24 @@ export function LaneActions({ store, reply, quietFor }: { store: Store; reply: R
   );
 }
 
+/** Where a silent call keeps the judge waiting: says so, and ends the call so that the run goes on. */
+export function GoOnWithout({ store, reply, quietFor }: { store: Store; reply: Reply; quietFor: number }) {
+  const [pending, message, send] = useCallAction(store, reply);
+  if (!store.state.waiting_on?.includes(reply.call) || reply.status !== undefined) return null;
+  return (
+    <span class="fnb-waiting">
+      <span>
+        {pending
+          ? "The run goes on without it."
+          : message || `No word for ${Math.floor(quietFor)} s; all others are done.`}
+      </span>
+      {store.supports("stop_member") && (
+        <CallAction kind="stop_member" {...{ pending, send, reply }} what="Go on without it" />
+      )}
+    </span>
+  );
+}
+
 /** Button in a candidate's tab after the run. */
 export function AskAgain({ store, reply }: { store: Store; reply: Reply }) {
   const [pending, message, send] = useCallAction(store, reply);

@@ -1,8 +1,20 @@
-import { formatCost, formatSeconds, replyStatusText } from "../format.ts";
-import { candidates, colorClass, hasFailed, meanScore, nameOf, type Reply } from "../run.ts";
+import { formatCost, formatSeconds, plural, replyStatusText, revealHidden } from "../format.ts";
+import {
+  candidates,
+  colorClass,
+  hasFailed,
+  meanScore,
+  nameOf,
+  otherWarnings,
+  type Reply,
+  remarksOf,
+  suspectSigns,
+} from "../run.ts";
 import type { Store } from "../store.ts";
 import { AskAgain } from "./call-actions.tsx";
 import { Html } from "./html.tsx";
+import { Name } from "./name.tsx";
+import { Remarks } from "./remarks.tsx";
 import { Tabs } from "./tabs.tsx";
 
 /** The candidates as tabs; the chosen or best one is open. */
@@ -24,6 +36,7 @@ export function Candidates({ store, choose }: { store: Store; choose: (call: num
 function TabLabel({ store: { state }, reply }: { store: Store; reply: Reply }) {
   const rank = (state.verdict?.ranking ?? []).indexOf(reply.call) + 1;
   const score = meanScore(state, reply.call);
+  const warnings = otherWarnings(reply).length;
   const facts = [
     reply.status && reply.status !== "ok" ? replyStatusText(reply) : "",
     rank ? `rank ${rank}` : "",
@@ -33,17 +46,19 @@ function TabLabel({ store: { state }, reply }: { store: Store; reply: Reply }) {
   ].filter(Boolean);
   return (
     <>
-      <b class={`fnb-name ${colorClass(state, nameOf(reply.ref))}${hasFailed(reply) ? " fnb-isbad" : ""}`}>
-        {(state.verdict?.chosen ?? []).includes(reply.call) && (
-          <span class="fnb-star" title="chosen" role="img" aria-label="chosen">
-            ★{" "}
-          </span>
-        )}
-        {nameOf(reply.ref)}
-      </b>
+      <Name
+        name={nameOf(reply.ref)}
+        class={`${colorClass(state, nameOf(reply.ref))}${hasFailed(reply) ? " fnb-isbad" : ""}`}
+        chosen={(state.verdict?.chosen ?? []).includes(reply.call)}
+      />
       <span class="fnb-facts">
         {facts.join(" · ")}
-        {Boolean(reply.suspect?.length) && <span class="fnb-suspect">⚠ speaks to the judge</span>}
+        {suspectSigns(reply).length > 0 && <span class="fnb-suspect">⚠ speaks to the judge</span>}
+        {warnings > 0 && (
+          <span class="fnb-suspect" title={revealHidden(remarksOf(reply).join(" "))}>
+            ⚠ {plural(warnings, "warning")}
+          </span>
+        )}
       </span>
     </>
   );
@@ -54,6 +69,7 @@ function TabBody({ store, reply, choose }: { store: Store; reply: Reply; choose:
   const canChoose = store.state.verdict && !chosen && (reply.text ?? "").trim();
   return (
     <>
+      <Remarks reply={reply} shown={store.html.calls?.[reply.call]} />
       <Html store={store} html={store.html.calls?.[reply.call] ?? ""} class="fnb-piece" />
       <AskAgain key={reply.call} store={store} reply={reply} />
       {canChoose && (

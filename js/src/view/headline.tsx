@@ -1,11 +1,18 @@
-import { formatSeconds, plural, runStatusText, totalCost } from "../format.ts";
+import { formatSeconds, poolText, runStatusText, totalCost } from "../format.ts";
 import { isRunning, nameOf, type RunState } from "../run.ts";
 
+interface Props {
+  state: RunState;
+  now: number;
+  cost?: string;
+  pool?: string | undefined;
+}
+
 /** One line: mode, models, judge, time, cost, status. */
-export function Headline({ state, now, cost }: { state: RunState; now: number; cost?: string }) {
+export function Headline({ state, now, cost, pool }: Props) {
   const demo = [...(state.pool ?? []), ...(state.judge ? [state.judge] : [])].some((ref) => ref.service === "demo");
   const facts = [
-    plural(state.pool?.length ?? 0, "model"),
+    pool ?? poolText(state),
     state.judge && `judge ${nameOf(state.judge)}`,
     formatSeconds(isRunning(state) ? Math.floor(now * 10) / 10 : state.seconds),
     cost ?? totalCost(state),

@@ -8,10 +8,21 @@ import {
   revealHidden,
   tokensPerSecond,
 } from "../format.ts";
-import { colorClass, hasFailed, isRunning, nameOf, type Ref, type Reply, type RunState } from "../run.ts";
+import {
+  colorClass,
+  hasFailed,
+  isRunning,
+  nameOf,
+  type Ref,
+  type Reply,
+  type RunState,
+  remarksOf,
+  suspectSigns,
+} from "../run.ts";
 import type { Store } from "../store.ts";
 import { TextTail } from "../text-tail.ts";
-import { LaneActions } from "./call-actions.tsx";
+import { GoOnWithout, LaneActions } from "./call-actions.tsx";
+import { Name } from "./name.tsx";
 
 /** Maximum number of characters of an error message in a lane. */
 const REASON_LENGTH = 600;
@@ -81,9 +92,7 @@ function Lane({ store, member, reply, now, color, judge }: LaneProps) {
     >
       <div class="fnb-lanehead">
         <p class="fnb-meta">
-          <b class={`fnb-name ${color}`} title={nameOf(member)}>
-            {nameOf(member)}
-          </b>
+          <Name name={nameOf(member)} class={color} />
           {judge && <span class="fnb-fig">judge</span>}
           {facts.map((fact) => (
             <span class="fnb-fig">{fact}</span>
@@ -92,9 +101,25 @@ function Lane({ store, member, reply, now, color, judge }: LaneProps) {
         {reply && !judge && isRunning(store.state) && <LaneActions store={store} reply={reply} quietFor={quietFor} />}
       </div>
       <p class={isBad && reply.detail ? "fnb-words fnb-why" : "fnb-words"}>
-        <span>{reply ? <LaneText store={store} reply={reply} state={store.state} /> : "\u00a0"}</span>
+        <span>
+          {reply && !judge && <GoOnWithout store={store} reply={reply} quietFor={quietFor} />}
+          {reply ? <LaneText store={store} reply={reply} state={store.state} /> : "\u00a0"}
+        </span>
       </p>
+      {reply && <LaneRemark reply={reply} />}
     </li>
+  );
+}
+
+/** The warnings of a call that has ended, on one line over the end of its text. */
+function LaneRemark({ reply }: { reply: Reply }) {
+  const suspect = suspectSigns(reply).length && !reply.remarks?.length ? ["Speaks to the judge."] : [];
+  const remarks = [...suspect, ...remarksOf(reply)].map(revealHidden).join(" ");
+  if (!remarks) return null;
+  return (
+    <p class="fnb-remark fnb-warn" title={remarks} dir="auto">
+      ⚠ {remarks}
+    </p>
   );
 }
 

@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { cutMiddle } from "../format.ts";
 import type { Store } from "../store.ts";
+import { CutText } from "./name.tsx";
 
 interface NamedPool {
   name: string;
@@ -60,12 +60,13 @@ function PoolButton({ named, pool, setPool }: { named: NamedPool; pool: string[]
   return (
     <button
       type="button"
-      class="fnb-choice"
+      class="fnb-choice fnb-cut"
+      dir="auto"
       title={`${named.name}: ${named.pool.join(", ")}`}
       aria-pressed={samePool(named.pool, pool)}
       onClick={() => setPool(named.pool)}
     >
-      <span dir="auto">{cutMiddle(named.name, 32)}</span>
+      <CutText text={named.name} />
     </button>
   );
 }

@@ -7,6 +7,7 @@ import { Compare } from "./compare.tsx";
 import { Headline, Notes } from "./headline.tsx";
 import { useTransient } from "./hooks.ts";
 import { copy, Html } from "./html.tsx";
+import { LedgerRemarks } from "./remarks.tsx";
 import { Timeline } from "./timeline.tsx";
 
 /** The result of a run: the answer, then candidates beside the judge, then timeline, comparison, ledger, prompt. */
@@ -32,7 +33,7 @@ export function RunResult({ store }: { store: Store }) {
   return (
     <>
       <div class="fnb-top">
-        <Headline state={state} now={0} cost={html.total ?? ""} />
+        <Headline state={state} now={0} cost={html.total ?? ""} pool={html.pool} />
         <Tools store={store} setMessage={setMessage} />
       </div>
       <p class="fnb-said">{message}</p>
@@ -81,6 +82,7 @@ export function RunResult({ store }: { store: Store }) {
           Ledger <span>{html.caption}</span>
         </summary>
         <Html store={store} html={html.ledger ?? ""} class="fnb-piece" />
+        <LedgerRemarks state={state} shown={html.ledger} />
       </details>
       <details class="fnb-ledger">
         <summary>

@@ -1,5 +1,6 @@
 import { formatSeconds } from "../format.ts";
 import { colorClass, hasFailed, nameOf, type RunState } from "../run.ts";
+import { CutText } from "./name.tsx";
 
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];
 
@@ -21,8 +22,8 @@ export function Timeline({ state }: { state: RunState }) {
         const color = reply.role === "judge" ? "fnb-m8" : colorClass(state, nameOf(reply.ref));
         return (
           <div key={reply.call} class={`fnb-row ${color}${hasFailed(reply) ? " fnb-rowbad" : ""}`}>
-            <span class="fnb-rowname">
-              {nameOf(reply.ref)}
+            <span class="fnb-rowname fnb-cut" dir="auto" title={nameOf(reply.ref)}>
+              <CutText text={nameOf(reply.ref)} />
               {reply.round ? ` · round ${reply.round}` : ""}
             </span>
             <span class="fnb-track">
