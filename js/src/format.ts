@@ -89,14 +89,3 @@ export function announcement(state: RunState): string {
   const ended = replies.filter((reply) => reply.status).length;
   return `${ended} of ${plural(pool, "member")} answered.`;
 }
-
-// Control characters and invisible characters are shown by their code point, as `views/clean.py` does.
-const HIDDEN_CHARACTERS =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e01ef}]/gu;
-
-export const revealHidden = (text: string): string =>
-  text.replace(
-    HIDDEN_CHARACTERS,
-    (character) => `[U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}]`,
-  );

@@ -6,7 +6,7 @@ const OPTIONS = {
     "h1 h2 h3 h4 h5 h6 p br hr strong em s b i code pre blockquote ul ol li a span sup div section details summary table thead tbody tfoot tr th td".split(
       " ",
     ),
-  ALLOWED_ATTR: ["href", "class", "title", "start", "colspan", "style", "target", "rel"],
+  ALLOWED_ATTR: ["href", "class", "title", "start", "colspan", "style", "target", "rel", "dir"],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
   ADD_URI_SAFE_ATTR: ["colspan", "start"],
   ALLOW_DATA_ATTR: false,
@@ -21,6 +21,7 @@ export function sanitize(html: string): DocumentFragment {
     purify = createPurify(window);
     // Bars have a width. No other inline style is allowed.
     purify.addHook("uponSanitizeAttribute", (_, data) => {
+      if (data.attrName === "dir" && data.attrValue !== "auto") data.keepAttr = false;
       if (data.attrName === "style" && !/^width:\d+(\.\d+)?%$/.test(data.attrValue)) data.keepAttr = false;
     });
     purify.addHook("afterSanitizeAttributes", (node) => {

@@ -1,5 +1,5 @@
 // Shows the end of a growing text. New characters are appended to one text node, so nothing is rewritten or moved.
-import { revealHidden } from "./format.ts";
+import { revealHidden, settledLength } from "./hidden.ts";
 
 /** Number of characters that fill a lane, with some to spare. */
 const SHOWN_CHARACTERS = 600;
@@ -22,13 +22,15 @@ export class TextTail {
   }
 
   update(text: string): void {
-    if (text.length === this.shownLength && text.endsWith(this.mark)) return;
-    const continues = text.length > this.shownLength && text.startsWith(this.mark, this.shownLength - this.mark.length);
-    const from = continues ? this.shownLength : characterBoundary(text, Math.max(0, text.length - SHOWN_CHARACTERS));
+    // What comes next decides whether a joiner at the end belongs to the writing.
+    const end = settledLength(text);
+    if (end === this.shownLength && text.startsWith(this.mark, end - this.mark.length)) return;
+    const continues = end > this.shownLength && text.startsWith(this.mark, this.shownLength - this.mark.length);
+    const from = continues ? this.shownLength : characterBoundary(text, Math.max(0, end - SHOWN_CHARACTERS));
     if (!continues) this.node.data = "";
-    this.node.appendData(revealHidden(text.slice(from)));
-    this.shownLength = text.length;
-    this.mark = text.slice(-MARK_LENGTH);
+    this.node.appendData(revealHidden(text, from, end));
+    this.shownLength = end;
+    this.mark = text.slice(Math.max(0, end - MARK_LENGTH), end);
     if (this.node.length > MAX_CHARACTERS) this.node.deleteData(0, this.hiddenAbove());
   }
 

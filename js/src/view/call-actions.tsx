@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { revealHidden } from "../hidden.ts";
 import { hasFailed, nameOf, type Reply } from "../run.ts";
 import type { Store } from "../store.ts";
 import { useTransient } from "./hooks.ts";
@@ -64,7 +65,7 @@ export function LaneActions({ store, reply, quietFor }: { store: Store; reply: R
       {button(isOpen ? "stop_member" : "retry_member", "act")}
       {message && (
         <p class="fnb-objection fnb-warn" role="alert">
-          {message}
+          {revealHidden(message)}
         </p>
       )}
     </>
@@ -98,7 +99,7 @@ export function AskAgain({ store, reply }: { store: Store; reply: Reply }) {
       <CallAction kind="retry_member" pending={pending} send={send} what="Ask again" reply={reply} />
       {message && (
         <p class="fnb-warn" role="alert">
-          {message}
+          {revealHidden(message)}
         </p>
       )}
     </>

@@ -1,4 +1,5 @@
-import { formatCost, formatSeconds, plural, replyStatusText, revealHidden } from "../format.ts";
+import { formatCost, formatSeconds, plural, replyStatusText } from "../format.ts";
+import { revealHidden } from "../hidden.ts";
 import {
   candidates,
   colorClass,

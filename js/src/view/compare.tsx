@@ -1,6 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
 import { type DiffPiece, diffTexts, similarity } from "../diff.ts";
-import { revealHidden } from "../format.ts";
+import { revealHidden } from "../hidden.ts";
 import { candidates, nameOf, type RunState } from "../run.ts";
 
 const MIN_SIMILARITY = 0.08;
@@ -50,16 +50,25 @@ function CompareSide({ label, name, names, choose, pieces, marked }: CompareSide
       <select aria-label={label} value={name} onChange={(event) => choose(event.currentTarget.value)}>
         {names.map((one) => (
           <option key={one} value={one}>
-            {one}
+            {revealHidden(one)}
           </option>
         ))}
       </select>
       {/* It may scroll, so the keyboard must be able to reach it. */}
-      <section class="fnb-difftext" aria-label={`${label}: ${name}`} tabIndex={0}>
-        {pieces.map((piece) =>
-          piece.same || !marked ? revealHidden(piece.text) : <mark>{revealHidden(piece.text)}</mark>,
-        )}
+      <section class="fnb-difftext" dir="auto" aria-label={`${label}: ${name}`} tabIndex={0}>
+        {shown(pieces).map(({ text, same }) => (same || !marked ? text : <mark>{text}</mark>))}
       </section>
     </div>
   );
+}
+
+/** The pieces with hidden characters revealed. Their neighbours in the whole text decide what is hidden. */
+function shown(pieces: DiffPiece[]): DiffPiece[] {
+  const whole = pieces.map((piece) => piece.text).join("");
+  let end = 0;
+  return pieces.map(({ text, same }) => {
+    const from = end;
+    end += text.length;
+    return { text: revealHidden(whole, from, end), same };
+  });
 }

@@ -1,4 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { revealHidden } from "../hidden.ts";
 import { isRunning } from "../run.ts";
 import type { Store } from "../store.ts";
 import { focusQuietly, ModelPicker } from "./model-picker.tsx";
@@ -63,7 +64,7 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
       </div>
       {Boolean(advice.error || advice.notes?.length) && (
         <p class={advice.error ? "fnb-bad" : "fnb-warn"} role={advice.error ? "alert" : undefined}>
-          {advice.error ?? advice.notes?.join(" ")}
+          {revealHidden(advice.error ?? advice.notes?.join(" ") ?? "")}
         </p>
       )}
     </form>

@@ -1,4 +1,5 @@
 import { formatSeconds, poolText, runStatusText, totalCost } from "../format.ts";
+import { revealHidden } from "../hidden.ts";
 import { isRunning, nameOf, type RunState } from "../run.ts";
 
 interface Props {
@@ -13,7 +14,7 @@ export function Headline({ state, now, cost, pool }: Props) {
   const demo = [...(state.pool ?? []), ...(state.judge ? [state.judge] : [])].some((ref) => ref.service === "demo");
   const facts = [
     pool ?? poolText(state),
-    state.judge && `judge ${nameOf(state.judge)}`,
+    state.judge && `judge ${revealHidden(nameOf(state.judge))}`,
     formatSeconds(isRunning(state) ? Math.floor(now * 10) / 10 : state.seconds),
     cost ?? totalCost(state),
   ].filter(Boolean);
@@ -42,7 +43,9 @@ export function Notes({ notes }: { notes?: string[] | undefined }) {
   return (
     <ul class="fnb-notes">
       {notes.map((note) => (
-        <li key={note}>{note}</li>
+        <li key={note} dir="auto">
+          {revealHidden(note)}
+        </li>
       ))}
     </ul>
   );

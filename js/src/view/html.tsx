@@ -27,8 +27,23 @@ function renderPiece(store: Store, source: string): DocumentFragment {
   fragment.querySelectorAll("pre").forEach(addCopyButton);
   for (const scrolls of fragment.querySelectorAll(SCROLLING)) scrolls.setAttribute("tabindex", "0");
   levelHeadings(fragment);
+  markRightToLeft(fragment);
   typeset(store.typesetter, fragment.querySelectorAll<HTMLElement>(".fnb-math"));
   return fragment;
+}
+
+/** Blocks whose markers or columns depend on the direction of their text. */
+const DIRECTED = "ul, ol, blockquote, table";
+/** Scripts that are written from the right. */
+const RIGHT_TO_LEFT =
+  /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+
+/** Bullets, columns and quotation bars stand on the side where the block's first letter does. */
+function markRightToLeft(fragment: DocumentFragment): void {
+  for (const block of fragment.querySelectorAll(DIRECTED)) {
+    const letter = /\p{L}/u.exec(block.textContent ?? "")?.[0];
+    block.classList.toggle("fnb-rtl", letter !== undefined && RIGHT_TO_LEFT.test(letter));
+  }
 }
 
 /** Sets the level of a text's headings below the panel's titles, without gaps, whatever levels the model used. */

@@ -1,13 +1,6 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
-import {
-  formatCost,
-  formatNumber,
-  formatSeconds,
-  plural,
-  replyStatusText,
-  revealHidden,
-  tokensPerSecond,
-} from "../format.ts";
+import { formatCost, formatNumber, formatSeconds, plural, replyStatusText, tokensPerSecond } from "../format.ts";
+import { revealHidden } from "../hidden.ts";
 import {
   colorClass,
   hasFailed,
@@ -100,7 +93,7 @@ function Lane({ store, member, reply, now, color, judge }: LaneProps) {
         </p>
         {reply && !judge && isRunning(store.state) && <LaneActions store={store} reply={reply} quietFor={quietFor} />}
       </div>
-      <p class={isBad && reply.detail ? "fnb-words fnb-why" : "fnb-words"}>
+      <p class={isBad && reply.detail ? "fnb-words fnb-why" : "fnb-words"} dir="auto">
         <span>
           {reply && !judge && <GoOnWithout store={store} reply={reply} quietFor={quietFor} />}
           {reply ? <LaneText store={store} reply={reply} state={store.state} /> : "\u00a0"}
@@ -114,7 +107,7 @@ function Lane({ store, member, reply, now, color, judge }: LaneProps) {
 /** The warnings of a call that has ended, on one line over the end of its text. */
 function LaneRemark({ reply }: { reply: Reply }) {
   const suspect = suspectSigns(reply).length && !reply.remarks?.length ? ["Speaks to the judge."] : [];
-  const remarks = [...suspect, ...remarksOf(reply)].map(revealHidden).join(" ");
+  const remarks = [...suspect, ...remarksOf(reply)].map((remark) => revealHidden(remark)).join(" ");
   if (!remarks) return null;
   return (
     <p class="fnb-remark fnb-warn" title={remarks} dir="auto">

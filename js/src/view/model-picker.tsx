@@ -1,5 +1,6 @@
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatCost } from "../format.ts";
+import { revealHidden } from "../hidden.ts";
 import { placeBelow } from "../overlay.ts";
 import type { Store } from "../store.ts";
 
@@ -148,8 +149,8 @@ export function ModelPicker({ store, label, placeholder, pick }: Props) {
               onMouseMove={() => setActive(i)}
               onClick={() => choose(row)}
             >
-              <b title={row.entry}>{row.entry}</b>
-              <span class="fnb-optname">{row.name === row.entry ? "" : row.name}</span>
+              <b title={revealHidden(row.entry)}>{revealHidden(row.entry)}</b>
+              <span class="fnb-optname">{row.name === row.entry ? "" : revealHidden(row.name)}</span>
               <span class="fnb-optfacts">
                 {[row.takes, formatContext(row.context), formatPrice(row)].filter(Boolean).join(" · ")}
               </span>

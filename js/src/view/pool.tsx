@@ -1,4 +1,5 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { revealHidden } from "../hidden.ts";
 import type { Store } from "../store.ts";
 import { focusQuietly, formatPrice, ModelPicker, type ModelRow } from "./model-picker.tsx";
 import { Name } from "./name.tsx";
@@ -77,7 +78,9 @@ export function Pool({ store, resolved }: { store: Store; resolved: string[] }) 
             </li>
           );
         })}
-        {!pool.length && <li class="fnb-chip fnb-auto">{resolved.length ? `auto: ${resolved.join(", ")}` : "auto"}</li>}
+        {!pool.length && (
+          <li class="fnb-chip fnb-auto">{resolved.length ? `auto: ${revealHidden(resolved.join(", "))}` : "auto"}</li>
+        )}
         <li class="fnb-adder">
           <ModelPicker store={store} label="Add a model to the pool" placeholder="Add a model" pick={add} />
         </li>

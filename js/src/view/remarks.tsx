@@ -1,4 +1,4 @@
-import { revealHidden } from "../format.ts";
+import { revealHidden } from "../hidden.ts";
 import { colorClass, nameOf, type Reply, type RunState, remarksOf } from "../run.ts";
 import { Name } from "./name.tsx";
 
@@ -35,7 +35,7 @@ export function LedgerRemarks({ state, shown }: { state: RunState; shown?: strin
 }
 
 function missingFrom(html: string | undefined, reply: Reply): string[] {
-  const remarks = remarksOf(reply).map(revealHidden);
+  const remarks = remarksOf(reply).map((remark) => revealHidden(remark));
   if (!remarks.length || !html) return remarks;
   const text = new DOMParser().parseFromString(html, "text/html").body.textContent ?? "";
   return remarks.filter((remark) => !text.includes(remark));

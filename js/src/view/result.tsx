@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { revealHidden } from "../hidden.ts";
 import { nameOf } from "../run.ts";
 import type { Store } from "../store.ts";
 import { Candidates } from "./candidates.tsx";
@@ -36,12 +37,12 @@ export function RunResult({ store }: { store: Store }) {
         <Headline state={state} now={0} cost={html.total ?? ""} pool={html.pool} />
         <Tools store={store} setMessage={setMessage} />
       </div>
-      <p class="fnb-said">{message}</p>
+      <p class="fnb-said">{revealHidden(message)}</p>
       <Notes notes={state.notes} />
       <section class="fnb-answer">
-        <h4 class="fnb-title">{html.title}</h4>
-        {state.error && <p class="fnb-bad">{state.error}</p>}
-        {html.none && !state.error && <p class="fnb-warn">{html.none}</p>}
+        <h4 class="fnb-title">{revealHidden(html.title ?? "")}</h4>
+        {state.error && <p class="fnb-bad">{revealHidden(state.error)}</p>}
+        {html.none && !state.error && <p class="fnb-warn">{revealHidden(html.none)}</p>}
         {html.answer && <Html store={store} html={html.answer} />}
         {html.shares && <Html store={store} html={html.shares} class="fnb-piece" />}
       </section>
@@ -54,7 +55,7 @@ export function RunResult({ store }: { store: Store }) {
         {html.judge && (
           <section class="fnb-judge">
             <h4 class="fnb-title">
-              Judge <span class="fnb-more">{judgeName}</span>
+              Judge <span class="fnb-more">{revealHidden(judgeName)}</span>
             </h4>
             <Html store={store} html={html.judge} class="fnb-piece" />
             <button
@@ -88,7 +89,7 @@ export function RunResult({ store }: { store: Store }) {
         <summary>
           Prompt <span>as sent</span>
         </summary>
-        <pre>{state.prompt}</pre>
+        <pre dir="auto">{revealHidden(state.prompt ?? "")}</pre>
         <p class="fnb-meta">
           run {state.run} · seed {state.seed ?? 0} · {state.when}
         </p>

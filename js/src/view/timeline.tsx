@@ -1,4 +1,5 @@
 import { formatSeconds } from "../format.ts";
+import { revealHidden } from "../hidden.ts";
 import { colorClass, hasFailed, nameOf, type RunState } from "../run.ts";
 import { CutText } from "./name.tsx";
 
@@ -22,7 +23,7 @@ export function Timeline({ state }: { state: RunState }) {
         const color = reply.role === "judge" ? "fnb-m8" : colorClass(state, nameOf(reply.ref));
         return (
           <div key={reply.call} class={`fnb-row ${color}${hasFailed(reply) ? " fnb-rowbad" : ""}`}>
-            <span class="fnb-rowname fnb-cut" dir="auto" title={nameOf(reply.ref)}>
+            <span class="fnb-rowname fnb-cut" dir="auto" title={revealHidden(nameOf(reply.ref))}>
               <CutText text={nameOf(reply.ref)} />
               {reply.round ? ` · round ${reply.round}` : ""}
             </span>

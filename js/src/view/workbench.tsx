@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { revealHidden } from "../hidden.ts";
 import { isRunning } from "../run.ts";
 import type { Store } from "../store.ts";
 import { Form } from "./form.tsx";
@@ -37,7 +38,7 @@ export function Workbench({ store }: { store: Store }) {
       <Form store={store} run={run} />
       {error && (
         <p class="fnb-bad" role="alert">
-          {error}
+          {revealHidden(error)}
         </p>
       )}
       {(asking || state.run) && (
