@@ -43,16 +43,16 @@ export function fold(state: RunState, event: RunEvent): RunState {
     case "TextDelta": {
       const reply = replyOf(state, event.call);
       if (event.channel === "reasoning")
-        return withReply(state, event.call, { reasoning: (reply.reasoning ?? "") + event.text });
-      const grown = withReply(state, event.call, { text: (reply.text ?? "") + event.text });
+        return withReply(state, event.call, { reasoning: (reply.reasoning ?? "") + event.text || undefined });
+      const grown = withReply(state, event.call, { text: (reply.text ?? "") + event.text || undefined });
       if (event.channel !== "answer") return grown;
       // The repair call writes the answer again; until its text begins, the first draft stays on the screen.
       const before = state.draft_call === event.call ? (state.draft ?? "") : "";
-      return { ...grown, draft: before + event.text, draft_call: event.call };
+      return withoutUndefined({ ...grown, draft: before + event.text || undefined, draft_call: event.call });
     }
     case "CallStarted": {
       const { call, ref, role, round, kept_from } = event;
-      const reply: Reply = withoutUndefined({ call, ref, role, round, started: event.at, kept_from });
+      const reply: Reply = withoutUndefined({ call, ref, role, round, started: event.at || undefined, kept_from });
       return withoutUndefined({
         ...state,
         replies: [...(state.replies ?? []), reply],
@@ -75,7 +75,7 @@ export function fold(state: RunState, event: RunEvent): RunState {
       return withoutUndefined({ ...state, ...pickFields(event, RUN_STARTED_FIELDS) });
     case "RunEnded": {
       const notes = [...(state.notes ?? []), ...(event.notes ?? [])];
-      const end = { status: event.status, error: event.error, seconds: event.at };
+      const end = { status: event.status, error: event.error, seconds: event.at || undefined };
       return withoutUndefined({ ...state, ...end, notes: notes.length ? notes : undefined });
     }
     default:

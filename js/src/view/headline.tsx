@@ -15,7 +15,7 @@ export function Headline({ state, now, cost, pool }: Props) {
   const facts = [
     pool ?? poolText(state),
     state.judge && `judge ${revealHidden(nameOf(state.judge))}`,
-    formatSeconds(isRunning(state) ? Math.floor(now * 10) / 10 : state.seconds),
+    formatSeconds(isRunning(state) ? Math.floor(now * 10) / 10 : (state.seconds ?? 0)),
     cost ?? totalCost(state),
   ].filter(Boolean);
   return (
