@@ -34,6 +34,9 @@ export function open(store: Store, el: HTMLElement): () => void {
   frame.className = "fusion-nb fnb-live mathjax_ignore tex2jax_ignore";
   root.append(style, frame);
   el.append(host);
+  // In a row of widgets it takes the room that the others leave. `width` and `flex` belong to the widget's layout.
+  el.style.inlineSize = "100%";
+  el.style.minInlineSize = "0";
   const stopFollowing = followPageTheme(frame);
   const stopGuarding = guardFocus(root, frame);
   renderInto(createElement(store.get("kind") === "workbench" ? Workbench : LiveRun, { store }), frame);
