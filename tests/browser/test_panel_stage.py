@@ -299,6 +299,36 @@ def test_one_can_go_on_without_a_silent_member(stage) -> None:
         expect(lane.locator(".fnb-words")).to_contain_text("At last")
 
 
+@pytest.mark.parametrize("width", [320, 900, 1800])
+def test_compared_texts_take_the_whole_width(stage, width: int) -> None:
+    """Two texts side by side fill the panel, and stand below one another where it is narrow."""
+    page = stage(width)
+    panel = page.open(states.merge())
+    panel.get_by_text("Compare", exact=False).first.click()
+    sides = panel.locator(".fnb-difftext")
+    expect(sides).to_have_count(2)
+    left, right, whole = sides.first.bounding_box(), sides.last.bounding_box(), panel.bounding_box()
+    assert right["x"] + right["width"] > min(width, 1500) - 60
+    assert (left["y"] == right["y"]) == (width > 600)
+    assert left["width"] > (0.4 if width > 600 else 0.8) * whole["width"]
+    page.screenshot(f"compare-{width}")
+
+
+def test_an_unknown_price_is_said(stage) -> None:
+    """Where nobody knows a model's price, words say so; a Python function has none."""
+    page = stage()
+    rows = [
+        {"entry": "mine", "name": "mine(), a Python function", "kin": "python"},
+        {"entry": "new", "name": "New"},
+        *OFFERS["rows"],
+    ]
+    panel = page.open(None, offers={**OFFERS, "rows": rows}, pool=["mine", "new", "opus"])
+    chips = panel.locator(".fnb-chip")
+    expect(chips.nth(0)).to_have_text("mine−×1+✕")
+    expect(chips.nth(1)).to_have_text("newprice unknown−×1+✕")
+    expect(chips.nth(2)).to_have_text("opus$5.00 / $25.00−×1+✕")
+
+
 def test_lanes_do_not_move_while_texts_arrive(stage) -> None:
     """What arrives is added at the end: no lane changes its place or height, and the newest words are seen."""
     page = stage()
