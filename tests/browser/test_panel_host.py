@@ -29,7 +29,7 @@ def test_ctrl_s_saves_with_the_focus_in_the_panel(open_notebook) -> None:
         expect(notebook.page.locator(UNSAVED)).to_have_count(1)
         place.focus()
         keys.press("Control+s")
-        expect(notebook.page.locator(UNSAVED)).to_have_count(0, timeout=20_000)
+        expect(notebook.page.locator(UNSAVED)).to_have_count(0, timeout=60_000)
         for key in ("x", "Backspace", "ArrowDown", "Control+x", "Control+z"):
             keys.press(key)
     expect(notebook.cells).to_have_count(cells)

@@ -39,7 +39,7 @@ def stage(browser: Browser) -> Iterator:
 
     def opened(width: int = 900, height: int = 800) -> Stage:
         context = browser.new_context(viewport={"width": width, "height": height})
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         return Stage(context.new_page())
 

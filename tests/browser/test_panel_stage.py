@@ -33,7 +33,7 @@ def stage(browser: Browser) -> Iterator:
 
     def opened(width: int = 900, **options) -> Stage:
         context = browser.new_context(viewport={"width": width, "height": 800}, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         return Stage(context.new_page())
 

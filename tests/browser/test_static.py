@@ -48,7 +48,7 @@ def sheet(browser: Browser) -> Iterator:
 
     def opened(width: int = 1200, scheme: str = "light") -> Sheet:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         return Sheet(context.new_page())
 
