@@ -5,14 +5,20 @@ import { candidates, nameOf, type RunState } from "../run.ts";
 
 const MIN_SIMILARITY = 0.08;
 
-/** Two texts of a run side by side; passages that only one of them has are marked. */
-export function Compare({ state }: { state: RunState }) {
+/** The texts of a run by name: candidates by rank, then the answer the judge wrote. */
+export function comparableTexts(state: RunState): Map<string, string> {
   const texts = new Map<string, string>();
   const ranking = state.verdict?.ranking ?? [];
   const rank = (call: number) => (ranking.indexOf(call) + ranking.length + 1) % (ranking.length + 1);
   for (const reply of [...candidates(state)].sort((a, b) => rank(a.call) - rank(b.call)))
     if (reply.text?.trim()) texts.set(nameOf(reply.ref), reply.text);
   if (state.verdict?.answer && !state.verdict.chosen?.length) texts.set("Fused answer", state.verdict.answer);
+  return texts;
+}
+
+/** Two texts of a run side by side; passages that only one of them has are marked. */
+export function Compare({ state }: { state: RunState }) {
+  const texts = comparableTexts(state);
   const names = [...texts.keys()];
   const [left, setLeft] = useState("");
   const [right, setRight] = useState("");
@@ -21,7 +27,6 @@ export function Compare({ state }: { state: RunState }) {
   const [inA, inB] = useMemo(() => diffTexts(texts.get(a) ?? "", texts.get(b) ?? ""), [a, b, state.run]);
   // If nearly everything differs, marks would not help.
   const marked = similarity([inA, inB]) >= MIN_SIMILARITY;
-  if (names.length < 2) return <p class="fnb-meta">There is only one text.</p>;
   return (
     <div class="fnb-compare">
       <CompareSide label="Left text" name={a} names={names} choose={setLeft} pieces={inA} marked={marked} />

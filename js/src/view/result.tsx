@@ -4,7 +4,7 @@ import { revealHidden } from "../hidden.ts";
 import { nameOf } from "../run.ts";
 import type { Store } from "../store.ts";
 import { Candidates } from "./candidates.tsx";
-import { Compare } from "./compare.tsx";
+import { Compare, comparableTexts } from "./compare.tsx";
 import { Headline, Notes } from "./headline.tsx";
 import { useTransient } from "./hooks.ts";
 import { copy, Html } from "./html.tsx";
@@ -30,7 +30,7 @@ export function RunResult({ store }: { store: Store }) {
   };
   const judgeAsked = !["not-needed", "by-hand"].includes(state.verdict?.state ?? "");
   const judgeName = state.judge && judgeAsked ? nameOf(state.judge) : "";
-  const several = (state.replies ?? []).filter((reply) => (reply.role ?? "candidate") === "candidate").length > 1;
+  const several = comparableTexts(state).size > 1;
   return (
     <>
       <div class="fnb-top">
