@@ -25,6 +25,7 @@ export default () => {
 
 export function open(store: Store, el: HTMLElement): () => void {
   const host = document.createElement("div");
+  host.className = "fnb-widget";
   const releaseKeys = keepKeys(host);
   const root = host.attachShadow({ mode: "open" });
   const style = document.createElement("style");

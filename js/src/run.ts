@@ -134,8 +134,7 @@ export const suspectSigns = (reply: Reply): string[] =>
 export const otherWarnings = (reply: Reply): string[] =>
   (reply.warnings ?? []).filter((word) => !word.startsWith(SUSPECT));
 /** What a person should know of a call, as sentences; the words themselves where the kernel sends no sentences. */
-export const remarksOf = (reply: Reply): string[] =>
-  reply.remarks?.length ? reply.remarks : otherWarnings(reply).map((word) => word.replaceAll("_", " "));
+export const remarksOf = (reply: Reply): string[] => (reply.remarks?.length ? reply.remarks : otherWarnings(reply));
 
 const FAILED_STATUSES: ReadonlySet<string> = new Set(["error", "timeout", "refused", "filtered", "empty"]);
 export const hasFailed = (reply: Reply): boolean => FAILED_STATUSES.has(reply.status ?? "");

@@ -230,7 +230,7 @@ def test_every_warning_of_a_call_is_seen(stage, width: int) -> None:
     state = warned(under_way(4), 3, "seed_ignored", "suspect:plea")
     panel = page.open(state, busy=True)
     lane = panel.locator(".fnb-lane").nth(2)
-    expect(lane.locator(".fnb-remark")).to_contain_text("seed ignored")
+    expect(lane.locator(".fnb-remark")).to_contain_text("seed_ignored")
     expect(panel.locator(".fnb-lane").nth(0).locator(".fnb-remark")).to_have_count(0)
     page.screenshot(f"warned-lane-{width}")
     page.set(busy=False)
@@ -239,10 +239,10 @@ def test_every_warning_of_a_call_is_seen(stage, width: int) -> None:
     expect(tab).to_contain_text("2 warnings")
     expect(panel.get_by_role("tab").nth(0)).not_to_contain_text("warning")
     tab.click()
-    expect(panel.get_by_role("tabpanel")).to_contain_text("seed ignored")
+    expect(panel.get_by_role("tabpanel")).to_contain_text("seed_ignored")
     panel.locator(".fnb-ledger", has_text="Ledger").locator("summary").click()
     expect(panel.locator(".fnb-remarks li")).to_have_count(2)
-    expect(panel.locator(".fnb-remarks")).to_contain_text("call 2, gemini: no finish")
+    expect(panel.locator(".fnb-remarks")).to_contain_text("call 2, gemini: no_finish")
     assert panel.evaluate(WIDER) == []
     page.screenshot(f"warned-{width}")
 
@@ -256,7 +256,7 @@ def test_sentences_take_the_place_of_the_words(stage) -> None:
     panel.get_by_role("tab").nth(1).click()
     expect(panel.get_by_role("tabpanel")).to_contain_text(said[0])
     expect(panel.get_by_role("tabpanel")).to_contain_text("A line[U+202E] turned")
-    expect(panel.get_by_role("tabpanel")).not_to_contain_text("seed ignored")
+    expect(panel.get_by_role("tabpanel")).not_to_contain_text("seed_ignored")
 
 
 def test_a_run_from_which_someone_is_missing_says_so_first(stage) -> None:
