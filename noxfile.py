@@ -52,6 +52,14 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session
+def spending(session: nox.Session) -> None:
+    """The long form of the accounts' test: runs, stops, kills and resumes in any order, over several processes."""
+    session.install(".[notebook]", *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"))
+    env = {"FUSION_NB_SPENDING_EXAMPLES": "60", "FUSION_NB_SPENDING_STEPS": "30"}
+    session.run("pytest", "tests/test_spending_property.py", env=env)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Mutations of streams, verdicts and texts, guided by the lines they reach; then the same under libFuzzer."""
     toml = nox.project.load_toml("pyproject.toml")

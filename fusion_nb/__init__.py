@@ -8,67 +8,77 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fusion_nb._doors import OPENERS
 from fusion_nb._version import __version__ as __version__
+from fusion_nb.core.hooks import HOOKS
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from fusion_nb._errors import FusionError, RunFailed, UserError
-    from fusion_nb._result import FusionResult
-    from fusion_nb.ahead import estimate
-    from fusion_nb.api import afuse, fuse, last, stream
-    from fusion_nb.history import load, rejudge, resume, runs
-    from fusion_nb.known import models
-    from fusion_nb.workbench import Panel
+    from fusion_nb import history
+    from fusion_nb.api import afuse, fuse, last, models, spending, stream
+    from fusion_nb.errors import FusionError, RunFailed, UserError
+    from fusion_nb.evaluation import worth
+    from fusion_nb.history import add, choose, load, rejudge, resume, retry, runs
+    from fusion_nb.panel.panel import Panel
+    from fusion_nb.resolve.estimate import estimate
+    from fusion_nb.run.run_handle import FusionResult, Run
+
+    defaults: Any
 
 __all__ = [
     "FusionError",
     "FusionResult",
     "Panel",
+    "Run",
     "RunFailed",
     "UserError",
+    "add",
     "afuse",
+    "choose",
+    "defaults",
     "estimate",
     "fuse",
+    "history",
     "last",
     "load",
     "models",
     "rejudge",
     "resume",
+    "retry",
     "runs",
+    "spending",
     "stream",
+    "worth",
 ]
 
 # Names are fetched when first used, so that `%load_ext fusion_nb` costs a notebook next to nothing.
 _HOMES = {
-    "FusionError": "_errors",
-    "FusionResult": "_result",
-    "Panel": "workbench",
-    "RunFailed": "_errors",
-    "UserError": "_errors",
-    "afuse": "api",
-    "estimate": "ahead",
-    "fuse": "api",
-    "last": "api",
-    "load": "history",
-    "models": "known",
-    "rejudge": "history",
-    "resume": "history",
-    "runs": "history",
-    "stream": "api",
+    "errors": ("FusionError", "RunFailed", "UserError"),
+    "run.run_handle": ("FusionResult", "Run"),
+    "panel.panel": ("Panel",),
+    "api": ("afuse", "fuse", "last", "models", "spending", "stream"),
+    "resolve.estimate": ("estimate",),
+    "history": ("add", "choose", "load", "rejudge", "resume", "retry", "runs"),
+    "evaluation": ("worth",),
 }
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'fusion_nb' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"fusion_nb.{_HOMES[name]}"), name)
+    value: Any
+    if name == "history":
+        value = importlib.import_module("fusion_nb.history")
+    elif name == "defaults":
+        value = importlib.import_module("fusion_nb.options").defaults()
+    else:
+        value = getattr(importlib.import_module(f"fusion_nb.{_HOME_OF[name]}"), name)
     globals()[name] = value
     return value
 
 
-OPENERS["panel"] = lambda result: __getattr__("Panel")(result=result)
+HOOKS["panel"] = lambda result: __getattr__("Panel")(result=result)
 
 
 def __dir__() -> list[str]:

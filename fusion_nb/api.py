@@ -1,91 +1,49 @@
-"""`fuse()` and its kin: rooms wired together. Everything the magics and the panel do goes through here."""
+"""`fuse()` and its kin, wired together: everything the magics and the panel do goes through here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Unpack
 
-from fusion_nb._begun import Progress, Run, checked, finished, last
-from fusion_nb._errors import UserError
-from fusion_nb._plan import Member, Wish, plan
-from fusion_nb._result import FusionResult
-from fusion_nb._session import Session
-from fusion_nb._trust import Ask
-from fusion_nb.ahead import Estimate
-from fusion_nb.ahead import of as estimate_of
-from fusion_nb.journal import index, past, rows
-from fusion_nb.run.order import Order, started
+from fusion_nb.accounts import policy
+from fusion_nb.accounts.budget import Account, usd
+from fusion_nb.accounts.day_account import DayAccount
+from fusion_nb.core import engine_thread
+from fusion_nb.core.option_types import AfuseOptions, FuseOptions, StreamOptions
+from fusion_nb.core.spec import RunSpec, run_started
+from fusion_nb.errors import UserError
+from fusion_nb.journal import index, reader
+from fusion_nb.journal.writer import begun
+from fusion_nb.options import Settings, settle, takes
+from fusion_nb.providers import model_names
+from fusion_nb.providers.model_list import search_models
+from fusion_nb.resolve import pools
+from fusion_nb.resolve.estimate import ask_person, confirm_cost
+from fusion_nb.resolve.pools import reserved_names
+from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL
+from fusion_nb.resolve.request import Member, build_spec, spending_policy
+from fusion_nb.resolve.resolver import Resolver
+from fusion_nb.run.run_handle import FusionResult, Progress, Run, last, raise_if_failed, wait_for_result
+from fusion_nb.views.spending_report import Spending, by_model, today
 
-__all__ = ["Member", "Progress", "Run", "afuse", "begin", "fuse", "last", "stream"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fusion_nb.providers.openrouter_api import Credit
+
+__all__ = ["Member", "Progress", "Run", "afuse", "begin", "fuse", "last", "models", "spending", "stream"]
+
+Pool = str | Sequence[Member] | None
 
 
-def fuse(
-    prompt: str,
-    pool: str | Sequence[Member] | None = None,
-    mode: str = "merge",
-    *,
-    judge: Member | None = None,
-    then: str = "merge",
-    criteria: str | Sequence[str] = (),
-    orders: int = 1,
-    system: str | None = None,
-    temperature: float | None = None,
-    seed: int | None = None,
-    reasoning: str | int | None = None,
-    max_cost: float | str | None = None,
-    max_tokens: int = 4096,
-    timeout: float = 600.0,
-    ttft: float | None = None,
-    idle: float | None = None,
-    quorum: int | None = None,
-    grace: float = 5.0,
-    concurrency: int = 64,
-    allow_unpriced: bool = False,
-    base_url: str | None = None,
-    key_env: str | None = None,
-    aliases: Mapping[str, str] | None = None,
-    services: Mapping[str, Mapping[str, str]] | None = None,
-    journal: bool = True,
-    replay: bool = False,
-    max_cost_per_session: float | str | None = None,
-    max_cost_per_day: float | str | None = None,
-    confirm_over: float | str | None = None,
-    confirm: Callable[[Estimate], bool] | None = None,
-    progress: Progress | None = None,
-) -> FusionResult:
+@takes("fuse")
+def fuse(prompt: str, pool: Pool = None, mode: str | None = None, **options: Unpack[FuseOptions]) -> FusionResult:
     """Ask every member of `pool` in parallel; let the judge turn their candidates into one answer.
 
-    Args:
-        prompt: sent as it is.
-        pool: members, as a list or by comma: aliases (`claude`, `gemini`, `gpt4o`), OpenRouter slugs
-            (`openai/gpt-4o`), `service:model`, `name*3` (thrice, each with a seed of its own), `demo`, `local`, or
-            Python functions, sync or async. `None`: what the keys at hand allow, else what runs on this machine, else
-            the scripted demo.
-        mode: `best-of` picks one candidate, `merge` writes one answer from all, `debate[:rounds]` lets them challenge
-            each other first.
-        judge: the model that compares. `None`: a strong one outside the pool's families, where the keys allow.
-        then: how a debate ends: `merge` or `best-of`.
-        criteria: what the judge scores from 1 to 10; default correctness, completeness, clarity.
-        orders: 2 asks the judge twice, the second time with the candidates in reverse: scores are the mean of both,
-            and where it finds another candidate best, that is said (`result.verdict.agreed`).
-        system, temperature, seed, reasoning: passed through to every member. `seed` also fixes labels and order
-            before the judge. `reasoning`: `minimal`, `low`, `medium`, `high`, or a number of tokens.
-        max_cost: USD for the whole run; the worst case of a call is reserved before it is sent.
-        max_cost_per_session, max_cost_per_day: USD for all runs of this kernel, and of a day (UTC) in all kernels.
-        max_tokens: completion tokens of each call.
-        timeout: seconds each call may take.
-        ttft, idle: longest wait for a reply's first text, and longest silence inside it, in seconds (120 each).
-        quorum, grace: go on once `quorum` candidates are there and `grace` more seconds have passed.
-        concurrency: calls in flight at once.
-        allow_unpriced: ask models of unknown price although `max_cost` is set.
-        base_url, key_env: a chat-completions service of your own, and the variable that holds its key.
-        aliases, services: names of your own; see `%config Fuse`.
-        journal: keep the run's record on disk, so that a crash loses nothing that was paid (`runs()`, `load()`).
-        replay: serve the very same request (prompt, pool, judge, mode, parameters) from the journal where it is there.
-        confirm_over, confirm: where the run may cost more USD, `confirm(estimate)` is asked first; by default the
-            person, in this terminal or notebook.
-        progress: called on this thread with the result so far while the run goes on, and once at its end.
+    An option that is not given is as `fusion_nb.defaults` (`%config Fuse`) says, else as stated here.
 
     Returns:
         The run, finished or stopped: an interrupt ends it, and what was received is returned.
@@ -93,80 +51,151 @@ def fuse(
     Raises:
         UserError: the request cannot be sent as written; nothing was sent.
         RunFailed: every member failed; `.result` has a row for each.
+
+    >>> result = fuse("How many times does the letter r occur in the word strawberry?", pool="demo", mode="best-of")
+    >>> result.status, len(result.candidates)
+    ('ok', 3)
     """
-    return finished(begin(**{k: v for k, v in locals().items() if k != "progress"}), progress)
+    return wait_for_result(begin("fuse", prompt, pool=pool, mode=mode, **options), options.get("progress"))
 
 
 def begin(
-    *,
-    confirm_over: float | str | None = None,
-    confirm: Callable[[Estimate], bool] | None = None,
-    **options: Any,
+    verb: str, prompt: str, /, *, ask_address: Any = ask_person, ask_cost: Any = None, **given: Any
 ) -> Run | FusionResult:
-    """`fuse()`, begun and not waited for: the run, or where `replay` found it in the journal, its result."""
-    wish = Wish(**options)
-    session, order = _planned(wish, lambda said: _question(said, "Send them?"))
-    if (held := _replayed(wish, order)) is not None:
-        return held
-    if confirm_over is not None:
-        _confirmed(estimate_of(order, session), confirm_over, confirm or _question)
-    return Run(session, order, journal=wish.journal)
+    """A call of `fuse()` or its kin, begun and not waited for: the run, or where `replay` found one, its result.
 
-
-async def afuse(
-    prompt: str, pool: str | Sequence[Member] | None = None, mode: str = "merge", **options: Any
-) -> FusionResult:
-    """`fuse()` awaited: the caller's loop goes on turning. Takes the same options, without `progress`."""
-    wish = Wish(prompt=prompt, pool=pool, mode=mode, **options)
-    session, order = _planned(wish)
-    if (held := _replayed(wish, order)) is not None:
-        return checked(held)
-    return await Run(session, order, journal=wish.journal).wait()
-
-
-def stream(prompt: str, pool: str | Sequence[Member] | None = None, mode: str = "merge", **options: Any) -> Run:
-    """Start a run and iterate its events. Takes the same options as `fuse()`, without `progress` and `replay`.
-
-    >>> with stream("Why is the sky blue?", pool="demo") as run:
-    ...     for event in run:
-    ...         print(event)
-    >>> run.result
+    Args:
+        verb: whose options they are, one of `options.ASKING`.
+        ask_address: puts the question whether a new address may be used; without it, none may.
+        ask_cost: who is asked where the run may cost more than `confirm_over`; by default the person.
     """
-    wish = Wish(prompt=prompt, pool=pool, mode=mode, **options)
-    return Run(*_planned(wish), journal=wish.journal)
+    settings = settle(verb, given)
+    resolver = Resolver(settings, ask_address and (lambda text: ask_address(text, "Send them?")))
+    spec = build_spec(prompt, settings, resolver.resolved, resolver.reach.worst)
+    everyone = (*spec.pool, *([spec.judge] if spec.judge else []))
+    resolver.reach.check_fit((spec.params.system or "") + spec.prompt, everyone)
+    if (result := _replayed(settings, spec)) is not None:
+        return result
+    confirm_cost(spec, resolver, settings, ask_cost)
+    return Run(spec, resolver, spending_policy(settings, spec.limits.max_cost), journal=settings["journal"])
 
 
-def _confirmed(expected: Estimate, over: float | str, confirm: Callable[[Estimate], bool]) -> None:
-    """Raise `UserError` where the run may cost more than `over` and nobody said yes."""
-    if expected.over(over) and not confirm(expected):
-        what = repr(expected).removeprefix("<Estimate: ").removesuffix(">")
-        raise UserError(f"Nothing was sent ({what}): it may cost more than ${over}, and nobody confirmed it.")
+@takes("afuse")
+async def afuse(
+    prompt: str, pool: Pool = None, mode: str | None = None, **options: Unpack[AfuseOptions]
+) -> FusionResult:
+    """`fuse()` awaited: the caller's loop goes on turning. Cancelling the wait stops the run.
+
+    >>> import asyncio
+    >>> asyncio.run(afuse("How many times does the letter r occur in the word strawberry?", pool="demo")).status
+    'ok'
+    """
+    begun = begin("afuse", prompt, ask_address=None, pool=pool, mode=mode, **options)
+    return raise_if_failed(begun) if isinstance(begun, FusionResult) else await begun.wait()
 
 
-def _question(said: object, question: str = "Ask all the same?") -> bool:
-    try:
-        return input(f"{said}\n{question} [y/N] ").strip().lower() in ("y", "yes")
-    except (EOFError, NotImplementedError, RuntimeError, OSError):
-        # No one is there to answer: a notebook that is run by a program.
-        return False
+@takes("stream")
+def stream(prompt: str, pool: Pool = None, mode: str | None = None, **options: Unpack[StreamOptions]) -> Run:
+    """Start a run and iterate its events.
+
+    >>> with stream("How many times does the letter r occur in the word strawberry?", pool="demo") as run:
+    ...     kinds = {type(event).__name__ for event in run}
+    >>> "VerdictReached" in kinds, run.result.status
+    (True, 'ok')
+    """
+    begun = begin("stream", prompt, ask_address=None, pool=pool, mode=mode, **options)
+    assert isinstance(begun, Run)  # noqa: S101  a stream takes no `replay`
+    return begun
 
 
-def _planned(wish: Wish, ask: Ask | None = None) -> tuple[Session, Order]:
-    session = Session(wish, ask)
-    order = plan(wish, session.cast, session.reach.worst)
-    session.reach.check_fit(
-        (order.params.system or "") + order.prompt, (*order.pool, *([order.judge] if order.judge else []))
-    )
-    return session, order
-
-
-def _replayed(wish: Wish, order: Order) -> FusionResult | None:
+def _replayed(settings: Settings, spec: RunSpec) -> FusionResult | None:
     """The journal's run of the very same request, where `replay` asks for it and there is one."""
-    same = index.find_same(rows.fingerprint(started(order, "", ""))) if wish.replay else None
+    same = index.find_same(run_started(spec, "", "")) if settings.get("replay") else None
     if same is None:
         return None
-    held = past.load(same, FusionResult())
-    said = (
-        f"From the journal: run {held.run} of {held.when[:16].replace('T', ' ')} UTC. Nothing was asked, nothing paid."
-    )
-    return replace(held, notes=(*held.notes, said))
+    result = reader.load(same, FusionResult())
+    when = result.when[:16].replace("T", " ")
+    note = f"From the journal: run {result.run} of {when} UTC. Nothing was asked, nothing paid."
+    return replace(result, notes=(*result.notes, note))
+
+
+def models(words: str = "", *, aliases: Mapping[str, str] | None = None, services: Any = None) -> pd.DataFrame:
+    """The models a pool can name, one row each; first the aliases, with what they stand for now.
+
+    Args:
+        words: all of them must be true of a row: a part of its name, alias or modalities (`image`), `<2` for less than
+            2 USD a million prompt tokens, `>100k` for more tokens of context.
+
+    Columns: `ref`, `name`, `context` (tokens), `modalities`, `prompt_usd_per_mtok`, `completion_usd_per_mtok`,
+    `source` (where the row is from), `created`, `alias`.
+    """
+    from fusion_nb.views.frame import models_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
+
+    resolver = _names(aliases, services)
+    listed = engine_thread.run_on_engine(resolver.reach.models())
+    return models_frame(search_models([*resolver.alias_models(listed), *listed], words))
+
+
+def complete_members(typed: str, aliases: Mapping[str, str] | None, services: Any) -> Iterable[str]:
+    """What a pool entry that begins with `typed` could be, without asking any network."""
+    yield from model_names.completions(typed, aliases, services)
+    yield from (name for name in pools.pool_names() if name.startswith(typed) and name not in reserved_names(aliases))
+    yield from (str(ref) for ref in (*DEMO_POOL, DEMO_JUDGE) if str(ref).startswith(typed))
+
+
+def _names(aliases: Mapping[str, str] | None, services: Any) -> Resolver:
+    """Models and services by the names of a call and of the defaults; nobody is asked anything."""
+    return Resolver(settle("fuse", {"aliases": aliases, "services": services}))
+
+
+def load_pandas() -> None:
+    """Load what `frame()` needs, ahead of need."""
+    import fusion_nb.views.frame  # noqa: F401, PLC0415
+
+
+def spending(
+    since: str = "",
+    *,
+    max_cost_per_session: float | str | None = None,
+    max_cost_per_day: float | str | None = None,
+    services: Mapping[str, Mapping[str, str]] | None = None,
+) -> Spending:
+    """What the journal's runs cost since a day, `2026-11-01` (UTC); today where none is given.
+
+    The caps that are set, and keys whose service tells, are said with what they have left. Runs that were not
+    journalled are not in it. Raises `UserError` where `since` is no day.
+    """
+    day = _day(since)
+    told = engine_thread.run_on_engine(_names(None, services).reach.credits())
+    given = {"max_cost_per_session": max_cost_per_session, "max_cost_per_day": max_cost_per_day}
+    settings = settle("fuse", given)
+    caps = ((policy.SESSION, settings["max_cost_per_session"]), (policy.day_account(), settings["max_cost_per_day"]))
+    left = (*_unsettled(), *(_cap_left(account, cap) for account, cap in caps if cap is not None), *_keys_left(told))
+    return Spending(day, by_model(index.calls(day.isoformat()), begun), left)
+
+
+def _day(since: str) -> date:
+    try:
+        return date.fromisoformat(since.strip()) if since.strip() else today()
+    except ValueError:
+        raise UserError(f"{since.strip()[:40]!r} is no day: write it as 2026-11-01, or nothing for today.") from None
+
+
+def _unsettled() -> Iterable[str]:
+    amount = policy.day_account().unsettled
+    if amount > 0:
+        yield f"Up to {usd(amount)} more is not settled today: calls without a bill, and of kernels that died."
+
+
+def _cap_left(account: Account | DayAccount, cap: Decimal) -> str:
+    return f"{usd(max(account.left(cap) or Decimal(0), Decimal(0)))} of {account.name} {usd(cap)} is left."
+
+
+def _keys_left(credit: Mapping[str, Credit]) -> Iterable[str]:
+    for service, told in credit.items():
+        if told.remaining is not None:
+            resets = f", which starts anew {told.resets}" if told.resets else ""
+            limit = f" of {usd(told.limit)}" if told.limit is not None else ""
+            yield f"The {service} key has {usd(told.remaining)}{limit} left{resets}."
+        elif told.used_today is not None:
+            yield f"The {service} key has no limit; everything that uses it spent {usd(told.used_today)} today."

@@ -1,48 +1,39 @@
-"""Past runs: listed, loaded, judged again, gone on with. Nobody is asked, or paid, twice."""
+"""Past runs: listed, loaded, judged again, continued. Nobody is asked, or paid, twice."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from fusion_nb import _choice
-from fusion_nb._begun import Progress, Run, finished
-from fusion_nb._errors import FusionError, UserError
-from fusion_nb._events import CallEnded
-from fusion_nb._plan import Member, Wish
-from fusion_nb._plan import orders as checked_orders
-from fusion_nb._result import FusionResult
-from fusion_nb._session import Session
-from fusion_nb._types import Reply
-from fusion_nb.journal import index, keep, past
-from fusion_nb.run import again, loop
-from fusion_nb.run.order import Order
+from fusion_nb.accounts import policy
+from fusion_nb.core import Reply, engine_thread
+from fusion_nb.core.events import ChoiceMade
+from fusion_nb.core.fold import fold, fold_all
+from fusion_nb.core.option_types import AddOptions, RejudgeOptions, ResumeOptions, RetryOptions
+from fusion_nb.core.spec import RunSpec
+from fusion_nb.errors import FusionError, UnknownName, UserError
+from fusion_nb.journal import index, maintenance, reader
+from fusion_nb.options import Settings, recorded_options, settle, takes
+from fusion_nb.resolve.estimate import Estimate, confirm_cost, estimate_spec
+from fusion_nb.resolve.request import Member, change_spec, spending_policy
+from fusion_nb.resolve.resolver import Resolver
+from fusion_nb.run import derived
+from fusion_nb.run.run_handle import FusionResult, Run, new_run_id, wait_for_result
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fusion_nb.providers.generation import Generation
+    from fusion_nb.providers.openrouter_api import Generation
 
 LAST = "last"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Going:
-    """How a past run is gone on with: names of the user's own, functions the record knows only by name."""
-
-    aliases: Mapping[str, str] | None = None
-    services: Mapping[str, Mapping[str, str]] | None = None
-    functions: Sequence[Callable[..., Any]] = ()
-    journal: bool = True
-    progress: Progress | None = None
-
-    def session(self) -> Session:
-        session = Session(Wish(prompt="", aliases=self.aliases, services=self.services))
-        session.know(self.functions)
-        return session
+PastRun = str | FusionResult
+"""A run by its id (`"last"` is the newest), or its result."""
 
 
 def runs(words: str = "") -> pd.DataFrame:
@@ -66,178 +57,230 @@ def load(run: str = LAST) -> FusionResult:
         if newest is None:
             raise UserError("There is no run in the journal yet.")
         run = newest.run
-    return past.load(run, FusionResult())
+    return reader.load(run, FusionResult())
 
 
-def rejudge(
-    run: str | FusionResult = LAST,
-    *,
-    judge: Member | None = None,
-    mode: str | None = None,
-    criteria: Sequence[str] | None = None,
-    orders: int | None = None,
-    **going: Any,
-) -> FusionResult:
+@takes("rejudge")
+def rejudge(run: PastRun = LAST, **options: Unpack[RejudgeOptions]) -> FusionResult:
     """The candidates of a run before a judge again, another one or in another mode: no candidate is asked.
 
-    Args:
-        run: its id, or its result; `"last"` is the newest.
-        judge, mode, criteria, orders: what is not given is as it was.
-        going: `aliases`, `services`, `functions`, `journal`, `progress`; see `fuse()`.
+    What is not given is as the run's record says, and else as `fusion_nb.defaults` says.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> rejudge(result, mode="best-of").mode
+    'best-of'
     """
-    begun = judging(run, judge=judge, mode=mode, criteria=criteria, orders=orders, **going)
-    return finished(begun, Going(**going).progress)
+    return wait_for_result(begin_derived("rejudge", run, **options), options.get("progress"))
 
 
-def judging(
-    run: str | FusionResult = LAST,
-    *,
-    judge: Member | None = None,
-    mode: str | None = None,
-    criteria: Sequence[str] | None = None,
-    orders: int | None = None,
-    **going: Any,
-) -> Run:
-    """`rejudge()`, begun and not waited for."""
-    how = Going(**going)
-    session = how.session()
-    asked = None if judge is None else session.judge_named(judge)
-    wanted = None if criteria is None else tuple(criteria)
-    turns = None if orders is None else checked_orders(orders)
-    order = again.rejudge(_held(run), judge=asked, mode=mode, criteria=wanted, orders=turns)
-    return _begun(order, session, how)
+@takes("add")
+def add(run: PastRun, members: str | Sequence[Member], **options: Unpack[AddOptions]) -> FusionResult:
+    """New members beside a run's candidates: only they are asked, then the judge on all.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo:swift")
+    >>> len(add(result, ["demo:careful"]).candidates)
+    2
+    """
+    return wait_for_result(begin_derived("add", run, members=members, **options), options.get("progress"))
 
 
-def add(run: str | FusionResult, members: Sequence[Member], **going: Any) -> FusionResult:
-    """New members beside a run's candidates: only they are asked, then the judge on all."""
-    return finished(adding(run, members, **going), Going(**going).progress)
-
-
-def adding(run: str | FusionResult, members: Sequence[Member], **going: Any) -> Run:
-    """`add()`, begun and not waited for."""
-    how = Going(**going)
-    session = how.session()
-    return _begun(again.add(_held(run), session.resolve(members)), session, how)
-
-
-def retry(run: str | FusionResult = LAST, *, call: int | None = None, **going: Any) -> FusionResult:
+@takes("retry")
+def retry(run: PastRun = LAST, *, call: int | None = None, **options: Unpack[RetryOptions]) -> FusionResult:
     """The members of a run that failed, asked once more, then the judge on all.
 
     Args:
         call: ask the member of that call alone, whether it failed or not; every other reply is kept.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> retry(result, call=1).status
+    'ok'
     """
-    return finished(retrying(run, call=call, **going), Going(**going).progress)
+    return wait_for_result(begin_derived("retry", run, call=call, **options), options.get("progress"))
 
 
-def retrying(run: str | FusionResult = LAST, *, call: int | None = None, **going: Any) -> Run:
-    """`retry()`, begun and not waited for."""
-    how = Going(**going)
-    return _begun(again.retry(_held(run), call), how.session(), how)
-
-
-def resume(run: str | FusionResult = LAST, **going: Any) -> FusionResult:
+@takes("resume")
+def resume(run: PastRun = LAST, **options: Unpack[ResumeOptions]) -> FusionResult:
     """Finish a run that crashed or was stopped: the members without a reply, then the judge. What is there is kept.
 
-    Where only a generation id is known of a call that was under way, the service is asked what it cost.
+    Where only a generation id is known of a call that was under way, the service is asked what it cost. `max_cost` is
+    the cap of the whole run: what it has spent already counts.
+
+    >>> import fusion_nb
+    >>> with fusion_nb.stream("How many times does the letter r occur in the word strawberry?", pool="demo") as run:
+    ...     run.stop()
+    ...     stopped = [event for event in run][-1].status
+    >>> stopped, resume(run.result).status
+    ('cancelled', 'ok')
     """
-    return finished(resuming(run, **going), Going(**going).progress)
+    return wait_for_result(begin_derived("resume", run, **options), options.get("progress"))
 
 
-def resuming(run: str | FusionResult = LAST, **going: Any) -> Run:
-    """`resume()`, begun and not waited for."""
-    how = Going(**going)
-    session = how.session()
-    state = _held(run)
-    if reconcile(state, session):
-        # What the service told counts towards what is left of the run's cap.
-        state = load(state.run)
-    return _begun(again.resume(state), session, how)
+def begin_derived(
+    verb: str,
+    run: PastRun = LAST,
+    /,
+    *,
+    ask_cost: Any = None,
+    members: str | Sequence[Member] | None = None,
+    **given: Any,
+) -> Run:
+    """A call of `rejudge()` or its kin, begun and not waited for.
+
+    Args:
+        verb: whose options they are, one of `options.DERIVED`.
+        ask_cost: asked where `confirm_over` is passed and the call names nobody to ask.
+        members: those to add.
+    """
+    state, spec, resolver, settings = _derived(verb, run, members, given)
+    confirm_cost(spec, resolver, settings, ask_cost)
+    new = new_run_id()
+    if verb == "resume":
+        # Last, once everything that can be refused has been.
+        derived.claim_resume(state, new)
+    caps = spending_policy(settings, spec.limits.max_cost)
+    return Run(spec, resolver, caps, journal=settings["journal"], run=new)
 
 
-def choose(run: str | FusionResult, call: int) -> FusionResult:
+def estimate_derived(
+    verb: str, run: PastRun = LAST, /, *, members: str | Sequence[Member] | None = None, **given: Any
+) -> Estimate:
+    """What a call of `rejudge()` or its kin would take; nobody is asked."""
+    return estimate_spec(*_derived(verb, run, members, given)[1:])
+
+
+def _derived(
+    verb: str, run: PastRun, members: str | Sequence[Member] | None, given: dict[str, Any]
+) -> tuple[FusionResult, RunSpec, Resolver, Settings]:
+    """The run that is continued, the derived one's spec, checked, and what it needs. Raises `UserError`, unsent."""
+    settle(verb, given)  # what cannot be meant is said whatever there is in the journal
+    state = load(run) if isinstance(run, str) else run
+    if verb == "resume":
+        state = _newest(state)
+    settings = settle(verb, given, recorded_options(state))
+    resolver = Resolver(settings)
+    resolver.know(settings["functions"], [*state.pool, *([state.judge] if state.judge else [])])
+    match verb:
+        case "resume":
+            derived.resume(state)
+            # What the services tell counts towards what is left of the run's cap.
+            state = reconcile(state, resolver)
+            settings = {**settings, "max_cost": derived.rest_of_cap(state, settings["max_cost"])}
+            spec = derived.resume(state)
+        case "retry":
+            spec = derived.retry(state, settings["call"])
+        case "add":
+            spec = derived.add(state, resolver.resolve(members or ()))
+        case _:
+            spec = derived.rejudge(state)
+    spec = change_spec(spec, settings)
+    if given.get("mode") is not None:
+        spec = derived.in_mode(spec, settings["mode"])
+    if given.get("judge") is not None:
+        spec = replace(spec, judge=resolver.judge_named(settings["judge"]))
+    return state, _checked(spec, resolver), resolver, settings
+
+
+def choose(run: PastRun, call: int) -> FusionResult:
     """Take a candidate as the answer instead of what the judge decided, and keep that on the run's record.
 
     Raises `UserError` where there is no such run, or `call` is no candidate with a text.
     """
-    return _choice.choose(_held(run), call)
+    return record_choice(load(run) if isinstance(run, str) else run, call)
 
 
-def reconcile(state: FusionResult, session: Session) -> int:
-    """Put tokens and cost of calls that a crash cut off on record, where the service still knows; how many."""
-    open_ = [r for r in state.replies if r.error == past.CRASHED and r.generation_id is not None and r.cost is None]
-    if not open_:
-        return 0
-    told = loop.on_engine(_told(open_, session))
-    ended = [_ended(reply, found) for reply, found in zip(open_, told, strict=True) if found is not None]
-    ended = [end for end in ended if end.cost is not None]
+def reconcile(state: FusionResult, resolver: Resolver) -> FusionResult:
+    """Ask the services what calls without a known cost have cost: of a crash, of a stop, of a broken connection.
+
+    What they tell goes on the run's record and into the accounts; `state` with it.
+    """
+    unbilled = [reply for reply in state.replies if reply.generation_id and reply.unpriced]
+    if not unbilled:
+        return state
+    bills = engine_thread.run_on_engine(_bills(unbilled, resolver))
+    told = ((reply, bill) for reply, bill in zip(unbilled, bills, strict=True) if bill and bill.cost is not None)
+    ended = [derived.billed_reply(reply, bill) for reply, bill in told]
     if ended:
-        keep.amend(state.run, ended)
-    return len(ended)
+        with contextlib.suppress(UnknownName):  # in no journal
+            derived.record_bills(state.run, ended)
+        for end in ended:
+            policy.settle_late(state.run, end.call, end.cost or Decimal(0), end.at_most or Decimal(0))
+    return fold_all(ended, state)
 
 
-def delete(run: str) -> int:
-    """Delete a run from the journal; how many were deleted."""
-    return keep.delete([run])
+def delete(*runs: str) -> int:
+    """Delete runs from the journal, all of them or, where one is unknown or under way, none; how many were deleted."""
+    return maintenance.delete(runs)
 
 
 def purge_before(day: str) -> int:
     """Delete every run begun before `day` (`2026-11-24`, UTC); how many were deleted."""
-    return keep.purge_before(day)
+    return maintenance.purge_before(day)
 
 
 def export(path: str | Path, words: str = "") -> int:
     """Write the events of all runs (or of those with `words`) to a new JSONL file; how many runs."""
-    return keep.export([row.run for row in index.runs(words)], path)
+    return maintenance.export([row.run for row in index.runs(words)], path)
 
 
-def notice() -> str:
+def crash_notice() -> str:
     """One line about runs that crashed; empty where there are none."""
-    return keep.notice()
+    return maintenance.crash_notice()
 
 
-def _held(run: str | FusionResult) -> FusionResult:
-    return load(run) if isinstance(run, str) else run
+def _newest(state: FusionResult) -> FusionResult:
+    """The run as its record tells by now: a result that was kept in a variable may be older."""
+    try:
+        return load(state.run)
+    except UnknownName:
+        return state
 
 
-def _begun(order: Order, session: Session, how: Going) -> Run:
-    if order.judge is None and len(order.pool) > 1:
+def _checked(spec: RunSpec, resolver: Resolver) -> RunSpec:
+    """`spec` with its judge and a note on what it takes over. Raises `UserError` where somebody cannot be asked."""
+    if spec.judge is None and len(spec.pool) > 1:
         # A run of one had no judge; with company it needs one.
-        order = replace(order, judge=session.default_judge(order.pool))
-    if order.kept:
-        said = f"Kept from run {order.of}, not asked and not paid again: {', '.join(r.ref.name for r in order.kept)}."
-        order = replace(order, notes=(*order.notes, said))
-    there = {(reply.ref.name, reply.round) for reply in order.kept}
-    session.check([ref for ref in order.pool if (ref.name, 0) not in there])
-    if order.judge is not None:
-        session.check([order.judge])
-    return Run(session, order, journal=how.journal)
+        spec = replace(spec, judge=resolver.default_judge(spec.pool))
+    if spec.kept:
+        names = ", ".join(reply.ref.name for reply in spec.kept)
+        note = f"Kept from run {spec.of}, not asked and not paid again: {names}."
+        spec = replace(spec, notes=(*spec.notes, note))
+    taken_over = {(reply.ref.name, reply.round) for reply in spec.kept}
+    resolver.check([ref for ref in spec.pool if (ref.name, 0) not in taken_over])
+    if spec.judge is not None:
+        resolver.check([spec.judge])
+    return spec
 
 
-async def _told(replies: Sequence[Reply], session: Session) -> list[Generation | None]:
+async def _bills(replies: Sequence[Reply], resolver: Resolver) -> list[Generation | None]:
     """What the services kept of each call: all of them asked at once, for each may take its seconds."""
 
     async def one(reply: Reply) -> Generation | None:
         try:
-            return await session.reach.generation(reply.ref, reply.generation_id or "")
+            return await resolver.reach.generation(reply.ref, reply.generation_id or "")
         except FusionError:
             return None
 
     return await asyncio.gather(*map(one, replies))
 
 
-def _ended(reply: Reply, found: Generation) -> CallEnded:
-    """How a call that a crash cut off ended after all, as its service tells."""
-    return CallEnded(
-        call=reply.call,
-        status="cancelled",
-        usage=found.usage,
-        cost=found.cost,
-        cost_source="reported",
-        latency=found.latency,
-        error=past.CRASHED,
-        detail="The kernel stopped while it was answering; its service told afterwards what it cost.",
-        generation_id=reply.generation_id,
-        model=found.model,
-        attempts=reply.attempts,
-        maybe_billed=True,
-    )
+def record_choice(result: FusionResult, call: int) -> FusionResult:
+    """`result` with that candidate as its answer, also in the journal: `load()` gives the choice back.
+
+    The judge's rationale and ranking stay, and its whole verdict is `judged`. Where the run is in no journal, a note
+    says that the choice lives in this result alone. Raises `UserError` where there is no such candidate, or it has no
+    text, or the run is under way.
+    """
+    if result.status == "running":
+        raise UserError("The run is under way: choose when it is over.")
+    if not any(reply.call == call and reply.text.strip() for reply in result.candidates):
+        raise UserError(f"Call {call!r} is not a candidate with a text to choose.")
+    made = ChoiceMade(call=call, when=datetime.now(UTC).isoformat())
+    chosen = fold(result, made)
+    try:
+        maintenance.append_events(result.run, [made])
+    except UserError as error:
+        return replace(chosen, notes=(*chosen.notes, f"The choice is kept in this result alone. {error}"))
+    return chosen

@@ -7,8 +7,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from fusion_nb.options import defaults
 from tests.replay import Replay, replay_server
 
+TEST_KEYS = (
+    "FAULT_KEY", "WELL_KEY", "OWN_API_KEY", "CANARY_API_KEY", "SPEND_TEST_KEY",
+    *(f"{name}_{number}" for name in ("KEY", "WELL") for number in range(100)),
+)  # fmt: skip
+"""Variables that tests keep keys in, for servers on a port of this machine."""
 SHARED = Path(__file__).parents[2] / "shared"
 
 # How long an example takes says more about the machine than about the code.
@@ -26,8 +32,16 @@ def replay() -> Iterator[Replay]:
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test writes into the journal of whoever runs it; kernels started by tests inherit this."""
     os.environ["FUSION_NB_HOME"] = str(tmp_path_factory.mktemp("home"))
+    os.environ["FUSION_NB_TRUST"] = f"http://127.0.0.1:* {' '.join(TEST_KEYS)}"
     yield
-    del os.environ["FUSION_NB_HOME"]
+    del os.environ["FUSION_NB_HOME"], os.environ["FUSION_NB_TRUST"]
+
+
+@pytest.fixture(autouse=True)
+def own_defaults() -> Iterator[None]:
+    """No test sets a default for the tests after it."""
+    yield
+    defaults().reset()
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fusion_nb._types import Case, Message, Ref, Reply, Role, Round, Splitter, Verdict
-from fusion_nb.modes import MODES
+from fusion_nb.core import Message, ModeInput, Ref, Reply, Role, Round, StreamSplitter, Verdict
+from fusion_nb.judging import MODES
 
 JUDGE = Ref("script", "judge", "judge")
 
@@ -77,7 +77,7 @@ class ScriptedDesk:
         role: Role = "judge",
         round: int = 0,
         schema: Mapping[str, Any] | None = None,
-        splitter: Splitter | None = None,
+        splitter: StreamSplitter | None = None,
         labels: Mapping[str, int] | None = None,
     ) -> Reply:
         asked = Asked(ref, messages, role, round, schema, labels or {}, splitter is not None)
@@ -90,7 +90,7 @@ class ScriptedDesk:
         self.replies.append(reply)
         return reply
 
-    def _stream(self, text: str, splitter: Splitter | None) -> None:
+    def _stream(self, text: str, splitter: StreamSplitter | None) -> None:
         if splitter is None:
             return
         parts = [text[at : at + self.pieces] for at in range(0, len(text), self.pieces)]
@@ -104,7 +104,7 @@ class ScriptedDesk:
     def round_ended(self, ended: Round) -> None:
         self.rounds.append(ended)
 
-    def run(self, mode: str, case: Case) -> Verdict:
+    def run(self, mode: str, case: ModeInput) -> Verdict:
         return asyncio.run(MODES[mode](case, self))
 
 
@@ -112,16 +112,16 @@ def candidate(call: int, name: str, text: str, **more: Any) -> Reply:
     return Reply(call, Ref("script", name, name), text=text, **{"status": "ok", **more})
 
 
-def case(*texts: str, prompt: str = "Which river runs through Paris?", seed: int = 5, **more: Any) -> Case:
+def case(*texts: str, prompt: str = "Which river runs through Paris?", seed: int = 5, **more: Any) -> ModeInput:
     """A case with candidates of claude, gemini, gpt4o ... saying `texts`."""
     names = ("claude", "gemini", "gpt4o", "llama", "mistral", "qwen")
     replies = tuple(
         candidate(place + 1, name, text) for place, (name, text) in enumerate(zip(names, texts, strict=False))
     )
-    return Case(prompt, replies, JUDGE, seed, **more)
+    return ModeInput(prompt, replies, JUDGE, seed, **more)
 
 
-def cut(case: Case, call: int, **more: Any) -> Case:
+def cut(case: ModeInput, call: int, **more: Any) -> ModeInput:
     """The case, with one reply cut off (or otherwise changed)."""
     changed = {"status": "incomplete", **more}
     return replace(case, candidates=tuple(replace(r, **changed) if r.call == call else r for r in case.candidates))

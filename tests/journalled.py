@@ -11,7 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from fusion_nb._events import (
+from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
+from fusion_nb.core import Message, Ref, RunState, Usage, Verdict
+from fusion_nb.core.events import (
     CallAccepted,
     CallEnded,
     CallStarted,
@@ -21,16 +23,16 @@ from fusion_nb._events import (
     TextDelta,
     VerdictReached,
 )
-from fusion_nb._plan import Wish, plan
-from fusion_nb._result import FusionResult
-from fusion_nb._session import Session
-from fusion_nb._types import Message, Ref, RunState, Usage, Verdict
+from fusion_nb.core.spec import RunSpec
 from fusion_nb.journal.writer import Journal
-from fusion_nb.run import loop
-from fusion_nb.run.drive import drive
+from fusion_nb.options import settle
+from fusion_nb.resolve.request import build_spec
+from fusion_nb.resolve.resolver import Resolver
+from fusion_nb.run import handle
 from fusion_nb.run.engine import Engine
-from fusion_nb.run.order import Order
-from fusion_nb.run.record import Record
+from fusion_nb.run.event_recorder import EventRecorder
+from fusion_nb.run.handle import wait_for_run
+from fusion_nb.run.run_handle import FusionResult
 
 
 def new_run(now: datetime | None = None) -> str:
@@ -45,27 +47,29 @@ class Kernel:
     journal: Journal | None = None
     """Of the newest run."""
 
-    def order(self, models: Sequence[Any], **wish: Any) -> tuple[Session, Order]:
+    def order(self, models: Sequence[Any], **wish: Any) -> tuple[Resolver, RunSpec]:
         services = {"replay": {"base_url": self.url}}
         pool = [model if callable(model) else f"replay:{model}" for model in models]
-        asked = Wish(prompt="Count.", pool=pool, services=services, **{"judge": "replay:scripted-judge", **wish})
-        session = Session(asked)
-        return session, plan(asked, session.cast, session.reach.worst)
+        given = {"pool": pool, "services": services, "judge": "replay:scripted-judge", **wish}
+        settings = settle("fuse", given)
+        session = Resolver(settings)
+        return session, build_spec("Count.", settings, session.resolved, session.reach.worst)
 
-    def start(self, session: Session, order: Order) -> loop.Handle[FusionResult]:
+    def start(self, session: Resolver, order: RunSpec) -> handle.Handle[FusionResult]:
         run = new_run()
         self.journal = Journal(run)
-        record = Record(FusionResult(), self.journal)
-        work = Engine(order, session.tools(order), record).run(run, datetime.now(UTC).isoformat())
-        return loop.Handle(record, work)
+        record = EventRecorder(FusionResult(), self.journal)
+        accounts = RunAccounts(run, SpendingPolicy(order.limits.max_cost, None, None))
+        work = Engine(order, session.run_services(order), record, accounts).run(run, datetime.now(UTC).isoformat())
+        return handle.Handle(record, work)
 
     def run(self, models: Sequence[Any], **wish: Any) -> FusionResult:
-        return drive(self.start(*self.order(models, **wish)))
+        return wait_for_run(self.start(*self.order(models, **wish)))
 
-    def again(self, order: Order, *functions: Callable[..., Any]) -> FusionResult:
+    def again(self, order: RunSpec, *functions: Callable[..., Any]) -> FusionResult:
         """Carry out an order made from an earlier run. `functions`: those of its members that are."""
         session, _ = self.order(["burst/1", "burst/2", *functions])
-        return drive(self.start(session, order))
+        return wait_for_run(self.start(session, order))
 
 
 def tiny(run: str, text: str = "Paris.", *, prompt: str = "Capital of France?", when: str = "") -> list[Event]:
@@ -102,6 +106,6 @@ def written(events: Sequence[Event], run: str | None = None) -> tuple[str, Path]
 
 
 def folded(events: Sequence[Event]) -> RunState:
-    from fusion_nb._fold import fold_all
+    from fusion_nb.core.fold import fold_all
 
     return fold_all(events, RunState())

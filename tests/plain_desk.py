@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fusion_nb._types import Case, Message, Ref, Reply, Role, Round, Splitter, Usage, Verdict
-from fusion_nb.modes import MODES
+from fusion_nb.core import Message, ModeInput, Ref, Reply, Role, Round, StreamSplitter, Usage, Verdict
+from fusion_nb.judging import MODES
 from tests.plain_client import ask
 
 
@@ -27,7 +27,7 @@ class Desk:
         role: Role = "judge",
         round: int = 0,
         schema: Mapping[str, Any] | None = None,
-        splitter: Splitter | None = None,
+        splitter: StreamSplitter | None = None,
         labels: Mapping[str, int] | None = None,
     ) -> Reply:
         wire = [{"role": message.role, "content": message.content} for message in messages]
@@ -51,7 +51,7 @@ class Desk:
 
         async def go() -> Verdict:
             candidates = await self.ask_all([(ref, (Message("user", prompt),)) for ref in pool], round=0)
-            return await MODES[mode](Case(prompt, candidates, self.judge, seed=3, **more), self)
+            return await MODES[mode](ModeInput(prompt, candidates, self.judge, seed=3, **more), self)
 
         return asyncio.run(go())
 

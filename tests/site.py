@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
-from fusion_nb.providers import services
+from fusion_nb.providers import custom_services
 from fusion_nb.providers.http import Http
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ ROWS: list[dict[str, Any]] = [
         "id": "~acme/latest",
         "name": "Acme Latest",
         "alias_target": {"name": "Acme: One", "slug": "acme/one"},
-        "pricing": {"prompt": "9", "completion": "9"},
+        "pricing": {"prompt": "0.0009", "completion": "0.0009"},
     },
     {"id": "acme/auto", "name": "Auto", "pricing": {"prompt": "-1", "completion": "-1"}},
 ]
@@ -62,7 +62,7 @@ class Site:
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
-        self.service = services.custom("acme", self.url)
+        self.service = custom_services.custom_service("acme", self.url)
 
     def stop(self) -> None:
         self.server.shutdown()

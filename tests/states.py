@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from fusion_nb import _citations
-from fusion_nb._events import (
+from fusion_nb.core import Analysis, Params, Ref, Reply, Round, RunState, Usage, Verdict
+from fusion_nb.core.citations import read_citations
+from fusion_nb.core.events import (
     CallEnded,
     CallRetried,
     CallStarted,
@@ -18,8 +19,7 @@ from fusion_nb._events import (
     TextDelta,
     VerdictReached,
 )
-from fusion_nb._fold import fold
-from fusion_nb._types import Analysis, Params, Ref, Reply, Round, RunState, Usage, Verdict
+from fusion_nb.core.fold import fold
 
 CLAUDE = Ref("openrouter", "anthropic/claude-sonnet-4.5", "claude")
 GEMINI = Ref("openrouter", "google/gemini-2.5-pro", "gemini")
@@ -158,7 +158,7 @@ class Script:
         self.say(call, '{"scores": {}}\n')
         self.say(call, answer, "answer")
         self.end(call, cost="0.0094", tokens=430, ttft=0.6, latency=3.1)
-        text, citations = _citations.read(answer, labels)
+        text, citations = read_citations(answer, labels)
         given = {"rationale": RATIONALE, "ranking": (1, 2, 3), "scores": SCORES, "analysis": ANALYSIS, **fields}
         self.emit(VerdictReached, verdict=Verdict(answer=text, labels=labels, citations=citations, **given))
 
@@ -303,7 +303,7 @@ def unknown_costs() -> RunState:
 
 
 def no_costs() -> RunState:
-    script = Script(pool=(Ref("python", "mine", "mine"),), judge=None)
+    script = Script(pool=(Ref("corp", "mine", "mine"),), judge=None)
     script.reply(script.state.pool[0], "42", cost=None, tokens=None)
     script.emit(
         VerdictReached, verdict=Verdict(answer="42", chosen=(1,), state="not-needed", note="The pool has one member.")

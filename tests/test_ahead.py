@@ -57,7 +57,7 @@ def test_a_dry_run_asks_no_model(shell: Shell, replay: Replay) -> None:
     before = replay.stats()["requests"]
     ran = shell.run(f"%%fuse --pool {POOL} --judge replay:scripted-judge --dry-run\nCount.")
     assert ran.error is None, ran.text
-    assert isinstance(ran.value, fusion_nb.ahead.Estimate)  # type: ignore[attr-defined]
+    assert isinstance(ran.value, fusion_nb.resolve.estimate.Estimate)  # type: ignore[attr-defined]
     assert replay.stats()["requests"] == before
 
 

@@ -9,16 +9,15 @@ from dataclasses import replace
 
 import pytest
 
-from fusion_nb._types import Case, Desk, Verdict
-from fusion_nb.modes import MODES
-from fusion_nb.modes.choice import TIE_RULE
-from fusion_nb.modes.outcome import OWN_FORM
+from fusion_nb.core import ModeCalls, ModeInput, Verdict
+from fusion_nb.judging import MODES
+from fusion_nb.judging.judge_opinion import OWN_FORM, TIE_RULE
 from tests.desk import Asked, Said, ScriptedDesk, case, cut, judged, verdict_json
 
 PARIS = case("The Seine.", "The Rhône.\x1b[31m \u202e", "  The Seine, I think.\r\n")
 
 
-def run(judge: list[object], held: Case = PARIS) -> tuple[Verdict, ScriptedDesk]:
+def run(judge: list[object], held: ModeInput = PARIS) -> tuple[Verdict, ScriptedDesk]:
     desk = ScriptedDesk(judge)  # type: ignore[arg-type]
     return desk.run("best-of", held), desk
 
@@ -217,5 +216,5 @@ def test_a_candidate_cannot_vote_for_itself() -> None:
 def test_every_mode_is_there_under_its_name() -> None:
     """The names on the magic line are those of the modes."""
     assert set(MODES) == {"best-of", "merge", "debate"}
-    desk: Desk = ScriptedDesk()
+    desk: ModeCalls = ScriptedDesk()
     assert desk

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from fusion_nb.providers import cache, services
-from fusion_nb.providers.cache import current, held, path_of
+from fusion_nb.providers import catalogue_cache, custom_services
+from fusion_nb.providers.catalogue_cache import cache_path, cached_catalogue, current_catalogue
 from fusion_nb.providers.services import Service
 from tests.site import ROWS, Site, asking
 
@@ -27,14 +27,14 @@ def site() -> Iterator[Site]:
 
 
 def catalogue(service: Service, home: Path, now: datetime = NOW) -> Any:
-    return asking(lambda http: current(http, service, None, home, now=now))
+    return asking(lambda http: current_catalogue(http, service, None, home, now=now))
 
 
 def test_a_catalogue_is_asked_for_once_a_day(site: Site, tmp_path: Path) -> None:
     """The first look asks and keeps; within a day nobody is asked; after a day they are again."""
     first = catalogue(site.service, tmp_path)
     again = catalogue(site.service, tmp_path, NOW + timedelta(hours=23))
-    assert first.models == again.models == held(tmp_path, site.service).models
+    assert first.models == again.models == cached_catalogue(tmp_path, site.service).models
     assert again.note(NOW + timedelta(hours=23)) == ""
     assert site.asked == ["/v1/models"]
     later = catalogue(site.service, tmp_path, NOW + timedelta(hours=25))
@@ -45,10 +45,10 @@ def test_a_catalogue_is_asked_for_once_a_day(site: Site, tmp_path: Path) -> None
 def test_what_is_kept_is_exact_small_and_private(site: Site, tmp_path: Path) -> None:
     """Prices come back from the file to the last digit; what nobody reads is not in it; only its owner can read it."""
     catalogue(site.service, tmp_path)
-    file = path_of(tmp_path, site.service)
+    file = cache_path(tmp_path, site.service)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "long long" not in file.read_text()
-    kept = held(tmp_path, site.service)
+    kept = cached_catalogue(tmp_path, site.service)
     assert kept is not None
     one = kept.models["acme/one"]
     assert one.rates is not None
@@ -66,7 +66,7 @@ def test_without_the_service_the_kept_one_serves_and_tells_its_age(site: Site, t
     assert old.note(NOW + timedelta(days=3)) == (
         "acme did not list its models today: prices and contexts are of 2026-03-02."
     )
-    gone = services.custom("gone", "http://127.0.0.1:9/v1")
+    gone = custom_services.custom_service("gone", "http://127.0.0.1:9/v1")
     assert catalogue(gone, tmp_path) is None
 
 
@@ -76,7 +76,7 @@ def test_an_answer_without_models_replaces_nothing(site: Site, tmp_path: Path) -
     for answer in (b"<html>login</html>", {"data": []}, {"data": "x"}, [], {"error": {"message": "no"}}):
         site.answers["/v1/models"] = answer
         assert "acme/one" in catalogue(site.service, tmp_path, NOW + timedelta(days=2)).models
-    assert held(tmp_path, site.service).fetched == NOW  # type: ignore[union-attr]
+    assert cached_catalogue(tmp_path, site.service).fetched == NOW  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_an_answer_without_models_replaces_nothing(site: Site, tmp_path: Path) -
 )
 def test_a_file_that_is_not_ours_is_none(site: Site, tmp_path: Path, text: bytes) -> None:
     """Damaged, foreign, newer, of another address: it is passed over without a word, and replaced."""
-    file = path_of(tmp_path, site.service)
+    file = cache_path(tmp_path, site.service)
     file.parent.mkdir()
     file.write_bytes(text.replace(b"URL", site.url.encode()))
-    assert held(tmp_path, site.service) is None
+    assert cached_catalogue(tmp_path, site.service) is None
     assert "acme/one" in catalogue(site.service, tmp_path).models
-    assert held(tmp_path, site.service) is not None
+    assert cached_catalogue(tmp_path, site.service) is not None
 
 
 def test_a_catalogue_from_the_future_is_not_fresh(site: Site, tmp_path: Path) -> None:
@@ -122,18 +122,20 @@ def test_a_home_that_cannot_be_written_costs_a_request_and_no_more(site: Site, t
 
 def test_kernels_that_keep_at_once_never_break_the_file(tmp_path: Path) -> None:
     """Whoever reads while others write finds a whole catalogue, every time."""
-    service = services.custom("acme", "http://127.0.0.1:9/v1")
-    file = path_of(tmp_path, service)
-    cache._keep(file, cache._lean(ROWS), service, NOW)
+    service = custom_services.custom_service("acme", "http://127.0.0.1:9/v1")
+    file = cache_path(tmp_path, service)
+    catalogue_cache._write_cache(tmp_path, catalogue_cache._used_fields(ROWS), service, NOW)
     found, done = [], threading.Event()
 
     def write(n: int) -> None:
         for i in range(60):
-            cache._keep(file, cache._lean(ROWS * (1 + (n + i) % 3)), service, NOW + timedelta(seconds=i))
+            catalogue_cache._write_cache(
+                tmp_path, catalogue_cache._used_fields(ROWS * (1 + (n + i) % 3)), service, NOW + timedelta(seconds=i)
+            )
 
     def read() -> None:
         while not done.is_set():
-            found.append(held(tmp_path, service))
+            found.append(cached_catalogue(tmp_path, service))
 
     writers = [threading.Thread(target=write, args=(n,)) for n in range(4)]
     reader = threading.Thread(target=read)

@@ -16,53 +16,60 @@ from typing import Any
 
 import pytest
 
-from fusion_nb._types import Chunk, Limits, Message, Ref, Reply, Request, RunState, Usage
-from fusion_nb.money.budget import Budget, Denial, Purse, usd
-from fusion_nb.money.day import DayBudget
+from fusion_nb.accounts import policy
+from fusion_nb.accounts.budget import Account, Denial, usd
+from fusion_nb.accounts.day_account import DayAccount
+from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy, settle_late
+from fusion_nb.core import Chunk, Limits, Message, Ref, Reply, Request, RunState, Usage
+from fusion_nb.core.spec import RunServices
 from fusion_nb.run.call import Caller
-from fusion_nb.run.order import Tools
-from fusion_nb.run.record import Record
+from fusion_nb.run.event_recorder import EventRecorder
 
 CENT = Decimal("0.01")
 SPAWN = multiprocessing.get_context("spawn")
 
 
-class Watched(Budget):
-    """A budget that knows the most it ever had out: what a cap promises is about every moment, not about the end."""
+class Watched(Account):
+    """An account that knows the most it ever had out: what a cap promises is about every moment, not about the end."""
 
     most = Decimal(0)
 
-    def hold(self, worst: Decimal) -> Denial | None:
-        denial = super().hold(worst)
+    def hold(self, key: str, worst: Decimal, cap: Decimal | None) -> Denial | None:
+        denial = super().hold(key, worst, cap)
         with self._lock:
-            self.most = max(self.most, self._held + self._spent)
+            self.most = max(self.most, self._taken())
         return denial
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Watched:
+    """A session, and a day, that have spent nothing."""
+    monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path))
+    session = Watched("Fuse.max_cost_per_session")
+    monkeypatch.setattr(policy, "SESSION", session)
+    return session
 
 
 def test_64_threads_race_for_one_cap_1000_times() -> None:
     """64 threads, 1,000 rounds, amounts at random, costs below them: at no moment is more out than the cap allows."""
-    rounds, over = 1000, []
-    budgets = [Watched(Decimal("1.00")) for _ in range(rounds)]
-    session = Watched(Decimal("600"))
+    rounds, cap = 1000, Decimal("1.00")
+    accounts = [Watched() for _ in range(rounds)]
 
     def race(seed: int) -> None:
         rng = random.Random(seed)
-        for budget in budgets:
-            purse = Purse(budget, session)
+        for account in accounts:
             worst = Decimal(rng.randrange(1, 400)) / 1000
-            if purse.hold(worst) is None:
-                purse.settle(worst, worst * rng.randrange(0, 101) / 100)
+            if account.hold(f"run/{seed}", worst, cap) is None:
+                spent = worst * rng.randrange(0, 101) / 100
+                account.settle(f"run/{seed}", spent, worst - spent if rng.random() < 0.1 else None)
 
     threads = [threading.Thread(target=race, args=(n,)) for n in range(64)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    over = [b.most for b in (*budgets, session) if b.cap is not None and b.most > b.cap]
-    assert over == []
-    assert sum((b.spent for b in budgets), Decimal(0)) == session.spent
-    assert session.left is not None
-    assert session.left < Decimal(1)
+    assert [account.most for account in accounts if account.most > cap] == []
+    assert all(account.taken == account.spent + account.unsettled <= cap for account in accounts)
 
 
 class Priced:
@@ -83,51 +90,91 @@ async def _ask(caller: Caller) -> Reply:
     return await caller.ask(request, role="candidate", round=0)
 
 
-def test_64_runs_race_for_one_cap() -> None:
+def test_64_runs_race_for_one_cap(session: Watched) -> None:
     """64 runs, each with a cap of its own, share a session's cap over 1,000 calls of `ask()`: it is never passed."""
     model = Priced()
-    tools = Tools(lambda _: model, lambda *_: Decimal("0.100"), lambda *_: Decimal("0.100"), lambda _: True, None)  # type: ignore[arg-type]
-    limits = Limits(max_cost=Decimal(1))
-    session = Watched(Decimal("2.50"), "the session's cap")
+    worst = Decimal("0.100")
+    services = RunServices(lambda _: model, lambda *_: worst, lambda *_: worst, lambda _: True, None)  # type: ignore[arg-type]
+    caps = SpendingPolicy(Decimal(1), Decimal("2.50"), None)
 
     async def main() -> list[Reply]:
         callers = []
-        for _ in range(64):
-            purse: Any = Purse(Budget(limits.max_cost), session)
-            callers.append(Caller(Record(RunState()), tools, limits, purse, 3))
+        for n in range(64):
+            accounts = RunAccounts(f"run{n}", caps)
+            callers.append(Caller(EventRecorder(RunState()), services, Limits(max_cost=Decimal(1)), accounts, 3))
         return [r for _ in range(16) for r in await asyncio.gather(*map(_ask, callers))]
 
     replies = asyncio.run(main())
     assert session.most <= Decimal("2.50")
     assert session.spent == model.billed == sum((r.cost or Decimal(0) for r in replies), Decimal(0))
+    assert session.spent == policy.day_account().spent
     assert {r.error for r in replies} == {None, "budget"}
-    assert Decimal("2.50") - session.spent < Decimal("0.100")
+    assert Decimal("2.50") - session.spent < worst
 
 
-def test_a_denial_names_the_cap_and_what_was_left() -> None:
+def test_a_denial_names_the_cap_and_what_was_left(session: Watched) -> None:
     """The sentence says which of several caps stood in the way, how much it still had, and what to do."""
-    run, session = Budget(Decimal(5)), Budget(Decimal("0.05"), "Fuse.max_cost_per_session")
-    purse = Purse(run, session)
-    assert purse.hold(Decimal("0.03")) is None
-    denial = purse.hold(Decimal("0.04"))
+    caps = SpendingPolicy(Decimal(5), Decimal("0.05"), Decimal(7))
+    accounts = RunAccounts("run", caps)
+    assert accounts.hold(1, Decimal("0.03")) is None
+    denial = accounts.hold(2, Decimal("0.04"))
     assert str(denial) == (
         "Not asked: it could cost up to $0.0400 and $0.0200 of Fuse.max_cost_per_session $0.05 was left ($0.0300 is "
         "held for calls under way). Raise Fuse.max_cost_per_session or lower --max-tokens."
     )
-    assert run.left == Decimal("4.97")
-    assert (purse.cap, purse.left, purse.name) == (
-        Decimal("0.05"),
-        Decimal("0.02"),
-        "--max-cost and Fuse.max_cost_per_session",
-    )
+    assert accounts.cap_names == "--max-cost and Fuse.max_cost_per_session and Fuse.max_cost_per_day"
+    # Nothing of what was denied is held anywhere.
+    assert (session.taken, policy.day_account().left(Decimal(7))) == (Decimal("0.03"), Decimal("6.97"))
+    accounts.settle(1, Decimal("0.01"), Decimal("0.02"))
+    assert "($0.0200 for calls without a bill)" in str(accounts.hold(2, Decimal("0.04")))
 
 
-def test_without_a_cap_the_account_is_still_kept() -> None:
-    """No cap denies nothing and says so; what was spent is known all the same."""
-    purse = Purse(Budget(None), session := Budget(None))
-    assert purse.hold(Decimal(10**6)) is None
-    purse.settle(Decimal(10**6), Decimal("0.000001"))
-    assert (purse.cap, purse.left, purse.name, session.spent) == (None, None, "", Decimal("0.000001"))
+def test_a_run_keeps_its_caps_whatever_others_have(session: Watched) -> None:
+    """A run without caps, and a question about money, lift nobody's cap and set none."""
+    capped = RunAccounts("capped", SpendingPolicy(None, Decimal("0.05"), Decimal("0.06")))
+    free = RunAccounts("free", SpendingPolicy(None, None, None))
+    assert free.hold(1, Decimal(10)) is None
+    free.settle(1, Decimal("0.04"))
+    assert "Fuse.max_cost_per_session" in str(capped.hold(1, Decimal("0.02")))
+    assert capped.hold(2, Decimal("0.01")) is None
+    capped.settle(2, Decimal("0.01"))
+    assert (session.spent, policy.day_account().spent, free.cap_names) == (Decimal("0.05"), Decimal("0.05"), "")
+
+
+def test_play_money_holds_under_its_runs_cap_alone(session: Watched) -> None:
+    """A scripted run shows how its own cap works; the session and the day know nothing of it."""
+    play = RunAccounts("play", SpendingPolicy(Decimal("0.01"), Decimal("0.001"), Decimal("0.001")), play=True)
+    assert play.hold(1, Decimal("0.008")) is None
+    assert "--max-cost" in str(play.hold(2, Decimal("0.008")))
+    play.settle(1, Decimal("0.008"))
+    assert (session.taken, policy.day_account().spent) == (0, 0)
+
+
+def test_a_call_without_a_bill_counts_until_it_comes(session: Watched) -> None:
+    """What a stopped call may have cost stays taken; the bill that comes after the run replaces it, once."""
+    accounts = RunAccounts("20260101T000000-a", SpendingPolicy(None, Decimal(1), Decimal(1)))
+    assert accounts.hold(1, Decimal("0.5")) is None
+    assert accounts.hold(1, Decimal("0.25")) is None
+    accounts.settle(1, Decimal("0.1"), Decimal("0.75"))
+    day = policy.day_account()
+    for account in (session, day):
+        assert (account.spent, account.unsettled, account.left(Decimal(1))) == (
+            Decimal("0.1"),
+            Decimal("0.75"),
+            Decimal("0.15"),
+        )
+    settle_late("20260101T000000-a", 1, Decimal("0.2"))
+    settle_late("20260101T000000-a", 1, Decimal("0.2"))
+    settle_late("20260101T000000-b", 1, Decimal("0.2"))
+    for account in (session, day):
+        assert (account.spent, account.unsettled) == (Decimal("0.3"), Decimal(0))
+
+
+def test_a_bill_of_todays_run_is_booked_once_though_nothing_was_held(session: Watched) -> None:
+    """A run of an older release held nothing in the day's account; what its service tells today is booked there."""
+    run = f"{datetime.now(UTC):%Y%m%d}T000000-c"
+    settle_late(run, 1, Decimal("0.2"))
+    assert (session.spent, policy.day_account().spent) == (0, Decimal("0.2"))
 
 
 def test_small_amounts_keep_their_figures() -> None:
@@ -141,17 +188,18 @@ def test_small_amounts_keep_their_figures() -> None:
 
 
 def _spend(home: Path, cap: Decimal, seed: int, granted: Any) -> None:
-    rng, budget, count = random.Random(seed), DayBudget(home, cap), 0
+    rng, account, count = random.Random(seed), DayAccount(home), 0
     denied = 0
     while denied < 3:
-        if budget.hold(CENT) is None:
+        if account.hold("run/1", CENT, cap) is None:
             count += 1
-            budget.settle(CENT, CENT)
+            account.settle("run/1", CENT)
         else:
             denied += 1
         if rng.random() < 0.1:
-            assert budget.left is not None
-            assert budget.left >= 0
+            left = account.left(cap)
+            assert left is not None
+            assert left >= 0
     granted.put(count)
 
 
@@ -165,33 +213,33 @@ def test_kernels_race_for_the_days_cap(tmp_path: Path) -> None:
     for kernel in kernels:
         kernel.join(10)
     assert sum(counts) == 300
-    assert DayBudget(tmp_path, cap).spent == cap
-    assert DayBudget(tmp_path, cap).left == 0
+    assert DayAccount(tmp_path).spent == cap
+    assert DayAccount(tmp_path).left(cap) == 0
 
 
 def test_threads_of_one_kernel_race_for_the_days_cap(tmp_path: Path) -> None:
-    """Threads that share one day's budget never pass its cap either."""
-    budget, granted = DayBudget(tmp_path, Decimal("0.50")), []
+    """Threads that share one day's account never pass its cap either."""
+    account, granted, cap = DayAccount(tmp_path), [], Decimal("0.50")
 
-    def race() -> None:
+    def race(n: int) -> None:
         for _ in range(5):
-            if budget.hold(CENT) is None:
+            if account.hold(f"run/{n}", CENT, cap) is None:
                 granted.append(1)
-                budget.settle(CENT, CENT / 2)
+                account.settle(f"run/{n}", CENT / 2)
 
-    threads = [threading.Thread(target=race) for _ in range(16)]
+    threads = [threading.Thread(target=race, args=(n,)) for n in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert budget.spent == len(granted) * CENT / 2
-    assert budget.spent <= Decimal("0.50")
-    assert budget.left == Decimal("0.50") - budget.spent
+    assert account.spent == len(granted) * CENT / 2
+    assert account.spent <= cap
+    assert account.left(cap) == cap - account.spent
 
 
 def _hold_and_die(home: Path, amount: str, ready: Any) -> None:
-    budget = DayBudget(home, Decimal(1))
-    assert budget.hold(Decimal(amount)) is None
+    account = DayAccount(home)
+    assert account.hold("20260101T000000-a/2", Decimal(amount), Decimal(1)) is None
     ready.send("held")
     ready.recv()
 
@@ -205,7 +253,7 @@ def killed(tmp_path: Path) -> Callable[[str], None]:
         kernel = SPAWN.Process(target=_hold_and_die, args=(tmp_path, amount, theirs))
         kernel.start()
         assert ours.recv() == "held"
-        assert DayBudget(tmp_path, Decimal(1)).left == 1 - Decimal(amount)
+        assert DayAccount(tmp_path).left(Decimal(1)) == 1 - Decimal(amount)
         assert kernel.pid
         os.kill(kernel.pid, signal.SIGKILL)
         kernel.join(10)
@@ -213,30 +261,42 @@ def killed(tmp_path: Path) -> Callable[[str], None]:
     return kill
 
 
-def test_what_a_killed_kernel_held_comes_back(tmp_path: Path, killed: Callable[[str], None]) -> None:
-    """A kernel that is killed takes nothing of the day's cap with it; what it may have spent unseen is said."""
+def test_what_a_killed_kernel_held_counts_until_it_is_settled(tmp_path: Path, killed: Callable[[str], None]) -> None:
+    """A service may have billed what a killed kernel held: it stays taken, asking about it changes nothing, and the
+    bill replaces it."""
     killed("0.80")
-    budget = DayBudget(tmp_path, Decimal(1))
-    assert budget.left == 1
-    assert budget.hold(Decimal("0.90")) is None
-    budget.settle(Decimal("0.90"), Decimal("0.10"))
-    assert (budget.spent, budget.unsettled) == (Decimal("0.10"), Decimal("0.80"))
-    assert [p.name for p in (tmp_path / "spend").glob("alive-*")] == [f"alive-{budget._me}"]
+    account, file = DayAccount(tmp_path), tmp_path / "spend" / "day.json"
+    before = file.read_bytes()
+    assert (account.left(Decimal(1)), account.unsettled) == (Decimal("0.20"), Decimal("0.80"))
+    assert file.read_bytes() == before
+    assert "for calls" in str(account.hold("run/1", Decimal("0.90"), Decimal(1)))
+    account.settle_late("20260101T000000-a/2", Decimal("0.05"))
+    assert (account.spent, account.unsettled) == (Decimal("0.05"), Decimal(0))
+    assert account.hold("run/1", Decimal("0.90"), Decimal(1)) is None
+
+
+def test_what_a_killed_kernel_held_ends_with_its_day(tmp_path: Path, killed: Callable[[str], None]) -> None:
+    """A new day has its whole cap, whatever was left open on the day before."""
+    killed("0.80")
+    tomorrow = DayAccount(tmp_path, now=lambda: datetime.now(UTC) + timedelta(days=1))
+    assert tomorrow.left(Decimal(1)) == 1
+    assert tomorrow.hold("run/1", Decimal(1), Decimal(1)) is None
+    assert tomorrow.left(Decimal(1)) == 0
 
 
 def test_a_living_kernel_keeps_what_it_holds(tmp_path: Path) -> None:
     """What another kernel holds is not given away while it lives."""
-    one, other = DayBudget(tmp_path, Decimal(1)), DayBudget(tmp_path, Decimal(1))
-    assert one.hold(Decimal("0.80")) is None
-    denial = other.hold(Decimal("0.30"))
+    one, other = DayAccount(tmp_path), DayAccount(tmp_path)
+    assert one.hold("run/1", Decimal("0.80"), None) is None
+    denial = other.hold("run/2", Decimal("0.30"), Decimal(1))
     assert denial is not None
-    assert (denial.left, denial.held) == (Decimal("0.20"), Decimal("0.80"))
+    assert (denial.left, denial.held, denial.unsettled) == (Decimal("0.20"), Decimal("0.80"), 0)
     assert "Fuse.max_cost_per_day" in str(denial)
 
 
-def _in_a_fork(budget: DayBudget) -> None:
-    assert budget.hold(Decimal("0.10")) is None
-    budget.settle(Decimal("0.10"), Decimal("0.04"))
+def _in_a_fork(account: DayAccount) -> None:
+    assert account.hold("run/2", Decimal("0.10"), Decimal(1)) is None
+    account.settle("run/2", Decimal("0.04"))
     os._exit(0)
 
 
@@ -244,85 +304,103 @@ def _in_a_fork(budget: DayBudget) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_process_has_an_account_of_its_own(tmp_path: Path) -> None:
     """A fork neither settles what its parent holds nor keeps its parent alive for others."""
-    budget = DayBudget(tmp_path, Decimal(1))
-    assert budget.hold(Decimal("0.50")) is None
+    account = DayAccount(tmp_path)
+    assert account.hold("run/1", Decimal("0.50"), Decimal(1)) is None
     pid = os.fork()
     if pid == 0:
-        _in_a_fork(budget)
+        _in_a_fork(account)
     os.waitpid(pid, 0)
-    assert (budget.spent, budget.left) == (Decimal("0.04"), Decimal("0.46"))
+    assert (account.spent, account.left(Decimal(1))) == (Decimal("0.04"), Decimal("0.46"))
 
 
 def test_a_day_ends_at_midnight_utc(tmp_path: Path) -> None:
     """A new UTC day begins with the whole cap, less what is still held; a clock set back gives nothing back."""
-    when = [datetime(2026, 3, 1, 23, 59, tzinfo=UTC)]
-    budget = DayBudget(tmp_path, Decimal(1), now=lambda: when[0])
-    assert budget.hold(Decimal("0.30")) is None
-    budget.settle(Decimal(0), Decimal("0.60"))
+    when, cap = [datetime(2026, 3, 1, 23, 59, tzinfo=UTC)], Decimal(1)
+    account = DayAccount(tmp_path, now=lambda: when[0])
+    assert account.hold("run/1", Decimal("0.30"), cap) is None
+    account.settle("run/2", Decimal("0.50"), Decimal("0.10"))
+    assert account.left(cap) == Decimal("0.10")
     when[0] += timedelta(minutes=2)
-    assert (budget.spent, budget.left) == (Decimal(0), Decimal("0.70"))
-    budget.settle(Decimal("0.30"), Decimal("0.20"))
-    assert budget.spent == Decimal("0.20")
+    assert (account.spent, account.left(cap)) == (Decimal(0), Decimal("0.70"))
+    account.settle("run/1", Decimal("0.20"))
+    assert account.spent == Decimal("0.20")
     when[0] -= timedelta(minutes=10)
-    assert budget.spent == Decimal("0.20")
+    assert account.spent == Decimal("0.20")
     when[0] += timedelta(days=400)
-    budget.settle(Decimal(0), Decimal("0.01"))
+    account.settle("run/3", Decimal("0.01"))
     when[0] -= timedelta(days=399)
-    budget.settle(Decimal(0), Decimal("0.02"))
-    assert budget.spent == Decimal("0.03")
+    account.settle("run/4", Decimal("0.02"))
+    assert account.spent == Decimal("0.03")
 
 
 def test_the_days_file_is_exact_and_private(tmp_path: Path) -> None:
     """Amounts are exact decimals in plain JSON that only its owner can read."""
-    budget = DayBudget(tmp_path, Decimal(1))
-    budget.settle(Decimal(0), Decimal("0.1"))
-    budget.settle(Decimal(0), Decimal("0.0000000000000002"))
+    account = DayAccount(tmp_path)
+    account.settle("run/1", Decimal("0.1"))
+    account.settle("run/2", Decimal("0.0000000000000002"))
     file = tmp_path / "spend" / "day.json"
     assert json.loads(file.read_text())["spent"] == "0.1000000000000002"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
+def _day(**more: Any) -> bytes:
+    today = datetime.now(UTC).date().isoformat()
+    data = {"form": "fusion_nb spend", "v": 1, "day": today, "spent": "0.25", "unsettled": "0", "held": {}}
+    return json.dumps({**data, **more}).encode()
+
+
+def test_the_file_of_an_older_release_is_read(tmp_path: Path) -> None:
+    """An upgrade in the middle of a day forgets nothing of it: what was spent, unsettled, or held by a dead kernel."""
+    (tmp_path / "spend").mkdir()
+    (tmp_path / "spend" / "day.json").write_bytes(_day(unsettled="0.125", held={"00ff": "0.5"}))
+    account = DayAccount(tmp_path)
+    assert (account.spent, account.unsettled, account.left(Decimal(1))) == (
+        Decimal("0.25"),
+        Decimal("0.625"),
+        Decimal("0.125"),
+    )
+    assert account.hold("run/1", Decimal("0.125"), Decimal(1)) is None
+    account.settle("run/1", Decimal("0.125"))
+    assert json.loads((tmp_path / "spend" / "day.json").read_text())["v"] == 2
+    assert (account.spent, account.unsettled) == (Decimal("0.375"), Decimal("0.625"))
+
+
 @pytest.mark.parametrize(
     "text",
-    [b"", b"{", b"[]", b"\xff\xfe", b'{"form": "other"}', b'{"form": "fusion_nb spend", "v": 2, "day": "2026-01-01"}']
-    + [
-        json.dumps(
-            {"form": "fusion_nb spend", "v": 1, "day": "2026-01-01", "spent": s, "unsettled": "0", "held": {}}
-        ).encode()
-        for s in ("-1", "NaN", "1e999999999", "x", 0.5, None)
-    ],
+    [b"", b"{", b"[]", b"\xff\xfe", b'{"form": "other"}', _day(v=3)]
+    + [_day(spent=amount) for amount in ("-1", "NaN", "1e999999999", "x", 0.5, None)]
+    + [_day(v=2, unsettled={"run/1": "-1"}), _day(v=2, held={"00ff": {"run/1": None}}), _day(unsettled=None)],
 )
 def test_a_damaged_file_stops_calls_under_a_cap_and_only_those(tmp_path: Path, text: bytes) -> None:
     """Nobody knows what was spent, so a cap cannot hold: one sentence with the remedy. Without a cap nothing stops."""
     (tmp_path / "spend").mkdir()
     (tmp_path / "spend" / "day.json").write_bytes(text)
-    denial = DayBudget(tmp_path, Decimal(1)).hold(CENT)
-    assert "delete day.json" in str(denial)
-    free = DayBudget(tmp_path)
-    assert free.hold(CENT) is None
-    free.settle(CENT, CENT)
+    account = DayAccount(tmp_path)
+    assert "delete day.json" in str(account.hold("run/1", CENT, Decimal(1)))
+    assert account.hold("run/1", CENT, None) is None
+    account.settle("run/1", CENT)
     assert (tmp_path / "spend" / "day.json").read_bytes() == text
 
 
 def test_a_home_that_cannot_be_written_stops_calls_under_a_cap_and_only_those(tmp_path: Path) -> None:
     """Where the account cannot be kept, a day's cap denies with the remedy; without a cap the run goes on."""
     (tmp_path / "spend").write_text("in the way")
-    denial = DayBudget(tmp_path, Decimal(1)).hold(CENT)
+    denial = DayAccount(tmp_path).hold("run/1", CENT, Decimal(1))
     assert "cannot hold" in str(denial)
     assert "unset Fuse.max_cost_per_day" in str(denial)
-    assert DayBudget(tmp_path).hold(CENT) is None
+    assert DayAccount(tmp_path).hold("run/1", CENT, None) is None
 
 
 def test_what_could_not_be_written_is_written_later(tmp_path: Path) -> None:
     """A cost that was settled while the disk failed is on the account as soon as it works again."""
-    budget = DayBudget(tmp_path, Decimal(1))
-    assert budget.hold(Decimal("0.20")) is None
-    held = tmp_path / "elsewhere"
-    (tmp_path / "spend").rename(held)
+    account = DayAccount(tmp_path)
+    assert account.hold("run/1", Decimal("0.20"), Decimal(1)) is None
+    aside = tmp_path / "elsewhere"
+    (tmp_path / "spend").rename(aside)
     (tmp_path / "spend").write_text("in the way")
-    budget.settle(Decimal("0.20"), Decimal("0.15"))
+    account.settle("run/1", Decimal("0.15"))
     (tmp_path / "spend").unlink()
-    held.rename(tmp_path / "spend")
-    assert budget.hold(Decimal("0.10")) is None
-    assert (budget.spent, budget.left) == (Decimal("0.15"), Decimal("0.75"))
+    aside.rename(tmp_path / "spend")
+    assert account.hold("run/2", Decimal("0.10"), Decimal(1)) is None
+    assert (account.spent, account.left(Decimal(1))) == (Decimal("0.15"), Decimal("0.75"))

@@ -2,26 +2,28 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from fusion_nb._errors import UnknownName, UserError
-from fusion_nb._types import Ref
-from fusion_nb.money import table
-from fusion_nb.providers import catalogue
-from fusion_nb.providers.aliases import ALIASES
-from fusion_nb.providers.catalogue import completions, resolve
+import fusion_nb
+from fusion_nb.accounts import prices
+from fusion_nb.core import Ref
+from fusion_nb.errors import UnknownName, UserError
+from fusion_nb.panel.model_search import matches_search, picker_row
+from fusion_nb.providers import model_names
+from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.function import FunctionMember
 from fusion_nb.providers.http import Http
-from fusion_nb.providers.kin import STRONG, default_judge, family, kinship
-from fusion_nb.providers.models import ModelInfo, offline, read_models
-from fusion_nb.providers.services import OPENROUTER, SERVICES, custom
+from fusion_nb.providers.model_families import STRONG, default_judge, family_relation, model_family
+from fusion_nb.providers.model_list import ModelInfo, offline_models, parse_models
+from fusion_nb.providers.model_names import ALIASES, completions, resolve
+from fusion_nb.providers.services import OPENROUTER, SERVICES
 from tests.wire_server import WireServer, response
 
-MINE = custom("mine", "http://127.0.0.1:9/v1")
+MINE = custom_service("mine", "http://127.0.0.1:9/v1")
 
 
 def keys(*held: str) -> Callable[[str], bool]:
@@ -33,7 +35,7 @@ ALL = keys("OPENROUTER_API_KEY")
 
 def named(*pool: Any, **options: Any) -> list[str]:
     """The refs a pool comes to, as `label=service:model`."""
-    found = resolve(list(pool), **{"have_key": ALL, **options})
+    found = resolve(list(pool), **{"has_key": ALL, **options})
     return [f"{r.label}={r}" for r in (m.ref if isinstance(m, FunctionMember) else m for m in found)]
 
 
@@ -58,11 +60,11 @@ def test_aliases_exist() -> None:
         "glm",
     } <= set(ALIASES)
     for name, alias in ALIASES.items():
-        assert alias.slug in catalogue.slugs(), name
+        assert alias.slug in model_names.slugs(), name
         if alias.service:
-            there = {row.id for row in table.listed(SERVICES[alias.service].prices_id or "")}
+            there = {row.id for row in prices.listed_models(SERVICES[alias.service].prices_id or "")}
             assert alias.model in there, name
-        assert family(Ref("openrouter", alias.slug)) == family(
+        assert model_family(Ref("openrouter", alias.slug)) == model_family(
             Ref(alias.service or "openrouter", alias.model or alias.slug)
         ), name
     for vendor in ("anthropic", "gemini", "openai"):
@@ -71,7 +73,7 @@ def test_aliases_exist() -> None:
 
 def test_names_of_every_kind() -> None:
     """An alias, a slug, a service's model, with spaces and commas as people write them."""
-    assert [str(r) for r in resolve(" claude, openai/gpt-4o ,~google/gemini-pro-latest,groq:llama-3.3-70b-versatile, ollama:llama3.2:1b ", have_key=ALL)] == [
+    assert [str(r) for r in resolve(" claude, openai/gpt-4o ,~google/gemini-pro-latest,groq:llama-3.3-70b-versatile, ollama:llama3.2:1b ", has_key=ALL)] == [
         "openrouter:~anthropic/claude-sonnet-latest", "openrouter:openai/gpt-4o", "openrouter:~google/gemini-pro-latest",
         "groq:llama-3.3-70b-versatile", "ollama:llama3.2:1b",
     ]  # fmt: skip
@@ -87,17 +89,17 @@ def test_names_of_every_kind() -> None:
 
 def test_vendors_stand_in_for_openrouter() -> None:
     """Without an OpenRouter key an alias is the same model at its vendor, where there is that vendor's key."""
-    assert named("claude", "gemini", "gpt4o", have_key=keys("ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY")) == [
+    assert named("claude", "gemini", "gpt4o", has_key=keys("ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY")) == [
         "claude=anthropic:claude-sonnet-5-5", "gemini=gemini:gemini-3.1-pro-preview", "gpt4o=openai:gpt-4o",
     ]  # fmt: skip
-    assert named("claude", have_key=keys("ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"))[0].startswith("claude=openrouter:")
-    assert named("claude", have_key=keys())[0].startswith("claude=openrouter:")
-    assert named("llama", have_key=keys("OPENAI_API_KEY"))[0].startswith("llama=openrouter:")
+    assert named("claude", has_key=keys("ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"))[0].startswith("claude=openrouter:")
+    assert named("claude", has_key=keys())[0].startswith("claude=openrouter:")
+    assert named("llama", has_key=keys("OPENAI_API_KEY"))[0].startswith("llama=openrouter:")
 
 
 def test_three_times_the_same() -> None:
     """`name*3` is three members with labels and seeds of their own."""
-    members = resolve("gpt4o*3, claude * 2", have_key=ALL)
+    members = resolve("gpt4o*3, claude * 2", has_key=ALL)
     assert [(m.label, m.options) for m in members if isinstance(m, Ref)] == [
         ("gpt4o #1", (("seed", 1),)), ("gpt4o #2", (("seed", 2),)), ("gpt4o #3", (("seed", 3),)),
         ("claude #1", (("seed", 1),)), ("claude #2", (("seed", 2),)),
@@ -105,7 +107,7 @@ def test_three_times_the_same() -> None:
     assert named("gpt4o*1") == ["gpt4o=openrouter:openai/gpt-4o"]
     for wrong in ("gpt4o*0", "gpt4o*65", "gpt4o*999999"):
         with pytest.raises(UserError, match="1 to 64"):
-            resolve(wrong, have_key=ALL)
+            resolve(wrong, has_key=ALL)
 
 
 def test_labels_are_unique() -> None:
@@ -121,7 +123,7 @@ def test_functions() -> None:
     def oracle(prompt: str) -> str:
         return "42"
 
-    members = resolve([oracle, "gpt4o", oracle, lambda p: p], have_key=ALL)
+    members = resolve([oracle, "gpt4o", oracle, lambda p: p], has_key=ALL)
     assert [(m.ref.label, m.fn) if isinstance(m, FunctionMember) else m.label for m in members][:3] == [
         ("oracle", oracle),
         "gpt4o",
@@ -143,9 +145,9 @@ def test_own_aliases() -> None:
 def test_demo_and_local() -> None:
     """`demo` and `local` stand for what they were given; nothing on this machine is a sentence."""
     demo, local = [Ref("demo", "ada", "ada")], [Ref("ollama", "m", "m"), Ref("vllm", "m", "m")]
-    assert named("demo", "local", demo=demo, local=local) == ["ada=demo:ada", "m=ollama:m", "m #2=vllm:m"]
+    assert named("demo", "local", demo=demo, local=lambda: local) == ["ada=demo:ada", "m=ollama:m", "m #2=vllm:m"]
     with pytest.raises(UserError, match="Ollama"):
-        resolve("local", have_key=ALL)
+        resolve("local", has_key=ALL)
 
 
 def test_a_default_service() -> None:
@@ -163,14 +165,14 @@ def test_a_default_service() -> None:
 def test_unknown_names_have_neighbours(name: str, near: str) -> None:
     """A misspelt name is answered with the nearest that exist."""
     with pytest.raises(UnknownName) as unknown:
-        resolve(name, have_key=ALL)
+        resolve(name, has_key=ALL)
     assert near in str(unknown.value)
 
 
 def test_a_model_newer_than_the_list() -> None:
     """Who knows better than the list can say so, and is told how."""
     with pytest.raises(UnknownName, match="openrouter:openai/gpt-99"):
-        resolve("openai/gpt-99", have_key=ALL)
+        resolve("openai/gpt-99", has_key=ALL)
     assert named("openrouter:openai/gpt-99") == ["openrouter:openai/gpt-99=openrouter:openai/gpt-99"]
 
 
@@ -185,9 +187,9 @@ def test_empty_pools(pool: Any) -> None:
 
 def test_pools_have_an_end() -> None:
     """Sixty-four members are a pool, one more is not."""
-    assert len(resolve("gpt4o*64", have_key=ALL)) == 64
+    assert len(resolve("gpt4o*64", has_key=ALL)) == 64
     with pytest.raises(UserError, match="64"):
-        resolve("gpt4o*64,claude", have_key=ALL)
+        resolve("gpt4o*64,claude", has_key=ALL)
 
 
 def test_completions() -> None:
@@ -221,30 +223,33 @@ def test_completions() -> None:
 def test_families(ref: str, kin: str) -> None:
     """A model's family is known by its vendor or its name, whoever serves it."""
     service, _, model = ref.partition(":")
-    assert family(Ref(service, model)) == kin
+    assert model_family(Ref(service, model)) == kin
 
 
 def refs(*names: str, **options: Any) -> list[Ref]:
-    return [m for m in resolve(list(names), **{"have_key": ALL, **options}) if isinstance(m, Ref)]
+    return [m for m in resolve(list(names), **{"has_key": ALL, **options}) if isinstance(m, Ref)]
 
 
 def test_kinship() -> None:
     """A judge that is a member, or of a member's family, is known as such."""
     pool = refs("claude", "gpt4o")
-    assert kinship(Ref("openrouter", "openai/gpt-4o", "judge"), pool) == "member"
-    assert kinship(Ref("openai", "o3"), pool) == "family"
-    assert kinship(Ref("openrouter", "x-ai/grok-4.7"), pool) is None
+    assert family_relation(Ref("openrouter", "openai/gpt-4o", "judge"), pool) == "member"
+    assert family_relation(Ref("openai", "o3"), pool) == "family"
+    assert family_relation(Ref("openrouter", "x-ai/grok-4.7"), pool) is None
 
 
 def test_the_default_judge() -> None:
     """A strong model that is no relation of anybody in the pool, as far as the keys reach."""
 
     def judge(*pool: str, have: Callable[[str], bool] = ALL, **options: Any) -> str:
-        return str(default_judge(refs(*pool, have_key=have, **options), have))
+        return str(default_judge(refs(*pool, has_key=have, **options), have))
 
     assert judge("gpt4o", "gemini") == "openrouter:~anthropic/claude-opus-latest"
     assert judge("claude", "llama") == "openrouter:~openai/gpt-latest"
-    assert kinship(default_judge(refs("claude", "gemini", "gpt4o"), ALL), refs("claude", "gemini", "gpt4o")) is None
+    assert (
+        family_relation(default_judge(refs("claude", "gemini", "gpt4o"), ALL), refs("claude", "gemini", "gpt4o"))
+        is None
+    )
     assert judge("claude", "gpt4o", have=keys("ANTHROPIC_API_KEY", "OPENAI_API_KEY")) == "anthropic:claude-opus-5-5"
     assert judge("claude", have=keys("ANTHROPIC_API_KEY", "OPENAI_API_KEY")) == "openai:gpt-5.5"
     assert judge("opus", have=keys("ANTHROPIC_API_KEY")) == "anthropic:claude-opus-5-5"
@@ -262,14 +267,42 @@ def test_judges_of_private_pools() -> None:
     assert default_judge([Ref("demo", "ada"), Ref("demo", "bob")], ALL, demo=demo) == demo
     assert default_judge([Ref("demo", "ada"), Ref("openrouter", "openai/gpt-4o")], ALL, demo=demo) != demo
     with pytest.raises(UserError, match="--judge"):
-        default_judge([Ref("python", "f")], keys())
+        default_judge([Ref("python", "f")], keys(), demo=demo)
+
+
+def test_a_function_beside_a_scripted_member_is_judged_by_the_script() -> None:
+    """Without a key the demo's judge is there; it judges nothing that a real model can judge."""
+    demo, mixed = Ref("demo", "judge", "judge"), [Ref("python", "f"), Ref("demo", "swift")]
+    assert default_judge(mixed, keys(), demo=demo) == demo
+    assert default_judge(mixed, keys("OPENAI_API_KEY"), demo=demo).service == "openai"
+    assert default_judge([*mixed, Ref("ollama", "m")], keys(), demo=demo).service == "ollama"
+    result = fusion_nb.fuse("Why?", [lambda prompt: "So.", "demo:swift"], journal=False)
+    assert result.judge == Ref("demo", "judge", "demo:judge")
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt-oss:20b", "qwen3:4b-instruct-q8_0", "llama3.2:latest", "phi4:mini", "mixtral:8x7b", "gemma3n:e4b"]
+)
+def test_a_model_as_ollama_writes_it_is_recognised(name: str) -> None:
+    """`ollama run gpt-oss:20b` is what people have in their fingers; the remedy is one that is taken."""
+    with pytest.raises(UserError, match=f"Did you mean ollama:{name}"):
+        resolve(name, has_key=ALL)
+    assert named(f"ollama:{name}") == [f"ollama:{name}=ollama:{name}"]
+
+
+@pytest.mark.parametrize("name", ["opneai:gpt-4o", "antropic:claude-opus-5-5", "nowhere:some-model"])
+def test_a_misspelt_service_is_no_model_of_ollamas(name: str) -> None:
+    """The opposite: what only looks like a service with a model gets the nearest services."""
+    with pytest.raises(UnknownName, match="Unknown service") as unknown:
+        resolve(name, has_key=ALL)
+    assert "ollama:" not in str(unknown.value)
 
 
 def listed(body: Any, service: Any = OPENROUTER) -> list[ModelInfo]:
     async def main(url: str) -> list[ModelInfo]:
-        http, there = Http(), custom(service.name, url)
+        http, there = Http(), custom_service(service.name, url)
         try:
-            return read_models(await http.get_json(f"{there.base_url}/models"), there)
+            return parse_models(await http.get_json(f"{there.base_url}/models"), there)
         finally:
             await http.aclose()
 
@@ -310,13 +343,68 @@ def test_the_models_of_a_service() -> None:
 
 def test_models_without_a_network() -> None:
     """The price table lists a service's models offline, dated by its version."""
-    found = {m.ref.model: m for m in offline(SERVICES["openai"])}
+    found = {m.ref.model: m for m in offline_models(SERVICES["openai"])}
     assert (found["gpt-4o"].prompt_usd_per_mtok, found["gpt-4o"].completion_usd_per_mtok) == (
         Decimal("2.5"),
         Decimal(10),
     )
     assert found["gpt-4o"].source.startswith("genai-prices ")
-    assert len(offline(OPENROUTER)) > 500
-    assert offline(SERVICES["ollama"]) == []
+    assert len(offline_models(OPENROUTER)) > 500
+    assert offline_models(SERVICES["ollama"]) == []
     for row in SERVICES.values():
-        assert row.prices_id is None or offline(row), row.name
+        assert row.prices_id is None or offline_models(row), row.name
+
+
+LISTED = [
+    {"id": "~anthropic/claude-sonnet-latest", "name": "Sonnet Latest", "context_length": 200_000,
+     "alias_target": {"slug": "anthropic/claude-sonnet-5.5", "name": "Claude Sonnet 5.5"},
+     "architecture": {"input_modalities": ["text", "image"]}, "pricing": {"prompt": "0.000003", "completion": "0.000015"}},
+    {"id": "acme/cheap", "name": "Cheap", "context_length": 32_000, "pricing": {"prompt": "0.0000001", "completion": "0.0000002"}},
+    {"id": "acme/unknown", "name": "Unknown"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def listing() -> Iterator[Callable[..., Any]]:
+    """`models()` with OpenRouter at a server of this test."""
+    with WireServer(response(200, json.dumps({"data": LISTED}).encode())) as server:
+        yield lambda words="", **names: fusion_nb.models(
+            words, services={"openrouter": {"base_url": server.url}}, **names
+        )
+
+
+def test_aliases_come_first_with_what_they_stand_for(listing: Callable[..., Any]) -> None:
+    """The user's own, then the built-in ones, then the models: what `claude` is now can be seen, and found by its name."""
+    df = listing(aliases={"house": "openrouter:acme/cheap", "broken": "no-such-model", "all": "demo"})
+    assert df.alias.tolist()[:5] == ["house", "all", "all", "all", "claude"]
+    assert df.alias.isna().tolist() == sorted(df.alias.isna().tolist())
+    assert df.columns.tolist()[-1] == "alias"
+    claude = df[df.alias == "claude"].iloc[0]
+    assert (claude.ref, claude["name"]) == (
+        "openrouter:~anthropic/claude-sonnet-latest",
+        "Sonnet Latest (now Claude Sonnet 5.5)",
+    )
+    assert claude.prompt_usd_per_mtok == 3
+    house = listing("house", aliases={"house": "openrouter:acme/cheap"})
+    assert (house.ref.tolist(), house.alias.tolist()) == (["openrouter:acme/cheap"], ["house"])
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("acme <1", ["openrouter:acme/cheap"]),
+        ("acme <$1", ["openrouter:acme/cheap"]),
+        ("acme >30k", ["openrouter:acme/cheap"]),
+        ("acme >32k", []),
+        ("acme <0.05", []),
+        ("SONNET image >0.1m", ["openrouter:~anthropic/claude-sonnet-latest"]),
+        ("sonnet-latest audio", []),
+    ],
+)
+def test_models_are_searched_as_in_the_picker(words: str, found: list[str], listing: Callable[..., Any]) -> None:
+    """Price, context and modality are words of the search; what nobody said of a model fits no such word."""
+    df = listing(words)
+    assert sorted({*df.ref}) == found
+    rows = [picker_row(info) for info in parse_models({"data": LISTED}, OPENROUTER)]
+    picked = [row["entry"] for row in rows if all(matches_search(row, word) for word in words.split())]
+    assert [entry.removeprefix("openrouter:") for entry in picked] == [ref.removeprefix("openrouter:") for ref in found]

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from fusion_nb._errors import ProviderError
-from fusion_nb._types import Chunk, Message, Ref, Request, Usage
+from fusion_nb.core import Chunk, Message, Ref, Request, Usage
+from fusion_nb.errors import ProviderError
 from fusion_nb.providers import chat
-from fusion_nb.providers.body import body_of
-from fusion_nb.providers.chat import ChatProvider
+from fusion_nb.providers.chat import ChatProvider, request_body
+from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.services import OPENROUTER, SERVICES, Service, custom
-from fusion_nb.providers.waits import wait_asked
+from fusion_nb.providers.retry_after import retry_after
+from fusion_nb.providers.services import OPENROUTER, SERVICES, Service
 from tests.wire_server import END, WireServer, chunk, delta, event, finish, head, reply, response, sse, usage
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
@@ -38,7 +38,7 @@ def ask(
         try:
             async with (
                 asyncio.timeout(20),
-                aclosing(ChatProvider(custom(name, server.url), http, auth).stream(request)) as stream,
+                aclosing(ChatProvider(custom_service(name, server.url), http, auth).stream(request)) as stream,
             ):  # type: ignore[type-var]
                 async for said in stream:
                     chunks.append(said)  # noqa: PERF401  what came before an error counts too
@@ -90,7 +90,10 @@ def test_first_words_come_first() -> None:
 
     async def main() -> None:
         http = Http()
-        async with asyncio.timeout(20), aclosing(ChatProvider(custom("mine", server.url), http).stream(ASK)) as stream:  # type: ignore[type-var]
+        async with (
+            asyncio.timeout(20),
+            aclosing(ChatProvider(custom_service("mine", server.url), http).stream(ASK)) as stream,
+        ):  # type: ignore[type-var]
             async for said in stream:
                 if said.text == "first":
                     read.set()
@@ -161,7 +164,7 @@ def test_closing_the_stream_closes_the_socket() -> None:
 
     async def main() -> None:
         http = Http()
-        stream = ChatProvider(custom("mine", server.url), http).stream(ASK)
+        stream = ChatProvider(custom_service("mine", server.url), http).stream(ASK)
         assert (await anext(stream)).generation_id
         assert (await anext(stream)).text == "a"
         await stream.aclose()  # type: ignore[attr-defined]
@@ -286,7 +289,7 @@ def http_date(offset: float) -> str:
 )  # fmt: skip
 def test_waits(headers: dict[str, str], error: Any, seconds: float | None) -> None:
     """Every way to ask for a wait is understood, against the server's own clock; nonsense is no wait."""
-    assert wait_asked(headers, error, now=NOW) == seconds
+    assert retry_after(headers, error, now=NOW) == seconds
 
 
 def test_a_wait_too_long_is_told_and_not_waited() -> None:
@@ -315,7 +318,8 @@ def test_a_wait_too_long_is_told_and_not_waited() -> None:
                       "plugins": ({"id": "context-compression", "enabled": False},)}),
         (SERVICES["openai"], {"max_completion_tokens": 9, "seed": 5, "reasoning_effort": "high", "stream_options": {"include_usage": True},
                               "response_format": {"type": "json_schema", "json_schema": {"name": "verdict", "schema": {"type": "object"}}}}),
-        (SERVICES["mistral"], {"max_tokens": 9, "random_seed": 5}),
+        (SERVICES["mistral"], {"max_tokens": 9, "random_seed": 5, "reasoning_effort": "high",
+                               "response_format": {"type": "json_schema", "json_schema": {"name": "verdict", "schema": {"type": "object"}}}}),
         (SERVICES["gemini"], {"max_tokens": 9, "reasoning_effort": "high", "stream_options": {"include_usage": True}}),
         (SERVICES["anthropic"], {"max_tokens": 9, "stream_options": {"include_usage": True}}),
     ],
@@ -323,27 +327,26 @@ def test_a_wait_too_long_is_told_and_not_waited() -> None:
 def test_each_service_is_asked_in_its_own_words(service: Service, expected: dict[str, Any]) -> None:
     """Options go out under the names a service knows, and not at all where it would refuse them."""
     request = Request(Ref(service.name, "m"), (Message("user", "x"),), 9, 0.5, 5, "high", {"type": "object"})
-    body, warnings = body_of(request, service)
+    body, warnings = request_body(request, service)
     common = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True, "temperature": 0.5}
     assert body == {**common, **expected}
     assert warnings == {
         "gemini": ("seed_ignored",),
         "anthropic": ("seed_ignored", "reasoning_ignored"),
-        "mistral": ("reasoning_ignored",),
     }.get(service.name, ())
 
 
 def test_options_of_a_member_come_last() -> None:
     """A member's own fields win, and its seed goes by the service's name for it."""
     ref = Ref("mistral", "m", options=(("seed", 7), ("temperature", 1.0), ("top_p", 0.9)))
-    body, _ = body_of(Request(ref, (), 9, 0.5, 5), SERVICES["mistral"])
+    body, _ = request_body(Request(ref, (), 9, 0.5, 5), SERVICES["mistral"])
     assert (body["random_seed"], body["temperature"], body["top_p"]) == (7, 1.0, 0.9)
     assert "seed" not in body
-    assert body_of(Request(Ref("openrouter", "m"), (), 9, reasoning="2000"), OPENROUTER)[0]["reasoning"] == {
+    assert request_body(Request(Ref("openrouter", "m"), (), 9, reasoning="2000"), OPENROUTER)[0]["reasoning"] == {
         "max_tokens": 2000
     }
     assert (
-        body_of(Request(Ref("openai", "m"), (), 9, reasoning="5000"), SERVICES["openai"])[0]["reasoning_effort"]
+        request_body(Request(Ref("openai", "m"), (), 9, reasoning="5000"), SERVICES["openai"])[0]["reasoning_effort"]
         == "medium"
     )
 
@@ -369,7 +372,7 @@ def test_many_at_once() -> None:
 
     async def main() -> list[str]:
         http = Http()
-        provider = ChatProvider(custom("mine", server.url), http)
+        provider = ChatProvider(custom_service("mine", server.url), http)
 
         async def one() -> str:
             return text([c async for c in provider.stream(ASK)])
@@ -397,7 +400,7 @@ def test_no_tasks_or_sockets_are_left() -> None:
     async def main() -> set[str]:
         http = Http()
         for _ in range(5):
-            async for _said in ChatProvider(custom("mine", server.url), http).stream(ASK):
+            async for _said in ChatProvider(custom_service("mine", server.url), http).stream(ASK):
                 pass
         await http.aclose()
         await asyncio.sleep(0)

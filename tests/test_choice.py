@@ -8,11 +8,11 @@ import pytest
 
 import fusion_nb
 from fusion_nb import UserError, history
-from fusion_nb._events import ChoiceMade, RunEnded
-from fusion_nb._fold import BY_HAND
-from fusion_nb.journal import index, lines
-from fusion_nb.journal.past import DAMAGED, find
-from fusion_nb.run import again
+from fusion_nb.core.events import ChoiceMade, RunEnded
+from fusion_nb.core.fold import BY_HAND
+from fusion_nb.journal import index, run_files
+from fusion_nb.journal.reader import DAMAGED, find
+from fusion_nb.run import derived
 from tests.journalled import new_run, tiny, written
 
 PROMPT = "How many times does the letter r occur in the word strawberry?"
@@ -47,7 +47,7 @@ def test_a_person_may_change_their_mind() -> None:
     after = fusion_nb.load(before.run)
     assert after.answer == before.reply(3).text
     assert after.judged == before.verdict
-    events = lines.read(find(before.run)).events
+    events = run_files.read(find(before.run)).events
     assert [e.call for e in events if isinstance(e, ChoiceMade)] == [1, 3]
     assert [e.seq for e in events[-3:]] == [events[-3].seq + n for n in range(3)]
     assert all(e.when for e in events if isinstance(e, ChoiceMade))
@@ -62,7 +62,7 @@ def test_a_choice_where_no_judge_came_to_decide() -> None:
     assert result.answer == "Paris."
     assert (result.status, result.judged) == ("cancelled", None)
     assert fusion_nb.load(run) == result
-    assert again.resume(result).kept
+    assert derived.resume(result).kept
 
 
 def test_the_list_of_runs_follows() -> None:
@@ -72,7 +72,7 @@ def test_the_list_of_runs_follows() -> None:
     history.choose(before.run, 1)
     word = before.reply(1).text.split()[-1]
     assert index.runs(word) == [row]
-    assert history.notice() == ""
+    assert history.crash_notice() == ""
 
 
 def test_without_a_journal_the_choice_says_where_it_lives() -> None:

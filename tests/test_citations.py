@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._citations import read
+from fusion_nb.core.citations import read_citations
 
 LABELS = {"K7": 1, "Q2": 2, "M3": 3}
 
 
 def passages(text: str) -> list[tuple[str, tuple[int, ...]]]:
-    clean, citations = read(text, LABELS)
+    clean, citations = read_citations(text, LABELS)
     return [(clean[c.start : c.end], c.calls) for c in citations]
 
 
@@ -38,7 +38,7 @@ def passages(text: str) -> list[tuple[str, tuple[int, ...]]]:
 )
 def test_marks_go_and_passages_are_kept(text: str, clean: str, cited: list[tuple[str, tuple[int, ...]]] | None) -> None:
     """What a person reads has no marks in it; which calls a passage came from is on record."""
-    assert read(text, LABELS)[0] == clean
+    assert read_citations(text, LABELS)[0] == clean
     if cited is not None:
         assert passages(text) == cited
 
@@ -60,7 +60,7 @@ TEXTS = st.lists(
 @given(TEXTS)
 def test_citations_are_passages_of_the_clean_text(text: str) -> None:
     """Ends lie in the text, in order, never overlapping; nothing but marks is taken away."""
-    clean, citations = read(text, LABELS)
+    clean, citations = read_citations(text, LABELS)
     end = 0
     for citation in citations:
         assert end <= citation.start < citation.end <= len(clean)

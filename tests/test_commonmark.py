@@ -7,8 +7,8 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from fusion_nb.views import links
-from fusion_nb.views.markdown import render
+from fusion_nb.views import markdown_to_html
+from fusion_nb.views.markdown_to_html import render_markdown
 from tests.attacks import needs_vectors
 from tests.page import Page
 from tests.test_markdown import commonmark
@@ -29,7 +29,7 @@ def read(html: str) -> list[tuple[str, ...]]:
     for item in Page(_OURS.sub("", html)).normal:
         href = next((part.removeprefix("href=") for part in item[1:] if part.startswith("href=")), "")
         if item[0] == "a":
-            open_links.append(links.shown(href) is not None)
+            open_links.append(markdown_to_html.display_link(href) is not None)
             out += [("a", href)] if open_links[-1] else []
         elif item[0] == "/a":
             out += [("/a",)] if open_links.pop() else []
@@ -45,7 +45,7 @@ def test_links_are_read_as_commonmark_says() -> None:
     """All 109 examples of the specification with links: the same links and text, relative ones as text."""
     examples = [(n, source, html) for n, source, html in commonmark() if "link_open" in kinds(source)]
     plain = [(n, source, html) for n, source, html in examples if not kinds(source) & {*_HTML, "image"}]
-    wrong = [n for n, source, html in plain if read(render(source)) != read(html)]
+    wrong = [n for n, source, html in plain if read(render_markdown(source)) != read(html)]
     assert (len(plain), wrong) == (109, [])
 
 
@@ -54,7 +54,7 @@ def test_raw_html_is_the_text_it_is() -> None:
     """The examples with raw HTML show their tags as text: what Markdown makes of them where HTML is not known."""
     reader = MarkdownIt("commonmark", {"html": False})
     found = [(n, source) for n, source, _ in commonmark() if kinds(source) & _HTML and "image" not in kinds(source)]
-    wrong = [n for n, source in found if read(render(source)) != read(reader.render(source))]
+    wrong = [n for n, source in found if read(render_markdown(source)) != read(reader.render(source))]
     assert len(found) > 60
     assert wrong == []
 
@@ -74,7 +74,7 @@ TABLES = {
 @pytest.mark.parametrize("source", TABLES)
 def test_tables_are_read_as_github_does(source: str) -> None:
     """The eight examples of GitHub's specification: rows, cells, escaped bars, what ends a table and what is none."""
-    html = render(source)
+    html = render_markdown(source)
     rows = re.findall(r"<tr>(.*?)</tr>", html, re.DOTALL)
     cells = [[Page(cell).text for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)] for row in rows]
     assert cells == TABLES[source]
@@ -82,7 +82,7 @@ def test_tables_are_read_as_github_does(source: str) -> None:
 
 def test_tables_keep_their_sides_and_words_their_strokes() -> None:
     """Columns are set left, right or centred by class, never by style; `~~x~~` is struck through."""
-    html = render("|a|b|c|\n|:-|-:|:-:|\n|1|2|~~3~~|")
+    html = render_markdown("|a|b|c|\n|:-|-:|:-:|\n|1|2|~~3~~|")
     assert re.findall(r'<td class="(\S+)">', html) == ["fnb-left", "fnb-right", "fnb-center"]
     assert "<s>3</s>" in html
     assert "style" not in html

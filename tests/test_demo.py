@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from fusion_nb._types import Usage
+from fusion_nb.core import Usage
 from fusion_nb.providers import demo
-from fusion_nb.providers.demo.models import MODELS, tokens
+from fusion_nb.providers.demo.scripts import MODELS, split_tokens
 from tests import plain_client
 from tests.plain_client import Heard, ask, get, user
 
@@ -44,8 +44,8 @@ def test_it_is_openrouters_wire_on_loopback(url: str) -> None:
     assert heard.finish == "stop"
     assert heard.reasoning
     assert heard.usage["total_tokens"] == heard.usage["prompt_tokens"] + heard.usage["completion_tokens"]
-    assert heard.usage["completion_tokens"] == len(tokens(heard.text)) + len(tokens(heard.reasoning))
-    assert heard.usage["completion_tokens_details"]["reasoning_tokens"] == len(tokens(heard.reasoning))
+    assert heard.usage["completion_tokens"] == len(split_tokens(heard.text)) + len(split_tokens(heard.reasoning))
+    assert heard.usage["completion_tokens_details"]["reasoning_tokens"] == len(split_tokens(heard.reasoning))
 
 
 def test_costs_are_play_money_that_adds_up(url: str) -> None:
@@ -109,7 +109,7 @@ def test_leaving_stops_the_stream_and_its_cost(url: str, monkeypatch: pytest.Mon
         response.close()
     data = _eventually(lambda: get(url, f"/generation?id={made}")[1].get("data"))
     assert data["cancelled"] is True
-    assert 0 < data["native_tokens_completion"] < len(tokens(ask(url, "swift", P_VALUE).text))
+    assert 0 < data["native_tokens_completion"] < len(split_tokens(ask(url, "swift", P_VALUE).text))
 
 
 def _eventually(found: Any) -> Any:
@@ -193,7 +193,7 @@ def test_it_never_prints_and_never_keeps_the_process_alive() -> None:
         "             b'POST /api/v1/chat/completions HTTP/1.1\\r\\ncontent-length: x\\r\\n\\r\\n'):\n"
         "    with socket.create_connection((url.hostname, url.port)) as s:\n        s.sendall(said)\n"
         "held = socket.create_connection((url.hostname, url.port))\n"
-        "held.sendall(b'GET /api/v1/models HTTP/1.1\\r\\n\\r\\n')\nassert b'200 OK' in held.recv(99)\nheld.close()\n"
+        "held.sendall(b'GET /api/v1/models HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n')\nassert b'200 OK' in held.recv(99)\nheld.close()\n"
     )
 
 

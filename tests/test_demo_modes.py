@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fusion_nb._types import MODES, Ref
+from fusion_nb.core import MODES, Ref
 from fusion_nb.providers import demo
 from tests.plain_desk import Desk
 

@@ -10,10 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from fusion_nb.core.spec import DEFAULT_CRITERIA as CRITERIA
 from fusion_nb.providers import demo
-from fusion_nb.providers.demo.judge import CRITERIA
-from fusion_nb.providers.demo.models import MODELS
-from fusion_nb.providers.demo.scripts import plain, scripts, unknown
+from fusion_nb.providers.demo.scripts import MODELS, comparison_key, scripts, unknown_answer
 from tests.plain_client import ask, user
 
 NAMES = ("swift", "steady", "careful")
@@ -50,7 +49,7 @@ def test_every_prompt_of_the_quickstart_has_answers(url: str, prompt: str) -> No
     """The prompts on offer get three different answers, however they are spaced and cased."""
     said = {_say(url, name, prompt) for name in NAMES}
     assert len(said) == 3
-    assert not said & {unknown()[name] for name in NAMES}
+    assert not said & {unknown_answer()[name] for name in NAMES}
     assert _say(url, "swift", f"  {prompt.upper().rstrip('.?')}\n") in said
 
 
@@ -119,7 +118,7 @@ def test_the_other_code_and_figures_are_right(url: str) -> None:
 @pytest.mark.parametrize("prompt", demo.PROMPTS)
 def test_in_a_debate_the_wrong_one_comes_round(url: str, prompt: str) -> None:
     """Each revision says whether it changes or keeps; after the last one nobody is wrong any more."""
-    script = scripts()[plain(prompt)]
+    script = scripts()[comparison_key(prompt)]
     for name in NAMES:
         first, last = script.standing(name, 0), script.standing(name, 3)
         assert first

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from fusion_nb.views import document
-from fusion_nb.views.embedded import _NAMED, embedded
+from fusion_nb.views import to_markdown
+from fusion_nb.views.to_markdown import _NAMED, embed_markdown
 from tests import states
 from tests.attacks import WRITTEN, needs_vectors, payloads
 from tests.page import Page
@@ -68,7 +68,7 @@ def acting(shown: str) -> list[str]:
 def test_no_reader_finds_anything_that_acts(attack: str) -> None:
     """In the worst reading, in CommonMark's with HTML on, and in nbconvert's: nothing runs, loads or leads astray."""
     for state in (states.hostile(attack), states.hostile_running(attack)):
-        text = document.render(state)
+        text = to_markdown.to_markdown(state)
         assert worst(text) == []
         assert acting(markdown2html_mistune(text)) == []
         assert acting(MarkdownIt("commonmark", {"html": True}).enable("table").render(text)) == []
@@ -78,10 +78,10 @@ def test_no_reader_finds_anything_that_acts(attack: str) -> None:
 def test_no_attack_on_the_lists_acts_in_markdown() -> None:
     """7,128 attacks in the worst reading, every tenth of them in nbconvert's."""
     for place, attack in enumerate(payloads()):
-        text = embedded(attack)
+        text = embed_markdown(attack)
         assert worst(text) == [], attack
         if place % 10 == 0:
-            assert acting(markdown2html_mistune(document.render(states.hostile(attack)))) == [], attack
+            assert acting(markdown2html_mistune(to_markdown.to_markdown(states.hostile(attack)))) == [], attack
 
 
 PIECES = ("<img src=x onerror=y>", "<b>", "</code>", "</pre>", "`", "``", "```", "~~~", "\n", "\n\n", "$", "$$", "\\", "http://a.b/", "www.a.b", "![x](https://c)",
@@ -92,7 +92,7 @@ PIECES = ("<img src=x onerror=y>", "<b>", "</code>", "</pre>", "`", "``", "```",
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
 def test_no_mixture_acts(text: str) -> None:
     """Whatever code, formulas, addresses, fences and tags are mixed into: no reader finds a tag that acts."""
-    said = f"{embedded(text)}\n\n{embedded(text)}"
+    said = f"{embed_markdown(text)}\n\n{embed_markdown(text)}"
     assert worst(said) == []
     assert acting(markdown2html_mistune(said)) == []
 
@@ -102,7 +102,7 @@ def test_code_is_shown_to_the_letter(text: str) -> None:
     """Code with tags, images and formulas in it reads as the model wrote it, in lists and quotations too."""
     reader = MarkdownIt("commonmark", {"html": True})
     plain = MarkdownIt("commonmark", {"html": False})
-    assert Page(reader.render(embedded(text))).text.split() == Page(plain.render(text)).text.split()
+    assert Page(reader.render(embed_markdown(text))).text.split() == Page(plain.render(text)).text.split()
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,11 @@ def test_code_is_shown_to_the_letter(text: str) -> None:
 )
 def test_markdown_links_lead_to_the_web_alone(target: str) -> None:
     """A text with a link to anything that is not an address of the web or of mail is shown to the letter instead."""
-    assert embedded(f"see [this]({target})").startswith("<pre><code>")
-    assert not acting(MarkdownIt("commonmark").render(embedded(f"see [this]\n\n[this]: {target.replace(' ', '')}")))
-    assert embedded("see [this](https://x) [that](mailto:a@b.c) [file](a/b.md) [n](#n)").startswith(
+    assert embed_markdown(f"see [this]({target})").startswith("<pre><code>")
+    assert not acting(
+        MarkdownIt("commonmark").render(embed_markdown(f"see [this]\n\n[this]: {target.replace(' ', '')}"))
+    )
+    assert embed_markdown("see [this](https://x) [that](mailto:a@b.c) [file](a/b.md) [n](#n)").startswith(
         "see [this](https://x)"
     )
 
@@ -126,4 +128,4 @@ def test_harmless_text_is_not_touched() -> None:
         states.GPT_SKY,
         "`def f[T](x: T)` [a](localhost:8080) `Map<String, List<int>>` and `<p>`\n\n```c\n#include <stdio.h>\nif (a<b && c>d) x++;\n```",
     ):
-        assert embedded(text) == text.strip("\n")
+        assert embed_markdown(text) == text.strip("\n")

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from fusion_nb import _events as ev
-from fusion_nb._types import Citation, Limits, Message, Params, Ref, Round, Usage, Verdict
+from fusion_nb.core import Citation, Limits, Message, Params, Ref, Round, Usage, Verdict
+from fusion_nb.core import events as ev
 
 REF = Ref("openrouter", "openai/gpt-4o", "gpt4o #2", (("seed", 11),))
 EVERY_KIND = [

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
-from fusion_nb._fold import fold_all
-from fusion_nb._plain import plain
-from fusion_nb._types import Ref, RunState
+from fusion_nb.core import Ref, RunState
+from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
+from fusion_nb.core.fold import fold_all
+from fusion_nb.core.json_codec import to_plain
 from fusion_nb.views.feed import Feed, joined
 
 RUNS = sorted((Path(__file__).parent / "fixtures/runs").glob("*.jsonl"))
@@ -30,12 +30,12 @@ class Front:
         self.seq = -1
         self.times: list[float] = []
 
-    def tell(self, message: dict) -> None:
+    def send_message(self, message: dict) -> None:
         assert message["from"] == self.seq + 1
         self.seq = message["to"]
         self._got(message)
 
-    def show(self, snapshot: dict) -> None:
+    def set_snapshot(self, snapshot: dict) -> None:
         self.shown, self.seq = snapshot, snapshot["seq"]
         self._got(snapshot)
 
@@ -49,11 +49,11 @@ class Front:
 def test_the_last_snapshot_is_the_run(path: Path, batch: int) -> None:
     """However the events come in, a view ends with exactly the state that Python has."""
     events, front = read(path), Front()
-    feed = Feed(front.tell, front.show, clock=lambda: front.now)
+    feed = Feed(front.send_message, front.set_snapshot, clock=lambda: front.now)
     for start in range(0, len(events), batch):
         front.now += 0.03
-        feed.hear(events[start : start + batch])
-    assert front.shown["state"] == plain(fold_all(events, RunState()))
+        feed.handle_events(events[start : start + batch])
+    assert front.shown["state"] == to_plain(fold_all(events, RunState()))
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["content", "reasoning", "answer"]), st.text(max_size=5))))
@@ -70,14 +70,14 @@ def test_joining_changes_nothing(pieces: list[tuple[int, str, str]]) -> None:
 def test_eight_fast_members_are_few_messages() -> None:
     """Eight members at 200 tokens a second: at most twenty messages and half a megabyte a second reach the browser."""
     front = Front()
-    feed = Feed(front.tell, front.show, clock=lambda: front.now)
+    feed = Feed(front.send_message, front.set_snapshot, clock=lambda: front.now)
     seq = iter(range(10**6))
     begin = [RunStarted(seq=next(seq), run="r", when="", prompt="p", mode="merge", pool=POOL)]
     begin += [CallStarted(seq=next(seq), call=i + 1, ref=ref) for i, ref in enumerate(POOL)]
-    feed.hear(begin)
+    feed.handle_events(begin)
     for tick in range(1000):
         front.now = 0.005 * (tick + 1)
-        feed.hear([TextDelta(seq=next(seq), at=front.now, call=i + 1, text=" token") for i in range(8)])
+        feed.handle_events([TextDelta(seq=next(seq), at=front.now, call=i + 1, text=" token") for i in range(8)])
     last = front.times[-1]
     for start in range(int(last)):
         assert sum(start <= at < start + 1 for at in front.times) <= 21
@@ -90,11 +90,11 @@ def test_eight_fast_members_are_few_messages() -> None:
 def test_a_view_that_missed_something_gets_a_snapshot() -> None:
     """`again` brings the whole state with the next look, without a new phase."""
     front = Front()
-    feed = Feed(front.tell, front.show, clock=lambda: front.now)
-    feed.hear([RunStarted(seq=0, run="r", when="", prompt="p", mode="merge", pool=POOL[:1])])
-    feed.hear([CallStarted(seq=1, call=1, ref=POOL[0]), TextDelta(seq=2, call=1, text="so far")])
-    feed.again()
-    feed.hear([])
+    feed = Feed(front.send_message, front.set_snapshot, clock=lambda: front.now)
+    feed.handle_events([RunStarted(seq=0, run="r", when="", prompt="p", mode="merge", pool=POOL[:1])])
+    feed.handle_events([CallStarted(seq=1, call=1, ref=POOL[0]), TextDelta(seq=2, call=1, text="so far")])
+    feed.request_snapshot()
+    feed.handle_events([])
     assert front.shown["state"]["replies"][0]["text"] == "so far"
     assert front.shown["seq"] == 2
 
@@ -102,17 +102,17 @@ def test_a_view_that_missed_something_gets_a_snapshot() -> None:
 def test_what_a_call_was_sent_is_not_repeated() -> None:
     """The conversation of a call stays in the kernel: a judge's repeats every candidate."""
     front = Front()
-    feed = Feed(front.tell, front.show, clock=lambda: front.now)
+    feed = Feed(front.send_message, front.set_snapshot, clock=lambda: front.now)
     for path in RUNS:
-        feed.hear(read(path)[:1])
+        feed.handle_events(read(path)[:1])
     assert "messages" not in json.dumps(front.messages)
 
 
 def test_the_end_has_everything_rendered() -> None:
     """After the end a view holds the answer, the judge's side, the ledger and each candidate, as safe HTML."""
     events, front = read(next(p for p in RUNS if p.stem == "merge")), Front()
-    feed = Feed(front.tell, front.show, clock=lambda: front.now)
-    feed.hear(events)
+    feed = Feed(front.send_message, front.set_snapshot, clock=lambda: front.now)
+    feed.handle_events(events)
     html = front.shown["html"]
     assert "<strong>3</strong>" in html["answer"]
     assert "demo:steady" in html["judge"]

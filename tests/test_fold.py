@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._events import CallStarted, TextDelta, from_json
-from fusion_nb._fold import fold, fold_all
-from fusion_nb._plain import plain
-from fusion_nb._result import FusionResult
-from fusion_nb._types import Ref, RunState
+from fusion_nb.core import Ref, RunState
+from fusion_nb.core.events import CallStarted, TextDelta, from_json
+from fusion_nb.core.fold import fold, fold_all
+from fusion_nb.core.json_codec import to_plain
+from fusion_nb.run.run_handle import FusionResult
 
 RUNS = sorted((Path(__file__).parent / "fixtures/runs").glob("*.jsonl"))
 
@@ -22,7 +22,7 @@ def test_recorded_runs_fold_to_their_state(path: Path) -> None:
     """A run read back from its file is the state it had on the day, to the last digit of its cost."""
     events = [from_json(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     expected = json.loads(path.with_suffix("").with_suffix(".state.json").read_text(encoding="utf-8"))
-    assert plain(fold_all(events, FusionResult())) == expected
+    assert to_plain(fold_all(events, FusionResult())) == expected
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda p: p.stem)

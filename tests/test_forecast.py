@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb._plan import Wish, plan
-from fusion_nb._session import Session
-from fusion_nb._types import Limits, Message, Params, Ref, Usage
-from fusion_nb.modes.framing import Shown, lineup, nonce
-from fusion_nb.modes.prompts import criteria_of, debate_prompt, judge_prompt
-from fusion_nb.money import forecast as room
-from fusion_nb.money.forecast import characters, forecast
-from fusion_nb.money.outlook import Forecast, Known, Speed
-from fusion_nb.money.past import Past, Range, usual
-from fusion_nb.money.rates import FREE, Prices, Rates, Tier
-from fusion_nb.run.order import Order
-from fusion_nb.views import forecast as view
+from fusion_nb.accounts.forecast import characters, forecast
+from fusion_nb.accounts.forecast_types import Forecast, ForecastInputs, Speed
+from fusion_nb.accounts.prices import FREE, Prices, Rates, Tier
+from fusion_nb.accounts.token_counts import CallStatistics, Range, usual_range
+from fusion_nb.core import Limits, Message, Params, Ref, Usage
+from fusion_nb.core.spec import RunSpec
+from fusion_nb.judging.framing import BlindCandidate, blind_candidates, nonce
+from fusion_nb.judging.prompts import criteria_of, debate_frame_size, debate_prompt, judge_frame_size, judge_prompt
+from fusion_nb.options import settle
+from fusion_nb.resolve.request import build_spec
+from fusion_nb.resolve.resolver import Resolver
+from fusion_nb.views import forecast_view as view
 from tests.desk import case
 from tests.replay import Replay, recordings, wire
 
@@ -30,18 +30,21 @@ PRICED = Rates(Prices(Decimal("0.000001"), Decimal("0.000004")), source="a list"
 recorded = pytest.mark.skipif(bool(recordings.MISSING), reason=recordings.MISSING or "recordings")
 
 
-def order(*pool: Ref, **more: Any) -> Order:
+def order(*pool: Ref, **more: Any) -> RunSpec:
     given = {"prompt": "Why is the sky blue?", "judge": JUDGE, "mode": "best-of", **more}
-    return Order(pool=pool, **given)
+    return RunSpec(pool=pool, **given)
 
 
-def knowing(history: dict[str, Sequence[Past]] | None = None, **more: Any) -> Known:
-    past = history or {}
-    return Known(**{"rates": lambda _: PRICED, "history": lambda ref, _: past.get(ref.name, ()), **more})
+def knowing(past: dict[str, Sequence[CallStatistics]] | None = None, **more: Any) -> ForecastInputs:
+    by_name = past or {}
+    frames = {"judge_frame": judge_frame_size, "debate_frame": debate_frame_size}
+    return ForecastInputs(
+        **{"rates": lambda _: PRICED, "history": lambda ref, _: by_name.get(ref.name, ()), **frames, **more}
+    )
 
 
-def calls(*completions: int, latency: float | None = None) -> list[Past]:
-    return [Past(10, 40, n, 0.1, latency, 4 * n) for n in completions]
+def calls(*completions: int, latency: float | None = None) -> list[CallStatistics]:
+    return [CallStatistics(10, 40, n, 0.1, latency, 4 * n) for n in completions]
 
 
 def line(found: Forecast, name: str) -> Any:
@@ -61,36 +64,39 @@ def ask(replay: Replay, prompt: str, pool: Sequence[str], mode: str) -> fusion_n
     return fusion_nb.fuse(prompt, list(pool), mode, judge="replay:scripted-judge", services=services)
 
 
-def order_of(prompt: str, pool: Sequence[str], mode: str) -> Order:
+def order_of(prompt: str, pool: Sequence[str], mode: str) -> RunSpec:
     services = {"replay": {"base_url": "http://127.0.0.1:1/v1"}}
-    wish = Wish(prompt=prompt, pool=list(pool), mode=mode, judge="replay:scripted-judge", services=services)
-    session = Session(wish)
-    return plan(wish, session.cast, session.reach.worst)
+    given = {"pool": list(pool), "mode": mode, "judge": "replay:scripted-judge", "services": services}
+    settings = settle("fuse", given)
+    resolver = Resolver(settings)
+    return build_spec(prompt, settings, resolver.resolved, resolver.reach.worst)
 
 
 def pool_of(seed: int) -> list[str]:
     return [f"replay:gsm8k/{model}" for model in random.Random(seed).sample(recordings.gsm8k_models(), 3)]
 
 
-def member_history(problems: Sequence[recordings.Problem]) -> dict[str, list[Past]]:
+def member_history(problems: Sequence[recordings.Problem]) -> dict[str, list[CallStatistics]]:
     """What each model said to other problems, as the replay server counts it."""
     answers = recordings.gsm8k_answers()
     return {
         f"gsm8k/{model}": [
-            Past(len(p.prompt) // 4, len(p.prompt), len(said := answers[model, p.pid]) // 4, reply_chars=len(said))
+            CallStatistics(
+                len(p.prompt) // 4, len(p.prompt), len(said := answers[model, p.pid]) // 4, reply_chars=len(said)
+            )
             for p in problems
         ]
         for model in recordings.gsm8k_models()
     }
 
 
-def judge_history(replay: Replay, problems: Sequence[recordings.Problem], mode: str) -> list[Past]:
+def judge_history(replay: Replay, problems: Sequence[recordings.Problem], mode: str) -> list[CallStatistics]:
     past = []
     for seed, problem in enumerate(problems):
         reply = ask(replay, problem.prompt, pool_of(seed), mode).replies[-1]
         sent = next(b for b in reversed(replay.requests()) if b["model"] == "scripted-judge")
         said = [Message(m["role"], m["content"]) for m in sent["messages"]]
-        past.append(Past.of(reply, characters(said)))
+        past.append(CallStatistics.of(reply, characters(said)))
     return past
 
 
@@ -103,7 +109,7 @@ def test_the_cost_lies_in_the_range_in_nine_of_ten_runs(replay: Replay, mode: st
     """
     problems = recordings.gsm8k()
     past, judged = member_history(problems[400:440]), judge_history(replay, problems[500:520], mode)
-    known = Known(rates=rates, history=lambda ref, role: judged if role == "judge" else past[ref.model])
+    known = knowing(rates=rates, history=lambda ref, role: judged if role == "judge" else past[ref.model])
     inside, members, widths = [], [], []
     for seed, problem in enumerate(problems[:200]):
         found = forecast(order_of(problem.prompt, pool_of(seed), mode), known)
@@ -129,7 +135,7 @@ def test_a_debate_stays_in_its_range(replay: Replay) -> None:
     """However soon the members agree, a debate's cost lies between no round and all of them."""
     problems = recordings.gsm8k()
     past, judged = member_history(problems[400:440]), judge_history(replay, problems[500:510], "merge")
-    known = Known(rates=rates, history=lambda ref, role: judged if role == "judge" else past[ref.model])
+    known = knowing(rates=rates, history=lambda ref, role: judged if role == "judge" else past[ref.model])
     rounds, inside = set(), []
     for seed, problem in enumerate(problems[:40]):
         found = forecast(order_of(problem.prompt, pool_of(seed), "debate:2"), known)
@@ -145,7 +151,7 @@ def test_a_debate_stays_in_its_range(replay: Replay) -> None:
 def test_without_a_past_the_range_is_the_limit(replay: Replay) -> None:
     """Models nobody asked before: the range holds, is as wide as --max-tokens, and says why."""
     problem = recordings.gsm8k()[0]
-    found = forecast(order_of(problem.prompt, pool_of(1), "merge"), Known(rates=rates))
+    found = forecast(order_of(problem.prompt, pool_of(1), "merge"), knowing(rates=rates))
     result = ask(replay, problem.prompt, pool_of(1), "merge")
     assert found.usd is not None
     assert found.usd.low <= (result.cost or 0) <= found.usd.high
@@ -165,27 +171,28 @@ def test_the_frames_are_as_long_as_the_modes_make_them() -> None:
             for system in (None, "Be brief."):
                 for merge in (False, True):
                     held = case(*["x" * 50] * count, criteria=criteria, system=system)
-                    real = judge_prompt(held, lineup(held), criteria_of(held), nonce(), merge=merge)
+                    real = judge_prompt(held, blind_candidates(held), criteria_of(held), nonce(), merge=merge)
                     mode = "merge" if merge else "best-of"
                     asked = order(*[A] * count, prompt=held.prompt, mode=mode, criteria=criteria, params=Params(system))
-                    one = [Past(1, 1, 1, reply_chars=50)]
-                    known = knowing({"judge": [Past(1000, 1000, 1)] * 20, "a": one * 20})
+                    one = [CallStatistics(1, 1, 1, reply_chars=50)]
+                    known = knowing({"judge": [CallStatistics(1000, 1000, 1)] * 20, "a": one * 20})
                     said = line(forecast(asked, known), "judge").prompt
                     assert said.low * 0.98 <= len(real) <= said.high * 1.02, (count, criteria, system, merge)
                     assert said.high - said.low < 40
-    shown = [Shown("K7", reply) for reply in case(*["x" * 50] * 4).candidates]
+    shown = [BlindCandidate("K7", reply) for reply in case(*["x" * 50] * 4).candidates]
     real = debate_prompt(1, shown, nonce())
-    assert abs(len(real) - 200 - room.DEBATE_FRAME - 4 * room.DEBATE_EACH) < 20
+    assert abs(len(real) - 200 - debate_frame_size(4)) < 20
 
 
 def test_the_models_own_count_narrows_the_range() -> None:
     """What the model counted in the past narrows a prompt's range; a text of another kind is not judged by it."""
     text = "Why is the sky blue, and why are sunsets red? " * 20
     rough = line(forecast(order(A, B, prompt=text), knowing()), "a").prompt
-    own = line(forecast(order(A, B, prompt=text), knowing({"a": [Past(250, 1000, 9)] * 30})), "a").prompt
+    own = line(forecast(order(A, B, prompt=text), knowing({"a": [CallStatistics(250, 1000, 9)] * 30})), "a").prompt
     assert rough.low <= own.low < 250 * 0.92 < own.high < rough.high
     chinese = line(
-        forecast(order(A, B, prompt="天空为什么是蓝色的" * 50), knowing({"a": [Past(250, 1000, 9)] * 30})), "a"
+        forecast(order(A, B, prompt="天空为什么是蓝色的" * 50), knowing({"a": [CallStatistics(250, 1000, 9)] * 30})),
+        "a",
     ).prompt
     assert chinese.high > 300
 
@@ -198,7 +205,7 @@ def test_the_past_covers_the_next_call_nine_times_in_ten(draw: Callable[[float],
     """Whatever answers are drawn from, the range of 40 of them holds nine in ten of those that follow."""
     covered = []
     for _ in range(1500):
-        found = usual([draw(2.0) for _ in range(40)])
+        found = usual_range([draw(2.0) for _ in range(40)])
         assert found is not None
         covered.append(found.low <= draw(2.0) <= found.high)
     assert 0.87 < statistics.mean(covered) < 0.95
@@ -206,8 +213,8 @@ def test_the_past_covers_the_next_call_nine_times_in_ten(draw: Callable[[float],
 
 def test_a_short_past_is_trusted_less() -> None:
     """One or two calls say little, so their range is wide; none say nothing."""
-    assert usual([]) is None
-    one, five, many = usual([100.0]), usual([90.0, 100.0, 95.0, 110.0, 105.0]), usual([100.0] * 50)
+    assert usual_range([]) is None
+    one, five, many = usual_range([100.0]), usual_range([90.0, 100.0, 95.0, 110.0, 105.0]), usual_range([100.0] * 50)
     assert one == (100 / 3, 300)
     assert five is not None
     assert five.low < 90
@@ -376,7 +383,7 @@ def test_the_ceiling_holds_for_fewer_tokens_and_any_hour() -> None:
             Decimal("0.0000025"),
             request=Decimal("0.001"),
         ),
-        (Tier(dear, window=(60, 120)), Tier(cheap, over=500), Tier(dear, over=5000, strange=True)),
+        (Tier(dear, window=(60, 120)), Tier(cheap, over=500), Tier(dear, over=5000, unclear=True)),
     )
     worst = tricky.ceiling(Usage(6000, 800))
     assert worst is not None
@@ -389,6 +396,6 @@ def test_the_ceiling_holds_for_fewer_tokens_and_any_hour() -> None:
 def test_the_past_of_a_reply_counts_what_it_was_asked() -> None:
     """A reply of an earlier run becomes a past call: its tokens, its time, and the characters it was asked with."""
     reply = fusion_nb.fuse("Hi.", pool="demo:swift").replies[0]
-    past = Past.of(reply, characters([Message("user", "Hi.")]))
+    past = CallStatistics.of(reply, characters([Message("user", "Hi.")]))
     assert (past.chars, past.prompt_tokens, past.reply_chars) == (3, reply.usage.prompt, len(reply.text))
     assert past.latency == reply.latency

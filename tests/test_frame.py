@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._events import VerdictReached
-from fusion_nb._types import Ref, RunState, Verdict
+from fusion_nb.core import Ref, RunState, Verdict
+from fusion_nb.core.events import VerdictReached
 from fusion_nb.views.frame import DTYPES, frame, models_frame
 from tests import states
 
 COLUMNS = [
     "run", "call", "role", "round", "label", "service", "model", "text", "prompt_tokens", "completion_tokens",
     "cached_tokens", "reasoning_tokens", "cost_usd", "cost_source", "ttft_s", "latency_s", "tokens_per_s", "finish",
-    "status", "error", "attempts", "score", "rank", "chosen", "share", "generation_id",
+    "status", "error", "attempts", "score", "rank", "chosen", "share", "generation_id", "warnings",
 ]  # fmt: skip
 ATTRS = {
     "run", "when", "mode", "prompt", "answer", "rationale", "analysis", "total_cost_usd", "unpriced_calls", "demo",
@@ -257,6 +257,7 @@ def test_models_are_a_table() -> None:
     class Listed:
         def __init__(self, ref: Ref, price: Decimal | None) -> None:
             self.ref, self.name, self.context, self.modalities = ref, "Claude\x1b[2J", 200_000, ("text", "image")
+            self.alias = ""
             self.prompt_usd_per_mtok, self.completion_usd_per_mtok, self.source, self.created = (
                 price,
                 None,
@@ -276,6 +277,7 @@ def test_models_are_a_table() -> None:
         "string",
         "Float64",
         "Float64",
+        "string",
         "string",
         "string",
     ]

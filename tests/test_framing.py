@@ -12,13 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._excerpt import MOST
-from fusion_nb._types import Limits, Ref
-from fusion_nb.modes.framing import blind_labels, fair_share, frame, inert, lineup, nonce
-from fusion_nb.modes.prompts import CRITERIA, criteria_of, judge_prompt, verdict_schema
-from fusion_nb.money.tokens import tokens
-from fusion_nb.run.order import Order
-from fusion_nb.run.room import room
+from fusion_nb.accounts.token_counts import token_range
+from fusion_nb.core import Limits, Ref
+from fusion_nb.core.spec import DEFAULT_CRITERIA as CRITERIA
+from fusion_nb.core.spec import MOST, RunSpec
+from fusion_nb.judging.framing import (
+    blind_candidates,
+    blind_labels,
+    fair_share,
+    frame,
+    judge_context_budget,
+    neutralize,
+    nonce,
+)
+from fusion_nb.judging.prompts import criteria_of, judge_prompt, verdict_schema
 from tests.desk import ScriptedDesk, case, cut, judged
 
 VECTORS = Path(__file__).parents[1] / "../shared/vectors"
@@ -55,19 +62,21 @@ HOSTILE = st.lists(
 def shown(held, *, merge: bool = False) -> tuple[str, str]:
     """(the judge's prompt, its nonce)."""
     code = nonce()
-    return judge_prompt(held, lineup(held), criteria_of(held), code, merge=merge), code
+    return judge_prompt(held, blind_candidates(held), criteria_of(held), code, merge=merge), code
 
 
 def test_the_seed_fixes_order_and_labels() -> None:
     """A run can be repeated: the same seed shows the judge the same candidates under the same labels."""
-    one, two = lineup(case("a", "b", "c", seed=11)), lineup(case("a", "b", "c", seed=11))
+    one, two = blind_candidates(case("a", "b", "c", seed=11)), blind_candidates(case("a", "b", "c", seed=11))
     assert one == two
     assert one.calls == {s.label: s.reply.call for s in two.shown}
 
 
 def test_every_order_comes_up() -> None:
     """No member is always shown first: over seeds, every order of three occurs, each about as often."""
-    orders = [tuple(s.reply.call for s in lineup(case("a", "b", "c", seed=seed)).shown) for seed in range(600)]
+    orders = [
+        tuple(s.reply.call for s in blind_candidates(case("a", "b", "c", seed=seed)).shown) for seed in range(600)
+    ]
     counts = [orders.count(order) for order in itertools.permutations((1, 2, 3))]
     assert min(counts) > 60
 
@@ -108,8 +117,8 @@ def test_no_text_can_leave_its_frame(texts: list[str], asked: str, system: str) 
     held = case(*texts, prompt=asked, system=system or None)
     prompt, code = shown(held)
     found = {label: text for label, its, text in STRICT.findall(prompt) if its == code}
-    line = lineup(held)
-    assert found == {s.label: inert(s.reply.text) for s in line.shown}
+    line = blind_candidates(held)
+    assert found == {s.label: neutralize(s.reply.text) for s in line.shown}
     assert len(LOOSE.findall(prompt)) == 2 * (len(texts) + 1 + bool(system))
     assert len(re.findall(rf"^.*{code} =====$", prompt, re.M)) == 2 * (len(texts) + 1 + bool(system))
 
@@ -117,26 +126,26 @@ def test_no_text_can_leave_its_frame(texts: list[str], asked: str, system: str) 
 @given(HOSTILE)
 def test_framed_text_is_clean_and_stays_so(text: str) -> None:
     """No control characters but line breaks and tabs, no half characters, and cleaning twice changes nothing."""
-    clean = inert(text)
+    clean = neutralize(text)
     clean.encode("utf-8")
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\u200b]", clean)
-    assert inert(clean) == clean
+    assert neutralize(clean) == clean
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp")) | st.sampled_from("\n\t")))
 def test_ordinary_text_is_shown_as_it_is(text: str) -> None:
     """Code, tables, headings and every script reach the judge unchanged."""
     if not LOOSE.search(text) and not re.search(r"=\s*=.*(begin|end)", text, re.I):
-        assert inert(text) == text
+        assert neutralize(text) == text
 
 
 def test_what_is_hidden_is_made_visible() -> None:
     """Escapes, reversed text and invisible letters cannot hide an instruction; joined emoji survive."""
-    assert inert("a\x1b[31m\x00\u202eb\U000e0041\x7f\x9b") == "a␛[31m␀<U+202E>b<U+E0041>␡<U+009B>"
+    assert neutralize("a\x1b[31m\x00\u202eb\U000e0041\x7f\x9b") == "a␛[31m␀<U+202E>b<U+E0041>␡<U+009B>"
     family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
-    assert inert(family) == family
-    assert inert("Title\n=====\nBEGIN here") == "Title\n=====\nBEGIN here"
-    assert inert("===== END CANDIDATE K7") == "= = = = = END CANDIDATE K7"
+    assert neutralize(family) == family
+    assert neutralize("Title\n=====\nBEGIN here") == "Title\n=====\nBEGIN here"
+    assert neutralize("===== END CANDIDATE K7") == "= = = = = END CANDIDATE K7"
 
 
 @pytest.mark.parametrize(
@@ -152,8 +161,8 @@ def test_what_is_hidden_is_made_visible() -> None:
 )
 def test_marks_between_turns_are_broken(text: str, shown_as: str) -> None:
     """What separates the turns of a conversation for some model, and for some server in any text, separates nothing."""
-    assert inert(text) == shown_as
-    assert inert(inert(text)) == inert(text)
+    assert neutralize(text) == shown_as
+    assert neutralize(neutralize(text)) == neutralize(text)
 
 
 def test_the_naughty_strings_stay_inside() -> None:
@@ -171,7 +180,7 @@ def test_a_cut_off_candidate_is_told_as_cut_off() -> None:
     """The judge learns, outside the frames, which text stops too early."""
     held = cut(case("The Sei", "The Seine", "The Loire"), 1)
     prompt, _ = shown(held)
-    label = next(s.label for s in lineup(held).shown if s.reply.call == 1)
+    label = next(s.label for s in blind_candidates(held).shown if s.reply.call == 1)
     outside = STRICT.sub("", prompt)
     assert re.search(rf"Candidate {label}: cut off", outside)
     assert "was cut off" not in STRICT.sub("", shown(case("a", "b"))[0]).split("HOW TO JUDGE")[0]
@@ -241,7 +250,7 @@ def test_a_huge_candidate_is_shown_in_part_and_it_is_said() -> None:
     assert len(prompt) < MOST + 10_000
     assert "THE MIDDLE" not in prompt
     frames = {label: text for label, its, text in STRICT.findall(prompt) if its == code}
-    long = next(s for s in lineup(held).shown if s.reply.call == 1)
+    long = next(s for s in blind_candidates(held).shown if s.reply.call == 1)
     assert frames[long.label].startswith("a" * 1000)
     assert frames[long.label].endswith("z" * 1000)
     assert f"[... {10_000_010 - MOST:,} characters left out here ...]" in frames[long.label]
@@ -258,15 +267,15 @@ def test_a_small_judge_is_shown_what_it_has_room_for() -> None:
     """A judge that holds 8,000 tokens is shown so much of each candidate that its own answer has room as well."""
     ref = Ref("s", "small", "small")
     replies = case("word " * 40_000, "The Seine. " * 10).candidates
-    order = Order(prompt="Which river?", pool=(), judge=ref, mode="best-of", limits=Limits(max_tokens=1000))
-    free = room(order, replies, ref, lambda _: 8_000)
+    order = RunSpec(prompt="Which river?", pool=(), judge=ref, mode="best-of", limits=Limits(max_tokens=1000))
+    free = judge_context_budget(order, replies, ref, lambda _: 8_000)
     assert free is not None
     held = case("word " * 40_000, "The Seine. " * 10, room=free)
     prompt, _ = shown(held)
-    assert tokens(prompt, ref).low + 2000 < 8_000
+    assert token_range(prompt, ref).low + 2000 < 8_000
     assert free > 4_000
     assert "The Seine. " * 10 in prompt
-    assert room(order, replies, ref, lambda _: None) is None
+    assert judge_context_budget(order, replies, ref, lambda _: None) is None
 
 
 def test_debaters_are_shown_no_more() -> None:

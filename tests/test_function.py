@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fusion_nb._errors import ProviderError
-from fusion_nb._types import Chunk, Message, Ref, Request
+from fusion_nb.core import Chunk, Message, Ref, Request
+from fusion_nb.errors import ProviderError
 from fusion_nb.providers.function import FunctionProvider, is_async, name_of
 
 ONE = (Message("user", "Hi?"),)

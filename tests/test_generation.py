@@ -8,13 +8,18 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb._session import DEMO_SERVICE
-from fusion_nb._types import Usage
-from fusion_nb.providers import demo, services
-from fusion_nb.providers.credit import credit, credit_in
-from fusion_nb.providers.generation import fetch, generation_in, reconcile
+from fusion_nb.core import Usage
+from fusion_nb.providers import custom_services, demo
+from fusion_nb.providers.openrouter_api import (
+    fetch_credit,
+    fetch_generation,
+    fetch_speed,
+    parse_credit,
+    parse_generation,
+    parse_speed,
+)
 from fusion_nb.providers.services import Service
-from fusion_nb.providers.speed import speed, speed_in
+from fusion_nb.resolve.resolver import DEMO_SERVICE
 from tests.site import Site, asking
 
 
@@ -41,11 +46,11 @@ ENDPOINTS = {
 def test_speed_is_read_from_a_models_endpoints(site: Site) -> None:
     """Milliseconds become seconds, from the quickest median to the slowest 90th percentile; who is down does not count."""
     site.answers["/v1/models/acme/one/endpoints"] = ENDPOINTS
-    found = asking(lambda http: speed(http, site.service, None, "acme/one:free"))
+    found = asking(lambda http: fetch_speed(http, site.service, None, "acme/one:free"))
     assert found is not None
     assert found.ttft == (0.4, 2.0)
     assert found.per_second == (32.0, 90.0)
-    assert asking(lambda http: speed(http, site.service, None, "acme/two")) is None
+    assert asking(lambda http: fetch_speed(http, site.service, None, "acme/two")) is None
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,7 @@ def test_speed_is_read_from_a_models_endpoints(site: Site) -> None:
 )
 def test_without_figures_a_speed_is_unknown(said: Any) -> None:
     """Without a key OpenRouter gives none: that is unknown, not slow."""
-    assert speed_in(said) is None
+    assert parse_speed(said) is None
 
 
 def test_a_keys_credit_is_read_exactly(site: Site) -> None:
@@ -67,14 +72,14 @@ def test_a_keys_credit_is_read_exactly(site: Site) -> None:
             "usage_daily": 12.9,
         }
     }
-    found = asking(lambda http: credit(http, site.service, None))
+    found = asking(lambda http: fetch_credit(http, site.service, None))
     assert found is not None
     assert (found.limit, found.remaining, found.resets) == (Decimal(20), Decimal("7.123456789"), "daily")
     assert found.used_today == Decimal("12.9")
-    free = credit_in({"data": {"limit": None, "limit_remaining": None, "usage": "lots"}})
+    free = parse_credit({"data": {"limit": None, "limit_remaining": None, "usage": "lots"}})
     assert free is not None
     assert (free.limit, free.remaining, free.used) == (None, None, None)
-    assert credit_in({"error": "no"}) is None
+    assert parse_credit({"error": "no"}) is None
 
 
 # What a call cost, asked for afterwards.
@@ -88,10 +93,9 @@ def test_a_generation_is_reconciled_to_the_last_digit() -> None:
     """By its id alone a call's tokens and cost are what its stream said: nothing paid is lost with the stream."""
     reply = fusion_nb.fuse("What is the probability in the Monty Hall problem?", pool="demo:careful").replies[0]
     assert reply.generation_id
-    usage, cost = asking(lambda http: reconcile(http, demo_service(), None, reply.generation_id or ""))
-    assert (usage, cost) == (reply.usage, reply.cost)
-    found = asking(lambda http: fetch(http, demo_service(), None, reply.generation_id or ""))
+    found = asking(lambda http: fetch_generation(http, demo_service(), None, reply.generation_id or ""))
     assert found is not None
+    assert (found.usage, found.cost) == (reply.usage, reply.cost)
     assert (found.model, found.finish, found.cancelled) == ("careful", "stop", False)
     assert found.latency is not None
     assert 0 < found.latency <= (reply.latency or 0) + 0.1
@@ -99,15 +103,15 @@ def test_a_generation_is_reconciled_to_the_last_digit() -> None:
 
 def test_a_generation_that_is_not_there_yet_is_asked_for_again(site: Site) -> None:
     """A service knows of a call a moment after its end: three tries, then it stays unknown."""
-    tries = asking(lambda http: fetch(http, site.service, None, "gen/1 &x", waits=(0.0, 0.01, 0.01)))
+    tries = asking(lambda http: fetch_generation(http, site.service, None, "gen/1 &x", waits=(0.0, 0.01, 0.01)))
     assert tries is None
     assert site.asked == ["/v1/generation?id=gen%2F1%20%26x"] * 3
 
 
 def test_a_service_that_is_gone_leaves_a_cost_unknown() -> None:
     """Nobody to ask: unknown, at once, and no exception."""
-    gone = services.custom("gone", "http://127.0.0.1:9/v1")
-    assert asking(lambda http: reconcile(http, gone, None, "gen-1")) == (Usage(), None)
+    gone = custom_services.custom_service("gone", "http://127.0.0.1:9/v1")
+    assert asking(lambda http: fetch_generation(http, gone, None, "gen-1")) is None
 
 
 @pytest.mark.parametrize(
@@ -140,7 +144,7 @@ def test_a_service_that_is_gone_leaves_a_cost_unknown() -> None:
 )
 def test_a_generation_is_read_field_by_field(data: dict[str, Any], usage: Usage, cost: Decimal | None) -> None:
     """The model's own token counts before OpenRouter's; what is missing or nonsense is unknown."""
-    found = generation_in({"data": data})
+    found = parse_generation({"data": data})
     assert found is not None
     assert (found.usage, found.cost) == (usage, cost)
 
@@ -148,4 +152,4 @@ def test_a_generation_is_read_field_by_field(data: dict[str, Any], usage: Usage,
 @pytest.mark.parametrize("said", [None, [], {}, {"data": None}, {"data": "x"}, {"error": {"code": 404}}])
 def test_what_is_no_generation_is_none(said: Any) -> None:
     """An error or a page in its place tells nothing of a call."""
-    assert generation_in(said) is None
+    assert parse_generation(said) is None

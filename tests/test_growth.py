@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from fusion_nb.views import bundle
-from fusion_nb.views.embedded import embedded
-from fusion_nb.views.markdown import TAGS, inline, render
+from fusion_nb.views.markdown_to_html import TAGS, render_inline, render_markdown
+from fusion_nb.views.to_markdown import embed_markdown
 from tests import states
 from tests.page import Page
 from tests.test_markdown import strangers
@@ -59,7 +59,11 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "joiners": lambda n: "\u200d" * n,
     "one long line": lambda n: "word " * n,
 }
-TARGETS: dict[str, Callable[[str], Any]] = {"HTML": render, "sentence": inline, "document": embedded}
+TARGETS: dict[str, Callable[[str], Any]] = {
+    "HTML": render_markdown,
+    "sentence": render_inline,
+    "document": embed_markdown,
+}
 
 
 def work(do: Callable[[str], Any], text: str) -> int:
@@ -93,8 +97,8 @@ def test_the_largest_of_each_is_shown(shape: str) -> None:
     """10,000 repetitions, and a megabyte: shown in every form, safe, long before a person gives up."""
     for text in (SHAPES[shape](10_000), (SHAPES[shape](10_000) * 200)[:1_000_000]):
         began = time.process_time()
-        html = render(text)
-        embedded(text)
+        html = render_markdown(text)
+        embed_markdown(text)
         assert time.process_time() - began < 10
         assert set(re.findall(r"<(\w+)", html)) <= TAGS
         assert len(html) < 12_000_000
@@ -117,7 +121,7 @@ def test_a_reader_that_gives_up_is_no_end() -> None:
     def dig(levels: int) -> list[str]:
         if levels:
             return dig(levels - 1)
-        return [render(deep), inline(deep), embedded(deep)]
+        return [render_markdown(deep), render_inline(deep), embed_markdown(deep)]
 
     begun, frame = 0, sys._getframe()
     while frame is not None:
@@ -139,7 +143,7 @@ def test_a_reader_that_gives_up_is_no_end() -> None:
 @pytest.mark.parametrize("text", ["> " * 40 + "seen", "- " * 40 + "seen", "> 1. " * 12 + "seen"])
 def test_what_is_nested_too_deeply_is_shown(text: str) -> None:
     """Nothing can be hidden from a person by burying it: too deep for Markdown, it stands there as it is."""
-    page = Page(render(text))
+    page = Page(render_markdown(text))
     assert "seen" in page.text
     assert "nested too deeply to be set as Markdown" in page.text
-    assert "seen" in Page(render("> " * 18 + "seen")).text
+    assert "seen" in Page(render_markdown("> " * 18 + "seen")).text

@@ -1,5 +1,6 @@
 """Past runs from the notebook: listed, loaded, judged again, replayed; the server's own count of requests is asserted."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ import pandas as pd
 import pytest
 
 import fusion_nb
-from fusion_nb._events import CallAccepted
-from fusion_nb.journal.lines import read
-from fusion_nb.journal.past import find
+from fusion_nb.core.events import CallAccepted
+from fusion_nb.journal.reader import find
+from fusion_nb.journal.run_files import read
 from tests.journalled import new_run, written
 from tests.replay import Replay
 from tests.shell import Shell
@@ -117,6 +118,65 @@ def test_fuse_runs_lists_deletes_and_exports(shell: Shell, replay: Replay, tmp_p
     assert "Deleted: 0." in shell.run("%fuse_runs --purge-before 2020-01-01").text
     assert "Unknown run" in shell.run("%fuse --rejudge nothing").text
     assert "takes words" in shell.run("%fuse_runs --delet x").text
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("'my runs.jsonl'", "my runs.jsonl"),
+        ('"my runs.jsonl"', "my runs.jsonl"),
+        ('"it\\"s.jsonl"', 'it"s.jsonl'),
+        ("plain\\back.jsonl", "plain\\back.jsonl"),
+        ("$.jsonl", "$.jsonl"),
+        ("ü—x.jsonl;", "ü—x.jsonl"),
+    ],
+)
+def test_an_export_has_the_name_that_was_typed(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, name: str
+) -> None:
+    """In either quotation mark or none, with what a file's name may hold; its words may be quoted too."""
+    monkeypatch.chdir(tmp_path)
+    fusion_nb.fuse("Count the sheep.", "demo:swift")
+    fusion_nb.fuse("Count the goats.", "demo:swift")
+    before = set(tmp_path.iterdir())
+    assert "Exported: 2." in shell.run(f"%fuse_runs --export {typed}").text
+    (file,) = set(tmp_path.iterdir()) - before
+    assert file.name == name
+    assert "Exported: 1." in shell.run("%fuse_runs --export='the second.jsonl' 'the sheep'").text
+    assert b"sheep" in (tmp_path / "the second.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("line", ["--export 'open.jsonl", '--export "open.jsonl', "sheep --export x.jsonl", "--export"])
+def test_an_export_that_cannot_be_meant(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """A quotation mark left open, an option behind the words, no file: a sentence, and no file."""
+    monkeypatch.chdir(tmp_path)
+    fusion_nb.fuse("Count the sheep.", "demo:swift")
+    before = set(tmp_path.iterdir())
+    assert re.search(r"not closed|%fuse_runs takes words", shell.run(f"%fuse_runs {line}").text)
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_an_export_of_nothing_leaves_no_file(shell: Shell, tmp_path: Path) -> None:
+    """Neither without runs nor where no run has the words."""
+    file = tmp_path / "none.jsonl"
+    assert "nothing was exported" in shell.run(f"%fuse_runs --export {file}").text
+    fusion_nb.fuse("Count the sheep.", "demo:swift")
+    assert "nothing was exported" in shell.run(f"%fuse_runs --export {file} cattle").text
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_deleting_is_all_or_nothing(shell: Shell, place: int) -> None:
+    """Wherever among good ones the unknown run stands, it is named and nothing is deleted; without it, all are."""
+    runs = [fusion_nb.fuse(f"Hi {n}", "demo:swift").run for n in range(2)]
+    bad = "20200101T000000-0123456789"
+    named = [*runs[:place], bad, *runs[place:]]
+    assert bad in shell.run(f"%fuse_runs --delete {' '.join(named)}").text
+    assert set(fusion_nb.runs()["run"]) == set(runs)
+    assert "Deleted: 2." in shell.run(f"%fuse_runs --delete {' '.join(runs)}").text
+    assert len(fusion_nb.runs()) == 0
 
 
 def test_a_script_that_leaves_early_is_not_a_crash(replay: Replay, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 import fusion_nb
 from fusion_nb.journal import index
-from fusion_nb.journal.past import load
+from fusion_nb.journal.reader import load
 from tests.journalled import new_run, tiny, written
 from tests.shell import Shell
 
@@ -77,8 +77,8 @@ def watch(event, arguments):
     if event == "open" and isinstance(arguments[0], str) and os.path.basename(arguments[0]) in PLANTED:
         seen.append([event, arguments[0]])
 
-import fusion_nb, fusion_nb.history, fusion_nb.known, fusion_nb.magic, fusion_nb.views.frame
-from fusion_nb._errors import FusionError
+import fusion_nb, fusion_nb.history, fusion_nb.api, fusion_nb.magic, fusion_nb.views.frame
+from fusion_nb.errors import FusionError
 PLANTED = set(sys.argv[1].split(","))
 sys.addaudithook(watch)
 read = 0
@@ -89,7 +89,7 @@ for run in sys.argv[2:]:
         pass
     read += 1
 fusion_nb.runs()
-fusion_nb.history.notice()
+fusion_nb.history.crash_notice()
 fusion_nb.models("demo")
 fusion_nb.fuse("Hi?", "demo:swift", replay=True)
 print(json.dumps({"seen": seen, "read": read}))
@@ -161,13 +161,14 @@ def test_a_configured_text_stays_a_text(shell: Shell, tmp_path: Path) -> None:
     """A traitlets configuration, as a JSON profile gives it: code in its strings is text, of the wrong type an error."""
     mark = tmp_path / "mark"
     call = f"__import__('os').system('touch {mark}')"
-    from fusion_nb.magic.fuse import Fuse
-
-    (registered,) = (held for held in shell.ip.configurables if isinstance(held, Fuse))
-    told = Config({"Fuse": {"system": call, "pool": [call], "aliases": {"a": call}, "criteria": f"{{{call}}}"}})
-    magics = Fuse(shell=shell.ip, config=told)
-    assert (magics.system, magics.pool) == (call, [call])
-    registered.update_config(Config({"Fuse": {"system": f"{{{call}}}", "pool": ["demo:swift"]}}))
+    defaults = fusion_nb.defaults
+    assert defaults in shell.ip.configurables
+    criteria = f"{{{call}}}"[:60]
+    defaults.update_config(
+        Config({"Fuse": {"system": call, "pool": [call], "aliases": {"a": call}, "criteria": criteria}})
+    )
+    assert (defaults.system, defaults.pool) == (call, [call])
+    defaults.update_config(Config({"Fuse": {"system": f"{{{call}}}", "pool": ["demo:swift"]}}))
     ran = shell.run("%%fuse --quiet\nHi {1+1} {x.__class__}?")
     assert ran.error is None
     assert not mark.exists()
@@ -175,7 +176,7 @@ def test_a_configured_text_stays_a_text(shell: Shell, tmp_path: Path) -> None:
     assert result is not None
     assert result.params.system == f"{{{call}}}"
     with pytest.raises(Exception, match="pool"):
-        Fuse(shell=shell.ip, config=Config({"Fuse": {"pool": {"__reduce__": call}}}))
+        defaults.update_config(Config({"Fuse": {"pool": {"__reduce__": call}}}))
 
 
 PLACES: dict[str, Callable[[Shell], object]] = {

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from fusion_nb._types import Ref, RunState
-from fusion_nb.views import bundle, document, html
-from fusion_nb.views.style import sheet
+from fusion_nb.core import Ref, RunState
+from fusion_nb.views import bundle, html, to_markdown
+from fusion_nb.views.html import style_sheet
 from tests import states
 from tests.page import Page
 
@@ -22,7 +22,20 @@ TAGS = {
     "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span", "table", "thead", "tbody", "tr",
     "th", "td",
 }  # fmt: skip
-ATTRIBUTES = {"class", "href", "rel", "referrerpolicy", "target", "title", "name", "open", "style", "colspan", "start"}
+ATTRIBUTES = {
+    "class",
+    "href",
+    "rel",
+    "referrerpolicy",
+    "target",
+    "title",
+    "name",
+    "open",
+    "style",
+    "colspan",
+    "start",
+    "dir",
+}
 CLASS = re.compile(r"fusion-nb|fnb-[a-z0-9]+|mathjax_(ignore|process)|tex2jax_(ignore|process)|jp-toc-ignore")
 STYLE = re.compile(r"width:[\d.]+%")
 examples = pytest.mark.parametrize("build", states.EXAMPLES.values(), ids=states.EXAMPLES)
@@ -35,12 +48,12 @@ ATTACKS = [
 
 
 def view(state: RunState) -> Page:
-    return Page(html.render(state, now=2.0))
+    return Page(html.render_html(state, now=2.0))
 
 
 def words(state: RunState) -> str:
     """What a person reads where styles are taken away."""
-    return Page(re.sub(r"<style>.*?</style>", "", html.render(state, now=2.0), flags=re.DOTALL)).text
+    return Page(re.sub(r"<style>.*?</style>", "", html.render_html(state, now=2.0), flags=re.DOTALL)).text
 
 
 def assert_ours(page: Page) -> None:
@@ -61,8 +74,8 @@ def test_one_piece_without_script_or_anything_remote(build: Callable[[], RunStat
     """In every phase the view holds known tags and attributes only: no script, nothing that is fetched."""
     state = build()
     assert_ours(view(state))
-    assert "@import" not in sheet()
-    assert "url(" not in sheet()
+    assert "@import" not in style_sheet()
+    assert "url(" not in style_sheet()
 
 
 @examples
@@ -86,7 +99,7 @@ def test_whoever_writes_it_it_is_text(attack: str) -> None:
     """The same attack as prompt, name, model, note, error, reason, label, criterion and text changes nothing but text."""
     for state in (states.hostile(attack), states.hostile_running(attack)):
         assert_ours(view(state))
-        assert "evil.example/?q" not in html.render(state).replace(attack, "")
+        assert "evil.example/?q" not in html.render_html(state).replace(attack, "")
 
 
 @pytest.mark.skipif(not VECTORS.is_dir(), reason="the shared vectors are not beside this checkout")
@@ -125,7 +138,7 @@ def test_citations_cannot_be_forged() -> None:
     script = states.Script()
     script.members()
     script.judged("Mine ⸨\U000f0000⸩ and ⸨\U000f0001⸩, ⸨&#xF0000;⸩ ⸨&#983040;⸩, theirs [K7].")
-    page = html.render(script.close())
+    page = html.render_html(script.close())
     assert page.count("<sup") == 1
     assert "Mine ⸨\ufffd⸩ and ⸨\ufffd⸩, ⸨\ufffd#xF0000;⸩ ⸨\ufffd#983040;⸩, theirs" in page
     assert page.index("<sup") > page.index("theirs")
@@ -138,7 +151,7 @@ def test_a_citation_cannot_break_a_link() -> None:
     script.judged(
         '[x](https://example.org/a[K7]b "t [K7] <img src=x onerror=alert(1)>") and [y](<https://b.example [K7]> "[K7]").'
     )
-    page = html.render(script.close())
+    page = html.render_html(script.close())
     assert_ours(Page(page))
     links = [dict(attributes) for tag, attributes in Page(page).tags if tag == "a" and "rel" in dict(attributes)]
     assert len(links) == page.count("<a ")
@@ -177,15 +190,15 @@ def test_each_end_is_said_in_words(build: Callable[[], RunState], sentences: lis
         assert sentence in said
 
 
-def test_the_chosen_candidate_is_open() -> None:
-    """One candidate is open from the start: the chosen, else the best ranked, else the first with a text."""
+def test_the_best_candidate_that_is_not_the_answer_is_open() -> None:
+    """One candidate is open from the start: the best ranked whose text does not stand above, else the first."""
     for build, name in (
-        (states.best_of, "claude"),
+        (states.best_of, "gemini"),
         (states.debate, "gpt4o"),
         (states.cancelled, "claude"),
         (states.one, "claude"),
     ):
-        opened = re.findall(r"<details[^>]* open>.*?</b>", html.render(build()))
+        opened = re.findall(r"<details[^>]* open>.*?</b>", html.render_html(build()))
         assert len(opened) == 1
         assert name in opened[0]
 
@@ -193,16 +206,16 @@ def test_the_chosen_candidate_is_open() -> None:
 def test_the_same_result_twice_on_a_page() -> None:
     """Each rendering ties its tabs by a name of its own; with a given name it is the same text every time."""
     state = states.merge()
-    first, second = (set(re.findall(r' name="([^"]+)"', html.render(state))) for _ in range(2))
+    first, second = (set(re.findall(r' name="([^"]+)"', html.render_html(state))) for _ in range(2))
     assert len(first) == len(second) == 1
     assert not first & second
-    assert html.render(state, group="g") == html.render(state, group="g")
+    assert html.render_html(state, group="g") == html.render_html(state, group="g")
 
 
 def test_lanes_keep_their_places() -> None:
     """While a run goes on, members stand in the order of the pool from the first moment, the judge last."""
     orders = [
-        re.findall(r"fnb-m\d\">([^<]+)</b>", html.render(build(), now=1.0))
+        re.findall(r"fnb-m\d\">([^<]+)</b>", html.render_html(build(), now=1.0))
         for build in (states.begun, states.running, states.judging)
     ]
     assert orders == [["claude", "gemini", "gpt4o", "gpt5"]] * 3
@@ -232,7 +245,7 @@ def test_the_answer_streams_with_its_citations() -> None:
 
 def test_prices_are_no_formulas() -> None:
     """MathJax is kept from everything but formulas: a ledger full of dollars stays a ledger."""
-    page = html.render(states.merge())
+    page = html.render_html(states.merge())
     assert page.startswith('<div class="fusion-nb mathjax_ignore tex2jax_ignore">')
     assert re.findall(r'mathjax_process tex2jax_process">([^<]*)<', page)[:1] == ["$1/\\lambda^4$"]
 
@@ -246,7 +259,7 @@ def test_headings_of_models_stay_out_of_the_outline() -> None:
 
 def test_styles_stay_inside() -> None:
     """Every rule of the sheet stands under our own class: the notebook's page looks as before."""
-    rules = re.sub(r"/\*.*?\*/", "", sheet())
+    rules = re.sub(r"/\*.*?\*/", "", style_sheet())
     depth, selectors, start = 0, [], 0
     for place, character in enumerate(rules):
         if character == "{":
@@ -275,13 +288,13 @@ def reader(text: str) -> set[str]:
 def test_the_markdown_form_is_safe_to_show(attack: str) -> None:
     """Where only Markdown is shown, model text holds no HTML and no image, in any place."""
     for state in (states.hostile(attack), states.hostile_running(attack)):
-        assert not reader(document.render(state)) & {"html_block", "html_inline", "image"}
+        assert not reader(to_markdown.to_markdown(state)) & {"html_block", "html_inline", "image"}
 
 
 @given(st.text(alphabet=st.sampled_from(list('<>!`~[]()\\ab/#>-*\n \t="&')), max_size=60))
 def test_no_text_is_html_in_markdown(text: str) -> None:
     """Whatever fences, code spans and escapes a text opens, it comes out without HTML or images."""
-    embedded = document.embedded(text)
+    embedded = to_markdown.embed_markdown(text)
     assert not reader(embedded) & {"html_block", "html_inline", "image"}
     assert not reader(f"{embedded}\n\n# after") - reader(embedded) - {"heading_open", "heading_close", "inline", "text"}
     assert "heading_open" in reader(f"{embedded}\n\n# after")
@@ -311,9 +324,9 @@ def test_one_member_and_eight() -> None:
     alone = words(states.one())
     assert "rank" not in alone
     assert "No judge was asked. The pool has one member." in alone
-    page = html.render(states.many(8))
+    page = html.render_html(states.many(8))
     assert {f"fnb-m{i}" for i in range(8)} <= set(re.findall(r"fnb-m\d", page))
-    assert html.render(states.many(20)).count("<details name") == 20
+    assert html.render_html(states.many(20)).count("<details name") == 20
 
 
 def test_a_member_that_is_also_named_like_another_place() -> None:
@@ -321,3 +334,71 @@ def test_a_member_that_is_also_named_like_another_place() -> None:
     script = states.Script(pool=[Ref("s", "m", '" open name="x')])
     script.reply(script.state.pool[0], "x")
     assert_ours(view(script.close()))
+
+
+def test_no_text_stands_open_twice() -> None:
+    """Of a pool of one the open tab says where its text is; a tab that has to be opened has it whole."""
+    assert words(states.one()).count("The sky is blue because air") == 1
+    assert "Its text is the answer above." in words(states.one())
+    assert words(states.best_of()).count("The sky is blue because air") == 2
+    assert "Its text is" not in words(states.best_of())
+
+
+def test_good_news_is_no_warning() -> None:
+    """What was kept or served without paying is told calmly; a caution stays one."""
+    kept = "Kept from run 20260301T101500-5f2a9c01de, not asked and not paid again: claude."
+    served = "From the journal: run 20260301T101500-5f2a9c01de. Nothing was asked, nothing paid."
+    caution = "gpt5 judges and is a member of the pool."
+    script = states.Script(notes=(kept, caution, served))
+    script.members()
+    script.judged()
+    page = html.render_html(script.close())
+    assert re.findall(r'<li class="fnb-good">([^<]*)</li>', page) == [kept, served]
+    assert f"<li>{caution}</li>" in page
+
+
+def test_long_names_are_cut_in_the_middle() -> None:
+    """Two names with one beginning are told apart in tabs, lanes, chips and scores; the title has the whole name."""
+    start = "openrouter:meta-llama/llama-3.3-70b-instruct"
+    pool = [Ref("openrouter", f"{start}{end}", f"{start}{end}") for end in ("-turbo-fp8", "-reference-fp16")]
+    script = states.Script(pool=pool)
+    script.members()
+    script.judged("Blue [K7]. Also blue [Q2].", {"K7": 1, "Q2": 2}, ranking=(1, 2), analysis=None)
+    running = states.Script(pool=pool)
+    running.start(pool[0])
+    for page in (html.render_html(script.close()), html.render_html(running.state)):
+        assert "turbo-fp8</" in page
+        assert "reference-fp16</" in page
+        assert page.count(f'title="{pool[0].label}"') >= 1
+        assert f">{pool[0].label}<" not in page.split("Ledger")[0]
+    assert ">claude<" in html.render_html(states.merge())
+
+
+def test_text_of_every_direction() -> None:
+    """Answers, candidates and the prompt stand on the side where their writing begins, whatever the notebook's is."""
+    script = states.Script(prompt="למה השמיים כחולים?")
+    script.members(["השמיים כחולים.", "C++ עדיף!", "Blue."])
+    script.judged("השמיים כחולים [K7].")
+    page = html.render_html(script.close())
+    for text in ("השמיים כחולים", "C++ עדיף!", "למה השמיים כחולים?"):
+        tag = page[: page.index(text)].rpartition(" dir=")[2]
+        assert tag.startswith('"auto">')
+
+
+def test_a_run_of_own_functions_is_not_called_unpriced() -> None:
+    """No service bills a function: it is no unpriced call of the head, and a service's unknown cost still is one."""
+    mine, corp = Ref("python", "mine", "mine"), Ref("corp", "theirs", "theirs")
+    for pool, said in (
+        ((mine, states.CLAUDE), "2 models · judge gpt5 · 6.4 s · $0.0125"),
+        ((mine, corp), "≥ $0.0094, 1 call unpriced"),
+    ):
+        script = states.Script(pool=pool)
+        for ref in pool:
+            script.reply(ref, "Blue.", cost="0.0031" if ref == states.CLAUDE else None, tokens=None)
+        script.judged("Blue [K7].", {"K7": 1}, ranking=(1, 2), scores={}, analysis=None)
+        assert said in words(script.close())
+    alone = states.Script(pool=(mine,), judge=None)
+    alone.reply(mine, "42", cost=None, tokens=None)
+    head = words(alone.close()).split("\n")[0]
+    assert "unknown" not in head
+    assert "$" not in head

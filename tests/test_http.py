@@ -19,10 +19,9 @@ from typing import Any
 
 import pytest
 
-from fusion_nb._errors import ProviderError
-from fusion_nb.providers.http import Http
+from fusion_nb.errors import ProviderError
+from fusion_nb.providers.http import Http, proxy_for
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.proxy import proxy_for
 from tests.wire_server import END, WireServer, chunk, head, reply, response
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
@@ -400,7 +399,7 @@ def test_what_is_not_json_is_not_sent() -> None:
 
 def test_importing_the_package_does_not_load_the_client() -> None:
     """Loading the extension, the services and the catalogue costs no HTTP client and no certificates."""
-    code = "import sys, fusion_nb, fusion_nb.providers.catalogue, fusion_nb.providers.keys, fusion_nb.providers.kin\n"
+    code = "import sys, fusion_nb, fusion_nb.providers.model_names, fusion_nb.providers.keys, fusion_nb.providers.model_families\n"
     code += (
         "import json; print(json.dumps([m for m in ('httpx2', 'ssl', 'genai_prices', 'pydantic') if m in sys.modules]))"
     )

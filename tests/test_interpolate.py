@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from fusion_nb.magic.interpolate import expand
+from fusion_nb.magic.interpolation import interpolate
 
 NAMES = {
     "topic": "tides",
@@ -27,7 +27,7 @@ NAMES = {
 )
 def test_names_that_resolve_become_their_values(prompt: str, sent: str) -> None:
     """A bare, dotted or indexed name of the notebook stands for its value."""
-    assert expand(prompt, NAMES) == sent
+    assert interpolate(prompt, NAMES) == sent
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ def test_names_that_resolve_become_their_values(prompt: str, sent: str) -> None:
 )
 def test_every_other_brace_is_text(text: str) -> None:
     """JSON, LaTeX, templates, format specs, calls and names that do not resolve are sent as written."""
-    assert expand(text, NAMES) == text
+    assert interpolate(text, NAMES) == text
 
 
 def test_values_are_not_expanded_again() -> None:
     """A value that itself holds a field is data: it cannot reach other variables."""
-    assert expand("{trap}", NAMES) == "{topic}"
+    assert interpolate("{trap}", NAMES) == "{topic}"
 
 
 def test_a_property_that_raises_leaves_the_text() -> None:
@@ -60,11 +60,11 @@ def test_a_property_that_raises_leaves_the_text() -> None:
         def mood(self) -> str:
             raise RuntimeError("no")
 
-    assert expand("{angry.mood}", {"angry": Angry()}) == "{angry.mood}"
+    assert interpolate("{angry.mood}", {"angry": Angry()}) == "{angry.mood}"
 
 
 def test_a_table_is_sent_whole() -> None:
     """A DataFrame goes out with all its rows, not with the dots of its repr."""
     table = pd.DataFrame({"a": range(200)})
-    assert "199" in expand("{table}", {"table": table})
-    assert "..." not in expand("{table}", {"table": table})
+    assert "199" in interpolate("{table}", {"table": table})
+    assert "..." not in interpolate("{table}", {"table": table})

@@ -15,24 +15,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._errors import UserError
-from fusion_nb._events import (
+from fusion_nb.core import Ref, RunState
+from fusion_nb.core.events import (
     CallAccepted,
     CallEnded,
     CallStarted,
+    ChoiceMade,
     Event,
     RunStarted,
     TextDelta,
     VerdictReached,
     to_json,
 )
-from fusion_nb._fold import fold_all
-from fusion_nb._result import FusionResult
-from fusion_nb._types import Ref, RunState
-from fusion_nb.journal import home
-from fusion_nb.journal.lines import joined, read
-from fusion_nb.journal.past import load
+from fusion_nb.core.fold import fold_all
+from fusion_nb.errors import UserError
+from fusion_nb.journal import index, maintenance, run_files
+from fusion_nb.journal.reader import load
+from fusion_nb.journal.run_files import join_deltas, read
 from fusion_nb.journal.writer import EVERY, MOST, Journal
+from fusion_nb.run.run_handle import FusionResult
 from tests.journalled import Kernel, folded, new_run, tiny, written
 from tests.replay import Replay
 
@@ -109,19 +110,19 @@ def test_joined_deltas_say_the_same(pieces: list[tuple[int, str, str]]) -> None:
     """However members and channels take turns, the joined deltas fold to the same replies, in the order of arrival."""
     deltas = [TextDelta(seq=n, call=call, channel=channel, text=text) for n, (call, channel, text) in enumerate(pieces)]
     start = [CallStarted(call=n, ref=Ref("demo", str(n))) for n in (1, 2, 3)]
-    short, long = (fold_all([*start, *said], RunState()) for said in (joined(deltas), deltas))
+    short, long = (fold_all([*start, *said], RunState()) for said in (join_deltas(deltas), deltas))
     assert short.replies == long.replies
-    assert [d.seq for d in joined(deltas)] == sorted(d.seq for d in joined(deltas))
+    assert [d.seq for d in join_deltas(deltas)] == sorted(d.seq for d in join_deltas(deltas))
 
 
 @given(st.text(alphabet=st.characters(codec=None), max_size=30))
 def test_any_text_survives_the_file(text: str) -> None:
     """Line separators, control characters and lone surrogates of a model's text neither break a line nor change."""
-    from fusion_nb.journal.lines import line, parse
+    from fusion_nb.journal.run_files import parse, to_line
 
     event = TextDelta(call=1, text=text)
-    assert parse(line(event)).events == (event,)
-    assert line(event).count(b"\n") == 1
+    assert parse(to_line(event)).events == (event,)
+    assert to_line(event).count(b"\n") == 1
 
 
 def test_nobody_else_may_read_it(replay: Replay, own_home: Path) -> None:
@@ -138,7 +139,7 @@ def test_nobody_else_may_read_it(replay: Replay, own_home: Path) -> None:
         os.umask(before)
         del os.environ["OWN_API_KEY"]
     found = sorted(p.relative_to(own_home) for p in own_home.rglob("*"))
-    assert {p.suffix for p in found} == {"", ".jsonl", ".sqlite", ".sqlite-journal"}
+    assert {p.suffix for p in found} == {"", ".json", ".jsonl", ".sqlite", ".sqlite-journal"}
     for path in (own_home, *(own_home / name for name in found)):
         assert stat.S_IMODE(path.lstat().st_mode) == (0o700 if path.is_dir() else 0o600)
         assert path.is_dir() or b"a1b2a1b2" not in path.read_bytes()
@@ -180,7 +181,7 @@ def test_a_stranger_cannot_close_the_journal(own_home: Path, tmp_path: Path) -> 
     spare = tmp_path / f"fusion_nb-{os.geteuid()}"
     spare.mkdir()
     os.chown(spare, 12345, 12345)
-    assert list(home.entries()) == [run]
+    assert list(run_files.entries()) == [run]
 
 
 def test_a_home_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replay: Replay) -> None:
@@ -209,7 +210,7 @@ def test_nowhere_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repla
 def test_a_defect_of_ours_costs_no_answer(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong inside the journal, the run is not harmed."""
     kernel = Kernel(replay.url)
-    monkeypatch.setattr("fusion_nb.journal.writer.blocks", lambda event: 1 / 0)
+    monkeypatch.setattr("fusion_nb.journal.writer.to_blocks", lambda event: 1 / 0)
     assert kernel.run(["burst/3"]).answer == "w1 w2 w3 "
     assert "ZeroDivisionError" in str(kernel.journal.trouble)  # type: ignore[union-attr]
 
@@ -223,7 +224,7 @@ def test_a_run_under_way_is_no_crashed_one(own_home: Path) -> None:
         journal(event)
     journal.flush()
     assert load(run, RunState()).status == "running"
-    code = f"from fusion_nb.journal.past import load; from fusion_nb._types import RunState; print(load({run!r}, RunState()).status)"
+    code = f"from fusion_nb.journal.reader import load; from fusion_nb.core import RunState; print(load({run!r}, RunState()).status)"
     asked = [sys.executable, "-c", code]
     assert subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "running\n"
     for event in events[4:]:
@@ -241,20 +242,19 @@ from fusion_nb.journal.writer import Journal
 journal = Journal({run!r})
 for event in tiny({run!r})[:3]:
     journal(event)
-child = os.fork()
-if child == 0:
-    os.close(1)
-    time.sleep(60)
-    os._exit(0)
-print(child, flush=True)
-os.kill(os.getpid(), 9)
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+time.sleep(60)
 """
-    died = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    try:
-        assert died.returncode == -signal.SIGKILL
-        state = load(run, RunState())
-    finally:
-        os.kill(int(died.stdout), signal.SIGKILL)
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as kernel:
+        assert kernel.stdout is not None
+        child = int(kernel.stdout.readline())
+        kernel.kill()
+        kernel.wait(60)
+        try:
+            state = load(run, RunState())
+        finally:
+            os.kill(child, signal.SIGKILL)
     assert state.status == "cancelled"
     assert [(r.status, r.error, r.maybe_billed) for r in state.replies] == [("cancelled", "crashed", True)]
     assert state.replies[0].generation_id == f"gen-{run}"
@@ -350,3 +350,36 @@ def test_files_as_they_used_to_be_written_still_load() -> None:
     run, file = written(events)
     file.write_text("".join(json.dumps(to_json(event), default=str) + "\n" for event in events), encoding="ascii")
     assert load(run, RunState()) == fold_all(events, RunState())
+
+
+def cpu_seconds(size: int) -> dict[str, float]:
+    """CPU time of all that the journal does with a reply of so many characters that came in pieces of four."""
+    run = new_run()
+    start, started, accepted, *_, ended, verdict, end = tiny(run)
+    pieces = [TextDelta(seq=3 + n, at=n / 20_000, call=1, text="abcd") for n in range(size // 4)]
+    journal = Journal(run)
+
+    def write() -> None:
+        for event in (start, started, accepted, *pieces, ended, verdict, end):
+            journal(event)
+
+    def timed(work: Callable[[], object]) -> float:
+        began = time.process_time()
+        work()
+        return time.process_time() - began
+
+    return {
+        "write": timed(write),
+        "load": timed(lambda: load(run, RunState())),
+        "index": timed(index.runs),
+        "export": timed(lambda: maintenance.export([run], run_files.runs_folder() / f"{run}.copy")),
+        "append": timed(lambda: maintenance.append_events(run, [ChoiceMade(call=1, when="now")])),
+    }
+
+
+def test_nothing_is_quadratic_in_a_replys_length() -> None:
+    """Eight times the text takes eight times the work, not sixty-four times: writing, loading, listing, exporting."""
+    cpu_seconds(40_000)  # what is loaded once
+    short, long = cpu_seconds(160_000), cpu_seconds(1_280_000)
+    # Beside eight times the work there is room for a coarse clock and a busy machine.
+    assert {step: seconds for step, seconds in long.items() if seconds > 24 * max(short[step], 0.02)} == {}

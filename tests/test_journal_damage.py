@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from fusion_nb._errors import UserError
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
-from fusion_nb._plain import plain
-from fusion_nb._result import FusionResult
-from fusion_nb._types import RunState, Usage
-from fusion_nb.journal import home, index, keep
-from fusion_nb.journal.lines import parse, read
-from fusion_nb.journal.past import DAMAGED, load
+from fusion_nb.core import RunState, Usage
+from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
+from fusion_nb.core.json_codec import to_plain
+from fusion_nb.errors import UserError
+from fusion_nb.journal import index, maintenance, run_files
+from fusion_nb.journal.reader import DAMAGED, load
+from fusion_nb.journal.run_files import parse, read
+from fusion_nb.run.run_handle import FusionResult
 from tests.journalled import folded, new_run, tiny, written
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures/runs").glob("*.jsonl"))
@@ -105,8 +105,8 @@ def test_random_damage_never_raises(seed: int) -> None:
     assert {row.run for row in index.runs()} == {run, healthy}
     assert load(healthy, FusionResult()).status == "ok"
     index.calls()
-    keep.crashed()
-    assert keep.delete([run]) == 1
+    maintenance.crashed_runs()
+    assert maintenance.delete([run]) == 1
     assert [row.run for row in index.runs()] == [healthy]
 
 
@@ -122,7 +122,7 @@ def test_wrong_types_in_well_formed_lines() -> None:
                 file.write_text("\n".join(bad) + "\n")
                 if (field, value) != ("v", 10**9):
                     state = load(run, FusionResult())
-                    assert plain(state)["run"]
+                    assert to_plain(state)["run"]
                     assert state.usage
                     assert state.cost is None or state.cost.is_finite()
 
@@ -145,8 +145,8 @@ def test_a_newer_schema_is_listed_and_left_alone(own_home: Path) -> None:
     assert (row.run, row.status, row.prompt) == (run, "newer", "Tell.")
     with pytest.raises(UserError, match="upgrade"):
         load(run, RunState())
-    assert keep.crashed() == []
-    keep.export([run], own_home / "out.jsonl")
+    assert maintenance.crashed_runs() == []
+    maintenance.export([run], own_home / "out.jsonl")
     assert (own_home / "out.jsonl").read_bytes() == file.read_bytes() == before
 
 
@@ -163,7 +163,7 @@ def test_foreign_files_are_ignored(own_home: Path, tmp_path: Path) -> None:
     assert [row.run for row in index.runs()] == [run]
     with pytest.raises(UserError, match="Unknown run"):
         load(link.stem, RunState())
-    keep.purge_before("2999-01-01")
+    maintenance.purge_before("2999-01-01")
     assert len(list(folder.iterdir())) == 4
 
 
@@ -171,10 +171,14 @@ def test_foreign_files_are_ignored(own_home: Path, tmp_path: Path) -> None:
 def test_an_id_is_no_path(name: str) -> None:
     """What is no run's id is an unknown run, not a path."""
     written(tiny(new_run()))
-    for ask in (lambda: load(name, RunState()), lambda: keep.delete([name]), lambda: keep.export([name], "/tmp/x")):
+    for ask in (
+        lambda: load(name, RunState()),
+        lambda: maintenance.delete([name]),
+        lambda: maintenance.export([name], "/tmp/x"),
+    ):
         with pytest.raises(UserError, match="Unknown run"):
             ask()
-    assert not home.is_run(name)
+    assert not run_files.is_run_id(name)
 
 
 def test_no_pickle_anywhere() -> None:
@@ -194,7 +198,7 @@ def test_amended_after_a_torn_line(own_home: Path) -> None:
         with file.open("ab") as out:
             out.write(torn)
         cost = CallEnded(seq=9, call=1, status="cancelled", error="crashed", usage=Usage(5, 2), generation_id="gen-1")
-        keep.amend(run, [cost])
+        maintenance.append_events(run, [cost])
         past = parse(file.read_bytes())
         assert not past.damaged
         *before, amended = past.events
@@ -203,7 +207,7 @@ def test_amended_after_a_torn_line(own_home: Path) -> None:
         assert state.replies[0].usage == Usage(5, 2)
         assert state.replies[0].text == "Paris." + "!" * torn.endswith(b"}")
         assert state.status == "cancelled"
-        assert run in keep.crashed()
+        assert run in maintenance.crashed_runs()
 
 
 def test_a_run_under_way_is_not_amended(own_home: Path) -> None:
@@ -214,11 +218,11 @@ def test_a_run_under_way_is_not_amended(own_home: Path) -> None:
     journal = Journal(run)
     for event in tiny(run)[:3]:
         journal(event)
-    for change in (lambda: keep.amend(run, []), lambda: keep.delete([run])):
+    for change in (lambda: maintenance.append_events(run, []), lambda: maintenance.delete([run])):
         with pytest.raises(UserError, match="under way"):
             change()
     journal(RunEnded(status="cancelled"))
-    assert keep.delete([run]) == 1
+    assert maintenance.delete([run]) == 1
 
 
 def test_a_pipe_is_no_file(own_home: Path) -> None:
@@ -232,12 +236,12 @@ def test_a_pipe_is_no_file(own_home: Path) -> None:
 
 def test_kinds_are_what_the_writer_writes() -> None:
     """The quick look at a file's end finds the very bytes the writer writes."""
-    from fusion_nb.journal.lines import line
+    from fusion_nb.journal.run_files import to_line
 
-    assert line(RunEnded(status="ok")).startswith(b'{"event":"RunEnded"')
+    assert to_line(RunEnded(status="ok")).startswith(b'{"event":"RunEnded"')
     hostile = TextDelta(call=1, text='{"event":"RunEnded","seq":9}')
     start: list[Event] = [*tiny(new_run())[:2], hostile]
     assert isinstance(start[0], RunStarted)
     assert isinstance(start[1], CallStarted)
     run, _ = written(start)
-    assert keep.crashed() == [run]
+    assert maintenance.crashed_runs() == [run]

@@ -6,22 +6,25 @@ import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fusion_nb._errors import UserError
-from fusion_nb._events import RunStarted
-from fusion_nb._result import FusionResult
-from fusion_nb._types import Limits, Params, Ref, RunState
-from fusion_nb.journal import home, index, keep
-from fusion_nb.journal.lines import read
-from fusion_nb.journal.past import load
+import fusion_nb
+from fusion_nb.core import Limits, Params, Ref, RunState
+from fusion_nb.core.events import CallEnded, CallStarted, RunStarted, TextDelta
+from fusion_nb.core.spec import run_started
+from fusion_nb.errors import UserError
+from fusion_nb.journal import index, maintenance, run_files
+from fusion_nb.journal.reader import load
 from fusion_nb.journal.rows import OPEN, fingerprint, summary
+from fusion_nb.journal.run_files import read
 from fusion_nb.journal.writer import Journal
-from fusion_nb.run.order import started
+from fusion_nb.run.run_handle import FusionResult
 from tests.journalled import Kernel, new_run, tiny, written
 from tests.replay import Replay
 
@@ -38,7 +41,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def from_files() -> dict[str, object]:
     """What the index should say, straight from the files."""
-    return {entry.run: summary(entry).row for entry in home.entries().values()}
+    return {entry.run: summary(entry).row for entry in run_files.entries().values()}
 
 
 def test_a_run_is_a_row(replay: Replay) -> None:
@@ -72,7 +75,7 @@ def test_words_find_runs() -> None:
 
 def test_a_run_under_way_and_a_crashed_one(replay: Replay) -> None:
     """A run is `running` while it runs and `crashed` when its kernel died; the notice tells of the latter alone."""
-    assert keep.notice() == ""
+    assert maintenance.crash_notice() == ""
     kernel = Kernel(replay.url)
     assert kernel.run(["burst/3"]).status == "ok"
     handle = kernel.start(*kernel.order(["stall/30/3"]))
@@ -82,10 +85,10 @@ def test_a_run_under_way_and_a_crashed_one(replay: Replay) -> None:
     assert [row.status for row in index.runs()] == ["running", "ok"]
     dead, _ = written(tiny(new_run())[:4])
     assert index.runs()[[row.run for row in index.runs()].index(dead)].status == "crashed"
-    assert keep.crashed() == [dead]
-    assert dead in keep.notice()
-    assert keep.notice().startswith("A run did not end")
-    assert run not in keep.notice()
+    assert maintenance.crashed_runs() == [dead]
+    assert dead in maintenance.crash_notice()
+    assert maintenance.crash_notice().startswith("A run did not end")
+    assert run not in maintenance.crash_notice()
     handle.stop()
     while not handle.done:
         handle.take()
@@ -97,11 +100,11 @@ def test_a_crash_is_told_of_until_it_is_taken_up() -> None:
     dead, _ = written(tiny(new_run())[:4])
     old = f"{datetime.now(UTC) - timedelta(days=8):%Y%m%dT%H%M%S}-0123456789"
     written(tiny(old)[:4])
-    assert keep.crashed() == [dead]
+    assert maintenance.crashed_runs() == [dead]
     start, *rest = tiny(new_run())
     assert isinstance(start, RunStarted)
     written([RunStarted(run=start.run, when="", prompt="", mode="merge", pool=start.pool, of=dead), *rest])
-    assert keep.crashed() == []
+    assert maintenance.crashed_runs() == []
     assert {row.run: row.status for row in index.runs()}[dead] == "crashed"
 
 
@@ -109,19 +112,19 @@ def test_deleted_is_gone(own_home: Path) -> None:
     """A deleted run is in no file any more: not in its own, and not as free space of the index."""
     secret, kept = (written(tiny(new_run(), prompt=f"The {word} recipe?"))[0] for word in ("xylophone", "other"))
     assert len(index.runs("xylophone")) == 1
-    assert keep.delete([secret]) == 1
+    assert maintenance.delete([secret]) == 1
     assert [row.run for row in index.runs()] == [kept]
     assert not any(b"xylophone" in path.read_bytes() for path in own_home.rglob("*") if path.is_file())
     with pytest.raises(UserError, match="Unknown run"):
-        keep.delete([secret])
+        maintenance.delete([secret])
 
 
 def test_purged_by_date() -> None:
     """Everything begun before a day goes, that day's own runs stay; a word that is no date deletes nothing."""
     old, day = (written(tiny(f"{date}T235959-0123456789"))[0] for date in ("20260102", "20260103"))
     with pytest.raises(UserError, match="like 2026-11-24"):
-        keep.purge_before("yesterday")
-    assert keep.purge_before("2026-01-03") == 1
+        maintenance.purge_before("yesterday")
+    assert maintenance.purge_before("2026-01-03") == 1
     assert [row.run for row in index.runs()] == [day]
     assert old != day
 
@@ -131,7 +134,7 @@ def test_export_gives_the_events_and_overwrites_nothing(tmp_path: Path, replay: 
     kernel = Kernel(replay.url)
     results = [kernel.run(["burst/3", "burst/5"]) for _ in range(2)]
     target = tmp_path / "runs.jsonl"
-    assert keep.export([r.run for r in results], target) == 2
+    assert maintenance.export([r.run for r in results], target) == 2
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert sum("RunStarted" in json.loads(line)["event"] for line in target.read_text().splitlines()) == 2
     events = read(target).events
@@ -139,11 +142,11 @@ def test_export_gives_the_events_and_overwrites_nothing(tmp_path: Path, replay: 
     before = target.read_bytes()
     for name in (target, tmp_path, tmp_path / "missing" / "x.jsonl"):
         with pytest.raises(UserError):
-            keep.export([results[0].run], name)
+            maintenance.export([results[0].run], name)
     link = tmp_path / "link.jsonl"
     link.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError):
-        keep.export([results[0].run], link)
+        maintenance.export([results[0].run], link)
     assert target.read_bytes() == before
     assert not (tmp_path / "elsewhere").exists()
 
@@ -157,7 +160,7 @@ def test_an_unchanged_cell_is_found_again(replay: Replay) -> None:
 
     def asks(models: list[str], **wish: object) -> str | None:
         _, order = kernel.order(models, **wish)
-        return index.find_same(fingerprint(started(order, "", "")))
+        return index.find_same(run_started(order, "", ""))
 
     assert asks(same, mode="best-of") == newest.run
     others: list[dict[str, object]] = [{"mode": "merge"}, {"mode": "debate"}, {"temperature": 0.0}, {"seed": 1},
@@ -174,11 +177,72 @@ def test_what_ended_badly_is_not_served_again() -> None:
     start = events[0]
     assert isinstance(start, RunStarted)
     run, path = written(events)
-    assert index.find_same(fingerprint(start)) == run
+    assert index.find_same(start) == run
     path.write_bytes(path.read_bytes().replace(b'"seq":4,', b'"seq":,'))
-    assert index.find_same(fingerprint(start)) is None
+    assert index.find_same(start) is None
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
-    assert index.find_same(fingerprint(start)) is None
+    assert index.find_same(start) is None
+
+
+SLOW_MAY_END = threading.Event()
+
+
+def quick(prompt: str) -> str:
+    return "quick"
+
+
+def slow(prompt: str) -> str:
+    SLOW_MAY_END.wait(60)
+    return "slow"
+
+
+def test_a_member_that_was_timed_out_is_asked_when_there_is_more_time() -> None:
+    """With the same time the run is served, timeout and all; with more it is not, and then the whole one is served."""
+
+    def fuse(**limits: float) -> fusion_nb.FusionResult:
+        return fusion_nb.fuse("Hm?", [quick, slow], "best-of", judge="demo:judge", replay=True, **limits)
+
+    def fresh(result: fusion_nb.FusionResult) -> bool:
+        return not any("From the journal" in note for note in result.notes)
+
+    first = fuse(timeout=2)
+    assert [reply.status for reply in first.candidates] == ["ok", "timeout"]
+    assert [fresh(fuse(timeout=2)), fresh(fuse(timeout=2, concurrency=3, max_cost=1, idle=7))] == [False, False]
+    SLOW_MAY_END.set()
+    whole = fuse(timeout=60)
+    assert fresh(whole)
+    assert [reply.status for reply in whole.candidates] == ["ok", "ok"]
+
+
+MONEY = Limits(max_cost=Decimal("0.50"))
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "detail", "before", "served", "not_served"),
+    [
+        ("error", "budget", "0.01 of --max-cost $0.50 was left", MONEY, [Limits(max_cost=Decimal("0.5"), timeout=1)], [Limits(), Limits(max_cost=Decimal("0.6"))]),
+        ("error", "budget", "0.01 of Fuse.max_cost_per_day $1 was left", MONEY, [], [MONEY, Limits()]),
+        ("error", "unpriced", "", MONEY, [MONEY], [Limits(max_cost=Decimal("0.5"), allow_unpriced=True), Limits()]),
+        ("timeout", "total", "", Limits(timeout=1), [Limits(timeout=1, ttft=9)], [Limits(timeout=2)]),
+        ("timeout", "ttft", "", Limits(ttft=1), [Limits(ttft=1, timeout=9)], [Limits(ttft=2)]),
+        ("timeout", "idle", "", Limits(idle=1), [Limits(idle=1, ttft=9)], [Limits(idle=0.5)]),
+        ("cancelled", "cancelled", "", Limits(grace=1), [Limits(grace=1, idle=9)], [Limits(grace=2)]),
+        ("error", "overloaded", "", Limits(timeout=1), [Limits(timeout=1)], [Limits(timeout=60)]),
+        ("incomplete", "length", "", Limits(), [Limits(timeout=1, max_cost=Decimal(1))], []),
+    ],
+)  # fmt: skip
+def test_a_run_that_a_limit_cut_short(
+    status: Any, error: str, detail: str, before: Limits, served: list[Limits], not_served: list[Limits]
+) -> None:
+    """It is served while the limit that did it stands, and not where that has moved; other limits may be anything."""
+    events = tiny(new_run())
+    start = replace(events[0], limits=before)  # type: ignore[call-arg]
+    assert isinstance(start, RunStarted)
+    cut = [CallStarted(call=2, ref=Ref("demo", "steady")), TextDelta(call=2, text="Par"),
+           CallEnded(call=2, status=status, error=error, detail=detail)]  # fmt: skip
+    run, _ = written([start, *events[1:-2], *cut, *events[-2:]])
+    assert [index.find_same(replace(start, limits=limits)) for limits in served] == [run] * len(served)
+    assert [index.find_same(replace(start, limits=limits)) for limits in not_served] == [None] * len(not_served)
 
 
 def test_functions_and_addresses_can_be_told_apart() -> None:
@@ -271,7 +335,7 @@ def test_an_index_that_is_a_link_is_not_followed(own_home: Path, tmp_path: Path)
 def test_reading_makes_no_home(own_home: Path) -> None:
     """Asking a machine without a journal for its runs leaves no trace."""
     assert index.runs() == []
-    assert keep.notice() == ""
+    assert maintenance.crash_notice() == ""
     assert not own_home.exists()
 
 
@@ -333,7 +397,7 @@ def test_the_index_keeps_no_guess(own_home: Path) -> None:
     for event in tiny(run)[:3]:
         journal(event)
     assert index.runs()[0].status == "running"
-    assert summary(home.entries()[run]).row.status == OPEN
+    assert summary(run_files.entries()[run]).row.status == OPEN
     journal.close()
     assert index.runs()[0].status == "crashed"
     assert load(run, RunState()).status == "cancelled"
@@ -352,7 +416,7 @@ def test_a_run_that_ends_while_it_is_listed() -> None:
     writer.start()
     try:
         seen = {row.status for _ in range(40) for row in index.runs()} | {
-            row for _ in range(40) for row in keep.crashed()
+            row for _ in range(40) for row in maintenance.crashed_runs()
         }
     finally:
         over.set()

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb.modes.forms import Form, read_form, second_chance
+from fusion_nb.judging.free_form import Form, parse_free_form, read_form
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 PAIR = ("Assistant 1", "Assistant 2")
@@ -79,8 +79,8 @@ def test_the_same_judge_with_our_labels(row: dict[str, Any]) -> None:
     text = row["raw"]
     for label, name in zip(LABELS, row["labels_used_by_judge"], strict=True):
         text = text.replace(name, label)
-    assert reading(second_chance(text, LABELS), row["reading"] or {}) == row["reading"]
-    assert reading(second_chance(row["raw"], LABELS), row["reading"] or {}) == row["reading"]
+    assert reading(parse_free_form(text, LABELS), row["reading"] or {}) == row["reading"]
+    assert reading(parse_free_form(row["raw"], LABELS), row["reading"] or {}) == row["reading"]
 
 
 def test_two_scores_on_the_first_line() -> None:
@@ -100,8 +100,8 @@ def test_two_scores_in_the_words_of_a_run() -> None:
     """The same reviews, with our blind labels in place of theirs, and with theirs where ours were expected."""
     for row in verdicts("two-scores-first-line"):
         text = re.sub("Assistant ([12])", lambda found: LABELS[int(found[1]) - 1], row["raw"])
-        assert pick(second_chance(text, LABELS)) == row["pick"]
-        assert pick(second_chance(row["raw"], LABELS)) == row["pick"]
+        assert pick(parse_free_form(text, LABELS)) == row["pick"]
+        assert pick(parse_free_form(row["raw"], LABELS)) == row["pick"]
 
 
 def test_a_name_as_the_answer() -> None:
@@ -174,7 +174,7 @@ def test_prose_that_says_who_is_better_is_believed_and_other_prose_is_not() -> N
 )
 def test_forms_of_their_own(text: str, best: tuple[int, ...]) -> None:
     """The forms that judges are known to fall back to."""
-    form = second_chance(text, LABELS)
+    form = parse_free_form(text, LABELS)
     assert form is not None
     assert form.best == best
 
@@ -210,19 +210,21 @@ def test_forms_of_their_own(text: str, best: tuple[int, ...]) -> None:
 )
 def test_what_is_no_verdict(text: str) -> None:
     """Cut off, contradicting, scoped to one criterion, hedged, half scored, refused: no verdict is claimed."""
-    assert second_chance(text, LABELS) is None
+    assert parse_free_form(text, LABELS) is None
 
 
 def test_more_than_two_candidates() -> None:
     """Pools of three and more: a pick, a tie of some, scores for all."""
     labels = ("K7", "Q2", "M3")
-    assert second_chance("M3 is the best of the three.", labels) == Form((2,))
-    assert second_chance("[[K7=M3]]", labels) == Form((0, 2))
-    assert second_chance("K7: 5/10\nQ2: 8/10\nM3: 8/10", labels) == Form((1, 2), (5, 8, 8))
-    assert second_chance("The scores for K7, Q2 and M3 are 4, 9 and 7, respectively.", labels) == Form((1,), (4, 9, 7))
+    assert parse_free_form("M3 is the best of the three.", labels) == Form((2,))
+    assert parse_free_form("[[K7=M3]]", labels) == Form((0, 2))
+    assert parse_free_form("K7: 5/10\nQ2: 8/10\nM3: 8/10", labels) == Form((1, 2), (5, 8, 8))
+    assert parse_free_form("The scores for K7, Q2 and M3 are 4, 9 and 7, respectively.", labels) == Form(
+        (1,), (4, 9, 7)
+    )
     assert read_form("9 8 7", labels) == Form((0,), (9, 8, 7))
-    assert second_chance("9 8 7\nCandidate 1 says most.", labels) == Form((0,), (9, 8, 7))
-    assert second_chance("[[C]]", labels) == Form((2,))
+    assert parse_free_form("9 8 7\nCandidate 1 says most.", labels) == Form((0,), (9, 8, 7))
+    assert parse_free_form("[[C]]", labels) == Form((2,))
 
 
 @pytest.mark.parametrize(
@@ -235,9 +237,9 @@ def test_more_than_two_candidates() -> None:
 )
 def test_a_judge_that_answers_the_prompt_itself_is_not_taken_for_a_verdict(text: str, spoken: str) -> None:
     """Where prompt or candidates speak in the same words, they say nothing about a candidate; blind labels still do."""
-    assert second_chance(text, LABELS) is not None
-    assert second_chance(text, LABELS, [spoken]) is None
-    assert second_chance(f"{text}\nQ2 is better.", LABELS, [spoken]) is not None
+    assert parse_free_form(text, LABELS) is not None
+    assert parse_free_form(text, LABELS, [spoken]) is None
+    assert parse_free_form(f"{text}\nQ2 is better.", LABELS, [spoken]) is not None
 
 
 @given(st.text(), st.integers(1, 30))
@@ -245,5 +247,5 @@ def test_no_text_breaks_the_reader(text: str, count: int) -> None:
     """Any text gives a form with known positions, or none."""
     labels = [f"{chr(65 + place % 26)}{place // 26 + 1}" for place in range(count)]
     for said in (text, f"{labels[0]} {text} {labels[-1]} 7/10", f"[[{text}]]", f"{text}\nScore: 5/10 {labels[-1]}"):
-        form = second_chance(said, labels, [text])
+        form = parse_free_form(said, labels, [text])
         assert form is None or (form.best and set(form.best) <= set(range(count)) and len(form.scores) in (0, count))

@@ -1,17 +1,24 @@
 """A key is found where people keep keys, and seen nowhere."""
 
 import copy
+import html
+import json
 import pickle
+import random
+import string
 import sys
+import time
 import traceback
 import types
+from urllib.parse import quote
 
 import pytest
 
-from fusion_nb._errors import KeyMissing
+from fusion_nb.errors import KeyMissing
 from fusion_nb.providers import keys
-from fusion_nb.providers.keys import KeyAuth, bind, have, looks_like_key, scrub
-from fusion_nb.providers.services import OPENROUTER, SERVICES, custom
+from fusion_nb.providers.custom_services import custom_service
+from fusion_nb.providers.keys import KeyAuth, bind, has_key, looks_like_key, scrub
+from fusion_nb.providers.services import OPENROUTER, SERVICES
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
 SHAPES = [
@@ -37,15 +44,16 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         for variable in row.keys:
             monkeypatch.delenv(variable, raising=False)
     monkeypatch.setitem(sys.modules, "keyring", None)
+    keys.forget_stored()
 
 
 def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key in the environment is found; an empty variable is none."""
-    assert not have("OPENROUTER_API_KEY")
+    assert not has_key("OPENROUTER_API_KEY")
     monkeypatch.setenv("OPENROUTER_API_KEY", "")
-    assert not have("OPENROUTER_API_KEY")
+    assert not has_key("OPENROUTER_API_KEY")
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
-    assert have("OPENROUTER_API_KEY")
+    assert has_key("OPENROUTER_API_KEY")
     auth = bind(OPENROUTER)
     assert auth is not None
     headers: dict[str, str] = {}
@@ -67,10 +75,80 @@ def test_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = {("fusion_nb", "OPENAI_API_KEY"): KEY}
     ring.get_password = lambda service, user: kept.get((service, user))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "keyring", ring)
-    assert have("OPENAI_API_KEY")
-    assert not have("GROQ_API_KEY")
+    assert has_key("OPENAI_API_KEY")
+    assert not has_key("GROQ_API_KEY")
     ring.get_password = lambda service, user: 1 / 0  # type: ignore[attr-defined]
-    assert not have("OPENAI_API_KEY")
+    keys.forget_stored()
+    assert not has_key("OPENAI_API_KEY")
+
+
+def test_a_keyring_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A locked keyring may ask the person each time: its answer stands for minutes, but not for a key that was missed."""
+    asked: list[str] = []
+    kept: dict[str, str] = {}
+    ring = types.ModuleType("keyring")
+    ring.get_password = lambda service, user: asked.append(user) or kept.get(user)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    for _ in range(5):
+        assert not has_key("OPENAI_API_KEY")
+    assert asked == ["OPENAI_API_KEY"]
+    with pytest.raises(KeyMissing):
+        bind(SERVICES["openai"])
+    kept["OPENAI_API_KEY"] = KEY
+    assert bind(SERVICES["openai"]) is not None
+    monkeypatch.setenv("GROQ_API_KEY", KEY)
+    assert has_key("GROQ_API_KEY")
+    assert "GROQ_API_KEY" not in asked
+    for n in range(200):
+        has_key(f"OTHER_{n}")
+    assert len(keys._stored) <= 64
+    monkeypatch.setattr(keys, "STORED_FOR", 0.0)
+    assert has_key("OPENAI_API_KEY")
+    assert asked[-1] == "OPENAI_API_KEY"
+
+
+@pytest.mark.parametrize("marks", ['"{0}"', "'{0}'"])
+def test_a_quoted_key_is_sent_without_its_marks(marks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`docker --env-file` keeps quotation marks: they are no part of the key, nor of what is hidden."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", marks.format(KEY))
+    auth = bind(OPENROUTER)
+    assert auth is not None
+    headers: dict[str, str] = {}
+    auth.attach(headers, "https://openrouter.ai:443")
+    assert headers == {"Authorization": f"Bearer {KEY}"}
+    assert auth.hide(f"no such key: {KEY}") == "no such key: ***"
+    monkeypatch.setenv("OPENROUTER_API_KEY", marks.format(""))
+    assert not has_key("OPENROUTER_API_KEY")
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ('"{0}', "a quotation mark"),
+        ("{0}'", "a quotation mark"),
+        ("'\"{0}\"'", "a quotation mark"),
+        ("Bearer {0}", "the word Bearer"),
+        ("OPENROUTER_API_KEY={0}", "its own name"),
+    ],
+)
+def test_a_key_with_something_around_it_is_refused_in_words(
+    written: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be taken off safely is named, without the key."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", written.format(KEY))
+    with pytest.raises(KeyMissing, match=fault) as refused:
+        bind(OPENROUTER)
+    assert KEY[:30] not in str(refused.value)
+
+
+@pytest.mark.parametrize("placeholder", ["sk-or-v1-xxxxxxxxxxxxxxxxxxxxxxxx", "<your-key>", "YOUR_API_KEY", "xxxxxxxx"])
+def test_a_placeholder_is_named_before_anything_is_sent(placeholder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copied line of documentation is told from a refused key; a server of one's own may want any word."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", placeholder)
+    with pytest.raises(KeyMissing, match="placeholder"):
+        bind(OPENROUTER)
+    monkeypatch.setenv("VLLM_API_KEY", placeholder)
+    assert bind(SERVICES["vllm"]) is not None
 
 
 def test_colab(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,8 +159,8 @@ def test_colab(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in (("google", types.ModuleType("google")), ("google.colab", types.ModuleType("google.colab"))):
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setitem(sys.modules, "google.colab.userdata", userdata)
-    assert have("OPENAI_API_KEY")
-    assert not have("GROQ_API_KEY")
+    assert has_key("OPENAI_API_KEY")
+    assert not has_key("GROQ_API_KEY")
 
 
 def test_no_key() -> None:
@@ -93,7 +171,7 @@ def test_no_key() -> None:
     assert "--pool demo" in str(missing.value)
     assert bind(SERVICES["ollama"]) is None
     assert bind(SERVICES["vllm"]) is None
-    assert bind(custom("mine", "http://127.0.0.1:9/v1")) is None
+    assert bind(custom_service("mine", "http://127.0.0.1:9/v1")) is None
 
 
 @pytest.mark.parametrize("bad", ["{0}\n", "{0}\r\nX-Evil: 1", "{0} ", "{0}é", "“{0}”", "{0}\x01", "\t{0}"])
@@ -148,6 +226,44 @@ def test_a_key_is_hidden_in_texts() -> None:
     assert KeyAuth("EMPTY", "K", "o").hide("EMPTY set") == "EMPTY set"
 
 
+@pytest.mark.parametrize("key", ["Zq7+/w=Lp0&3xT!", "plain-Word9", "correct.horse<battery>staple", "tr0ub4dor"])
+def test_a_key_of_no_known_shape_is_hidden_however_it_is_quoted(key: str) -> None:
+    """Bare, in quotation marks, behind a prefix, in a URL, in JSON or in HTML."""
+    auth = KeyAuth(key, "K", "o")
+    for form in (
+        key,
+        f'"{key}"',
+        f"Bearer {key}",
+        f"token={quote(key, safe='')}",
+        json.dumps({"key": key}),
+        html.escape(key),
+    ):
+        assert key not in (hidden := auth.hide(f"Unknown key {form}.")), form
+        assert "***" in hidden
+
+
+def test_hiding_is_linear_in_what_a_service_quotes() -> None:
+    """Megabytes of the key's beginning, or of its end, take a moment and not a minute."""
+    auth = KeyAuth(KEY, "K", "o")
+    seconds = []
+    for size in (20_000, 80_000):
+        for part in (KEY[:24], KEY[-24:]):
+            text = (part + " ") * size
+            began = time.process_time()
+            assert auth.hide(text) == "*** " * size
+            seconds.append(time.process_time() - began)
+    assert max(seconds[2:]) < 16 * max(*seconds[:2], 0.01)
+
+
+def test_parts_of_a_key_are_sealed_too() -> None:
+    """Whatever cuts a key holds something that does not show itself: a traceback may print any variable."""
+    auth = KeyAuth(KEY, "K", "o")
+    cells = [cell.cell_contents for f in (auth._attach, auth._hide, auth._begins) for cell in f.__closure__ or ()]
+    parts = [part for cell in cells for part in (cell if isinstance(cell, tuple) else (cell,))]
+    assert all(repr(part) == "***" for part in parts)
+    assert all(repr(part[:24]) == repr(part[-1]) == f"{part[3:]}" == "***" for part in parts)
+
+
 @pytest.mark.parametrize("key", SHAPES, ids=lambda k: k[:8])
 def test_shapes_of_keys(key: str) -> None:
     """Keys of the usual services are known by their shape, anywhere in a line, and taken out."""
@@ -168,6 +284,41 @@ def test_words_are_no_keys(text: str) -> None:
     """Prompts, model names and package names are not taken for keys."""
     assert not looks_like_key(text)
     assert scrub(text) == text
+
+
+@pytest.mark.parametrize("text", [
+    "sk-proj-xxxxxxxxxxxxxxxxxxxxxxxx", "sk-or-v1-xxxxxxxxxxxxxxxxxxxx", "AKIAIOSFODNN7EXAMPLE", "sk-or-v1-YOUR_KEY_GOES_RIGHT_HERE", "gsk_XXXXXXXXXXXXXXXXXXXXXXXXXX",
+    "sk-SK_translation_of_2024_documents", "sk-ant-api03-replace-me-with-your-own-key", "sk-proj-abc123xxxxxxxxxxxxxxxxxxxx", "AIzaSyXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
+    "hf_YOUR_TOKEN_HERE_xxxxxxxxxx", "sk-00000000000000000000000000000000", "ghp_EXAMPLEEXAMPLEEXAMPLEEXAMPLE", "AKIAXXXXXXXXXXXXXXXX", "glpat-YOUR_ACCESS_TOKEN_GOES_HERE",
+    "sk-lesson-4-of-the-2023-autumn-course",
+])  # fmt: skip
+def test_placeholders_are_no_keys(text: str) -> None:
+    """What documentation prints in the place of a key can be asked about."""
+    assert not looks_like_key(f"Where do I put {text}, and why?")
+
+
+def test_random_keys_are_keys() -> None:
+    """A real key is random, whatever its service: none passes for a placeholder, not even beside words like `test`."""
+    rng = random.Random(7)
+
+    def draw(count: int, letters: str = string.ascii_letters + string.digits) -> str:
+        return "".join(rng.choices(letters, k=count))
+
+    url_safe = string.ascii_letters + string.digits + "-_"
+    for _ in range(500):
+        for key in (
+            "sk-or-v1-" + draw(64, "0123456789abcdef"),
+            "sk-" + draw(32, "0123456789abcdef"),
+            "sk-proj-" + draw(80, url_safe),
+            "sk-proj-test-" + draw(40),
+            "sk-ant-api03-" + draw(93, url_safe),
+            "AKIA" + draw(16, string.ascii_uppercase + "234567"),
+            "AIzaSy" + draw(33, url_safe),
+            "gsk_" + draw(52),
+            "hf_" + draw(34, string.ascii_letters),
+            "ghp_" + draw(36),
+        ):
+            assert looks_like_key(f"the key is {key}."), key
 
 
 def test_bearer_tokens_are_scrubbed() -> None:

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from fusion_nb._types import RunState
-from fusion_nb.views.live import Live
-from fusion_nb.views.pace import Pace
+from fusion_nb.core import RunState
+from fusion_nb.views.live import Live, Pace
 from tests import states
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from fusion_nb.views import links, markdown, marks
+from fusion_nb.views import markdown_to_html, marks
 from fusion_nb.views.highlight import highlight
-from fusion_nb.views.markdown import ATTRIBUTES, CLASSES, TAGS, render
+from fusion_nb.views.markdown_to_html import ATTRIBUTES, CLASSES, TAGS, render_markdown
 from tests.page import Page
 
 VECTORS = Path(__file__).parents[1] / "../shared/vectors"
@@ -38,7 +38,7 @@ def strangers(html: str) -> Iterator[str]:
                 continue
             if name not in ATTRIBUTES.get(tag, set()):
                 yield f"<{tag} {name}={value!r}>"
-            if name == "href" and links.shown(value or "") is None:
+            if name == "href" and markdown_to_html.display_link(value or "") is None:
                 yield f"href={value!r}"
 
 
@@ -61,14 +61,14 @@ def test_markdown_is_read_as_commonmark_says() -> None:
     examples = commonmark()
     assert len(examples) == 652
     plain = [(number, source, html) for number, source, html in examples if is_plain(source)]
-    wrong = [number for number, source, html in plain if Page(render(source)).normal != Page(html).normal]
+    wrong = [number for number, source, html in plain if Page(render_markdown(source)).normal != Page(html).normal]
     assert (len(plain), wrong) == (449, [])
 
 
 @needs_vectors
 def test_every_commonmark_example_is_safe() -> None:
     """Also the examples with raw HTML, images and links put nothing on the page but what may be there."""
-    assert not {stranger for _, source, _ in commonmark() for stranger in strangers(render(source))}
+    assert not {stranger for _, source, _ in commonmark() for stranger in strangers(render_markdown(source))}
 
 
 @needs_vectors
@@ -78,15 +78,15 @@ def test_no_attack_on_the_lists_gets_through() -> None:
     found: dict[str, str] = {}
     for payload in payloads():
         for form in forms:
-            found.update((stranger, payload) for stranger in strangers(render(form.replace("{}", payload))))
+            found.update((stranger, payload) for stranger in strangers(render_markdown(form.replace("{}", payload))))
     assert not found
 
 
 @given(st.text(alphabet=st.sampled_from(list("<>&\"'`*_[]()!|\\$~:/# \n\tajx=\u202e\ud800\U000f0000⸨⸩")), max_size=60))
 def test_no_text_gets_through(text: str) -> None:
     """Whatever is made of Markdown's own characters comes out safe, and does come out."""
-    assert not list(strangers(render(text)))
-    assert not list(strangers(markdown.inline(text)))
+    assert not list(strangers(render_markdown(text)))
+    assert not list(strangers(markdown_to_html.render_inline(text)))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_no_text_gets_through(text: str) -> None:
 )  # fmt: skip
 def test_links_lead_to_the_web_or_to_mail_alone(target: str) -> None:
     """A link to anything but a plain web or mail address is text, and says where it would have led."""
-    html = render(f"[click here]({target})")
+    html = render_markdown(f"[click here]({target})")
     assert "<a" not in html
     assert "click here" in html
 
@@ -123,7 +123,7 @@ def test_links_lead_to_the_web_or_to_mail_alone(target: str) -> None:
 )
 def test_links_say_where_they_lead(source: str, text: str) -> None:
     """Behind every link stands its host, unless its own text begins with it."""
-    html = render(source)
+    html = render_markdown(source)
     assert Page(html).text.strip() == text
     assert {'target="_blank"', f'rel="{REL}"', 'referrerpolicy="no-referrer"'} <= set(
         re.findall(r'[a-z]+="[^"]*"', html)
@@ -143,7 +143,7 @@ def test_links_say_where_they_lead(source: str, text: str) -> None:
 )
 def test_images_are_named_and_never_loaded(source: str, text: str) -> None:
     """An image is a few words of text: nothing is fetched, and its address (which may carry secrets) is not shown."""
-    html = render(source)
+    html = render_markdown(source)
     assert Page(html).text.strip() == text
     assert "<img" not in html
     assert "secret" not in html
@@ -165,13 +165,13 @@ def test_images_are_named_and_never_loaded(source: str, text: str) -> None:
 )
 def test_what_hides_is_shown(text: str, shown: str) -> None:
     """Characters that reverse text, hide in it or smuggle words are shown by number; emoji and scripts keep theirs."""
-    assert Page(render(text)).text.strip() == shown
+    assert Page(render_markdown(text)).text.strip() == shown
 
 
 @pytest.mark.parametrize("text", ["It costs $5 and $6.", "US$5 or US$6$", "$HOME/$USER", "from $5-$10", "a $ b $ c"])
 def test_dollars_in_prose_are_money(text: str) -> None:
     """A price is not a formula."""
-    assert "fnb-math" not in render(text)
+    assert "fnb-math" not in render_markdown(text)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_dollars_in_prose_are_money(text: str) -> None:
 )
 def test_formulas_reach_the_front_end_untouched(math: str) -> None:
     """A formula keeps its delimiters, underscores and stars, and is marked for MathJax."""
-    html = render(f"so {math} ok" if "\n" not in math else math)
+    html = render_markdown(f"so {math} ok" if "\n" not in math else math)
     assert 'mathjax_process tex2jax_process">' in html
     assert math in Page(html).text
     assert "<em>" not in html
@@ -190,19 +190,50 @@ def test_formulas_reach_the_front_end_untouched(math: str) -> None:
 @pytest.mark.parametrize(
     "math",
     [r"$\href{javascript:alert(1)}{x}$", r"$$\def\a{\a\a}\a$$", r"\[\class{fnb-bad}{x}\]", r"$\rule{9999em}{9999em}$",
-     r"$\require{html}\style{position:fixed}{x}$", "$" + "x" * 5000 + "$"],
+     r"$\require{html}\style{position:fixed}{x}$", "$" + "x" * 5000 + "$", r"$\DeclarePairedDelimiterX{\pi}{4}{}$", r"$\qty{x}$",
+     r"${a \above 9em b}$", r"$$a \\[99em] b$$", r"$^^5cdef\pi4$", r"$\text{$x}$", r"$a}{b$", r"$\left( a$", r"$\begin{array}{p{9em}}a\end{array}$",
+     r"$\begin{align}a\end{aligned}$", r"$\piё$", r"$\color{white}x$", r"$\phantom{x}$", "$a % b$", "$" + "{" * 40 + "x" + "}" * 40 + "$"],
 )  # fmt: skip
 def test_formulas_that_reach_out_stay_text(math: str) -> None:
     """TeX that links, styles, defines or covers the page is shown as it is written."""
-    html = render(math)
+    html = render_markdown(math)
     assert "mathjax_process" not in html
     assert math in Page(html).text
+
+
+@pytest.mark.parametrize(
+    ("math", "shown"),
+    [
+        (r"$$\begin{align} a &= b \tag{1} \label{eq:1} \\ c &= d \nonumber \end{align}$$",
+         r"$$\begin{align*} a &= b \qquad\text{(1)}  \\ c &= d  \end{align*}$$"),
+        (r"\[\begin{equation} x \end{equation}\]", r"\[\begin{equation*} x \end{equation*}\]"),
+        (r"$a_1 \tag{*}$", r"$a_1 \qquad\text{(*)}$"),
+    ],
+)  # fmt: skip
+def test_formulas_take_no_numbers_and_no_names(math: str, shown: str) -> None:
+    """Equations are set without the numbers and labels that belong to the reader's own; a tag stands where it stood."""
+    assert shown in Page(render_markdown(math)).text
+
+
+COMMON = (
+    r"$x = \frac{-b \pm \sqrt{b^2 - 4ac}}{2a}$", r"$$\hat{\theta} = \operatorname*{arg\,max}_{\theta} \sum_{i=1}^{n} \log p(x_i \mid \theta)$$",
+    r"$\mathbb{E}[X] = \int_{-\infty}^{\infty} x f(x)\, dx$", r"$$f(x) = \begin{cases} 1 & \text{if } x > 0 \\[4pt] 0 & \text{otherwise} \end{cases}$$",
+    r"$\boxed{42}$", r"$\lVert \mathbf{v} \rVert_2 \le \left\lfloor \tfrac{n}{2} \right\rfloor$", r"$A \xrightarrow[\Delta]{\text{heat}} B \rightleftharpoons C$",
+    r"$$\begin{bmatrix} a & b \\ c & d \end{bmatrix}^{-1} = \frac{1}{ad-bc} \begin{bmatrix} d & -b \\ -c & a \end{bmatrix}$$", r"$\nabla \cdot \vec{E} = \rho / \varepsilon_0$",
+    r"\(\forall x \in \mathbb{R},\; \exists\, y : x < y\)", r"\[\underbrace{1 + 1}_{2} \implies \overline{AB} \perp \overline{CD}\]", r"$50\% \text{ of } \$100$",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("math", COMMON)
+def test_formulas_of_ordinary_answers_are_set(math: str) -> None:
+    """What models write every day is on the lists."""
+    assert 'class="fnb-math' in render_markdown(math)
 
 
 def test_code_is_coloured_and_complete() -> None:
     """Colours never change code: the text of the block is the text of the fence."""
     code = '@cached\ndef f(x: "int") -> str:\n    return f"{x}" + \'\\n\'  # <b>&amp;\n'
-    html = render(f"```python title=x\n{code}```")
+    html = render_markdown(f"```python title=x\n{code}```")
     assert Page(html).text.strip("\n") == code.strip("\n")
     assert '<span class="fnb-tk">def</span> <span class="fnb-tf">f</span>' in html
 
@@ -236,14 +267,14 @@ PATHOLOGICAL = {
 @pytest.mark.parametrize("name", PATHOLOGICAL)
 def test_hostile_nesting_ends(name: str) -> None:
     """Text made to blow up a parser is done in the time its length asks for (a quadratic one would take minutes)."""
-    html = render(PATHOLOGICAL[name])
+    html = render_markdown(PATHOLOGICAL[name])
     assert not list(strangers(html))
     assert len(html) < 40 * len(PATHOLOGICAL[name])
 
 
 def test_a_huge_text_is_shown_as_it_is() -> None:
     """Over a million characters, the beginning is shown as plain text, and the view says so."""
-    html = render("<b>*x*</b> " * 120_000)
+    html = render_markdown("<b>*x*</b> " * 120_000)
     page = Page(html)
     assert "1,320,000 characters" in page.text
     assert [tag for tag, _ in page.tags] == ["p", "pre"]
@@ -251,7 +282,7 @@ def test_a_huge_text_is_shown_as_it_is() -> None:
 
 
 def placed(text: str, *ends: int) -> str:
-    return marks.PATTERN.sub(lambda found: f"^{marks.index(found)}^", render(text, ends))
+    return marks.PATTERN.sub(lambda found: f"^{marks.index(found)}^", render_markdown(text, ends))
 
 
 def test_marks_stand_where_they_belong() -> None:
@@ -273,7 +304,7 @@ def test_marks_do_not_break_blocks(block: str) -> None:
     """A citation behind code, a formula or a rule stands behind it, and the block is still one."""
     text = f"Before.\n\n{block}\n\nAfter."
     html = placed(text, text.index(block) + len(block))
-    assert html.replace('<p class="fnb-tail">^0^</p>\n', "") == render(text)
+    assert html.replace('<p class="fnb-tail">^0^</p>\n', "") == render_markdown(text)
 
 
 @given(
@@ -282,7 +313,7 @@ def test_marks_do_not_break_blocks(block: str) -> None:
 )
 def test_marks_are_never_lost_in_prose(text: str, ends: list[int]) -> None:
     """Every mark comes out at most once, and what comes out is safe wherever it is put."""
-    html = render(text, ends)
+    html = render_markdown(text, ends)
     found = [marks.index(m) for m in marks.PATTERN.finditer(html)]
     assert len(found) == len(set(found))
     assert not list(strangers(html))

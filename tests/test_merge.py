@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._types import Case, Verdict
-from fusion_nb.modes.splitter import AnswerSplitter, split, unwrapped
+from fusion_nb.core import ModeInput, Verdict
+from fusion_nb.judging.answer_splitter import AnswerSplitter, split, unwrapped
 from tests.desk import Asked, Said, Script, ScriptedDesk, case, cut, judged, verdict_json
 
 NONCE = "0123456789abcdef" * 2
@@ -19,7 +19,7 @@ ANSWER = "The Seine runs through Paris. [{1}, {2}] It ends in the Channel. [{2}]
 CLEAN = "The Seine runs through Paris. It ends in the Channel.\n\nThe rest is mine."
 
 
-def run(judge: list[Script], held: Case = HELD, pieces: int = 3) -> tuple[Verdict, ScriptedDesk]:
+def run(judge: list[Script], held: ModeInput = HELD, pieces: int = 3) -> tuple[Verdict, ScriptedDesk]:
     desk = ScriptedDesk(judge)
     desk.pieces = pieces
     return desk.run("merge", held), desk

@@ -11,10 +11,10 @@ import pytest
 
 import fusion_nb
 from fusion_nb import UserError, history
-from fusion_nb._begun import Run
-from fusion_nb._events import CallEnded, CallStarted, TextDelta
-from fusion_nb._types import RunState
-from fusion_nb.run import again
+from fusion_nb.core import RunState
+from fusion_nb.core.events import CallEnded, CallStarted, TextDelta
+from fusion_nb.run import derived
+from fusion_nb.run.run_handle import Run
 from tests.replay import Replay
 
 QUICK, SLOW, SILENT = "rate/0/5/1000", "rate/0.4/5/1000", "stall/30/2"
@@ -279,7 +279,7 @@ def test_a_run_that_was_left_goes_on_with_what_stands(replay: Replay) -> None:
     once(run, ended(2))
     run.stop()
     result = over(run)
-    order = again.resume(result)
+    order = derived.resume(result)
     assert [(r.call, r.error) for r in order.kept] == [(4, None), (2, "stopped")]
 
 

@@ -10,23 +10,24 @@ from decimal import Decimal
 import pytest
 
 import fusion_nb
-from fusion_nb._events import CallStarted
-from fusion_nb._types import Case, Ref, Verdict
-from fusion_nb.modes.choice import TIE_RULE
-from fusion_nb.money.budget import worst_case
-from fusion_nb.money.forecast import forecast
-from fusion_nb.money.outlook import Known
-from fusion_nb.money.past import Past
-from fusion_nb.money.rates import FREE
-from fusion_nb.providers.demo.models import find
-from fusion_nb.run.order import Order
+from fusion_nb.accounts.budget import worst_case
+from fusion_nb.accounts.forecast import forecast
+from fusion_nb.accounts.forecast_types import ForecastInputs
+from fusion_nb.accounts.prices import FREE
+from fusion_nb.accounts.token_counts import CallStatistics
+from fusion_nb.core import ModeInput, Ref, Verdict
+from fusion_nb.core.events import CallStarted
+from fusion_nb.core.spec import RunSpec
+from fusion_nb.judging.judge_opinion import TIE_RULE
+from fusion_nb.judging.prompts import debate_frame_size, judge_frame_size
+from fusion_nb.providers.demo.scripts import find_model
 from tests.desk import Asked, Said, ScriptedDesk, case, judged, verdict_json
 
 RIVERS = case("The Seine.", "The Rhône.", "The Loire.", orders=2)
 CRITERIA = ("correctness", "completeness", "clarity")
 
 
-def run(judge: list[object], held: Case = RIVERS, mode: str = "best-of") -> tuple[Verdict, ScriptedDesk]:
+def run(judge: list[object], held: ModeInput = RIVERS, mode: str = "best-of") -> tuple[Verdict, ScriptedDesk]:
     desk = ScriptedDesk(judge)  # type: ignore[arg-type]
     return desk.run(mode, held), desk
 
@@ -163,7 +164,7 @@ def test_the_cap_knows_of_the_second_call(tmp_path, monkeypatch) -> None:
     with fusion_nb.stream("Why is the sky blue?", **asked) as run:
         started = [event for event in run if isinstance(event, CallStarted)]
     most = worst_case(started[-1].messages, 2 * 300)
-    worst = find("judge").prompt_price * most.prompt + find("judge").completion_price * most.completion
+    worst = find_model("judge").prompt_price * most.prompt + find_model("judge").completion_price * most.completion
     spent = sum(r.cost for r in run.result.replies if r.role == "candidate")
     cap = spent + worst * Decimal("1.5")
     result = fusion_nb.fuse("Why is the sky blue?", **asked, orders=2, max_cost=str(cap))
@@ -178,9 +179,11 @@ def test_the_cap_knows_of_the_second_call(tmp_path, monkeypatch) -> None:
 def test_the_forecast_counts_both() -> None:
     """Twice the tokens and the money for the judge, low and high; not twice the time: they are asked side by side."""
     a, b, judge = (Ref("s", name, name) for name in ("a", "b", "judge"))
-    past = [Past(1000, 4000, 200, 0.2, 3.0, 800)] * 20
-    known = Known(rates=lambda _: FREE, history=lambda *_: past)
-    order = Order(prompt="Why?", pool=(a, b), judge=judge, mode="best-of")
+    past = [CallStatistics(1000, 4000, 200, 0.2, 3.0, 800)] * 20
+    known = ForecastInputs(
+        rates=lambda _: FREE, history=lambda *_: past, judge_frame=judge_frame_size, debate_frame=debate_frame_size
+    )
+    order = RunSpec(prompt="Why?", pool=(a, b), judge=judge, mode="best-of")
     one, two = (forecast(replace(order, orders=orders), known).lines[-1] for orders in (1, 2))
     assert (one.calls, two.calls) == ((1, 1), (2, 2))
     assert (two.prompt.low, two.prompt.high) == (2 * one.prompt.low, 2 * one.prompt.high)
@@ -188,7 +191,7 @@ def test_the_forecast_counts_both() -> None:
     assert two.seconds == one.seconds
 
 
-@pytest.mark.parametrize("given", [0, 3, "two", True, None])
+@pytest.mark.parametrize("given", [0, 3, "two", True])
 def test_other_numbers_of_orders_are_refused(given: object) -> None:
     """One or two; anything else is refused in a sentence, unsent."""
     with pytest.raises(fusion_nb.UserError, match="orders must be 1, or 2"):

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb import UserError, _pools
-from fusion_nb._errors import KeyMissing, UnknownName
-from fusion_nb.known import members
+from fusion_nb import UserError
+from fusion_nb.api import complete_members
+from fusion_nb.errors import KeyMissing, UnknownName
+from fusion_nb.resolve import pools
 from tests.shell import Shell
 
 QUESTION = "How many times does the letter r occur in the word strawberry?"
@@ -44,11 +45,11 @@ def labels(shell: Shell, line: str) -> list[str]:
 
 def test_a_saved_pool_is_asked_by_its_name(shell: Shell) -> None:
     """`--pool mine`, in company, and `mine*2`; Tab offers it; a wrong letter is answered with it."""
-    _pools.save("mine", MINE)
+    pools.save_pool("mine", MINE)
     assert labels(shell, "--pool mine") == ["demo:swift", "demo:steady #1", "demo:steady #2"]
     assert labels(shell, "--pool mine,demo:careful")[-1] == "demo:careful"
     assert len(labels(shell, "--pool mine*2")) == 6
-    assert "mine" in members("mi", None, None)
+    assert "mine" in complete_members("mi", None, None)
     assert "mine" in shell.run(f"%%fuse --pool mien\n{QUESTION}").text
     assert fusion_nb.fuse(QUESTION, "mine", "best-of").answer
     assert fusion_nb.estimate(QUESTION, "mine").lines
@@ -56,14 +57,14 @@ def test_a_saved_pool_is_asked_by_its_name(shell: Shell) -> None:
 
 def test_presets_are_pools_by_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--pool budget` asks what the panel's preset of that name asks."""
-    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-" + "0" * 64)
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-" + "0f1e2d3c4b5a6978" * 4)
     lines = fusion_nb.estimate(QUESTION, "budget").lines
     assert [line.ref.name for line in lines if line.role == "candidate"] == ["gpt-mini", "deepseek-flash", "flash"]
 
 
 def test_a_pool_may_hold_functions_of_the_notebook(shell: Shell) -> None:
     """A name in it that is a function here is that function; elsewhere it is an unknown name."""
-    _pools.save("mine", ["shout*2", "demo:swift"])
+    pools.save_pool("mine", ["shout*2", "demo:swift"])
     shell.run("def shout(prompt): return prompt.upper()")
     assert labels(shell, "--pool mine") == ["shout", "shout #2", "demo:swift"]
     with pytest.raises(UnknownName, match="shout"):
@@ -74,8 +75,8 @@ def test_a_name_never_hides_what_it_meant(shell: Shell) -> None:
     """Models, presets, own aliases and functions keep their names; at a service of one's own so do its models."""
     for name in ("claude", "demo", "quality"):
         with pytest.raises(UserError, match="meaning already"):
-            _pools.save(name, MINE, taken={"claude", "demo"})
-    _pools.save("mine", MINE)
+            pools.save_pool(name, MINE, taken={"claude", "demo"})
+    pools.save_pool("mine", MINE)
     shell.run("def mine(prompt): return prompt")
     assert labels(shell, "--pool mine,demo:swift") == ["mine", "demo:swift"]
     shell.run("del mine")
@@ -88,24 +89,24 @@ def test_a_name_never_hides_what_it_meant(shell: Shell) -> None:
 
 def test_pools_of_pools_are_flattened_when_saved() -> None:
     """What is saved are members: a pool in a pool cannot lead to itself."""
-    _pools.save("mine", MINE)
-    _pools.save("ours", ["mine*2", "budget"])
-    assert _pools.saved()["ours"] == ("demo:swift*2", "demo:steady*4", "gpt-mini", "deepseek-flash", "flash")
+    pools.save_pool("mine", MINE)
+    pools.save_pool("ours", ["mine*2", "budget"])
+    assert pools.saved_pools()["ours"] == ("demo:swift*2", "demo:steady*4", "gpt-mini", "deepseek-flash", "flash")
 
 
 def test_the_file_is_private_and_whole(file: Path) -> None:
     """0600, nothing left beside it, the same after being read; forgotten means gone."""
-    _pools.save("mine", MINE)
-    _pools.save("ours", ["demo:swift"])
-    _pools.save("mine", ["demo:careful"])
-    assert _pools.saved() == {"mine": ("demo:careful",), "ours": ("demo:swift",)}
+    pools.save_pool("mine", MINE)
+    pools.save_pool("ours", ["demo:swift"])
+    pools.save_pool("mine", ["demo:careful"])
+    assert pools.saved_pools() == {"mine": ("demo:careful",), "ours": ("demo:swift",)}
     if os.name == "posix":
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not list(file.parent.glob("*.part"))
-    _pools.forget("mine")
+    pools.forget_pool("mine")
     assert "careful" not in file.read_text()
     with pytest.raises(UnknownName, match="Did you mean ours"):
-        _pools.forget("our")
+        pools.forget_pool("our")
 
 
 BROKEN = {
@@ -132,7 +133,7 @@ def test_a_broken_file_is_said_and_left_as_it_is(name: str, file: Path, shell: S
     assert isinstance(ran.error, UserError)
     assert str(file) in ran.text
     assert len(ran.text.strip().splitlines()) == 1
-    for change in (lambda: _pools.save("mine", MINE), lambda: _pools.forget("mine")):
+    for change in (lambda: pools.save_pool("mine", MINE), lambda: pools.forget_pool("mine")):
         with pytest.raises(UserError, match="pools"):
             change()
     assert file.read_bytes() == BROKEN[name]
@@ -148,16 +149,19 @@ def test_what_cannot_be_kept_is_one_sentence(file: Path) -> None:
     ]  # fmt: skip
     for name, pool in bad:
         with pytest.raises(UserError):
-            _pools.save(name, pool)
+            pools.save_pool(name, pool)
     assert not file.exists()
 
 
 def test_kernels_that_save_at_once_lose_nothing(file: Path) -> None:
     """Four processes save twenty pools each, at the same time: all eighty are there."""
-    script = "import sys\nfrom fusion_nb import _pools\nfor n in range(20): _pools.save(f'{sys.argv[1]}{n}', ['demo'])"
+    script = (
+        "import sys\nfrom fusion_nb.resolve import pools\n"
+        "for n in range(20): pools.save_pool(f'{sys.argv[1]}{n}', ['demo'])"
+    )
     running = [subprocess.Popen([sys.executable, "-c", script, letter]) for letter in "abcd"]
     assert [process.wait(60) for process in running] == [0] * 4
-    assert len(_pools.saved()) == 80
+    assert len(pools.saved_pools()) == 80
     assert json.loads(file.read_text())["v"] == 1
 
 
@@ -165,7 +169,7 @@ def test_a_folder_that_cannot_be_made(file: Path) -> None:
     """Where a file stands in the folder's place it is one sentence."""
     file.parent.write_text("")
     with pytest.raises(UserError, match="cannot be"):
-        _pools.save("mine", MINE)
+        pools.save_pool("mine", MINE)
 
 
 def test_a_link_is_not_followed(file: Path, tmp_path: Path) -> None:
@@ -175,7 +179,7 @@ def test_a_link_is_not_followed(file: Path, tmp_path: Path) -> None:
     file.parent.mkdir()
     file.symlink_to(other)
     with pytest.raises(UserError, match="cannot be read"):
-        _pools.save("mine", MINE)
+        pools.save_pool("mine", MINE)
     assert other.read_text() == "{}"
 
 
@@ -188,10 +192,10 @@ class Front:
     def __init__(self, *args: Any, **options: Any) -> None:
         self.panel = fusion_nb.Panel(*args, **options)
         self.heard: list[dict[str, Any]] = []
-        self.panel.tell = self.heard.append  # type: ignore[method-assign]
+        self.panel.send_message = self.heard.append  # type: ignore[method-assign]
 
     def ask(self, kind: str, **more: Any) -> dict[str, Any]:
-        self.panel._received(self.panel, {"kind": kind, "id": len(self.heard), **more}, [])
+        self.panel._dispatch(self.panel, {"kind": kind, "id": len(self.heard), **more}, [])
         return self.heard[-1]
 
 
@@ -213,7 +217,7 @@ def test_the_panel_saves_offers_and_forgets() -> None:
 
 def test_the_panel_asks_a_saved_pool_by_name() -> None:
     """A name in the panel's pool is opened where it is asked; a broken file is said beside the form, not raised."""
-    _pools.save("mine", MINE)
+    pools.save_pool("mine", MINE)
     opened = fusion_nb.Panel(QUESTION, "mine")
     assert opened.advice["pool"] == ["demo:swift", "demo:steady #1", "demo:steady #2"]
     assert "3 models" in opened._on_estimate({})["text"]

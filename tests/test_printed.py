@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -13,15 +15,17 @@ import pandas as pd
 import pytest
 
 import fusion_nb
-from fusion_nb import _errors, ahead
-from fusion_nb._types import Ref, RunState
+from fusion_nb import errors
+from fusion_nb.accounts.forecast_types import ContextProblem, Forecast, ForecastLine
+from fusion_nb.accounts.token_counts import Range
+from fusion_nb.core import Ref, RunState
 from fusion_nb.journal.rows import RunRow
-from fusion_nb.money.outlook import Forecast, Line, Problem
-from fusion_nb.money.past import Range
-from fusion_nb.views import bundle, clean
+from fusion_nb.resolve import estimate
+from fusion_nb.views import bundle, escape
 from fusion_nb.views.frame import frame, models_frame, runs_frame
 from tests import states
 from tests.attacks import CONTROLS
+from tests.shell import Shell
 from tests.site import Site
 
 ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -53,7 +57,7 @@ def hostile(attack: str) -> list[RunState]:
 @pytest.mark.parametrize("attack", CONTROLS, ids=range(len(CONTROLS)))
 def test_each_control_is_shown(attack: str) -> None:
     """One by one, in text, on a line, in a table: what would act is shown, and the letters around it are all there."""
-    for made in (clean.text(attack), clean.line(attack), clean.data(attack)):
+    for made in (escape.safe_text(attack), escape.safe_line(attack), escape.safe_cell(attack)):
         assert not ACTING.search(made)
         assert "[U+" in made or "\ufffd" in made
         letters = re.sub(r"[^a-zA-Z0-9;:.?]", "", ACTING.sub("", attack))
@@ -119,11 +123,11 @@ def test_past_runs_and_models_can_be_printed(attack: str) -> None:
         assert not ACTING.search("".join(str(value) for value in df.iloc[0]))
 
 
-def estimate_of(attack: str) -> ahead.Estimate:
+def estimate_of(attack: str) -> estimate.Estimate:
     """An estimate whose every word is somebody else's."""
     many: Range[int] = Range(1, 2)
-    line = Line(attack, "candidate", Ref("acme", attack), Range(1, 1), many, many, None, None, attack, attack)
-    return ahead.Estimate(Forecast((line,), (Problem(attack, True, attack),)), (attack,))
+    line = ForecastLine(attack, "candidate", Ref("acme", attack), Range(1, 1), many, many, None, None, attack, attack)
+    return estimate.Estimate(Forecast((line,), (ContextProblem(attack, True, attack),)), (attack,))
 
 
 @each
@@ -134,13 +138,79 @@ def test_an_estimate_can_be_printed(attack: str) -> None:
         assert not ACTING.search(text)
 
 
+TABLES = r"""
+import io, sys
+print("pandas" in sys.modules)
+import fusion_nb, pandas as pd
+formula = r"$\def\pi{4}$"
+def evil(prompt): return formula
+def judge(prompt): return formula
+result = fusion_nb.fuse(formula, pool=[evil, evil], judge=judge)
+df = result.frame()
+runs = fusion_nb.runs()
+pickled = io.BytesIO(); df.to_pickle(pickled); pickled.seek(0)
+shown = {
+    "calls": df, "one column": df[["text"]], "joined": pd.concat([df, df]), "sorted": df.sort_values("call").head(2),
+    "grouped": df.groupby("label")[["text"]].first().reset_index(), "merged": df.merge(df, on="run", suffixes=("", "_2")),
+    "pickled": pd.read_pickle(pickled), "runs": runs, "models": fusion_nb.models(), "styled": df[["label", "text"]].style,
+}
+others = {"a person's own": pd.DataFrame({"x": [formula]}), "styled": pd.DataFrame({"x": [formula]}).style}
+"""
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    shell = Shell()
+    yield shell
+    shell.close()
+
+
+def html_of(shell: Shell, expression: str) -> str:
+    return str(shell.ip.display_formatter.format(shell.ip.ev(expression))[0]["text/html"])
+
+
+def test_a_table_of_ours_is_no_place_for_formulas(shell: Shell) -> None:
+    """Calls, parts of them, runs and models stand where MathJax does not look; a person's own tables as without us."""
+    ran = shell.run(TABLES)
+    assert ran.error is None, ran.text
+    for name in shell.ip.user_ns["shown"]:
+        assert html_of(shell, f"shown[{name!r}]").startswith('<div class="mathjax_ignore tex2jax_ignore">'), name
+    for name in shell.ip.user_ns["others"]:
+        assert "mathjax_ignore" not in html_of(shell, f"others[{name!r}]").split(">")[0]
+
+
+def test_a_formatter_of_a_persons_own_stays(shell: Shell) -> None:
+    """One that a person sets before or after us shows every table; what it says of ours is kept from MathJax."""
+    html = shell.ip.display_formatter.formatters["text/html"]
+    html.for_type(pd.DataFrame, lambda table: "<p>early</p>")
+    shell.run(TABLES)
+    assert html_of(shell, "df") == '<div class="mathjax_ignore tex2jax_ignore"><p>early</p></div>'
+    assert html_of(shell, """others["a person's own"]""") == "<p>early</p>"
+    html.for_type(pd.DataFrame, lambda table: "<p>late</p>")
+    assert html_of(shell, "df") == "<p>late</p>"
+    assert html_of(shell, "result.frame()") == '<div class="mathjax_ignore tex2jax_ignore"><p>late</p></div>'
+
+
+def test_the_extension_does_not_load_pandas_for_it() -> None:
+    """In a fresh process `%load_ext` knows tables by their name alone, and the first one is shown as it should."""
+    code = (
+        "import sys; from IPython.core.interactiveshell import InteractiveShell as S; s = S.instance()\n"
+        "s.run_line_magic('load_ext', 'fusion_nb'); assert 'pandas' not in sys.modules and 'markdown_it' not in sys.modules\n"
+        "import pandas; df = pandas.DataFrame({'run': ['r'], 'call': [1], 'text': ['$x$']})\n"
+        "html = s.display_formatter.format(df)[0]['text/html']; assert html.startswith('<div class=\"mathjax_ignore'), html\n"
+        "s.run_line_magic('reload_ext', 'fusion_nb'); assert s.display_formatter.format(df)[0]['text/html'] == html\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 @each
 def test_an_error_can_be_printed(attack: str) -> None:
     """A sentence that quotes a name or a service is shown with what would act by its number, in every `%xmode`."""
-    for error in (fusion_nb.UserError(attack), fusion_nb.RunFailed(attack), _errors.ProviderError("auth", attack)):
+    for error in (fusion_nb.UserError(attack), fusion_nb.RunFailed(attack), errors.ProviderError("auth", attack)):
         for text in (str(error), repr(error), *error._render_traceback_()):
             assert not ACTING.search(text)
-    unknown = _errors.UnknownName("model", attack, [attack, f"{attack}x"], attack)
+    unknown = errors.UnknownName("model", attack, [attack, f"{attack}x"], attack)
     assert not ACTING.search(str(unknown))
 
 

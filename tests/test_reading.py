@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb.modes.analysis import MAX_ITEMS, MAX_TEXT, named
-from fusion_nb.modes.reading import Problem, Reading, read
+from fusion_nb.judging.analysis import MAX_ITEMS, MAX_TEXT, resolve_labels
+from fusion_nb.judging.verdict_reader import Problem, Reading, read_verdict
 
 NAMES = {"K7": "claude", "Q2": "gemini", "M3": "gpt4o"}
 CRITERIA = ("correctness", "clarity")
@@ -27,7 +27,7 @@ GOOD: dict[str, Any] = {
 
 
 def got(text: str) -> Reading:
-    reading = read(text, NAMES, CRITERIA)
+    reading = read_verdict(text, NAMES, CRITERIA)
     assert isinstance(reading, Reading), reading
     return reading
 
@@ -35,7 +35,7 @@ def got(text: str) -> Reading:
 def problem(changes: dict[str, Any] | str) -> str:
     """What the reader complains about in a good verdict with `changes`, or in a text."""
     text = changes if isinstance(changes, str) else json.dumps(GOOD | changes)
-    found = read(text, NAMES, CRITERIA)
+    found = read_verdict(text, NAMES, CRITERIA)
     assert isinstance(found, Problem), found
     return found.text
 
@@ -136,7 +136,7 @@ def test_one_number_a_candidate_is_an_overall_score() -> None:
 def test_criteria_are_matched_by_their_words() -> None:
     """Case, spaces and underscores do not matter; what was not asked for is left out."""
     scores = {label: {"Cites Sources": 5, "BREVITY": 6, "charm": 1} for label in NAMES}
-    reading = read(json.dumps({"scores": scores}), NAMES, ("cites_sources", "brevity"))
+    reading = read_verdict(json.dumps({"scores": scores}), NAMES, ("cites_sources", "brevity"))
     assert isinstance(reading, Reading)
     assert reading.scores == {label: {"cites_sources": 5, "brevity": 6} for label in NAMES}
 
@@ -163,17 +163,17 @@ def test_a_quoted_verdict_with_other_labels_does_not_count() -> None:
 @pytest.mark.parametrize("cut", range(5, len(json.dumps(GOOD)), 7))
 def test_a_verdict_cut_off_anywhere_is_none(cut: int) -> None:
     """Whatever part of the object is missing, nothing is made up for it."""
-    assert isinstance(read(json.dumps(GOOD)[:cut], NAMES, CRITERIA), Problem)
+    assert isinstance(read_verdict(json.dumps(GOOD)[:cut], NAMES, CRITERIA), Problem)
 
 
 def test_the_judge_that_tried_is_told_apart_from_the_one_that_did_not() -> None:
     """Only a judge that ignored the form may have used one of its own."""
     for text in (json.dumps(GOOD)[:60], json.dumps(GOOD | {"ranking": ["K7"]})):
-        found = read(text, NAMES, CRITERIA)
+        found = read_verdict(text, NAMES, CRITERIA)
         assert isinstance(found, Problem)
         assert found.tried
     for text in ("K7 is better.", "", "[[A]]", '{"reply": "hm"}'):
-        found = read(text, NAMES, CRITERIA)
+        found = read_verdict(text, NAMES, CRITERIA)
         assert isinstance(found, Problem)
         assert not found.tried
 
@@ -181,10 +181,10 @@ def test_the_judge_that_tried_is_told_apart_from_the_one_that_did_not() -> None:
 def test_people_read_names_not_labels() -> None:
     """In rationale and analysis each blind label that stands as a word becomes the member's name."""
     assert (
-        named("K7 beats candidate Q2; (M3), K77 and AK7 stay.", NAMES)
+        resolve_labels("K7 beats candidate Q2; (M3), K77 and AK7 stay.", NAMES)
         == "claude beats gemini; (gpt4o), K77 and AK7 stay."
     )
-    assert named("K7的答案更好", NAMES) == "claude的答案更好"
+    assert resolve_labels("K7的答案更好", NAMES) == "claude的答案更好"
     assert got(json.dumps(GOOD)).rationale == "claude is right; gemini is not."
 
 
@@ -245,7 +245,7 @@ def test_texts_are_bounded_and_can_be_written_down() -> None:
 )
 def test_hostile_text_is_a_problem_and_no_more(text: str) -> None:
     """Deep nesting, endless numbers, thousands of objects: a problem, not an exception, and soon."""
-    assert isinstance(read(text, NAMES, CRITERIA), Problem)
+    assert isinstance(read_verdict(text, NAMES, CRITERIA), Problem)
 
 
 KEYS = st.sampled_from(["scores", "ranking", "rationale", "analysis", "answer", "model", "stances", *NAMES, *CRITERIA])
@@ -263,7 +263,7 @@ VALUES = st.recursive(
 )
 def test_the_reader_never_raises(text: str) -> None:
     """Whatever a judge writes, the run goes on; and what is read holds just the offered labels, and sound scores."""
-    found = read(text, NAMES, CRITERIA)
+    found = read_verdict(text, NAMES, CRITERIA)
     if isinstance(found, Reading):
         assert set(found.ranking) in (set(), set(NAMES))
         assert set(found.scores or NAMES) == set(NAMES)
@@ -282,5 +282,5 @@ def test_the_json_suite_never_raises() -> None:
     assert files
     for file in files:
         text = file.read_bytes().decode("utf-8", "surrogateescape")
-        read(text, NAMES, CRITERIA)
-        read(json.dumps(GOOD).replace("6.5", text), NAMES, CRITERIA)
+        read_verdict(text, NAMES, CRITERIA)
+        read_verdict(json.dumps(GOOD).replace("6.5", text), NAMES, CRITERIA)

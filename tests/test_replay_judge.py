@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fusion_nb._types import MODES, Ref
+from fusion_nb.core import MODES, Ref
 from tests.plain_client import ask
 from tests.plain_desk import Desk
 from tests.replay import Replay, judge, recordings, replay_server

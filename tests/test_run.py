@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb._events import CallEnded, CallStarted, RunEnded, RunStarted
-from fusion_nb._fold import fold_all
-from fusion_nb._types import RunState
+from fusion_nb.core import RunState
+from fusion_nb.core.events import CallEnded, CallStarted, RunEnded, RunStarted
+from fusion_nb.core.fold import fold_all
 from tests.replay import Replay
 
 QUICK = "rate/0/5/1000"

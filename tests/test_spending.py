@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fusion_nb import _purse, spending
-from fusion_nb._events import CallEnded, CallStarted, RunStarted
-from fusion_nb._types import Ref
+from fusion_nb import api
+from fusion_nb.core import Ref
+from fusion_nb.core.events import CallEnded, CallStarted, RunStarted
 from fusion_nb.journal import writer
 from tests.journalled import new_run, tiny, written
 from tests.shell import Shell
@@ -23,8 +23,6 @@ ACME = Ref("acme", "one", "one")
 @pytest.fixture(autouse=True)
 def own_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
-    # One home to a process outside of tests.
-    _purse.day.cache_clear()
 
 
 @pytest.fixture
@@ -107,5 +105,5 @@ def test_nothing_spent_is_said_and_a_wrong_day_too(shell: Shell) -> None:
     ran = shell.run("%fuse_spend")
     assert "$0.0000 in 0 calls." in ran.text
     assert isinstance(ran.value, pd.DataFrame)
-    assert list(ran.value.columns) == list(spending.spending().frame().columns)
+    assert list(ran.value.columns) == list(api.spending().frame().columns)
     assert "is no day" in shell.run("%fuse_spend yesterday").text

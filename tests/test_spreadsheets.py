@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from fusion_nb import UserError
-from fusion_nb._types import Ref
+from fusion_nb.core import Ref
 from fusion_nb.journal.rows import RunRow
 from fusion_nb.views.frame import frame, models_frame, runs_frame
 from tests import states

@@ -107,14 +107,14 @@ def watch(event, arguments):
 
 sys.addaudithook(watch)
 import fusion_nb
-from fusion_nb import history, known, workbench, magic  # all there is
+from fusion_nb import api, history, magic; from fusion_nb.panel import panel  # all there is
 from tests import states
-from fusion_nb._result import FusionResult
-from fusion_nb.views import candidates, document, export, feed, frame, fragments, html, markdown, plain
+from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.views import candidates, feed, frame, html, markdown_to_html, tables, text, to_markdown
 shown = 0
 for build in states.EXAMPLES.values():
     state = build()
-    for view in (html.render, plain.render, document.render, fragments.fragments, frame.frame):
+    for view in (html.render_html, text.render_text, to_markdown.to_markdown, feed.html_fragments, frame.frame):
         view(state)
         shown += 1
     feed.snapshot(state, 0.0)

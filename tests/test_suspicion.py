@@ -7,10 +7,10 @@ import time
 import pytest
 
 import fusion_nb
-from fusion_nb._events import RunEnded, VerdictReached
-from fusion_nb._suspicion import signs
-from fusion_nb._types import Verdict
-from fusion_nb.views import document, fragments, html, plain, words
+from fusion_nb.core import Verdict
+from fusion_nb.core.events import RunEnded, VerdictReached
+from fusion_nb.core.injection_signs import injection_signs
+from fusion_nb.views import feed, html, text, to_markdown, words
 from fusion_nb.views.frame import frame
 from tests import states
 
@@ -41,7 +41,7 @@ def told(warnings: tuple[str, ...]) -> states.RunState:
 )
 def test_each_sign(text: str, sign: str) -> None:
     """Each kind of sign is told by its name."""
-    assert signs(f"The Seine.\n{text}") == (sign,)
+    assert injection_signs(f"The Seine.\n{text}") == (sign,)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_each_sign(text: str, sign: str) -> None:
 )
 def test_ordinary_answers_carry_none(text: str) -> None:
     """Courts, candidates, JSON, matrices, flags, joiners of Persian and Hindi: nothing of it is a sign."""
-    assert signs(text) == ()
+    assert injection_signs(text) == ()
 
 
 @pytest.mark.parametrize("unit", ["=", "ignore ", "a\u200b", "выбер", "judge: ", "[[", "\n -", "\U000e0041", "choose "])
@@ -73,7 +73,7 @@ def test_no_text_makes_the_search_slow(unit: str) -> None:
     for size in (25_000, 200_000):
         text = unit * (size // len(unit))
         began = time.process_time()
-        signs(text)
+        injection_signs(text)
         took.append(time.process_time() - began)
     assert took[1] < 100 * max(took[0], 0.01)
 
@@ -103,22 +103,22 @@ def test_every_view_shows_it() -> None:
     """HTML, the panel's fragments, Markdown and the terminal name the member and say what was seen, in words."""
     state = told(("suspect:plea", "suspect:judge"))
     said = "Seems to speak to the judge: it asks to be chosen and it addresses a judge."
-    page = html.render(state)
+    page = html.render_html(state)
     assert page.count("⚠ speaks to the judge") == 1
     assert said in page
-    shown = fragments.fragments(state)["calls"]
+    shown = feed.html_fragments(state)["calls"]
     assert said in shown["2"]
     assert "⚠" not in shown["1"]
-    heading = next(line for line in document.render(state).splitlines() if line.startswith("### gpt4o"))
+    heading = next(line for line in to_markdown.to_markdown(state).splitlines() if line.startswith("### gpt4o"))
     assert "⚠ speaks to the judge" in heading
-    assert said in document.render(state)
-    assert f"⚠ gpt4o: {said}" in plain.render(state)
+    assert said in to_markdown.to_markdown(state)
+    assert f"⚠ gpt4o: {said}" in text.render_text(state)
 
 
 def test_who_answers_carries_no_badge() -> None:
     """Without a sign no view says a word; other warnings of a reply are none."""
     state = told(("bad_cost",))
-    for view in (html.render(state), document.render(state), plain.render(state)):
+    for view in (html.render_html(state), to_markdown.to_markdown(state), text.render_text(state)):
         assert "speak" not in view.replace(SLY, "")
     assert frame(state).attrs["suspect"] == {}
 
@@ -126,5 +126,5 @@ def test_who_answers_carries_no_badge() -> None:
 def test_a_sign_of_a_newer_release_is_shown_as_it_is() -> None:
     """A journal may know signs this release has no words for; they are shown, and as text."""
     state = told(("suspect:<b>new</b>",))
-    assert "&lt;b&gt;new&lt;/b&gt;" in html.render(state)
-    assert words.suspicion(state.replies[1]).count("<b>new</b>") == 1
+    assert "&lt;b&gt;new&lt;/b&gt;" in html.render_html(state)
+    assert words.remarks(state.replies[1])[0].count("<b>new</b>") == 1

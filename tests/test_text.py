@@ -4,12 +4,16 @@ import io
 import os
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fusion_nb._types import RunState
-from fusion_nb.views import bundle, clean, plain
-from fusion_nb.views.text import Progress
+from fusion_nb.core import RunState
+from fusion_nb.core.events import CallEnded
+from fusion_nb.views import bundle, escape
+from fusion_nb.views import text as text_view
+from fusion_nb.views.live import clock_at_start
+from fusion_nb.views.terminal import TerminalProgress
 from tests import states
 
 ATTACKS = [
@@ -47,10 +51,10 @@ class Terminal:
                 self.lines += [""] * (self.row + 1 - len(self.lines))
             else:
                 self.lines[self.row] += part
-        assert all(plain.width(line) < self.size.columns for line in self.lines)
+        assert all(text_view.width(line) < self.size.columns for line in self.lines)
 
-    def progress(self, *, tty: bool = True) -> Progress:
-        return Progress(self.write, tty=tty, size=lambda: self.size, clock=lambda: self.now)
+    def progress(self, *, tty: bool = True) -> TerminalProgress:
+        return TerminalProgress(self.write, tty=tty, size=lambda: self.size, clock=lambda: self.now)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -67,7 +71,9 @@ def test_nothing_acts_in_plain_text(attack: str) -> None:
 def test_progress_writes_no_escape_but_its_own(attack: str, tty: bool) -> None:
     """While a run goes on, the only sequences sent to the terminal move to our own lines and clear them."""
     written = io.StringIO()
-    progress = Progress(lambda text: written.write(text) and None, tty=tty, size=lambda: os.terminal_size((200, 50)))
+    progress = TerminalProgress(
+        lambda text: written.write(text) and None, tty=tty, size=lambda: os.terminal_size((200, 50))
+    )
     progress.update(states.hostile_running(attack))
     progress.finish(states.hostile(attack))
     left = OURS.sub("", written.getvalue())
@@ -78,9 +84,9 @@ def test_progress_writes_no_escape_but_its_own(attack: str, tty: bool) -> None:
 def test_clean_text_loses_nothing_else() -> None:
     """Tabs, newlines, letters of all scripts and emoji pass as they are."""
     kept = "tab\there\nline é ß 漢字 עברית 👩\u200d💻 ‽"
-    assert clean.text(kept) == kept
-    assert clean.text("a\r\nb") == "a\nb"
-    assert clean.line(" a\n b\tc ") == "a b c"
+    assert escape.safe_text(kept) == kept
+    assert escape.safe_text("a\r\nb") == "a\nb"
+    assert escape.safe_line(" a\n b\tc ") == "a b c"
 
 
 @examples
@@ -121,7 +127,7 @@ def test_totals_name_what_they_leave_out() -> None:
 
 def test_columns_stay_aligned_with_wide_names() -> None:
     """A name in Chinese takes two columns a character, and the table knows."""
-    rows = plain.aligned([["模型", "1"], ["abcd", "22"]], [False, True])
+    rows = text_view.aligned([["模型", "1"], ["abcd", "22"]], [False, True])
     assert rows == ["模型   1", "abcd  22"]
 
 
@@ -193,3 +199,67 @@ def test_progress_says_demo_once(tty: bool) -> None:
     progress.update(states.demo_running())
     progress.finish(states.demo())
     assert sum("DEMO" in line for line in terminal.lines) == 1
+
+
+def test_prose_is_broken_at_words() -> None:
+    """In a terminal no word is cut at the edge, an item's lines stand under its text; code, tables and links stay."""
+    script = states.Script()
+    address = "https://example.org/" + "very/" * 20
+    code = "    x = " + "1 + " * 30 + "1"
+    answer = f"Word {'computed ' * 30}end.\n\n- {'item ' * 30}\n\n```python\n{code}\n```\n\nSee {address} now. {'漢字 ' * 40}"
+    script.members()
+    script.judged(answer, analysis=None)
+    state = script.close()
+    lines = text_view.render_text(state, 60).split("\n")
+    body = lines[lines.index("Fused answer:") + 1 : lines.index("Rationale:")]
+    assert code in body
+    assert any(address in line for line in body)
+    assert all(text_view.width(line) <= 60 for line in body if line != code and address not in line)
+    assert not any(line.endswith(("comp", "compu", "compute")) for line in body)
+    item = next(place for place, line in enumerate(body) if line.startswith("- item"))
+    assert body[item + 1].startswith("  item")
+    assert "".join(" ".join(body).split()) == "".join(text_view.escape.safe_text(state.answer or "").split())
+    assert text_view.render_text(state) == bundle(state)["text/plain"]
+
+
+def test_after_a_stop_the_texts_and_the_next_step_are_there() -> None:
+    """Without an answer, what the members said is printed, and the commands that go on from there."""
+    for state in (states.cancelled(), states.unread()):
+        text = bundle(state)["text/plain"]
+        for reply in state.candidates:
+            assert not reply.usable or reply.text.strip() in text
+        assert "`%fuse --rejudge last`" in text
+        assert "<code>%fuse --rejudge last</code>" in bundle(state)["text/html"]
+    assert "--resume last" in bundle(states.cancelled())["text/plain"]
+    for state in (states.merge(), states.all_failed(), states.best_of()):
+        assert "%fuse --re" not in bundle(state)["text/plain"]
+
+
+def test_the_terminal_names_who_keeps_all_waiting() -> None:
+    """One sentence, with `--quorum`; in place in a terminal, once where lines cannot be taken back."""
+    script = states.Script()
+    for ref in states.POOL:
+        script.start(ref)
+    for call in (1, 2):
+        script.say(call, "Blue.")
+        script.emit(CallEnded, 2.0, call=call, status="ok", latency=2.0)
+    for tty in (True, False):
+        terminal = Terminal(columns=70 if tty else 400)
+        progress = terminal.progress(tty=tty)
+        progress.update(script.state)
+        assert "--quorum" not in "".join(terminal.written)
+        for later in (8.0, 9.0, 10.0):
+            terminal.now = later
+            progress.update(script.state)
+        shown = " ".join(" ".join(terminal.lines).split())
+        assert shown.count("All others are done; gpt4o has sent nothing for") == 1
+        assert "--quorum 2" in shown
+
+
+def test_clocks_begin_with_the_run_not_with_the_view() -> None:
+    """A view that is loaded after the run's start shows the run's seconds; a run of another day is shown from zero."""
+    for ago, least in ((2.0, 2.0), (86_400.0, 0.0), (-60.0, 0.0)):
+        when = (datetime.now(UTC) - timedelta(seconds=ago)).isoformat()
+        started = clock_at_start(when, lambda: 100.0)
+        assert least <= 100.0 - started < least + 5.0
+    assert clock_at_start("", lambda: 100.0, at=1.5) == 98.5

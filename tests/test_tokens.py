@@ -2,8 +2,8 @@
 
 import pytest
 
-from fusion_nb._types import Ref
-from fusion_nb.money.tokens import tokens
+from fusion_nb.accounts.token_counts import token_range
+from fusion_nb.core import Ref
 
 # (text, tokens in the public vocabularies of GPT-4o, Gemma 3, Qwen 3, Claude 2, Llama 2)
 COUNTED: list[tuple[str, tuple[int, int, int, int, int]]] = [
@@ -85,7 +85,7 @@ VOCABULARIES = ("openai/gpt-4o", "google/gemma-3-27b", "qwen/qwen3-32b", "anthro
 def test_a_prompts_tokens_lie_in_their_range(text: str, counts: tuple[int, ...]) -> None:
     """Prose, numbers, code and scripts of many languages, as five real vocabularies count them."""
     for model, count in zip(VOCABULARIES, counts, strict=True):
-        found = tokens(text, Ref("openrouter", model))
+        found = token_range(text, Ref("openrouter", model))
         assert found.low <= count <= found.high, model
         assert found.high <= 16 * found.low
 
@@ -93,13 +93,13 @@ def test_a_prompts_tokens_lie_in_their_range(text: str, counts: tuple[int, ...])
 def test_a_long_prompt_is_counted_by_samples() -> None:
     """A million characters take no longer than they must, and the range still holds what the whole count gives."""
     text = "The quick brown fox jumps over 13 lazy dogs.\n" * 22_000
-    piece = tokens(text[:45_000], Ref("openai", "gpt-4o"))
-    found = tokens(text, Ref("openai", "gpt-4o"))
+    piece = token_range(text[:45_000], Ref("openai", "gpt-4o"))
+    found = token_range(text, Ref("openai", "gpt-4o"))
     assert found.low <= 22 * piece.low <= 22 * piece.high <= found.high
 
 
 @pytest.mark.parametrize("text", ["", " ", "\ud800", "\x00\x1b", "🎉" * 50, "a" * 5000, "=" * 3000, "\n" * 99])
 def test_odd_texts_are_counted_too(text: str) -> None:
     """Nothing a person can put into a prompt breaks the count, or makes it more than its bytes."""
-    found = tokens(text, Ref("s", "m"))
+    found = token_range(text, Ref("s", "m"))
     assert 0 <= found.low <= found.high <= len(text.encode("utf-8", "replace"))

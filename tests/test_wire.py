@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb._errors import ProviderError
-from fusion_nb._types import Chunk, Usage
-from fusion_nb.providers.faults import Asked
-from fusion_nb.providers.wire import ChatDecoder
+from fusion_nb.core import Chunk, Usage
+from fusion_nb.errors import ProviderError
+from fusion_nb.providers.chat_decoder import ChatDecoder
+from fusion_nb.providers.faults import Target
 from tests.wire_server import delta, finish, sse, usage
 
 DONE = sse("[DONE]")
-ASKED = Asked("openrouter", "m", "OPENROUTER_API_KEY")
+ASKED = Target("openrouter", "m", "OPENROUTER_API_KEY")
 
 
 class Told:
     """What a stream came to."""
 
-    def __init__(self, *pieces: bytes, kind: str = "text/event-stream", asked: Asked = ASKED) -> None:
+    def __init__(self, *pieces: bytes, kind: str = "text/event-stream", asked: Target = ASKED) -> None:
         decoder = ChatDecoder(asked, kind)
         self.chunks: list[Chunk] = []
         for piece in pieces:
@@ -389,7 +389,7 @@ def test_naughty_strings() -> None:
 def test_a_key_in_the_text_is_hidden() -> None:
     """A service that echoes the key does not get it onto the screen."""
     key = "local-secret-0123456789"
-    asked = Asked("x", "m", "K", hide=lambda text: text.replace(key, "***"))
+    asked = Target("x", "m", "K", hide=lambda text: text.replace(key, "***"))
     told = Told(
         stream(delta(f"your key {key}!", model=f"m-{key}", id=f"gen-{key}"), {"error": {"message": f"bad key {key}"}}),
         asked=asked,

@@ -2,15 +2,16 @@
 
 import asyncio
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
 
 import fusion_nb
 from fusion_nb import UserError
-from fusion_nb._fold import BY_HAND
-from fusion_nb._search import fits
-from fusion_nb._types import Reply
+from fusion_nb.core import Reply
+from fusion_nb.core.fold import BY_HAND
+from fusion_nb.panel.model_search import matches_search
 from tests.replay import Replay
 from tests.shell import Shell
 
@@ -126,7 +127,7 @@ def test_the_catalogue_is_searched_by_price_context_and_modality() -> None:
     both = panel._on_search({"words": ">500k <1"})
     assert both["count"] <= min(cheap["count"], large["count"])
     image = {"entry": "a/b", "name": "B", "takes": "image"}
-    assert [fits(image, word) for word in ("image", "audio", "<9", ">1")] == [True, False, False, False]
+    assert [matches_search(image, word) for word in ("image", "audio", "<9", ">1")] == [True, False, False, False]
 
 
 def test_a_key_is_refused() -> None:
@@ -248,11 +249,11 @@ def test_one_member_is_stopped_and_asked_anew(replay: Replay) -> None:
             heard.append(message)
             told.set()
 
-        panel.tell = tell  # type: ignore[method-assign]
+        panel.send_message = tell  # type: ignore[method-assign]
         panel.observe(lambda _: told.set(), "snapshot")
 
         def ask(kind: str, call: object) -> dict:
-            panel._received(panel, {"kind": kind, "id": 1, "call": call}, [])
+            panel._dispatch(panel, {"kind": kind, "id": 1, "call": call}, [])
             return next(message for message in reversed(heard) if message["kind"] == "reply")
 
         def begun(replies: Sequence[Reply]) -> bool:
@@ -288,3 +289,43 @@ def test_one_member_is_stopped_and_asked_anew(replay: Replay) -> None:
         (True, False),
         (True, True),
     ]
+
+
+class BrokenView(fusion_nb.Panel):
+    """A panel whose front end cannot be reached any more: whatever is sent to it raises."""
+
+    broken = ("send_message", "set_snapshot")
+
+    def send_message(self, message: dict) -> None:
+        if "send_message" in self.broken:
+            raise OSError("the comm is gone\x1b[2J")
+        super().send_message(message)
+
+    def set_snapshot(self, snapshot: dict) -> None:
+        if "set_snapshot" in self.broken:
+            raise RuntimeError("the comm is gone\x1b[2J")
+        super().set_snapshot(snapshot)
+
+
+@pytest.mark.parametrize("broken", [("send_message",), ("set_snapshot",), ("send_message", "set_snapshot")])
+@pytest.mark.parametrize("in_loop", [True, False], ids=["loop", "thread"])
+def test_a_view_that_fails_is_dropped_with_one_warning(broken: tuple, in_loop: bool, capfd, monkeypatch) -> None:
+    """The run ends, its result is kept, the panel is free for the next one; one line says what happened."""
+    monkeypatch.setattr(BrokenView, "broken", broken)
+    monkeypatch.setenv("FUSION_NB_DEMO_SPEED", "4")  # slow enough for news between two snapshots
+    panel = BrokenView(PROMPT, "demo")
+    for _ in range(2):
+        if in_loop:
+            run(panel)
+        else:
+            ended = threading.Event()
+            panel.observe(lambda change, ended=ended: change.new or ended.set(), "busy")
+            panel.run()
+            assert ended.wait(30)
+        assert not panel.busy
+        assert panel.result is not None
+        assert panel.result.status == "ok"
+        assert panel.frame.shape[0] == 4
+        said = capfd.readouterr().err
+        assert said.count("the panel's view failed") == 1
+        assert "\x1b" not in said

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb._types import Ref, Reply, Verdict
-from fusion_nb.worth import Worth, worth
-from fusion_nb.worth.chance import interval, sign_test
+from fusion_nb.core import Ref, Reply, Verdict
+from fusion_nb.evaluation import Worth, worth
+from fusion_nb.evaluation.report import interval, sign_test
 from tests.replay import Replay, recordings
 
 

@@ -17,21 +17,23 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from fusion_nb._plain import plain
-from fusion_nb.journal import home
-from fusion_nb.journal.keep import adopt
-from fusion_nb.journal.lines import is_under_way
-from fusion_nb.journal.past import entries, when_of
-from fusion_nb.journal.rows import OPEN, CallRow, RunRow, Summary, summary
+from fusion_nb.core.events import RunStarted
+from fusion_nb.core.json_codec import to_plain
+from fusion_nb.journal import run_files
+from fusion_nb.journal.maintenance import adopt_spare_files
+from fusion_nb.journal.reader import entries, when_of
+from fusion_nb.journal.rows import OPEN, CallRow, RunRow, Summary, fingerprint, same_limits, summary
+from fusion_nb.journal.run_files import is_under_way
+from fusion_nb.storage import folders
 
 NAME = "index.sqlite"
-SCHEMA = 1
+SCHEMA = 2
 WAIT = 5.0
 """Seconds to wait for another kernel that writes the index; after that we do without."""
 _TABLE = """
 CREATE TABLE runs (
-    run TEXT PRIMARY KEY, size INTEGER, changed INTEGER, began TEXT, status TEXT, fingerprint TEXT, whole INTEGER,
-    words TEXT, row TEXT, calls TEXT
+    run TEXT PRIMARY KEY, size INTEGER, changed INTEGER, began TEXT, status TEXT, fingerprint TEXT, limits TEXT,
+    whole INTEGER, words TEXT, row TEXT, calls TEXT
 )
 """
 _WITH_WORDS = (
@@ -46,26 +48,29 @@ _here = threading.Lock()
 def runs(words: str = "") -> list[RunRow]:
     """Past runs, newest first; of those, the ones in whose prompt, answer, members or mode all `words` occur."""
     with _index() as (db, files):
-        found = db.execute(_WITH_WORDS, (json.dumps(words.casefold().split()),)).fetchall()
-    return [_now(_row(RunRow, json.loads(row)), files) for (row,) in found]
+        rows = db.execute(_WITH_WORDS, (json.dumps(words.casefold().split()),)).fetchall()
+    return [_with_present_status(_row(RunRow, json.loads(row)), files) for (row,) in rows]
 
 
 def calls(since: str = "") -> list[CallRow]:
     """Calls that were made in runs begun at `since` (ISO 8601, UTC) or later, newest run first."""
     with _index() as (db, _):
-        found = db.execute("SELECT calls FROM runs WHERE began >= ? ORDER BY began DESC", (since,)).fetchall()
-    return [_row(CallRow, row) for (written,) in found for row in json.loads(written)]
+        rows = db.execute("SELECT calls FROM runs WHERE began >= ? ORDER BY began DESC", (since,)).fetchall()
+    return [_row(CallRow, call) for (calls_json,) in rows for call in json.loads(calls_json)]
 
 
-def find_same(fingerprint: str) -> str | None:
-    """The newest run that ended well and asked exactly this (`rows.fingerprint`); `None` where there is none."""
-    query = "SELECT run FROM runs WHERE fingerprint = ? AND status = 'ok' AND whole ORDER BY began DESC LIMIT 1"
+def find_same(start: RunStarted) -> str | None:
+    """The newest run that ended well and asked exactly this; `None` where there is none.
+
+    One in which a limit ended a call counts only while that limit is the same.
+    """
+    query = "SELECT run, limits FROM runs WHERE fingerprint = ? AND status = 'ok' AND whole ORDER BY began DESC"
     with _index() as (db, _):
-        found = db.execute(query, (fingerprint,)).fetchone()
-    return found[0] if found else None
+        rows = db.execute(query, (fingerprint(start),)).fetchall()
+    return next((run for run, limits in rows if same_limits(json.loads(limits), start.limits)), None)
 
 
-def _now(row: RunRow, files: Mapping[str, home.Entry]) -> RunRow:
+def _with_present_status(row: RunRow, files: Mapping[str, run_files.Entry]) -> RunRow:
     if row.status != OPEN:
         return row
     entry = files.get(row.run)
@@ -80,9 +85,9 @@ def _now(row: RunRow, files: Mapping[str, home.Entry]) -> RunRow:
 
 
 @contextlib.contextmanager
-def _index() -> Iterator[tuple[sqlite3.Connection, Mapping[str, home.Entry]]]:
+def _index() -> Iterator[tuple[sqlite3.Connection, Mapping[str, run_files.Entry]]]:
     """The index, as new as the files, and the files. Raises `UserError` where the journal cannot be read."""
-    adopt()
+    adopt_spare_files()
     files = entries()
     with _here:
         db = _up_to_date(files)
@@ -92,7 +97,7 @@ def _index() -> Iterator[tuple[sqlite3.Connection, Mapping[str, home.Entry]]]:
             db.close()
 
 
-def _up_to_date(files: Mapping[str, home.Entry]) -> sqlite3.Connection:
+def _up_to_date(files: Mapping[str, run_files.Entry]) -> sqlite3.Connection:
     """The file where it can be used; else one in memory, which is as right and only slower."""
     for _ in range(2):
         db = None
@@ -119,9 +124,9 @@ def _up_to_date(files: Mapping[str, home.Entry]) -> sqlite3.Connection:
 
 def _open() -> sqlite3.Connection | None:
     """The index file, made where it is missing; `None` where a newer fusion_nb made it."""
-    path = home.home() / NAME
-    # Through the file system first: SQLite would follow a link, and give the file the mode of the day.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | home.NO_LINKS, 0o600))
+    path = folders.home() / NAME
+    # Through the file system first: SQLite would follow a link, read another's file, and give its own the umask's mode.
+    os.close(folders.open_own(path, os.O_RDWR | os.O_CREAT))
     db = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
     try:
         # Not WAL: two writers can corrupt one (SQLite 3.7.0 to 3.51.2), and a network folder cannot hold one.
@@ -157,7 +162,7 @@ def _make(db: sqlite3.Connection) -> None:
 
 def _set_aside() -> None:
     """Keep a broken index for whoever wants to look at it, out of the way."""
-    path = home.home() / NAME
+    path = folders.home() / NAME
     with contextlib.suppress(OSError):
         path.rename(path.with_name(f"{NAME}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"))
 
@@ -168,39 +173,39 @@ def _close(db: sqlite3.Connection | None) -> None:
             db.close()
 
 
-def _follow(db: sqlite3.Connection, files: Mapping[str, home.Entry]) -> None:
+def _follow(db: sqlite3.Connection, files: Mapping[str, run_files.Entry]) -> None:
     """Bring the rows up to the files. Nothing is written, and no lock taken, where nothing has changed."""
-    known = {run: (size, changed) for run, size, changed in db.execute("SELECT run, size, changed FROM runs")}
-    changed = [entry for run, entry in files.items() if known.get(run) != (entry.size, entry.changed)]
-    gone = [(run,) for run in known if run not in files]
+    indexed = {run: (size, changed) for run, size, changed in db.execute("SELECT run, size, changed FROM runs")}
+    changed = [entry for run, entry in files.items() if indexed.get(run) != (entry.size, entry.changed)]
+    gone = [(run,) for run in indexed if run not in files]
     if not changed and not gone:
         return
     # Read before the lock is taken: another kernel need not wait for that.
-    written = list(_written(changed))
+    rows = list(_rows(changed))
     db.execute("BEGIN IMMEDIATE")
     db.executemany("DELETE FROM runs WHERE run = ?", gone)
-    db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", written)
+    db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     db.execute("COMMIT")
 
 
-def _written(changed: Iterable[home.Entry]) -> Iterator[tuple[Any, ...]]:
+def _rows(changed: Iterable[run_files.Entry]) -> Iterator[tuple[Any, ...]]:
     for entry in changed:
         try:
-            found = summary(entry)
+            summed_up = summary(entry)
         except OSError:
             # Looked at again the next time.
             entry = entry._replace(size=-1)  # noqa: PLW2901
-            found = Summary(RunRow(entry.run, when_of(entry.run), status="error", damaged=True))
-        row, its_calls = json.dumps(plain(found.row)), json.dumps(plain(found.calls))
-        whole = not found.row.damaged
-        words = found.words.encode("utf-8", "replace").decode()
-        about = (found.row.when, found.row.status, found.fingerprint)
-        yield entry.run, entry.size, entry.changed, *about, whole, words, row, its_calls
+            summed_up = Summary(RunRow(entry.run, when_of(entry.run), status="error", damaged=True))
+        row, its_calls = json.dumps(to_plain(summed_up.row)), json.dumps(to_plain(summed_up.calls))
+        whole = not summed_up.row.damaged
+        words = summed_up.words.encode("utf-8", "replace").decode()
+        head = (summed_up.row.when, summed_up.row.status, summed_up.fingerprint, json.dumps(dict(summed_up.limits)))
+        yield entry.run, entry.size, entry.changed, *head, whole, words, row, its_calls
 
 
-def _row(kind: type[R], written: dict[str, Any]) -> R:
-    if "cost" in written:
-        written["cost"] = Decimal(written["cost"])
-    if "pool" in written:
-        written["pool"] = tuple(written["pool"])
-    return kind(**written)
+def _row(kind: type[R], fields: dict[str, Any]) -> R:
+    if "cost" in fields:
+        fields["cost"] = Decimal(fields["cost"])
+    if "pool" in fields:
+        fields["pool"] = tuple(fields["pool"])
+    return kind(**fields)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from fusion_nb._events import CallStarted, Event, RunEnded, RunStarted, VerdictReached
-from fusion_nb._plain import plain
-from fusion_nb._types import Ref, RunState
-from fusion_nb.journal import home
-from fusion_nb.journal.lines import read
-from fusion_nb.journal.past import DAMAGED, settled, when_of
+from fusion_nb.core import Limits, Ref, RunState
+from fusion_nb.core.events import CallStarted, Event, RunEnded, RunStarted, VerdictReached
+from fusion_nb.core.json_codec import to_plain
+from fusion_nb.journal import run_files
+from fusion_nb.journal.reader import DAMAGED, settled_state, when_of
+from fusion_nb.journal.run_files import read
 
 OPEN = "open"
 """A file without an end: whether its run is under way or its kernel died is only true for now, so it is never kept."""
@@ -82,16 +82,18 @@ class Summary:
     row: RunRow
     calls: tuple[CallRow, ...] = ()
     fingerprint: str = ""
+    limits: Mapping[str, object] = field(default_factory=dict)
+    """The limits that cost it a call, by name: with others it might have come out otherwise."""
     words: str = ""
     """All that a search looks at, in lower case."""
 
 
-def summary(entry: home.Entry) -> Summary:
+def summary(entry: run_files.Entry) -> Summary:
     """The rows of a run's file, whether it is under way or not. Raises `OSError` where it cannot be read."""
-    past = read(entry.path)
-    ended = any(isinstance(event, RunEnded | VerdictReached) for event in past.events)
+    recorded = read(entry.path)
+    ended = any(isinstance(event, RunEnded | VerdictReached) for event in recorded.events)
     # Whether an open run is under way is not for the index to say: it is read as if it were.
-    state = settled(entry.run, replace(past, under_way=not ended), RunState())
+    state = settled_state(entry.run, replace(recorded, under_way=not ended), RunState())
     row = RunRow(
         run=entry.run,
         when=state.when or when_of(entry.run),
@@ -99,7 +101,7 @@ def summary(entry: home.Entry) -> Summary:
         mode=state.mode,
         pool=tuple(ref.name for ref in state.pool),
         judge=state.judge.name if state.judge else None,
-        status="newer" if past.newer else state.status if ended else OPEN,
+        status="newer" if recorded.newer else state.status if ended else OPEN,
         cost=state.cost,
         unpriced=state.unpriced,
         seconds=state.seconds if ended else None,
@@ -108,13 +110,15 @@ def summary(entry: home.Entry) -> Summary:
         of=state.of,
         damaged=DAMAGED in state.notes,
     )
-    start = next((e for e in past.events if isinstance(e, RunStarted)), None)
-    said = (state.prompt, *row.pool, row.judge or "", state.mode, state.answer or "")
-    return Summary(row, _calls(state, past.events), fingerprint(start) if start else "", "\n".join(said).casefold())
+    start = next((e for e in recorded.events if isinstance(e, RunStarted)), None)
+    words = "\n".join((state.prompt, *row.pool, row.judge or "", state.mode, state.answer or "")).casefold()
+    return Summary(
+        row, _calls(state, recorded.events), fingerprint(start) if start else "", limits_that_acted(state), words
+    )
 
 
 def _calls(state: RunState, events: Iterable[Event]) -> tuple[CallRow, ...]:
-    asked = {e.call: sum(len(m.content) for m in e.messages) for e in events if isinstance(e, CallStarted)}
+    prompt_chars = {e.call: sum(len(m.content) for m in e.messages) for e in events if isinstance(e, CallStarted)}
     return tuple(
         CallRow(
             run=state.run,
@@ -125,7 +129,7 @@ def _calls(state: RunState, events: Iterable[Event]) -> tuple[CallRow, ...]:
             status=r.status,
             model=r.model,
             prompt_tokens=r.usage.prompt,
-            prompt_chars=asked.get(r.call, 0),
+            prompt_chars=prompt_chars.get(r.call, 0),
             completion_tokens=r.usage.completion,
             reply_chars=len(r.text),
             cost=r.cost,
@@ -139,20 +143,62 @@ def _calls(state: RunState, events: Iterable[Event]) -> tuple[CallRow, ...]:
     )
 
 
+_ACTED: Mapping[str, tuple[str, ...]] = {
+    "total": ("timeout",),
+    "ttft": ("ttft",),
+    "idle": ("idle",),
+    "budget": ("max_cost",),
+    "unpriced": ("max_cost", "allow_unpriced"),
+}
+"""By the error of a call, the limits that ended it."""
+_SHARED_CAP = "max_cost_per"
+
+
+def limits_that_acted(state: RunState) -> dict[str, object]:
+    """The limits of a run without which a call might have ended otherwise, by name and as plain JSON."""
+    names: set[str] = set()
+    for reply in state.replies:
+        if reply.error == "budget" and _SHARED_CAP in (reply.detail or ""):
+            # What is left of a session's or a day's cap is another amount each time.
+            names.add(_SHARED_CAP)
+        elif reply.status == "cancelled":
+            names.add("grace")
+        elif not reply.usable:
+            # Other failures are tried again for as long as the call's own time lasts.
+            names.update(_ACTED.get(reply.error or "", ("timeout",)))
+    return {name: _limit(state.limits, name) for name in sorted(names)}
+
+
+def same_limits(acted: Mapping[str, object], limits: Limits) -> bool:
+    """Whether the limits that acted in a run are the same now."""
+    return _SHARED_CAP not in acted and all(_limit(limits, name) == value for name, value in acted.items())
+
+
+def _limit(limits: Limits, name: str) -> object:
+    value = getattr(limits, name, None)
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
 def fingerprint(start: RunStarted) -> str:
     """A digest of what was asked of whom: equal where an unchanged cell would ask the very same again.
 
-    Limits that change no answer (`max_cost`, the timeouts, `concurrency`) are left out, and so is a seed nobody chose.
+    Limits that change no answer (`max_cost`, the timeouts, `concurrency`) are left out, and so is a seed nobody chose;
+    see `limits_that_acted` for runs in which they did.
     """
 
-    def ref(asked: Ref | None) -> object:
-        return asked and [asked.service, asked.model, asked.label, plain(asked.options)]
+    def identity(ref: Ref | None) -> object:
+        return ref and [ref.service, ref.model, ref.label, to_plain(ref.options)]
 
     debate = start.mode == "debate"
-    asked = [
+    request = [
         [start.prompt, start.mode, start.then if debate else "", start.max_rounds if debate else 0],
-        [[ref(member) for member in start.pool], ref(start.judge), list(start.criteria), plain(start.params)],
+        [
+            [identity(member) for member in start.pool],
+            identity(start.judge),
+            list(start.criteria),
+            to_plain(start.params),
+        ],
         [start.limits.max_tokens, start.limits.quorum, start.also],
         *([["orders", start.orders]] if start.orders != 1 else []),
     ]
-    return hashlib.sha256(json.dumps(asked, default=str).encode("ascii")).hexdigest()
+    return hashlib.sha256(json.dumps(request, default=str).encode("ascii")).hexdigest()

@@ -8,9 +8,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, TextDelta
-from fusion_nb.journal import home, lock
-from fusion_nb.journal.lines import blocks, joined
+from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, TextDelta
+from fusion_nb.journal import run_files
+from fusion_nb.journal.run_files import join_deltas, to_blocks
+from fusion_nb.storage import file_lock, folders
+from fusion_nb.storage.atomic_write import sync_folder, write_all
 
 EVERY = 0.1
 """Seconds that text may wait for more of it, so that it can be written together."""
@@ -23,6 +25,12 @@ sent yet: one sync for a whole pool. The others are with the operating system, w
 
 begun: set[str] = set()
 """The runs this process has begun to write: its session."""
+NO_LOCKS = (
+    "{folder} is on a file system without file locks ({reason}): until a run has ended, other kernels take it for one "
+    "that crashed. Set FUSION_NB_HOME to a folder on a local disk."
+)
+_without_locks: set[Path] = set()
+"""The folders of which that has been said."""
 
 
 class Journal:
@@ -34,11 +42,11 @@ class Journal:
 
     def __init__(self, run: str) -> None:
         begun.add(run)
-        self._name = f"{run}{home.SUFFIX}"
+        self._name = f"{run}{run_files.SUFFIX}"
         self._file: _File | None = None
-        self._folders: list[Callable[[], Path]] = [home.spare_folder, home.runs_folder]
+        self._folders: list[Callable[[], Path]] = [run_files.spare_folder, run_files.runs_folder]
         """Where it may be written, the last first; each is tried once."""
-        self._held: list[TextDelta] = []
+        self._waiting: list[TextDelta] = []
         self._size = 0
         self._flushed = -EVERY
         self._timer: asyncio.Handle | None = None
@@ -53,7 +61,7 @@ class Journal:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, TextDelta):
-            self._held.append(event)
+            self._waiting.append(event)
             self._size += len(event.text)
             if self._size >= MOST or event.at - self._flushed >= EVERY:
                 self.flush()
@@ -66,19 +74,19 @@ class Journal:
 
     def flush(self, event: Event | None = None) -> None:
         """Write what waits, and then `event`."""
-        if not self._held and event is None:
+        if not self._waiting and event is None:
             return
-        waiting: list[Event] = [*joined(self._held)]
-        self._flushed = (event or self._held[-1]).at
-        self._held.clear()
+        events: list[Event] = [*join_deltas(self._waiting), *([event] if event else [])]
+        self._flushed = (event or self._waiting[-1]).at
+        self._waiting.clear()
         self._size = 0
         try:
-            written = b""
-            for block in blocks([*waiting, event] if event else waiting):
-                if written:
-                    self._write(written, durable=False)
-                written = block
-            self._write(written, durable=self._must_last(event))
+            last = b""
+            for block in to_blocks(events):
+                if last:
+                    self._write(last, durable=False)
+                last = block
+            self._write(last, durable=self._must_last(event))
         except Exception as error:  # noqa: BLE001  a defect here must not cost anybody an answer that is being paid
             self._lose(f"fusion_nb failed to write it ({type(error).__name__}: {error})")
 
@@ -104,28 +112,36 @@ class Journal:
         if self._unsynced is not None:
             self._write(b"", durable=True)
 
-    def _write(self, written: bytes, *, durable: bool) -> None:
+    def _write(self, data: bytes, *, durable: bool) -> None:
         if durable:
             self._unsynced = None
         if self._ended:
             return
-        why: OSError | None = None
-        before = b""
+        first_error: OSError | None = None
+        earlier = b""
         while self._file or self._folders:
             try:
-                self._file = self._file or _File(self._folders.pop()() / self._name)
-                self._file.append(before + written, durable=durable or bool(before))
+                self._file = self._file or self._open()
+                self._file.append(earlier + data, durable=durable or bool(earlier))
             except OSError as error:
-                why = why or error
+                first_error = first_error or error
                 if self._file:
-                    before = self._file.abandon()
+                    earlier = self._file.abandon()
                     self._file = None
                 continue
-            if why:
-                self.trouble = f"{_closed(why)} This run is written to {self._file.path} instead."
+            if first_error:
+                self.trouble = f"{_not_written(first_error)} This run is written to {self._file.path} instead."
             return
-        if why:
-            self._lose(_closed(why))
+        if first_error:
+            self._lose(_not_written(first_error))
+
+    def _open(self) -> _File:
+        file = _File(self._folders.pop()() / self._name)
+        folder = file.path.parent
+        if file.lock_error is not None and folder not in _without_locks:
+            _without_locks.add(folder)
+            self.trouble = NO_LOCKS.format(folder=folder, reason=file.lock_error.strerror)
+        return file
 
     def _lose(self, why: str) -> None:
         self.trouble = f"This run is not being written down: its answers live in this kernel alone. {why}"
@@ -136,58 +152,51 @@ class Journal:
 
 
 class _File:
-    """An append-only file of ours, marked as being written for as long as it is open."""
+    """An append-only file of ours, locked for as long as it is open: so others see that it is being written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | home.NO_LINKS, 0o600)
-        # Before its first line: a file that has one is either marked or over.
-        lock.hold(self._fd)
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | file_lock.NO_LINKS, 0o600)
+        self.lock_error: OSError | None = None
+        """Why it is not locked; it is written all the same."""
+        try:
+            # Before its first line: a file that has one is either locked or over.
+            file_lock.wait_for_lock(self._fd)
+        except OSError as error:
+            self.lock_error = error
         self._length = 0
         self._listed = False
 
-    def append(self, written: bytes, *, durable: bool) -> None:
+    def append(self, data: bytes, *, durable: bool) -> None:
         """All of it, or an `OSError`."""
-        rest = memoryview(written)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        write_all(self._fd, data)
         if durable:
             os.fsync(self._fd)
             if not self._listed:
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
                 self._listed = True
-        self._length += len(written)
+        self._length += len(data)
 
     def abandon(self) -> bytes:
-        """Close it after a failure and give what it holds in whole lines."""
-        held = b""
+        """Close it after a failure and give what was written to it in whole lines."""
+        contents = b""
         with contextlib.suppress(OSError):
-            held = os.pread(self._fd, self._length, 0) if hasattr(os, "pread") else self.path.read_bytes()
+            contents = os.pread(self._fd, self._length, 0) if hasattr(os, "pread") else self.path.read_bytes()
             os.ftruncate(self._fd, self._length)
             if not self._length:
                 self.path.unlink()
         self.close()
-        return held[: self._length]
+        return contents[: self._length]
 
     def close(self) -> None:
         """Once: the number of a closed descriptor is soon somebody else's."""
         if self._fd >= 0:
-            lock.close(self._fd)
+            file_lock.close(self._fd)
             self._fd = -1
 
 
-def _sync_folder(folder: Path) -> None:
-    """A new file is durable once its folder is; Windows needs, and can, nothing of the kind."""
-    if os.name == "posix":
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def _closed(error: OSError) -> str:
-    return f"The journal cannot be written: {error.filename or home.home()}: {error.strerror}."
+def _not_written(error: OSError) -> str:
+    return f"The journal cannot be written: {error.filename or folders.home()}: {error.strerror}."
 
 
 def _later(seconds: float, work: Callable[[], None]) -> asyncio.Handle | None:

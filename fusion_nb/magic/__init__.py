@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fusion_nb.magic.fuse import Fuse, load, unload
+from fusion_nb.magic.fuse import FuseMagics, load, unload
 
-__all__ = ["Fuse", "load", "unload"]
+__all__ = ["FuseMagics", "load", "unload"]

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fusion_nb._begun import Run, checked
-from fusion_nb._errors import FusionError, RunFailed
-from fusion_nb._result import FusionResult
-from fusion_nb.magic.show import Watched
-from fusion_nb.views import plain
+from fusion_nb.errors import FusionError, RunFailed
+from fusion_nb.magic.screens import GuardedScreen
+from fusion_nb.run.run_handle import FusionResult, Run, raise_if_failed
+from fusion_nb.views import text
 
 _LOOK = 0.1
 """Seconds between two looks at whether it is over."""
@@ -25,7 +24,7 @@ class Background:
     another cell, never this run.
     """
 
-    def __init__(self, begun: Run | FusionResult, view: Callable[[Callable[[str], None]], Watched]) -> None:
+    def __init__(self, begun: Run | FusionResult, view: Callable[[Callable[[str], None]], GuardedScreen]) -> None:
         self._begun = begun
         self._trouble: list[str] = []
         self._view = view(self._trouble.append)
@@ -105,7 +104,7 @@ class Background:
         said = f"{sum(reply.status is not None for reply in asked)} of {len(asked)} replies, " if not self.done else ""
         trouble = f" {' '.join(self._trouble)}" if self._trouble else ""
         failed = f" {state.error}" if self.done and state.error else ""
-        return f"<run {state.run} in the background: {said}{plain.head(state)}.{failed}{trouble} {_HOW}>"
+        return f"<run {state.run} in the background: {said}{text.headline(state)}.{failed}{trouble} {_HOW}>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         # What its own cell shows first stays there, in a saved notebook too: nothing that will not be true then.
@@ -118,7 +117,7 @@ class Background:
         state = self.result
         what = f"failed: {state.error or self._error}" if self.failed else "is over"
         trouble = f" {' '.join(self._trouble)}" if self._trouble else ""
-        return f"fusion_nb: run {state.run} {what} ({plain.head(state)}). {name}.result shows it.{trouble}"
+        return f"fusion_nb: run {state.run} {what} ({text.headline(state)}). {name}.result shows it.{trouble}"
 
     @property
     def _run(self) -> Run:
@@ -129,7 +128,7 @@ class Background:
     def _follow(self) -> None:
         begun = self._begun
         try:
-            self._ended = begun.finish(self._view) if isinstance(begun, Run) else checked(begun)
+            self._ended = begun.finish(self._view) if isinstance(begun, Run) else raise_if_failed(begun)
         except RunFailed as failed:
             self._ended, self._error = failed.result, failed
         except BaseException as error:  # noqa: BLE001  a thread has nobody to raise to: `wait()` raises it

@@ -1,12 +1,22 @@
-"""What stands on the line of a magic: `name <<`, options, and for `%fuse` the prompt, which is not shell text."""
+"""What stands on the line of a magic: `name <<`, options, and for `%fuse` the prompt, which is not shell text.
+
+The options of `%%fuse`, once: argparse, Tab and the line reader all look here.
+
+Tab in a `%fuse` line: options, modes, members and judges, through IPython's matcher API.
+"""
 
 from __future__ import annotations
 
+import argparse
 import re
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
-from fusion_nb._errors import UnknownName, UserError
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from fusion_nb.errors import UnknownName, UserError
+from fusion_nb.options import LINE, TABLE
 
 _BINDING = re.compile(r"\s*([A-Za-z_]\w*)\s*<<\s*(.*)", re.DOTALL)
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
@@ -22,7 +32,7 @@ def keep_question(lines: list[str]) -> list[str]:
     return [f"{m[1]}get_ipython().run_line_magic({m[2]!r}, {m[3]!r})\n" if m else line for m, line in asked]
 
 
-class Line(NamedTuple):
+class ParsedLine(NamedTuple):
     """A magic's line, taken apart: argv for argparse and what is left over."""
 
     bind: str | None
@@ -30,7 +40,7 @@ class Line(NamedTuple):
     rest: str
 
 
-def read(text: str, valued: Collection[str], flags: Collection[str]) -> Line:
+def parse_line(text: str, valued: Collection[str], flags: Collection[str]) -> ParsedLine:
     """Take a line apart. Options stand before the prompt, or after it to the line's end.
 
     Args:
@@ -42,7 +52,7 @@ def read(text: str, valued: Collection[str], flags: Collection[str]) -> Line:
     options, rest = _leading(text, valued, flags)
     if rest in ("?", "??"):
         # `%fuse ?` looks for help, as `%fuse?` does; as a prompt it would cost money.
-        return Line(bind, [*options, "--help"], "")
+        return ParsedLine(bind, [*options, "--help"], "")
     last = [m.start() for m in re.finditer(r"(?<=\s)--?[A-Za-z]", rest)]
     for start in last:
         try:
@@ -50,8 +60,8 @@ def read(text: str, valued: Collection[str], flags: Collection[str]) -> Line:
         except UserError:
             continue
         if more and not left:
-            return Line(bind, options + more, rest[:start].strip())
-    return Line(bind, options, rest)
+            return ParsedLine(bind, options + more, rest[:start].strip())
+    return ParsedLine(bind, options, rest)
 
 
 def _leading(text: str, valued: Collection[str], flags: Collection[str]) -> tuple[list[str], str]:
@@ -82,3 +92,85 @@ def _plain(name: str, value: re.Match[str], *, last: bool) -> str:
     if bare and bare[0] in "\"'":
         raise UserError(f"{name}: the quotation mark before {bare[1:]} is not closed.")
     return single or (bare.removesuffix(";") if last and bare else bare) or ""
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a line: what stands in quotation marks is one word, a backslash outside of them is itself.
+
+    `--name=value` is two words, as `--name value` is.
+    """
+    words: list[str] = []
+    text = text.strip()
+    while text:
+        if (option := _OPTION.match(text)) and text[option.end() :].startswith("="):
+            words.append(option[0])
+            text = text[option.end() + 1 :]
+        value = _VALUE.match(text)
+        if value is None:
+            break
+        text = text[value.end() :].lstrip()
+        words.append(_plain("The line", value, last=not text))
+    return words
+
+
+ON_LINE = tuple(row for row in TABLE if row.flags)
+VALUED = frozenset(flag for row in ON_LINE if not row.switch for flag in row.flags)
+FLAGS = frozenset(flag for row in ON_LINE if row.switch for flag in row.flags)
+BY_FLAG = {flag: row for row in ON_LINE for flag in row.flags}
+
+
+def fuse_arguments(magic: Any) -> Any:
+    """Declare the options the way IPython's magics do, so that `%fuse?` and `%%fuse?` are the manual."""
+    for row in reversed(ON_LINE):
+        how: dict[str, Any] = {"action": "store_true"} if row.switch else {"metavar": row.name.upper()}
+        default = f" (default: {row.default})" if row.default not in (None, (), False) else ""
+        # Values are checked by the table, whose sentences name the remedy; argparse's do not.
+        about = f"{row.help}{default}".replace("%", "%%")
+        magic = argument(*row.flags, dest=row.name, help=about, **how)(magic)
+    magic = argument("prompt", nargs="*", help="%%fuse: the prompt as it stands; %%%%fuse: none, the cell is it")(magic)
+    return magic_arguments()(magic)
+
+
+def given_options(parsed: argparse.Namespace) -> dict[str, Any]:
+    """What the line gives of the options that a call takes; what it does not give is absent."""
+    rows = [row for row in ON_LINE if row.calls != (LINE,)]
+    return {row.name: value for row in rows if (value := getattr(parsed, row.name)) not in (None, False)}
+
+
+def manual(parser: argparse.ArgumentParser) -> str:
+    """What `--help` prints: IPython's own begins with the marks of a code block."""
+    return parser.format_help().removeprefix("::").lstrip("\n")
+
+
+Completions = Callable[[str, str], Iterable[str]]
+"""(option, what is typed of its value) -> what could stand there."""
+
+_LINE = re.compile(r"\s*(?:[A-Za-z_]\w*\s*=\s*)?(%%?fuse\w*)\b")
+_OPTION_VALUE = re.compile(r"(--?[A-Za-z][\w-]*)(?:\s+|=)([^\s\"']*)$")
+
+
+def fuse_matcher_for(options: Sequence[str], offers: Completions) -> Callable[[CompletionContext], SimpleMatcherResult]:
+    """A matcher that speaks only on the line of our magics, and then alone."""
+
+    @context_matcher()
+    def fuse_matcher(context: CompletionContext) -> SimpleMatcherResult:
+        before = context.line_with_cursor[: context.cursor_position]
+        if not (_LINE.match(before)) or (context.full_text.lstrip()[:2] == "%%" and context.cursor_line > 0):
+            return SimpleMatcherResult(completions=[], suppress=False)
+        typed = re.search(r"\S*$", before)
+        word = typed[0] if typed else ""
+        if value := _OPTION_VALUE.search(before):
+            # A pool is a list: what is already there stays, the part after the last comma is completed.
+            fragment = re.split(r"[,]", value[2])[-1]
+            found = [o for o in offers(value[1], fragment) if o.startswith(fragment)]
+        else:
+            fragment = word
+            found = [o for o in options if o.startswith(word)] if word.startswith("-") or not word else []
+        return SimpleMatcherResult(
+            completions=[SimpleCompletion(text=text, type="param") for text in found],
+            matched_fragment=fragment,
+            suppress=bool(found),
+            do_not_suppress=set(),
+        )
+
+    return fuse_matcher

@@ -1,15 +1,25 @@
-"""What a run can be watched on: a live panel or text in place in a notebook, lines in a terminal, nothing."""
+"""What a run can be watched on: a live panel or text in place in a notebook, lines in a terminal, nothing.
+
+Which screen fits this shell, and how it is kept from harming the run.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from IPython.core.display_functions import DisplayHandle, display
 
-from fusion_nb._events import Event
-from fusion_nb._types import RunState
+from fusion_nb.core import RunState
+from fusion_nb.core.events import Event
+from fusion_nb.errors import UserError
+from fusion_nb.magic import lazy_imports
 
 # The views are imported once the models are already being asked: their loading costs nobody a wait.
 # ruff: noqa: PLC0415
@@ -18,7 +28,7 @@ _WAY = "import fusion_nb; fusion_nb.last().panel()"
 _AGAIN = f'<p class="fnb-meta">Open the panel to compare or choose another: <code>{_WAY}</code></p>'
 
 
-class Blank:
+class NoScreen:
     """`--quiet`; and what every screen may leave out.
 
     Args:
@@ -41,27 +51,27 @@ class Blank:
         """Show the end."""
 
 
-class Panel(Blank):
+class PanelScreen(NoScreen):
     """A widget with Stop while the run goes on; then, in the same place, what a saved notebook can keep."""
 
     in_place = True
 
     def __init__(self, run: Any) -> None:
         from fusion_nb.views.feed import Feed
-        from fusion_nb.views.widget import View, call_of
+        from fusion_nb.views.widget import View, call_number
 
         self._widget = View()
-        self._feed = Feed(self._widget.tell, self._widget.show)
+        self._feed = Feed(self._widget.send_message, self._widget.set_snapshot)
         # What it hears is told in one message.
         with self._widget.hold_sync():
-            self._widget.on("stop", lambda _: run.stop())
-            self._widget.on("again", lambda _: self._feed.again())
-            self._widget.on_asked("stop_member", lambda message: run.stop_call(call_of(message)))
-            self._widget.on_asked("retry_member", lambda message: run.retry_call(call_of(message)))
+            self._widget.on_message("stop", lambda _: run.stop())
+            self._widget.on_message("again", lambda _: self._feed.request_snapshot())
+            self._widget.on_request("stop_member", lambda message: run.stop_call(call_number(message)))
+            self._widget.on_request("retry_member", lambda message: run.retry_call(call_number(message)))
         self._handle = _show(self._widget.bundle)
 
     def hear(self, events: Sequence[Event]) -> None:
-        self._feed.hear(events)
+        self._feed.handle_events(events)
 
     def finish(self, state: RunState) -> None:
         from fusion_nb.views import bundle
@@ -70,7 +80,7 @@ class Panel(Blank):
         self._widget.close()
 
 
-class Notebook(Blank):
+class HtmlScreen(NoScreen):
     """One display, updated in place."""
 
     in_place = True
@@ -102,24 +112,126 @@ def _show(bundle: dict[str, str]) -> _Handle:
     return _Handle(handle)
 
 
-class Terminal(Blank):
+class TerminalScreen(NoScreen):
     """A progress line per member, then the answer as text."""
 
     def __init__(self, run: Any) -> None:
-        from fusion_nb.views.text import Progress
+        from fusion_nb.views.terminal import TerminalProgress
 
-        self._progress = Progress(_write, tty=sys.stdout.isatty())
+        self._progress = TerminalProgress(_write, tty=sys.stdout.isatty())
 
     def see(self, state: RunState) -> None:
         self._progress.update(state)
 
     def finish(self, state: RunState) -> None:
-        from fusion_nb.views import bundle
+        from fusion_nb.views.text import render_text
 
         self._progress.finish(state)
-        _write(bundle(state)["text/plain"] + "\n")
+        _write(render_text(state, shutil.get_terminal_size().columns - 1) + "\n")
 
 
 def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+# The views are imported once the models are already being asked: their loading costs nobody a wait.
+# ruff: noqa: PLC0415
+
+
+class GuardedScreen:
+    """A screen that may fail without harming the run: it is dropped with one warning.
+
+    Args:
+        screen: made when there is something to show, so that nobody waits for its loading.
+        warn: takes the warning.
+    """
+
+    def __init__(self, screen: type[NoScreen], warn: Callable[[str], None] | None = None) -> None:
+        self._kind = screen
+        self._screen: NoScreen | None = None
+        self._failed = False
+        self._run: Any = None
+        self._warn = warn or (lambda said: print(said, file=sys.stderr))
+        self._on_first_text = _OnFirstText()
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it can be seen to the end: it stands where its cell's output is, and has not failed."""
+        return self._kind.in_place and not self._failed
+
+    def steer(self, run: Any) -> None:
+        """Take the run that the buttons act on."""
+        self._run = run
+
+    def open(self, state: RunState) -> None:
+        """Make the screen, in the cell that runs now; later it is only changed, from wherever."""
+        self.hear(())
+        self.see(state)
+
+    def __call__(self, state: RunState) -> None:
+        """As `fuse()`'s `progress`."""
+        self.see(state)
+        self._on_first_text.see(state)
+
+    def hear(self, events: Sequence[Event]) -> None:
+        self._guard("hear", events)
+
+    def see(self, state: RunState) -> None:
+        self._guard("see", state)
+
+    def finish(self, state: RunState) -> None:
+        self._guard("finish", state)
+
+    def _guard(self, method: str, what: Any) -> None:
+        if self._failed:
+            return
+        try:
+            self._screen = self._screen or self._kind(self._run)
+            getattr(self._screen, method)(what)
+        except Exception as error:  # noqa: BLE001  whatever a view does, the paid answers must reach the person
+            self._failed = True
+            from fusion_nb.views import escape
+
+            said = escape.safe_line(f"{type(error).__name__}: {error}")
+            self._warn(f"fusion_nb: the view failed ({said}); the run goes on.")
+
+
+class _OnFirstText:
+    """Loads pandas (over half a second) on a thread of its own while the models talk: not before, not after."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def see(self, state: RunState) -> None:
+        if not self._begun and any(reply.text for reply in state.replies):
+            self._begun = True
+            threading.Thread(target=lazy_imports.api().load_pandas, name="fusion_nb-pandas", daemon=True).start()
+
+
+def screen_for(shell: Any, *, quiet: bool) -> GuardedScreen:
+    """The screen that fits this shell; `FUSION_NB_UI` (`auto`, `panel`, `html`, `text`) overrides."""
+    return GuardedScreen(_kind(shell, quiet=quiet))
+
+
+def background_screen_for(shell: Any, *, quiet: bool, warn: Callable[[str], None]) -> GuardedScreen:
+    """The screen of a run in the background. A terminal has none: its prompt is being typed at."""
+    kind = _kind(shell, quiet=quiet)
+    return GuardedScreen(kind if kind.in_place else NoScreen, warn)
+
+
+def _kind(shell: Any, *, quiet: bool) -> type[NoScreen]:
+    wanted = os.environ.get("FUSION_NB_UI", "auto")
+    screens: dict[str, type[NoScreen]] = {"panel": PanelScreen, "html": HtmlScreen, "text": TerminalScreen}
+    if wanted not in ("auto", *screens):
+        raise UserError(f"FUSION_NB_UI={wanted!r} is not known: use auto, panel, html or text.")
+    return NoScreen if quiet else screens[_fitting(shell) if wanted == "auto" else wanted]
+
+
+def _fitting(shell: Any) -> str:
+    if not hasattr(shell, "kernel"):
+        return "text"
+    from fusion_nb.views.widget import has_front_end
+
+    built = Path(__file__).parents[1].joinpath("static/panel.js").is_file()
+    return "panel" if has_front_end() and built and importlib.util.find_spec("anywidget") else "html"

@@ -6,37 +6,36 @@ from typing import Any
 
 from IPython.core.magic import Magics, line_magic, magics_class
 
-from fusion_nb._errors import UserError
-from fusion_nb.magic import rooms
+from fusion_nb.errors import UserError
+from fusion_nb.magic import lazy_imports
+from fusion_nb.magic.line import split_words
 
 
 @magics_class
 class Tables(Magics):
-    """Reads `%%fuse`'s configuration, has none of its own."""
-
-    def __init__(self, fuse: Any) -> None:
-        super().__init__(fuse.shell)
-        self._fuse = fuse
+    """Tables of runs, of what was spent and of models."""
 
     @line_magic
     def fuse_runs(self, line: str) -> Any:
         """List past runs, newest first, as a DataFrame; words filter.
 
         %fuse_runs p-value            those with the word in prompt, answer or members
-        %fuse_runs --delete RUN       delete one
+        %fuse_runs --delete RUN ...   delete these, all or none
         %fuse_runs --purge-before 2026-01-31
-        %fuse_runs --export runs.jsonl [words]
+        %fuse_runs --export "my runs.jsonl" [words]
         """
-        match line.split():
-            case ["--delete", *named] if named:
-                return print(f"Deleted: {sum(rooms.history().delete(run) for run in named)}.")
+        history = lazy_imports.history()
+        match split_words(line):
+            case ["--delete", *runs] if runs:
+                return print(f"Deleted: {history.delete(*runs)}.")
             case ["--purge-before", day]:
-                return print(f"Deleted: {rooms.history().purge_before(day)}.")
+                return print(f"Deleted: {history.purge_before(day)}.")
             case ["--export", path, *words]:
-                return print(f"Exported: {rooms.history().export(path, ' '.join(words))}.")
-            case [option, *_] if option.startswith("-"):
+                count = history.export(path, " ".join(words))
+                return print(f"Exported: {count}." if count else "No such run: nothing was exported, no file was made.")
+            case words if any(word.startswith("--") for word in words):
                 raise UserError(f"{line!r}: %fuse_runs takes words, --delete RUN, --purge-before DAY or --export FILE.")
-        return rooms.history().runs(line)
+        return history.runs(" ".join(words))
 
     @line_magic
     def fuse_spend(self, since: str) -> Any:
@@ -45,12 +44,15 @@ class Tables(Magics):
         %fuse_spend                   today
         %fuse_spend 2026-11-01        since that day
         """
-        caps = {name: getattr(self._fuse, name) for name in ("max_cost_per_session", "max_cost_per_day")}
-        spent = rooms.spending().spending(since, services=self._fuse.services, **caps)
+        spent = lazy_imports.api().spending(since)
         print(spent)
         return spent.frame()
 
     @line_magic
     def fuse_models(self, words: str) -> Any:
-        """List the models a pool can name, as a DataFrame. `%fuse_models gemini flash` keeps those with both words."""
-        return rooms.known().models(words, aliases=self._fuse.aliases, services=self._fuse.services)
+        """List the models a pool can name, as a DataFrame; first the aliases, with what they stand for now.
+
+        %fuse_models gemini flash     those with both words
+        %fuse_models image <2 >100k   that take images, cost less than 2 USD a million prompt tokens, hold over 100,000
+        """
+        return lazy_imports.api().models(words)

@@ -1,20 +1,23 @@
-"""The chat-completions wire over HTTP: a request goes out, chunks come in. One provider for every service."""
+"""The chat-completions wire over HTTP: a request goes out, chunks come in. One provider for every service.
+
+The body of a chat-completions request, field by field as the service wants it. Pure.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
-from fusion_nb._errors import ProviderError
-from fusion_nb._types import Chunk, Request
+from fusion_nb.core import Chunk, Request
+from fusion_nb.errors import ProviderError
 from fusion_nb.providers import faults
-from fusion_nb.providers.answer import Answer
-from fusion_nb.providers.body import body_of
-from fusion_nb.providers.faults import Asked
+from fusion_nb.providers.chat_decoder import ChatDecoder
+from fusion_nb.providers.faults import Target
 from fusion_nb.providers.http import Http
+from fusion_nb.providers.http_response import StreamingResponse
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.services import Service
-from fusion_nb.providers.wire import ChatDecoder
 
 AFTER_FINISH = 10.0
 """Seconds to wait for the bill once the reply has finished and the connection stays open without a word."""
@@ -35,21 +38,21 @@ class ChatProvider:
         """The reply as it comes. Raises `ProviderError`; closing the iterator closes the connection."""
         service, auth = self._service, self._auth
         if auth:
-            asked = Asked(service.name, request.ref.model, auth.variable, auth.hide, auth.begins)
+            target = Target(service.name, request.ref.model, auth.variable, auth.hide, auth.begins)
         else:
-            asked = Asked(service.name, request.ref.model, service.key_env)
-        body, warnings = body_of(request, service)
+            target = Target(service.name, request.ref.model, service.key_env)
+        body, warnings = request_body(request, service)
         for warning in warnings:
             yield Chunk(warning=warning)
         url = f"{service.base_url}/chat/completions"
         async with self._http.post(url, body, auth=auth, headers=dict(service.headers)) as answer:
             if not 200 <= answer.status < 300:
                 head = await answer.read_head(_ERROR_BODY, _ERROR_SECONDS)
-                raise faults.of_response(answer.status, answer.headers, head, asked)
+                raise faults.of_response(answer.status, answer.headers, head, target)
             generation = answer.headers.get("x-generation-id")
             if generation:
-                yield Chunk(generation_id=asked.clean(generation, 200))
-            decoder = ChatDecoder(asked, answer.headers.get("content-type", ""))
+                yield Chunk(generation_id=target.clean(generation, 200))
+            decoder = ChatDecoder(target, answer.headers.get("content-type", ""))
             broken: ProviderError | None = None
             while not decoder.done:
                 try:
@@ -70,7 +73,7 @@ class ChatProvider:
             answer.done()
 
 
-async def _next(answer: Answer, decoder: ChatDecoder) -> bytes:
+async def _next(answer: StreamingResponse, decoder: ChatDecoder) -> bytes:
     """What comes next. Once a reply has finished, not for ever."""
     if not decoder.finished:
         return await answer.read()
@@ -79,3 +82,45 @@ async def _next(answer: Answer, decoder: ChatDecoder) -> bytes:
             return await answer.read()
     except TimeoutError:
         return b""
+
+
+_EFFORTS = ((2048, "low"), (8192, "medium"))
+
+
+def request_body(request: Request, service: Service) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The body, and warnings about what was asked and cannot be passed on."""
+    options = dict(request.ref.options)
+    seed = options.pop("seed", request.seed)
+    body: dict[str, Any] = {
+        "model": request.ref.model,
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "stream": True,
+        service.max_tokens: request.max_tokens,
+    }
+    if service.stream_options:
+        body["stream_options"] = {"include_usage": True}
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if service.seed is not None and seed is not None:
+        body[service.seed] = seed
+    if request.schema is not None and service.structured:
+        schema = {"name": "verdict", "schema": request.schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    reasoning = _reasoning(request.reasoning, service)
+    ignored = (
+        ("seed_ignored", seed is not None and service.seed is None),
+        ("reasoning_ignored", request.reasoning is not None and not reasoning),
+    )
+    return {**body, **reasoning, **dict(service.body), **options}, tuple(word for word, true in ignored if true)
+
+
+def _reasoning(effort: str | None, service: Service) -> dict[str, Any]:
+    """Effort, or a number of tokens: as the service takes it, or the nearest it takes."""
+    if effort is None or service.reasoning is None:
+        return {}
+    tokens = int(effort) if effort.isascii() and effort.isdigit() else None
+    if service.reasoning == "object":
+        return {"reasoning": {"effort": effort} if tokens is None else {"max_tokens": tokens}}
+    if tokens is not None:
+        effort = next((level for most, level in _EFFORTS if tokens <= most), "high")
+    return {"reasoning_effort": service.nearest_effort(effort)}

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from fusion_nb._errors import ProviderError
-from fusion_nb.providers.plain import page, plain
-from fusion_nb.providers.redact import scrub
-from fusion_nb.providers.waits import LONGEST, wait_asked
+from fusion_nb.errors import ProviderError
+from fusion_nb.providers.redaction import scrub
+from fusion_nb.providers.retry_after import LONGEST, retry_after
+from fusion_nb.providers.text_chunks import one_line, page_text
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Target:
     """Who was asked for what: all a sentence about a failure needs."""
 
     service: str
@@ -34,7 +34,7 @@ class Asked:
         except (RecursionError, ValueError):
             words = "(unreadable)"
         # Twice: a key must neither be cut in two by the limit nor come together out of entities and escapes.
-        return scrub(self.hide(plain(self.hide(words), limit)))
+        return scrub(self.hide(one_line(self.hide(words), limit)))
 
 
 _BY_STATUS = {
@@ -110,20 +110,20 @@ _REMEDY = {
 }
 
 
-def of_response(status: int, headers: Mapping[str, str], body: bytes, asked: Asked) -> ProviderError:
+def of_response(status: int, headers: Mapping[str, str], body: bytes, target: Target) -> ProviderError:
     """The fault of an HTTP response that is not a success. `headers`: names in lower case."""
     if 300 <= status < 400:
-        return _redirect(headers, asked)
+        return _redirect(headers, target)
     text = body.decode(errors="replace")
     error = error_in(_json(text))
     if error is None:
-        error = page(text) if "<" in text[:512] else text
-    return of_error(error, asked, status=status, headers=headers, billed=status in (408, 504, 524))
+        error = page_text(text) if "<" in text[:512] else text
+    return of_error(error, target, status=status, headers=headers, billed=status in (408, 504, 524))
 
 
 def of_error(
     error: Any,
-    asked: Asked,
+    target: Target,
     *,
     status: int | None = None,
     headers: Mapping[str, str] | None = None,
@@ -134,21 +134,21 @@ def of_error(
     status = status or _status(fields)
     kind = _kind(fields, status)
     availability = _part(fields, "availability")
-    wait = wait_asked(headers or {}, fields) if kind in _RETRYABLE else None
+    wait = retry_after(headers or {}, fields) if kind in _RETRYABLE else None
     told = availability.get("retryable")
     retryable = told if isinstance(told, bool) else kind in _RETRYABLE
     sentence = _REMEDY[kind].format(
-        service=asked.service,
-        model=asked.model or "the model",
+        service=target.service,
+        model=target.model or "the model",
         status=f" ({status})" if status else "",
-        key=f" in {asked.key_env}" if asked.key_env else "",
+        key=f" in {target.key_env}" if target.key_env else "",
     )
     parts = [sentence]
     if wait is not None and wait > LONGEST:
         retryable = False
         moment = datetime.now(UTC) + timedelta(seconds=min(wait, 10**8))
         parts.append(f"It asks to wait {_span(wait)}, until {moment:%Y-%m-%d %H:%M} UTC.")
-    parts += _said(error, fields, availability, asked)
+    parts += _said(error, fields, availability, target)
     return ProviderError(
         kind,
         " ".join(parts),
@@ -209,7 +209,7 @@ def _kind(fields: Mapping[str, Any], status: int | None) -> str:
     return next((kind for word in words for part, kind in _BY_VAGUE_WORD if part in word), "provider")
 
 
-def _said(error: Any, fields: Mapping[str, Any], availability: Mapping[str, Any], asked: Asked) -> list[str]:
+def _said(error: Any, fields: Mapping[str, Any], availability: Mapping[str, Any], target: Target) -> list[str]:
     """What the service itself says, in its own words."""
     metadata = _part(fields, "metadata")
     message = fields.get("message") or fields.get("msg") or ("" if fields else error)
@@ -220,19 +220,19 @@ def _said(error: Any, fields: Mapping[str, Any], availability: Mapping[str, Any]
     fallbacks = availability.get("fallback_models")
     if isinstance(fallbacks, list):
         parts.append(("It offers instead: ", ", ".join(map(str, fallbacks[:5]))))
-    cleaned = [(lead, asked.clean(text, 900 if lead.startswith("It said") else 300)) for lead, text in parts if text]
+    cleaned = [(lead, target.clean(text, 900 if lead.startswith("It said") else 300)) for lead, text in parts if text]
     return [f"{lead}{text}{'' if text.endswith(('.', '!', '?', '…')) else '.'}" for lead, text in cleaned if text]
 
 
-def _redirect(headers: Mapping[str, str], asked: Asked) -> ProviderError:
+def _redirect(headers: Mapping[str, str], target: Target) -> ProviderError:
     try:
         host = urlsplit(headers.get("location", "")).hostname or "another path"
     except ValueError:
         host = "another place"
     return ProviderError(
         "redirect",
-        f"{asked.service} redirects to {asked.clean(host, 100)}; a request with a key in it is never sent on. Set the "
-        "base URL to where the service really is.",
+        f"{target.service} redirects to {target.clean(host, 100)}; a request with a key in it is never sent on. "
+        "Set the base URL to where the service really is.",
     )
 
 

@@ -1,4 +1,7 @@
-"""A Python function as a member: sync or async, returning its answer or yielding it piece by piece."""
+"""A Python function as a member: sync or async, returning its answer or yielding it piece by piece.
+
+Pieces of text from any thread or loop to the one that reads them, a bounded number ahead.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,12 @@ import inspect
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from fusion_nb._errors import ProviderError
-from fusion_nb._types import Chunk, Ref, Request
-from fusion_nb.providers.faults import Asked
-from fusion_nb.providers.pipe import Pipe
-from fusion_nb.providers.text import RunOfText
+from fusion_nb.core import Chunk, Ref, Request
+from fusion_nb.errors import ProviderError
+from fusion_nb.providers.faults import Target
+from fusion_nb.providers.text_chunks import TextBatcher
 
 SERVICE = "python"
 MAX_TEXT = 8 * 1024 * 1024
@@ -60,12 +62,12 @@ class FunctionProvider:
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """What the function says. Raises `ProviderError` (`function`) for what it raises."""
-        pipe = Pipe()
+        pipe = TextPipe()
         call = functools.partial(self._fn, *_positional(self._fn, request), **_named(self._fn, request))
         work = asyncio.ensure_future(self._work(call, pipe))
         work.add_done_callback(pipe.end)
         out: list[Chunk] = []
-        text = RunOfText(out, MAX_TEXT)
+        text = TextBatcher(out, MAX_TEXT)
         try:
             async for said in pipe:
                 text.say("content", said)
@@ -86,7 +88,7 @@ class FunctionProvider:
             work.cancel()
             await asyncio.wait({work}, timeout=1.0)
 
-    async def _work(self, call: Callable[[], Any], pipe: Pipe) -> None:
+    async def _work(self, call: Callable[[], Any], pipe: TextPipe) -> None:
         if is_async(self._fn):
             await self._on_loop(call(), pipe)
             return
@@ -94,16 +96,16 @@ class FunctionProvider:
         if left is not None:  # a plain function that returned a coroutine, as lambdas do
             await self._on_loop(left, pipe)
 
-    async def _on_loop(self, said: Any, pipe: Pipe) -> None:
+    async def _on_loop(self, said: Any, pipe: TextPipe) -> None:
         listening = _listen(said, pipe)
         await (self._runner(listening) if self._runner else listening)
 
     def _fault(self, error: BaseException) -> ProviderError:
-        said = Asked(SERVICE).clean(f"{self._name} raised {type(error).__name__}: {error}", 500)
+        said = Target(SERVICE).clean(f"{self._name} raised {type(error).__name__}: {error}", 500)
         return ProviderError("function", said.rstrip(": "))
 
 
-async def _listen(said: Any, pipe: Pipe) -> None:
+async def _listen(said: Any, pipe: TextPipe) -> None:
     """Everything an awaitable or an async generator says."""
     try:
         if hasattr(said, "__aiter__"):
@@ -115,7 +117,7 @@ async def _listen(said: Any, pipe: Pipe) -> None:
         pipe.raised = error
 
 
-async def _in_thread(call: Callable[[], Any], pipe: Pipe) -> tuple[Any, BaseException | None]:
+async def _in_thread(call: Callable[[], Any], pipe: TextPipe) -> tuple[Any, BaseException | None]:
     """Call in a thread that dies with the process, so that a function that never ends cannot keep a kernel alive.
     Gives back what has to be awaited, and what was raised."""
     over: asyncio.Future[tuple[Any, BaseException | None]] = asyncio.get_running_loop().create_future()
@@ -137,7 +139,7 @@ async def _in_thread(call: Callable[[], Any], pipe: Pipe) -> tuple[Any, BaseExce
     return await over
 
 
-def _say(said: Any, pipe: Pipe) -> None:
+def _say(said: Any, pipe: TextPipe) -> None:
     if not isinstance(said, Iterator):
         pipe.put(text_of(said))
         return
@@ -185,3 +187,59 @@ def _named(fn: Callable[..., Any], request: Request) -> dict[str, Any]:
 
 def _messages(request: Request) -> list[dict[str, str]]:
     return [{"role": m.role, "content": m.content} for m in request.messages]
+
+
+AHEAD = 64
+"""Pieces a writer may be ahead of the reader."""
+
+
+class TextPipe:
+    """Made, read and closed on one loop; written from wherever the writer lives."""
+
+    def __init__(self) -> None:
+        self.raised: BaseException | None = None
+        """What the writer ended with, where it did not end well."""
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._room = threading.Semaphore(AHEAD)
+        self._closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        said = await self._queue.get()
+        if said is None:
+            raise StopAsyncIteration
+        self._room.release()
+        return said
+
+    def put(self, text: str) -> bool:
+        """From a thread: waits while the writer is too far ahead. False once nobody reads any more."""
+        self._room.acquire()
+        if not self._closed:
+            self.call(lambda: self._queue.put_nowait(text))
+        return not self._closed
+
+    async def send(self, text: str) -> None:
+        """From a coroutine, on this loop or another."""
+        if not self._room.acquire(blocking=False):
+            await asyncio.to_thread(self._room.acquire)
+        self.call(lambda: self._queue.put_nowait(text))
+
+    def call(self, then: Callable[[], object]) -> None:
+        """Have something done on the reader's loop, if it still turns."""
+        try:
+            self._loop.call_soon_threadsafe(then)
+        except RuntimeError:  # the loop is closed: nobody is left to be told
+            return
+
+    def end(self, work: asyncio.Future[Any]) -> None:
+        """The writer's work is over, well or not."""
+        self.raised = self.raised or (asyncio.CancelledError() if work.cancelled() else work.exception())
+        self._queue.put_nowait(None)
+
+    def close(self) -> None:
+        """The reader has left; a writer that waits for room goes on, into nothing."""
+        self._closed = True
+        self._room.release(AHEAD)

@@ -1,12 +1,14 @@
 """The only door to the HTTP client. Nothing above it knows which client is inside, and no exception of it gets out.
 
-It does not retry and keeps no clock but the connection's: `ask()` has those.
+It does not retry and keeps no clock but the connection's: `ask()` has those. It chooses the proxy that the environment
+names for a request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.util
 import json
 import socket
 import ssl
@@ -14,25 +16,24 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from fusion_nb._errors import ProviderError, UserError
 from fusion_nb._version import __version__
-from fusion_nb.providers import faults, logs
-from fusion_nb.providers.answer import Answer
-from fusion_nb.providers.exact import decode
+from fusion_nb.core.json_codec import decode_service_json
+from fusion_nb.errors import ProviderError
+from fusion_nb.providers import faults, redaction
+from fusion_nb.providers.http_response import RequestBody, StreamingResponse, transport_error
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.origins import Address
-from fusion_nb.providers.plain import plain
-from fusion_nb.providers.transport import of_transport, proxied
-from fusion_nb.providers.upload import Body
+from fusion_nb.providers.origins import Address, parse
+from fusion_nb.providers.text_chunks import one_line
 
 # What the client loads with its first request (0.1 s), loaded with this room: a reply's first second is not for that.
 for _part in ("httpcore2", "anyio._backends._asyncio", "anyio.streams.tls"):
     with suppress(ImportError):
         importlib.import_module(_part)
-logs.install()
+redaction.install_log_filter()
 
 MAX_BODY = 16 * 1024 * 1024
 LINGER = 0.25
@@ -42,15 +43,8 @@ _TIMEOUT = httpx2.Timeout(None, connect=10.0, write=60.0)
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=128, keepalive_expiry=300.0)
 
 
-def parse(url: str) -> Address:
-    """`url` as the client will read it. Raises `UserError` where it cannot."""
-    try:
-        return _address(httpx2.URL(url))
-    except (httpx2.InvalidURL, ValueError, TypeError):
-        raise UserError("The base URL cannot be read: write it like https://host.example/v1.") from None
-
-
 def _address(url: httpx2.URL) -> Address:
+    """The address as the client reads it: what decides where a key may go."""
     host = url.raw_host.decode("ascii").strip("[]")
     port = {"http": 80, "https": 443}.get(url.scheme, 0) if url.port is None else url.port
     return Address(url.scheme, host, port, url.path)
@@ -61,17 +55,18 @@ class Http:
 
     def __init__(self) -> None:
         self._plain: httpx2.AsyncClient | None = None
-        self._secure: httpx2.AsyncClient | None = None
+        self._secure: dict[str | None, httpx2.AsyncClient] = {}
+        """By proxy: what goes straight to a service has `None`."""
         self._opening = asyncio.Lock()
         self._lingering: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def post(
         self, url: str, body: Any, *, auth: KeyAuth | None = None, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Answer]:
-        """POST `body` as JSON. Whatever the status, the answer is yielded; leaving closes it.
+    ) -> AsyncIterator[StreamingResponse]:
+        """POST `body` as JSON. Whatever the status, the response is yielded; leaving closes it.
 
-        Raises `ProviderError`, here and from `Answer.read()`, for everything that goes wrong on the way.
+        Raises `ProviderError`, here and from `StreamingResponse.read()`, for everything that goes wrong on the way.
         """
         try:
             content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
@@ -81,60 +76,61 @@ class Http:
             raise ProviderError(
                 "bad_request", "The request holds something that is not JSON: look at its options."
             ) from None
-        async with self._asking("POST", url, content, auth, headers or {}) as answer:
-            yield answer
+        async with self._exchange("POST", url, content, auth, headers or {}) as response:
+            yield response
 
     async def get_json(
         self, url: str, *, auth: KeyAuth | None = None, headers: Mapping[str, str] | None = None, timeout: float = 30.0
     ) -> Any:
         """The JSON at `url`, numbers with a point as `Decimal`. Raises `ProviderError`."""
-        asked = faults.Asked(parse(url).host, hide=auth.hide if auth else str)
+        target = faults.Target(parse(url).host, hide=auth.hide if auth else str)
         fault = None
         try:
-            async with asyncio.timeout(timeout), self._asking("GET", url, None, auth, headers or {}) as answer:
-                if answer.status != 200:
-                    raise faults.of_response(answer.status, answer.headers, await answer.read_head(65536, 5.0), asked)
-                body = await answer.read_all(MAX_BODY)
-            return decode(body.decode("utf-8-sig"))
+            async with asyncio.timeout(timeout), self._exchange("GET", url, None, auth, headers or {}) as response:
+                if response.status != 200:
+                    head = await response.read_head(65536, 5.0)
+                    raise faults.of_response(response.status, response.headers, head, target)
+                body = await response.read_all(MAX_BODY)
+            return decode_service_json(body.decode("utf-8-sig"))
         except TimeoutError:
-            fault = ProviderError("timeout", f"{asked.service} did not answer within {timeout:g} s.")
+            fault = ProviderError("timeout", f"{target.service} did not answer within {timeout:g} s.")
         except ValueError:
-            fault = ProviderError("protocol", f"{asked.service} did not answer with JSON.")
+            fault = ProviderError("protocol", f"{target.service} did not answer with JSON.")
         raise fault
 
     async def aclose(self) -> None:
         if self._lingering:
             await asyncio.wait(set(self._lingering))
-        for client in (self._plain, self._secure):
+        for client in (self._plain, *self._secure.values()):
             if client is not None:
                 await client.aclose()
 
     @asynccontextmanager
-    async def _asking(
+    async def _exchange(
         self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
-    ) -> AsyncIterator[Answer]:
-        answer = await self._answer(method, url, content, auth, headers)
+    ) -> AsyncIterator[StreamingResponse]:
+        response = await self._send(method, url, content, auth, headers)
         try:
-            yield answer
+            yield response
         finally:
-            if answer.finished:
-                self._let_go(answer)
+            if response.finished:
+                self._let_go(response)
             else:
-                await answer.close()
+                await response.close()
 
-    async def _answer(
+    async def _send(
         self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
-    ) -> Answer:
-        """Send the request and wait for the head of the answer."""
-        address, body = parse(url), Body(content)
+    ) -> StreamingResponse:
+        """Send the request and wait for the head of the response."""
+        address, body = _address(httpx2.URL(url)), RequestBody(content)
         fault: ProviderError
-        logs.hide.set(auth.hide if auth else str)
+        redaction.hide.set(auth.hide if auth else str)
         try:
             client = await self._client(address)
             request = client.build_request(method, url, content=body.content, headers={**body.headers, **headers})
             response = await client.send(request, auth=_Signed(auth) if auth else None, stream=True)
             try:
-                return Answer(
+                return StreamingResponse(
                     response.status_code,
                     {name.lower(): value for name, value in response.headers.items()},
                     response.aiter_raw(),
@@ -161,15 +157,16 @@ class Http:
             if self._plain is None:
                 self._plain = _client(secure=False)
             return self._plain
+        proxy = _proxy(address)
         async with self._opening:
-            if self._secure is None:
+            if proxy not in self._secure:
                 # Reading the certificate authorities takes tens of milliseconds: not on the loop, and only for https.
-                self._secure = await asyncio.to_thread(_client, secure=True)
-            return self._secure
+                self._secure[proxy] = await asyncio.to_thread(_client, secure=True, proxy=proxy)
+            return self._secure[proxy]
 
-    def _let_go(self, answer: Answer) -> None:
+    def _let_go(self, response: StreamingResponse) -> None:
         """Read on for a moment to the end of a body nobody wants any more, so that the connection can be used again."""
-        closing = asyncio.create_task(answer.close(LINGER))
+        closing = asyncio.create_task(response.close(LINGER))
         self._lingering.add(closing)
         closing.add_done_callback(self._lingering.discard)
 
@@ -188,12 +185,13 @@ class _Signed(httpx2.Auth):
             request.headers.pop("Authorization", None)
 
 
-def _client(*, secure: bool) -> httpx2.AsyncClient:
+def _client(*, secure: bool, proxy: str | None = None) -> httpx2.AsyncClient:
     # A context without authorities trusts nobody: it costs nothing, and is all that plain http to this machine needs.
     context = httpx2.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return httpx2.AsyncClient(
         verify=context,
-        trust_env=secure,  # proxies; what stays on this machine never goes through one
+        trust_env=False,  # no key of a .netrc, and the proxy is chosen here
+        proxy=proxy,  # what stays on this machine never goes through one
         timeout=_TIMEOUT,
         limits=_LIMITS,
         follow_redirects=False,
@@ -202,24 +200,26 @@ def _client(*, secure: bool) -> httpx2.AsyncClient:
     )
 
 
-def _fault(error: Exception, address: Address, body: Body) -> ProviderError:
+def _fault(error: Exception, address: Address, body: RequestBody) -> ProviderError:
     """What an exception of the client means: the one translation."""
     kind, reason = _classify(error, body)
-    if kind == "connect" and address.scheme == "https" and proxied(address.host):
+    if kind == "connect" and address.scheme == "https" and _proxies(address):
         kind, reason = "proxy", "no connection through it"
-    return of_transport(kind, address.host if address.port in (80, 443) else f"{address.host}:{address.port}", reason)
+    return transport_error(
+        kind, address.host if address.port in (80, 443) else f"{address.host}:{address.port}", reason
+    )
 
 
-def _classify(error: Exception, body: Body) -> tuple[str, str]:
+def _classify(error: Exception, body: RequestBody) -> tuple[str, str]:
     causes = list(_chain(error))
     insecure = next((c for c in causes if isinstance(c, ssl.SSLError)), None)
     match error:
         case httpx2.ConnectTimeout():
             return "connect_timeout", ""
         case httpx2.ProxyError() | ImportError():  # ImportError: a SOCKS proxy without what it needs
-            return "proxy", plain(str(error), 200)
+            return "proxy", one_line(str(error), 200)
         case httpx2.ConnectError() if insecure is not None and not isinstance(insecure, ssl.SSLEOFError):
-            return "tls", plain(getattr(insecure, "verify_message", "") or insecure.reason or "", 200)
+            return "tls", one_line(getattr(insecure, "verify_message", "") or insecure.reason or "", 200)
         case ssl.SSLError() | FileNotFoundError():
             return "tls", "the file SSL_CERT_FILE names cannot be read"
         case httpx2.ConnectError():
@@ -230,11 +230,11 @@ def _classify(error: Exception, body: Body) -> tuple[str, str]:
             # Before its first byte went out nothing can have been asked, let alone billed.
             return "send" if body.begun else "connect", ""
         case httpx2.RemoteProtocolError() if "disconnected" not in str(error) and "peer closed" not in str(error):
-            return "protocol", plain(str(error), 200)
+            return "protocol", one_line(str(error), 200)
         case httpx2.NetworkError() | httpx2.RemoteProtocolError() | OSError():
             return "disconnect", ""
         case _:
-            return "protocol" if body.sent else "unsendable", f"{type(error).__name__}: {plain(str(error), 200)}"
+            return "protocol" if body.sent else "unsendable", f"{type(error).__name__}: {one_line(str(error), 200)}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -242,3 +242,39 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and seen < 20:
         yield error
         error, seen = error.__cause__ or error.__context__, seen + 1
+
+
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+
+
+def _proxies(address: Address) -> list[tuple[str, str]]:
+    """(name of the setting, proxy) for requests to `address`, the one for its scheme first."""
+    settings = getproxies()
+    if address.loopback or proxy_bypass(address.host):
+        return []
+    named = ((name, settings.get(name, "")) for name in (address.scheme, "all"))
+    return [(name, proxy if "://" in proxy else f"http://{proxy}") for name, proxy in named if proxy]
+
+
+def _proxy(address: Address) -> str | None:
+    """The proxy for requests to `address`: the first that can be used. Raises `ProviderError` where none can."""
+    proxies = _proxies(address)
+    for _, proxy in proxies:
+        scheme = proxy.partition("://")[0].lower()
+        socks = scheme.startswith("socks")
+        if scheme in _PROXY_SCHEMES and not (socks and importlib.util.find_spec("socksio") is None):
+            return proxy
+    if not proxies:
+        return None
+    name, proxy = proxies[0]
+    raise ProviderError(
+        "proxy",
+        f"{name.upper()}_PROXY names a proxy of the kind {one_line(proxy.partition('://')[0], 20)}://, which cannot be "
+        "used here: name one with http://, install the package socksio for socks5://, or unset it.",
+    )
+
+
+def proxy_for(url: str) -> str | None:
+    """The host of the proxy that requests to `url` go through, for people to know; `None` where there is none."""
+    proxies = _proxies(parse(url))
+    return one_line(parse(proxies[0][1]).host, 100) if proxies else None

@@ -1,34 +1,46 @@
-"""API keys: where they are found, and the one object that holds one.
+"""API keys: where they are read from, and the one object that holds one.
 
-A key is bound to the origin of its service. It is attached to a request in the last moment and to no other origin, it
-is in no frame's variables under a name of ours, and neither `repr` nor `pickle` gives it away.
+A key is bound to the origin of its service: it is attached to a request at the last moment and sent to no other origin.
+No variable of a stack frame shows it, and neither `repr` nor `pickle` gives it away.
 """
 
 from __future__ import annotations
 
 import hashlib
+import html
 import importlib
+import json
 import os
 import sys
+import time
+from collections import OrderedDict
 from collections.abc import Callable, MutableMapping
-from typing import Any, Never
+from typing import Any, Never, SupportsIndex
+from urllib.parse import quote
 
-from fusion_nb._errors import KeyMissing
-from fusion_nb.providers.redact import looks_like_key, scrub
-from fusion_nb.providers.services import Service
+from fusion_nb.errors import KeyMissing
+from fusion_nb.providers.origins import parse
+from fusion_nb.providers.redaction import is_placeholder, looks_like_key, scrub
+from fusion_nb.providers.services import SERVICES, Service
 
-__all__ = ["KeyAuth", "bind", "have", "looks_like_key", "scrub"]
+__all__ = ["KeyAuth", "bind", "forget_stored", "has_key", "looks_like_key", "scrub"]
 
 KEYRING = "fusion_nb"
 """The keyring's service name; the user name is the variable's."""
+STORED_FOR = 300.0
+"""Seconds after which a keyring, or Colab, is asked again: a locked one may ask the person each time."""
+_MAX_STORED = 64
 _PART = 24
 """Characters of a key that give it away: more than the beginning all keys of a service share."""
 
 
 class _Sealed(str):
-    """A key's text that does not show itself to anything that prints variables."""
+    """A key's text, or a part of it, that does not show itself to anything that prints variables."""
 
     __slots__ = ()
+
+    def __getitem__(self, index: SupportsIndex | slice) -> _Sealed:
+        return _Sealed(str.__getitem__(self, index))
 
     def __repr__(self) -> str:
         return "***"
@@ -80,9 +92,14 @@ class KeyAuth:
         raise TypeError("A key is neither pickled nor copied.")
 
 
-def have(variable: str) -> bool:
+def has_key(variable: str) -> bool:
     """Whether there is a key under that name: in the environment, the keyring, or Colab's secrets."""
     return bool(_find(variable))
+
+
+def forget_stored() -> None:
+    """Ask the keyring and Colab again for the next key."""
+    _stored.clear()
 
 
 def bind(service: Service) -> KeyAuth | None:
@@ -90,42 +107,40 @@ def bind(service: Service) -> KeyAuth | None:
 
     Raises `KeyMissing`: there is none where one is needed, or it cannot be sent as it is.
     """
-    variable = next((name for name in service.keys if have(name)), None)
+    variable = next((name for name in service.keys if has_key(name)), None)
     if variable is None:
         if service.key_env is None or service.key_optional:
             return None
+        forget_stored()  # so that a key put into the keyring now is found by the next try
         raise KeyMissing(
             f"No API key for {service.name}: set {service.key_env} in the environment Jupyter starts in, or run "
             f'`import os, getpass; os.environ["{service.key_env}"] = getpass.getpass()`, or try --pool demo.'
         )
-    fault = _fault(_find(variable))
+    if service.name in SERVICES and not service.key_optional and is_placeholder(_find(variable)):
+        raise KeyMissing(
+            f"What {variable} holds is a placeholder from documentation: set your own key for {service.name}."
+        )
+    fault = _fault(_find(variable), variable)
     if fault:
         raise KeyMissing(f"The key in {variable} cannot be used: it holds {fault}. Set it again without.")
-    # Imported here: it loads the HTTP client, which nobody needs before there is a key to send.
-    from fusion_nb.providers.http import parse  # noqa: PLC0415
-
     return KeyAuth(_find(variable), variable, parse(service.base_url).origin)
 
 
 def _closures(
     key: _Sealed,
 ) -> tuple[Callable[[MutableMapping[str, str]], None], Callable[[str], str], Callable[[str], int]]:
-    # What is shorter is a placeholder ("EMPTY", "none"), and a word a model may well say.
-    secret = len(key) >= 12
-    # Half a key is told as well as a whole one where it is long enough to be no other's.
-    ends = (key[:_PART], key[-_PART:]) if len(key) >= 2 * _PART else (key, key)
+    forms = _forms(key)
 
     def attach(headers: MutableMapping[str, str]) -> None:
         headers["Authorization"] = "Bearer " + key  # not an f-string: a sealed key formats as ***
 
     def hide(text: str) -> str:
-        while secret and (ends[0] in text or ends[1] in text):
-            start, end = _found(text, key, ends)
-            text = f"{text[:start]}***{text[end:]}"
+        for form in forms:
+            text = _without(text, form)
         return text
 
     def begins(text: str) -> int:
-        start = text.find(key[0], max(0, len(text) - len(key) + 1)) if secret else -1
+        start = text.find(key[0], max(0, len(text) - len(key) + 1)) if forms else -1
         while start >= 0 and not key.startswith(text[start:]):
             start = text.find(key[0], start + 1)
         return len(text) - start if start >= 0 else 0
@@ -133,23 +148,61 @@ def _closures(
     return attach, hide, begins
 
 
-def _found(text: str, key: _Sealed, ends: tuple[str, str]) -> tuple[int, int]:
-    """Where the first part of the key, or the last, stands in `text`, with all that belongs to it."""
-    start = text.find(ends[0])
-    if start >= 0:
-        end = start + len(ends[0])
-        while end < len(text) and end - start < len(key) and text[end] == key[end - start]:
+def _forms(key: _Sealed) -> tuple[_Sealed, ...]:
+    """What a service may quote: the key, also as URLs, JSON and HTML write it; none where it is a word ("EMPTY")."""
+    mixed = len(key) >= 8 and any(map(str.isdigit, key)) and any(map(str.isalpha, key))
+    if len(key) < 12 and not mixed:
+        return ()
+    every = (key, _Sealed(quote(key, safe="")), _Sealed(json.dumps(key)[1:-1]), _Sealed(html.escape(key)))
+    return tuple(dict.fromkeys(every))
+
+
+def _without(text: str, key: _Sealed) -> str:
+    """`text` with `***` in place of the key's first part, or its last, and of all that belongs to it there.
+
+    Half a key is hidden as well as a whole one where it is long enough to be no other's. Linear in the text.
+    """
+    head, tail = (key[:_PART], key[-_PART:]) if len(key) >= 2 * _PART else (key, _Sealed())
+    parts, start = [], 0
+    while (at := text.find(head, start)) >= 0:
+        end = at + len(head)
+        while end < len(text) and end - at < len(key) and text[end] == key[end - at]:
             end += 1
-        return start, end
-    end = text.find(ends[1]) + len(ends[1])
-    start = end - len(ends[1])
-    while start > 0 and end - start < len(key) and text[start - 1] == key[start - 1 - end]:
-        start -= 1
-    return start, end
+        parts += [text[start:at], "***"]
+        start = end
+    text = "".join([*parts, text[start:]]) if parts else text
+    parts, start = [], 0
+    while tail and (at := text.find(tail, start)) >= 0:
+        end = at + len(tail)
+        while at > start and end - at < len(key) and text[at - 1] == key[at - 1 - end]:
+            at -= 1
+        parts += [text[start:at], "***"]
+        start = end
+    return "".join([*parts, text[start:]]) if parts else text
+
+
+_stored: OrderedDict[str, tuple[float, _Sealed]] = OrderedDict()
+"""What the keyring or Colab answered, by variable, and when: the newest answers only."""
 
 
 def _find(variable: str) -> _Sealed:
-    return _Sealed(os.environ.get(variable) or "") or _from_keyring(variable) or _from_colab(variable)
+    return _unquoted(_Sealed(os.environ.get(variable) or "")) or _from_store(variable)
+
+
+def _from_store(variable: str) -> _Sealed:
+    since, key = _stored.get(variable, (-STORED_FOR, _Sealed()))
+    if time.monotonic() - since >= STORED_FOR:
+        key = _unquoted(_from_keyring(variable) or _from_colab(variable))
+        _stored[variable] = time.monotonic(), key
+        while len(_stored) > _MAX_STORED:
+            _stored.popitem(last=False)
+    return key
+
+
+def _unquoted(key: _Sealed) -> _Sealed:
+    """Without the one pair of quotation marks that `docker --env-file` and some `.env` readers leave around it."""
+    quoted = len(key) >= 2 and key[0] == key[-1] and key[0] in ("'", '"')
+    return key[1:-1] if quoted else key
 
 
 def _from_keyring(variable: str) -> _Sealed:
@@ -168,12 +221,18 @@ def _from_colab(variable: str) -> _Sealed:
         return _Sealed()
 
 
-def _fault(key: _Sealed) -> str:
-    """What makes a key impossible to send; told apart from the key, so that the caller can raise without holding it."""
+def _fault(key: _Sealed, variable: str) -> str:
+    """What makes a key impossible to send, without the key: the caller raises it."""
     if "\n" in key or "\r" in key:
         return "a line break"
     if not key.isascii():
         return "a character outside ASCII"
+    if key.lower().startswith("bearer "):
+        return "the word Bearer, which is added when it is sent"
+    if key.startswith(f"{variable}="):
+        return "its own name before an equals sign"
+    if any(mark in (key[0], key[-1]) for mark in "'\"`"):
+        return "a quotation mark"
     if not key.isprintable() or " " in key:
         return "a space or a control character"
     return ""

@@ -1,4 +1,4 @@
-"""Where a key may go: an address is read once, by the client's own parser, and judged here.
+"""Where a key may go: addresses are read and judged here.
 
 Plain `http` only to this machine; addresses of cloud metadata and link-local ones never; nothing that two parsers could
 read in two ways (decimal and hexadecimal addresses, user names, backslashes, trailing dots).
@@ -9,8 +9,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from fusion_nb._errors import UserError
+from fusion_nb.errors import UserError
 
 _STRANGE = re.compile(r"[\s\\\x00-\x20\x7f-\xa0@#?%]|[^\x00-\x7f]")
 _NUMERIC = re.compile(r"\d*|0x[0-9a-f]*", re.IGNORECASE)
@@ -44,6 +45,22 @@ class Address(NamedTuple):
         return self.host == "localhost" if address is None else address.is_loopback
 
 
+def parse(url: str) -> Address:
+    """`url` as a base URL. Raises `UserError` where it cannot be read.
+
+    What `check` lets through is read alike by every parser; the key goes only where the client itself reads the same
+    origin (`http.Http`).
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port, host = parts.port, (parts.hostname or "").lower()
+        host.encode("ascii")
+    except (ValueError, UnicodeError, AttributeError):
+        raise UserError("The base URL cannot be read: write it like https://host.example/v1.") from None
+    default = {"http": 80, "https": 443}.get(parts.scheme, 0)
+    return Address(parts.scheme, host, default if port is None else port, parts.path)
+
+
 def check(url: str, address: Address) -> None:
     """Raise a `UserError` with the remedy where no request may go to `url`."""
     shown = f"Base URL {_shown(url)}"
@@ -59,6 +76,11 @@ def check(url: str, address: Address) -> None:
     where = _address(address.host)
     if where is None and (_NUMERIC.fullmatch(address.host.rpartition(".")[2]) or not _HOST.fullmatch(address.host)):
         raise UserError(f"{shown} names no proper host: write a name, or an address like 127.0.0.1 or [::1].")
+    if where is not None and where.is_unspecified:
+        raise UserError(
+            f"{shown} is where a server listens, not an address of it: for one on this machine write "
+            f"{address.scheme}://127.0.0.1:{address.port}{address.path}."
+        )
     if address.host in _METADATA_NAMES or (where is not None and _refused(where)):
         raise UserError(
             f"{shown} points at link-local or cloud metadata, where no model answers; requests never go there."
@@ -81,7 +103,7 @@ def _address(host: str) -> _IP | None:
 
 
 def _refused(where: _IP) -> bool:
-    return where in _METADATA or where.is_link_local or where.is_multicast or where.is_unspecified
+    return where in _METADATA or where.is_link_local or where.is_multicast
 
 
 def _shown(url: str) -> str:

@@ -1,18 +1,19 @@
-"""The services there are: a table of rows, not classes. All of them speak the chat-completions wire.
+"""The table of services. All of them speak the chat-completions wire.
 
-A row says what differs: where the service is, which variable holds its key, how it wants its options named.
+A row holds what differs: the service's address, the variable with its key, how it names its options, what it accepts.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-from fusion_nb._errors import KeyMissing, UnknownName, UserError
-from fusion_nb.providers import origins
-from fusion_nb.providers.redact import looks_like_key
+from fusion_nb.errors import UnknownName
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""Every level of reasoning a person can ask for, the least first."""
+_UP_TO_HIGH = ("none", "low", "medium", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,13 @@ class Service:
     """Whether usage comes only when `stream_options.include_usage` asks for it."""
     reasoning: Literal["object", "effort"] | None = "effort"
     """`object`: OpenRouter's `reasoning{effort|max_tokens}`. `effort`: `reasoning_effort`. `None`: not passed on."""
+    efforts: tuple[str, ...] = EFFORTS
+    """The levels of reasoning it takes."""
     structured: bool = False
     """Whether `response_format` with a JSON schema can be depended on."""
     reports_cost: bool = False
     """Whether `usage.cost` says what a call cost."""
-    tells_credit: bool = False
+    reports_credit: bool = False
     """Whether `GET /key` says what a key has left."""
     prices_id: str | None = None
     """Its id in the genai-prices table."""
@@ -47,9 +50,16 @@ class Service:
     body: tuple[tuple[str, object], ...] = ()
     """Fields sent with every request."""
 
-    def keeps_bill(self, generation_id: str) -> bool:
+    def keeps_bills(self, generation_id: str) -> bool:
         """Whether `GET /generation` tells of a call afterwards: OpenRouter's does, also behind somebody's gateway."""
         return self.reports_cost or generation_id.startswith("gen-")
+
+    def nearest_effort(self, level: str) -> str:
+        """The level it takes that is nearest to `level`; of two as near, the lower one: it is never the dearer."""
+        if level not in EFFORTS:
+            return level
+        wanted = EFFORTS.index(level)
+        return min(self.efforts, key=lambda known: (abs(EFFORTS.index(known) - wanted), EFFORTS.index(known)))
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -65,12 +75,19 @@ OPENROUTER = Service(
     stream_options=False,
     reasoning="object",
     reports_cost=True,
-    tells_credit=True,
+    reports_credit=True,
     prices_id="openrouter",
     headers=(("X-OpenRouter-Title", "fusion_nb"),),
     # On by default for small contexts, it would cut candidates out of a judge's prompt without a word.
     body=(("plugins", ({"id": "context-compression", "enabled": False},)),),
 )
+
+
+def _local(name: str, port: int, key_env: str) -> Service:
+    """A server of models on this machine, at its usual port; it may have been started with a key."""
+    url = f"http://127.0.0.1:{port}/v1"
+    return Service(name, url, key_env, key_optional=True, efforts=_UP_TO_HIGH, structured=True, local=True)
+
 
 _ROWS = (
     OPENROUTER,
@@ -79,6 +96,7 @@ _ROWS = (
         "https://api.openai.com/v1",
         "OPENAI_API_KEY",
         max_tokens="max_completion_tokens",
+        efforts=EFFORTS[:-1],
         structured=True,
         prices_id="openai",
     ),
@@ -98,20 +116,39 @@ _ROWS = (
         "GEMINI_API_KEY",
         ("GOOGLE_API_KEY",),
         seed=None,
+        efforts=("none", "minimal", "low", "medium", "high"),
         prices_id="google",
     ),
-    Service("ollama", "http://127.0.0.1:11434/v1", structured=True, local=True),
-    Service("lmstudio", "http://127.0.0.1:1234/v1", "LM_API_TOKEN", key_optional=True, structured=True, local=True),
-    Service("vllm", "http://127.0.0.1:8000/v1", "VLLM_API_KEY", key_optional=True, structured=True, local=True),
-    Service("llamacpp", "http://127.0.0.1:8080/v1", "LLAMA_API_KEY", key_optional=True, structured=True, local=True),
-    # On this machine too, but what stands behind it may well send a bill.
-    Service("litellm", "http://127.0.0.1:4000/v1", "LITELLM_API_KEY", key_optional=True),
+    Service("ollama", "http://127.0.0.1:11434/v1", efforts=_UP_TO_HIGH, structured=True, local=True),
+    _local("lmstudio", 1234, "LM_API_TOKEN"),
+    _local("vllm", 8000, "VLLM_API_KEY"),
+    _local("llamacpp", 8080, "LLAMA_API_KEY"),
+    # On this machine too, but what stands behind it may well send a bill. It refuses what the model behind it does not
+    # take, unless it is told to leave that out.
+    Service("litellm", "http://127.0.0.1:4000/v1", "LITELLM_API_KEY", key_optional=True, body=(("drop_params", True),)),
     Service(
-        "groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", max_tokens="max_completion_tokens", prices_id="groq"
+        "groq",
+        "https://api.groq.com/openai/v1",
+        "GROQ_API_KEY",
+        max_tokens="max_completion_tokens",
+        efforts=_UP_TO_HIGH,
+        prices_id="groq",
     ),
-    Service("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", prices_id="together"),
     Service(
-        "deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", seed=None, reasoning=None, prices_id="deepseek"
+        "together",
+        "https://api.together.xyz/v1",
+        "TOGETHER_API_KEY",
+        efforts=_UP_TO_HIGH[1:],
+        prices_id="together",
+    ),
+    # Its own table maps every level but `none`.
+    Service(
+        "deepseek",
+        "https://api.deepseek.com",
+        "DEEPSEEK_API_KEY",
+        seed=None,
+        efforts=EFFORTS[1:],
+        prices_id="deepseek",
     ),
     # Refuses `seed` and `stream_options`; sends usage unasked.
     Service(
@@ -120,65 +157,35 @@ _ROWS = (
         "MISTRAL_API_KEY",
         seed="random_seed",
         stream_options=False,
-        reasoning=None,
+        efforts=("none", "high"),
+        structured=True,
         prices_id="mistral",
     ),
-    Service("xai", "https://api.x.ai/v1", "XAI_API_KEY", max_tokens="max_completion_tokens", prices_id="x-ai"),
-    Service("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", prices_id="fireworks"),
+    Service(
+        "xai",
+        "https://api.x.ai/v1",
+        "XAI_API_KEY",
+        max_tokens="max_completion_tokens",
+        efforts=_UP_TO_HIGH,
+        structured=True,
+        prices_id="x-ai",
+    ),
+    Service(
+        "fireworks",
+        "https://api.fireworks.ai/inference/v1",
+        "FIREWORKS_API_KEY",
+        efforts=(*_UP_TO_HIGH, "xhigh"),
+        structured=True,
+        prices_id="fireworks",
+    ),
 )
 SERVICES: Mapping[str, Service] = {row.name: row for row in _ROWS}
-_OWNERS: Mapping[str, Service] = {variable: row for row in _ROWS for variable in row.keys}
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
-def custom(name: str, base_url: str, key_env: str | None = None) -> Service:
-    """A chat-completions service of the user's own, or one of the table at another address.
-
-    Raises:
-        UserError: the name, the address or the key's variable may not stand; the sentence says what may.
-    """
-    # Imported here: it loads the HTTP client, which a row of the table does not need.
-    from fusion_nb.providers.http import parse  # noqa: PLC0415
-
-    if not _NAME.fullmatch(name) or name in ("demo", "local", "python"):
-        raise UserError(f"Service name {name[:60]!r}: use a short word of letters, digits, - and _ that is not taken.")
-    url = base_url.strip().rstrip("/").removesuffix("/chat/completions").rstrip("/")
-    address = parse(url)
-    origins.check(url, address)
-    _check_variable(key_env, address)
-    row = SERVICES.get(name)
-    if row is None:
-        return Service(name, url, key_env)
-    if parse(row.base_url).origin == address.origin:
-        return replace(row, base_url=url, key_env=key_env or row.key_env)
-    return replace(row, base_url=url, key_env=key_env, key_also=(), local=row.local and address.loopback)
-
-
-def known(name: str, own: Mapping[str, Service] | None = None) -> Service:
+def service_named(name: str, own: Mapping[str, Service] | None = None) -> Service:
     """The service called `name`, the user's `own` before the table's. Raises `UnknownName`."""
-    found = (own or {}).get(name) or SERVICES.get(name)
-    if found is None:
+    service = (own or {}).get(name) or SERVICES.get(name)
+    if service is None:
         hint = "%config Fuse.services adds one of your own, as does --base-url for a single run."
         raise UnknownName("service", name, [*(own or {}), *SERVICES], hint)
-    return found
-
-
-def _check_variable(variable: str | None, address: origins.Address) -> None:
-    from fusion_nb.providers.http import parse  # noqa: PLC0415  as above
-
-    if variable is None:
-        return
-    if looks_like_key(variable):
-        raise KeyMissing(
-            "key_env must be the *name* of an environment variable, and what stands there looks like a key itself: "
-            "take it out, revoke it if the notebook is shared, and set it in the environment."
-        )
-    if not _VARIABLE.fullmatch(variable):
-        raise UserError("key_env must be the name of an environment variable, like MY_SERVICE_API_KEY.")
-    owner = _OWNERS.get(variable)
-    if owner is not None and parse(owner.base_url).origin != address.origin:
-        raise UserError(
-            f"{variable} belongs to {owner.name} and is sent nowhere else: put the key for {address.host} into a "
-            "variable of its own and name that one."
-        )
+    return service

@@ -3,13 +3,16 @@
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 Lines end at CR, LF or CRLF and nowhere else: U+2028 and U+0085 are legal inside JSON, and readers that split text with
 `str.splitlines` damage it there.
+
+
+Bytes to text, within bounds: Python keeps a text as wide as its widest character, so one emoji can make it four
+times as large as its bytes. Pure.
 """
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
-
-from fusion_nb.providers.utf8 import decoded
 
 MAX_EVENT = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
@@ -97,7 +100,7 @@ class SSEDecoder:
         if self.too_big:
             return None
         plain = block.startswith(b"data: ") and b"\n" not in block  # what nearly every event is
-        found = decoded(block, 6 if plain else 0)
+        found = decode_utf8(block, 6 if plain else 0)
         if found is None:
             self.too_big = True
             return None
@@ -122,3 +125,31 @@ class SSEDecoder:
                 case "retry" if value.isascii() and value.isdigit():
                     retry = int(value[:15])
         return ServerSentEvent("\n".join(data), kind or "message", self._id, retry, replaced) if data else None
+
+
+LARGE = 1024 * 1024
+MAX_DECODED = 16 * 1024 * 1024
+"""Bytes one text may take in memory."""
+_FOUR = re.compile(rb"[\xf0-\xff]")
+_CONTINUED = bytes(range(0x80, 0xC0))
+
+
+def decode_utf8(data: bytes, start: int = 0) -> tuple[str, bool] | None:
+    """The text from `start` on, and whether invalid bytes were replaced by U+FFFD; `None` where too large."""
+    if len(data) > LARGE and _size(data) > MAX_DECODED:
+        return None
+    view = memoryview(data)[start:]
+    try:
+        return str(view, "utf-8"), False
+    except UnicodeDecodeError:
+        return str(view, "utf-8", "replace"), True
+
+
+def _size(data: bytes) -> int:
+    """Bytes the text of `data` takes in memory, at most."""
+    if data.isascii():
+        return len(data)
+    # Bytes that go on from another make no character of their own; where they stand alone they do, so not all are
+    # taken off.
+    characters = len(data.translate(None, _CONTINUED))
+    return max(characters, len(data) // 4) * (4 if _FOUR.search(data) else 2)

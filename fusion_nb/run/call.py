@@ -1,16 +1,14 @@
-"""`ask()`: the one place with clock, price, budget, retries and cancellation. A failure becomes a reply."""
+"""`Caller.ask()`: the one place with clock, price, accounts, retries and cancellation. A failure becomes a reply."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
-from decimal import Decimal
 from typing import Any, cast
 
-from fusion_nb._errors import ProviderError
-from fusion_nb._events import CallAccepted, CallRetried, CallStarted, TextDelta
-from fusion_nb._types import (
+from fusion_nb.accounts.policy import RunAccounts
+from fusion_nb.core import (
     STOPPED,
     Channel,
     Chunk,
@@ -20,30 +18,46 @@ from fusion_nb._types import (
     Request,
     Role,
     RunState,
-    Splitter,
+    StreamSplitter,
 )
-from fusion_nb.money.budget import Capped, worst_case
-from fusion_nb.providers.redact import scrub
-from fusion_nb.run.arrived import Arrived, ended, timed_out
-from fusion_nb.run.bills import Bills
-from fusion_nb.run.order import Tools
-from fusion_nb.run.record import Record
-from fusion_nb.run.refused import Refused
-from fusion_nb.run.retries import Retries
+from fusion_nb.core.events import CallAccepted, CallRetried, CallStarted, TextDelta
+from fusion_nb.core.spec import RunServices
+from fusion_nb.errors import ProviderError
+from fusion_nb.providers.redaction import scrub
+from fusion_nb.run.call_billing import CallBilling
+from fusion_nb.run.call_progress import CallProgress, call_ended, timed_out
+from fusion_nb.run.event_recorder import EventRecorder
+from fusion_nb.run.retry_policy import AuthCircuitBreaker, RetryAllowance
 
 
 class Caller:
-    """Asks models on behalf of one run."""
+    """Asks models on behalf of one run.
 
-    def __init__(self, record: Record[RunState], tools: Tools, limits: Limits, budget: Capped, pool_size: int) -> None:
+    Args:
+        play: whether the run costs play money alone, which is booked then; beside real money it is not.
+    """
+
+    def __init__(
+        self,
+        record: EventRecorder[RunState],
+        services: RunServices,
+        limits: Limits,
+        accounts: RunAccounts,
+        pool_size: int,
+        *,
+        play: bool = False,
+    ) -> None:
         self._record = record
-        self._tools = tools
+        self._services = services
         self._limits = limits
-        self._budget = budget
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._refused = Refused()
-        self._retries = Retries(pool_size)
-        self.bills = Bills(record, tools)
+        self._refused_keys = AuthCircuitBreaker()
+        # The judge is asked last: members that failed before it must not have used up its further attempts.
+        self._retries: dict[Role, RetryAllowance] = {
+            "candidate": RetryAllowance(pool_size),
+            "judge": RetryAllowance(1),
+        }
+        self.billing = CallBilling(record, services, limits, accounts, play=play)
         self._under_way: dict[int, asyncio.Task[Any]] = {}
         self._stopped: set[int] = set()
         """Calls a person stopped, one by one."""
@@ -56,7 +70,7 @@ class Caller:
 
     def forgive(self, service: str) -> None:
         """Ask a service again although it refused the key: a person says so."""
-        self._refused.forget(service)
+        self._refused_keys.forget(service)
 
     async def ask(
         self,
@@ -64,162 +78,143 @@ class Caller:
         *,
         role: Role,
         round: int,
-        splitter: Splitter | None = None,
+        splitter: StreamSplitter | None = None,
         labels: Mapping[str, int] | None = None,
     ) -> Reply:
         """One call, from `CallStarted` to `CallEnded`. Raises only `CancelledError`, once its end is on record, and not
         where this call alone was stopped."""
-        call = len(self._record.state.replies) + 1
-        record = self._record
+        await self.billing.ready()
+        record, call = self._record, len(self._record.state.replies) + 1
         record.emit(
             CallStarted(
-                call=call, ref=request.ref, role=role, round=round, messages=request.messages, labels=dict(labels or {})
+                call=call,
+                ref=request.ref,
+                role=role,
+                round=round,
+                messages=request.messages,
+                labels=dict(labels or {}),
+                at_most=self.billing.first_attempt(request),
             )
         )
-        arrived = Arrived(began=record.now())
-        fault = await self._tried(call, request, arrived, splitter)
-        self._end(call, request.ref, arrived, fault)
+        progress = CallProgress()
+        fault: ProviderError | None = ProviderError("cancelled", "Stopped.", status="cancelled")
+        try:
+            fault = await self._try(call, request, progress, splitter, self._retries[role])
+            if progress.cost is None and progress.usage.prompt is not None:
+                await self.billing.prices_loaded()
+        except asyncio.CancelledError:
+            self._end(call, request, progress, fault)
+            raise
+        self._end(call, request, progress, fault)
         return self._record.state.reply(call)
 
-    async def _tried(
-        self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None
+    async def _try(
+        self,
+        call: int,
+        request: Request,
+        progress: CallProgress,
+        splitter: StreamSplitter | None,
+        retries: RetryAllowance,
     ) -> ProviderError | None:
         """Make the call; what went wrong with it, if anything. `CancelledError` is for the whole run."""
-        here = self._under_way[call] = cast("asyncio.Task[Any]", asyncio.current_task())
+        task = self._under_way[call] = cast("asyncio.Task[Any]", asyncio.current_task())
         try:
             # One turn of the loop before anything is sent: the journal syncs what a whole pool starts in it, once.
             await asyncio.sleep(0)
             async with self._slots:
-                await self._paid(call, request, arrived, splitter)
+                progress.began = self._record.now()
+                self.billing.hold(call, request, progress)
+                await self._attempts(call, request, progress, splitter, retries)
         except ProviderError as fault:
             return fault
         except asyncio.CancelledError:
             # The same way `asyncio.timeout` tells its own cancellation from one that is meant for others.
-            if call in self._stopped and here.uncancel() == 0:
+            if call in self._stopped and task.uncancel() == 0:
                 return ProviderError(STOPPED, "Stopped by hand.", status="cancelled")
-            self._end(call, request.ref, arrived, ProviderError("cancelled", "Stopped.", status="cancelled"))
             raise
         except Exception as error:  # noqa: BLE001  a defect in one provider must not take the other members with it
             return ProviderError("internal", scrub(f"fusion_nb failed on this call: {type(error).__name__}: {error}"))
         finally:
+            progress.ended = self._record.now()
             del self._under_way[call]
         return None
 
-    async def _paid(self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None) -> None:
-        """Reserve the worst case, ask, settle. What nobody priced is settled at its worst while a cap is set."""
-        arrived.hold(self._reserve(request))
-        try:
-            await self._attempts(call, request, arrived, splitter)
-        finally:
-
-            def settle(cost: Decimal | None) -> None:
-                self._budget.settle(arrived.reserved, arrived.settled(cost))
-
-            cost, _ = self._cost(request.ref, arrived)
-            # What it may cost stays held while the service is asked what it did cost.
-            if cost is not None or not self.bills.ask(call, request.ref, arrived, settle):
-                settle(cost)
-
-    def _reserve(self, request: Request) -> Decimal:
-        limits, budget = self._limits, self._budget
-        if budget.cap is None or not self._tools.metered(request.ref):
-            return Decimal(0)
-        worst = self._tools.worst(request.ref, worst_case(request.messages, request.max_tokens))
-        if worst is None:
-            if limits.allow_unpriced:
-                return Decimal(0)
-            raise ProviderError(
-                "unpriced",
-                f"Nobody knows the price of {request.ref}, so {budget.name} cannot hold for it: "
-                "--dry-run looks it up where its service tells, --allow-unpriced asks it all the same.",
-            )
-        denial = budget.hold(worst)
-        if denial is not None:
-            raise ProviderError("budget", str(denial))
-        return worst
-
-    async def _attempts(self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None) -> None:
+    async def _attempts(
+        self,
+        call: int,
+        request: Request,
+        progress: CallProgress,
+        splitter: StreamSplitter | None,
+        retries: RetryAllowance,
+    ) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.timeout
         while True:
             try:
-                self._refused.check(request.ref.service)
-                return await self._attempt(call, request, arrived, splitter, deadline)
+                self._refused_keys.check(request.ref.service)
+                return await self._attempt(call, request, progress, splitter, deadline)
             except ProviderError as fault:
-                arrived.free = not (fault.maybe_billed or arrived.content)
-                self._refused.note(request.ref.service, fault)
-                wait = self._retries.wait(fault, arrived, deadline - loop.time())
-                if wait is None or not self._hold_again(request, arrived, fault):
+                progress.free = not (fault.maybe_billed or progress.content)
+                self._refused_keys.note(request.ref.service, fault)
+                wait = retries.wait(fault, progress, deadline - loop.time())
+                if wait is None or not self.billing.hold_again(call, request, progress, fault):
                     raise
-                record, coming = self._record, arrived.attempts + 1
-                record.emit(
-                    CallRetried(call=call, attempt=coming, error=fault.error, detail=fault.detail, wait=round(wait, 3))
+                self._record.emit(
+                    CallRetried(
+                        call=call,
+                        attempt=progress.attempts + 1,
+                        error=fault.error,
+                        detail=fault.detail,
+                        wait=round(wait, 3),
+                        at_most=self.billing.so_far(request.ref, progress),
+                    )
                 )
                 await asyncio.sleep(wait)
 
-    def _hold_again(self, request: Request, arrived: Arrived, fault: ProviderError) -> bool:
-        """Prepare a further attempt. Whether its worst case fits under the cap beside what this one may have cost."""
-        try:
-            more = self._reserve(request) if fault.maybe_billed or arrived.cost is not None else None
-        except ProviderError:
-            return False
-        arrived.again(fault)
-        if more is not None:
-            arrived.hold(more)
-        return True
-
     async def _attempt(
-        self, call: int, request: Request, arrived: Arrived, splitter: Splitter | None, deadline: float
+        self, call: int, request: Request, progress: CallProgress, splitter: StreamSplitter | None, deadline: float
     ) -> None:
         loop = asyncio.get_running_loop()
         limits = self._limits
-        arrived.attempts += 1
-        arrived.free = False
+        progress.attempts += 1
+        progress.free = False
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + limits.ttft)) as clock:
-                async with aclosing(self._tools.provider(request.ref).stream(request)) as chunks:  # type: ignore[type-var]
+                chunks = self._services.provider(request.ref).stream(request)
+                async with aclosing(chunks):  # type: ignore[type-var]
                     async for chunk in chunks:
-                        moves = self._take(call, request.ref, chunk, arrived, splitter)
-                        if moves and arrived.content:
+                        moves = self._take(call, request.ref, chunk, progress, splitter)
+                        if moves and progress.content:
                             clock.reschedule(min(deadline, loop.time() + limits.idle))
         except TimeoutError:
-            raise timed_out(arrived, limits, total=loop.time() >= deadline) from None
+            raise timed_out(progress, limits, total=loop.time() >= deadline) from None
         finally:
             if splitter is not None:
-                self._say(call, splitter.close())
+                self._emit_pieces(call, splitter.close())
 
-    def _take(self, call: int, ref: Ref, chunk: Chunk, arrived: Arrived, splitter: Splitter | None) -> bool:
+    def _take(self, call: int, ref: Ref, chunk: Chunk, progress: CallProgress, splitter: StreamSplitter | None) -> bool:
         """Put a chunk on record. Whether it moves the reply on."""
         if chunk.text:
-            if not arrived.content:
-                arrived.content, arrived.ttft = True, self._record.now() - arrived.began
+            if not progress.content:
+                progress.content, progress.ttft = True, self._record.now() - (progress.began or 0.0)
             if splitter is None or chunk.channel != "content":
                 self._record.emit(TextDelta(call=call, text=chunk.text, channel=chunk.channel))
             else:
-                self._say(call, splitter.feed(chunk.text))
-        if chunk.generation_id is not None and chunk.generation_id != arrived.generation_id:
-            arrived.generation_id, arrived.generation_of = chunk.generation_id, arrived.attempts
+                self._emit_pieces(call, splitter.feed(chunk.text))
+        if chunk.generation_id is not None and chunk.generation_id != progress.generation_id:
+            progress.generation_id, progress.generation_of = chunk.generation_id, progress.attempts
             self._record.emit(CallAccepted(call=call, generation_id=chunk.generation_id))
-        moves = arrived.take(chunk)
+        moves = progress.take(chunk)
         if moves:
-            self._refused.accepted(ref.service)
+            self._refused_keys.accepted(ref.service)
         return moves
 
-    def _say(self, call: int, pieces: Any) -> None:
+    def _emit_pieces(self, call: int, pieces: Any) -> None:
         for channel, text in pieces:
             kind: Channel = channel
             self._record.emit(TextDelta(call=call, text=text, channel=kind))
 
-    def _cost(self, ref: Ref, arrived: Arrived) -> tuple[Decimal | None, Any]:
-        """USD of the attempt under way, and who says so."""
-        if arrived.cost is not None:
-            return arrived.cost, "reported"
-        cost = self._tools.price(ref, arrived.model or ref.model, arrived.usage)
-        return cost, None if cost is None else "computed"
-
-    def _end(self, call: int, ref: Ref, arrived: Arrived, fault: ProviderError | None) -> None:
-        reply = self._record.state.reply(call)
-        cost, source = self._cost(ref, arrived) if arrived.sent else (None, None)
-        if arrived.reported:
-            cost, source = arrived.reported + (cost or 0), source or "reported"
-        self._record.emit(ended(reply, arrived, fault, cost, source, latency=self._record.now() - arrived.began))
+    def _end(self, call: int, request: Request, progress: CallProgress, fault: ProviderError | None) -> None:
+        """Settle the call and put its end on record."""
+        cost = self.billing.settle(call, request.ref, progress)
+        self._record.emit(call_ended(self._record.state.reply(call), progress, fault, *cost))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from fusion_nb._errors import UserError
-from fusion_nb._events import RoundEnded, RunEnded, VerdictReached
-from fusion_nb._types import (
+from fusion_nb.accounts.policy import RunAccounts
+from fusion_nb.core import (
     STOPPED,
-    Case,
     Message,
+    ModeInput,
     Ref,
     Reply,
     Request,
@@ -19,87 +19,109 @@ from fusion_nb._types import (
     Round,
     RunState,
     RunStatus,
-    Splitter,
+    StreamSplitter,
     Verdict,
 )
-from fusion_nb.money.budget import Budget, Purse
+from fusion_nb.core.events import RoundEnded, RunEnded, VerdictReached
+from fusion_nb.core.spec import RunServices, RunSpec, run_started
+from fusion_nb.core.state import is_play, missing_note
+from fusion_nb.errors import UserError
+from fusion_nb.judging.framing import judge_context_budget
 from fusion_nb.run.call import Caller
-from fusion_nb.run.kept import kept_events
+from fusion_nb.run.derived import reused_reply_events
+from fusion_nb.run.event_recorder import EventRecorder
 from fusion_nb.run.members import Members
-from fusion_nb.run.order import Order, Tools, started
-from fusion_nb.run.record import Record
-from fusion_nb.run.room import room
 
 
 class Engine:
-    """Runs one order; is also the desk (`_types.Desk`) its mode asks at. Lives on the engine's loop."""
+    """Carries out one spec; is also the `ModeCalls` that its mode asks through. Lives on the engine's loop.
 
-    def __init__(self, order: Order, tools: Tools, record: Record[RunState]) -> None:
-        self._order = order
-        self._tools = tools
+    Args:
+        accounts: what its calls are paid from.
+    """
+
+    def __init__(
+        self, spec: RunSpec, services: RunServices, record: EventRecorder[RunState], accounts: RunAccounts
+    ) -> None:
+        self._spec = spec
+        self._services = services
         self._record = record
-        purse = Purse(Budget(order.limits.max_cost), *tools.shared)
-        self._caller = Caller(record, tools, order.limits, purse, len(order.pool))
+        play = is_play(spec.pool, spec.judge)
+        self._caller = Caller(record, services, spec.limits, accounts, len(spec.pool), play=play)
         self._members: Members | None = None
         """Of the round that is being asked."""
 
     async def run(self, run: str, when: str) -> None:
         """From `RunStarted` to `RunEnded`, whatever happens between them."""
         emit = self._record.emit
-        emit(started(self._order, run, when))
+        emit(run_started(self._spec, run, when))
         try:
             await self._fuse()
         except asyncio.CancelledError:
             # Stopping is a way to end, not a failure: what was received is kept and returned.
-            emit(RunEnded(status="cancelled"))
+            self._caller.billing.late.give_up()
+            emit(_run_ended(self._record.state, "cancelled"))
         except Exception as error:
             emit(RunEnded(status="error", error=f"fusion_nb failed: {type(error).__name__}: {error}"))
             raise
         finally:
-            self._caller.bills.give_up()
+            self._caller.billing.late.give_up()
 
     async def _fuse(self) -> None:
-        order = self._order
         conversation = self._conversation()
-        await self.ask_all([(ref, conversation) for ref in order.pool], round=0)
+        await self.ask_all([(ref, conversation) for ref in self._spec.pool], round=0)
         candidates = self._record.state.candidates
         usable = tuple(reply for reply in candidates if reply.usable)
         if not usable:
-            await self._caller.bills.all_told()
             # Whoever stopped them all has stopped the run.
             status: RunStatus = "cancelled" if all(r.error == STOPPED for r in candidates) else "error"
-            return self._record.emit(RunEnded(status=status, error=_all_failed(candidates)))
+            return await self._finish(status, _all_failed(candidates))
         if len(usable) == 1:
             verdict = _lone(usable[0], candidates)
         else:
-            if order.judge is None:  # pragma: no cover  the API resolves a judge for every pool of two or more
+            if self._spec.judge is None:  # pragma: no cover  the API resolves a judge for every pool of two or more
                 raise RuntimeError("no judge for a pool of several members")
-            verdict = await self._tools.mode(self._case(usable, order.judge), self)
+            # How much the judge can hold is read from the same tables.
+            await self._caller.billing.prices_loaded()
+            verdict = await self._services.mode(self._case(usable, self._spec.judge), self)
         self._record.emit(VerdictReached(verdict=verdict))
-        # The answer is there: the run's end alone waits for bills that did not come with their stream.
-        await self._caller.bills.all_told()
-        judged = verdict.state not in ("unread", "failed")
-        self._record.emit(RunEnded(status="ok" if judged else "unjudged"))
-        return None
+        return await self._finish("ok" if verdict.state not in ("unread", "failed") else "unjudged")
+
+    async def _finish(self, status: RunStatus, error: str | None = None) -> None:
+        """The answer is there: the run's end alone waits for prices, and for bills that did not come with a stream."""
+        seconds = self._record.now() if self._caller.billing.late.pending else None
+        try:
+            await self._caller.billing.prices_loaded()
+            await self._caller.billing.late.all_answered()
+        except asyncio.CancelledError:
+            # Stop ends the wait, and nothing else: all but a price is there.
+            self._caller.billing.late.give_up()
+        self._record.emit(_run_ended(self._record.state, status, error, seconds))
 
     def _conversation(self) -> tuple[Message, ...]:
-        system = self._order.params.system
-        return (*([Message("system", system)] if system else []), Message("user", self._order.prompt))
+        system = self._spec.params.system
+        return (*([Message("system", system)] if system else []), Message("user", self._spec.prompt))
 
-    def _case(self, usable: tuple[Reply, ...], judge: Ref) -> Case:
-        order = self._order
-        return Case(
-            prompt=order.prompt,
+    def _case(self, usable: tuple[Reply, ...], judge: Ref) -> ModeInput:
+        spec = self._spec
+        return ModeInput(
+            prompt=spec.prompt,
             candidates=usable,
             judge=judge,
-            seed=order.seed,
-            system=order.params.system,
-            criteria=order.criteria,
-            rounds=order.rounds,
-            then=order.then,
-            orders=order.orders,
-            room=room(order, usable, judge, self._tools.context),
+            seed=spec.seed,
+            system=spec.params.system,
+            criteria=spec.criteria,
+            rounds=spec.rounds,
+            then=spec.then,
+            orders=spec.orders,
+            room=judge_context_budget(spec, usable, judge, self._context),
         )
+
+    def _context(self, ref: Ref) -> int | None:
+        try:
+            return self._services.context(ref)
+        except Exception:  # noqa: BLE001  a table that cannot be read is a size that nobody knows
+            return None
 
     async def ask(
         self,
@@ -109,10 +131,10 @@ class Engine:
         role: Role = "judge",
         round: int = 0,
         schema: Mapping[str, Any] | None = None,
-        splitter: Splitter | None = None,
+        splitter: StreamSplitter | None = None,
         labels: Mapping[str, int] | None = None,
     ) -> Reply:
-        params, limits = self._order.params, self._order.limits
+        params, limits = self._spec.params, self._spec.limits
         member = role == "candidate"
         request = Request(
             ref,
@@ -129,12 +151,12 @@ class Engine:
 
     async def ask_all(self, asks: Sequence[tuple[Ref, tuple[Message, ...]]], *, round: int) -> tuple[Reply, ...]:
         for ref, _ in asks:
-            self._keep(ref, round)
+            self._reuse(ref, round)
 
-        def ask(ref: Ref, said: tuple[Message, ...]) -> Coroutine[Any, Any, Reply]:
-            return self.ask(ref, said, role="candidate", round=round)
+        def ask(ref: Ref, messages: tuple[Message, ...]) -> Coroutine[Any, Any, Reply]:
+            return self.ask(ref, messages, role="candidate", round=round)
 
-        self._members = Members(asks, round, ask, self._record, self._order.limits)
+        self._members = Members(asks, round, ask, self._record, self._spec.limits)
         try:
             return await self._members.replies()
         finally:
@@ -145,7 +167,7 @@ class Engine:
 
         Raises `UserError` where there is no such call, or it has ended.
         """
-        reply = self._called(call)
+        reply = self._reply_of(call)
         if reply.status is not None:
             raise UserError(f"Call {call} ({reply.ref.name}) has ended: there is nothing to stop.")
         self._caller.stop(call)
@@ -156,7 +178,7 @@ class Engine:
 
         Raises `UserError` where there is no such call, it has answered, or the judge reads already.
         """
-        reply = self._called(call)
+        reply = self._reply_of(call)
         if reply.role == "judge":
             raise UserError(f"Call {call} is the judge's: the candidates can be judged again when the run is over.")
         if self._members is None or reply.round != self._members.round:
@@ -164,21 +186,27 @@ class Engine:
         self._caller.forgive(reply.ref.service)
         self._members.anew(reply, self._caller.stop)
 
-    def _called(self, call: int) -> Reply:
+    def _reply_of(self, call: int) -> Reply:
         replies = self._record.state.replies
         if not isinstance(call, int) or not 1 <= call <= len(replies):
             raise UserError(f"There is no call {call!r} in this run: it has {len(replies) or 'none yet'}.")
         return replies[call - 1]
 
-    def _keep(self, ref: Ref, round: int) -> None:
+    def _reuse(self, ref: Ref, round: int) -> None:
         """Put the reply an earlier run has for this call, if it has one, on record in this run's own file."""
-        found = next((r for r in self._order.kept if (r.ref.name, r.round) == (ref.name, round)), None)
-        if found is not None:
-            for event in kept_events(len(self._record.state.replies) + 1, found, self._order.of):
+        reply = next((r for r in self._spec.kept if (r.ref.name, r.round) == (ref.name, round)), None)
+        if reply is not None:
+            for event in reused_reply_events(len(self._record.state.replies) + 1, reply, self._spec.of):
                 self._record.emit(event)
 
     def round_ended(self, ended: Round) -> None:
         self._record.emit(RoundEnded(ended=ended))
+
+
+def _run_ended(state: RunState, status: RunStatus, error: str | None = None, seconds: float | None = None) -> RunEnded:
+    """The last event; its note names the members that the answer does without."""
+    note = missing_note(replace(state, status=status))
+    return RunEnded(status=status, error=error, notes=(note,) if note else (), seconds=seconds)
 
 
 def _reasons(replies: Sequence[Reply]) -> str:

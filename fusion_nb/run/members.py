@@ -8,9 +8,9 @@ import functools
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from fusion_nb._errors import UserError
-from fusion_nb._types import Limits, Message, Ref, Reply, RunState
-from fusion_nb.run.record import Record
+from fusion_nb.core import Limits, Message, Ref, Reply, RunState
+from fusion_nb.errors import UserError
+from fusion_nb.run.event_recorder import EventRecorder
 
 Ask = Callable[[Ref, tuple[Message, ...]], Coroutine[Any, Any, Reply]]
 _Task = asyncio.Task[Reply]
@@ -29,7 +29,7 @@ class Members:
         asks: Sequence[tuple[Ref, tuple[Message, ...]]],
         round: int,
         ask: Ask,
-        record: Record[RunState],
+        record: EventRecorder[RunState],
         limits: Limits,
     ) -> None:
         self.round = round
@@ -52,7 +52,7 @@ class Members:
             if self._limits.quorum is not None:
                 await self._quorum(self._limits.quorum)
         # Read from the record, not from the tasks: a straggler that was let go has a row too.
-        return tuple(standing(self._said(name)) for name in self._asks)
+        return tuple(current_reply(self._said(name)) for name in self._asks)
 
     def anew(self, reply: Reply, stop: Callable[[int], None]) -> None:
         """Ask the member of `reply` once more, in a call of its own. `stop`: ends the call that is under way.
@@ -63,7 +63,7 @@ class Members:
         if not self._going:
             raise UserError(f"The judge reads already: {name} can be asked anew when the run is over.")
         said = self._said(name)
-        if standing(said).usable:
+        if current_reply(said).usable:
             raise UserError(f"{name} has answered: there is nothing to ask anew before the run is over.")
         if name in self._coming or said[-1].call != reply.call:
             raise UserError(f"{name} is being asked anew already.")
@@ -114,6 +114,6 @@ class Members:
         ]
 
 
-def standing(said: Sequence[Reply]) -> Reply:
+def current_reply(said: Sequence[Reply]) -> Reply:
     """What counts of one member's replies in one round: the latest that is usable, else the latest."""
     return next((reply for reply in reversed(said) if reply.usable), said[-1])

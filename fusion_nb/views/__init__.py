@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from fusion_nb._types import RunState
-from fusion_nb.views import document, html, plain
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fusion_nb.core import RunState
 
 __all__ = ["bundle"]
 
@@ -16,8 +18,11 @@ def bundle(state: RunState, *, now: float | None = None, foot: str = "") -> dict
         now: seconds since its start, for calls under way.
         foot: HTML for the last line of that form.
     """
+    # Loaded with the first view: `%load_ext` needs one light module of this room, and nothing of these.
+    from fusion_nb.views import html, text, to_markdown  # noqa: PLC0415
+
     return {
-        "text/html": html.render(state, now=now, foot=foot),
-        "text/markdown": document.render(state),
-        "text/plain": plain.render(state),
+        "text/html": html.render_html(state, now=now, foot=foot),
+        "text/markdown": to_markdown.to_markdown(state),
+        "text/plain": text.render_text(state),
     }

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from fusion_nb._errors import UserError
-from fusion_nb.views import export, plot, words
+from fusion_nb.errors import UserError
+from fusion_nb.views import plot, tables, words
 
 NEEDED = ("run", "call", "role", "label", "cost_usd")
 _TABLES = (("run", "when", "prompt", "pool"), ("ref", "name", "context", "source"))
@@ -72,11 +72,11 @@ class Fusion:
     def cost(self) -> Cost:
         """The exact total of all known costs, with how many calls it leaves out."""
         df = self._frame
-        known = [_exact(v) for v in df["cost_usd"] if not pd.isna(v)]
+        costs = [_exact(v) for v in df["cost_usd"] if not pd.isna(v)]
         computed = int((df["cost_source"] == "computed").fillna(False).sum()) if "cost_source" in df else 0
         demo = "service" in df and bool((df["service"] == "demo").fillna(False).any())
-        total = self._reported(known) if known else None
-        return Cost(total, len(df), len(df) - len(known), computed, demo)
+        total = self._exact_total(costs) if costs else None
+        return Cost(total, len(df), len(df) - len(costs), computed, demo)
 
     def by_member(self) -> pd.DataFrame:
         """A row per member, the judge last: calls, cost, tokens, median seconds, mean score, how often it was chosen.
@@ -85,10 +85,10 @@ class Fusion:
         many calls `cost_usd` leaves out.
         """
         df = self._frame
-        found = [
+        groups = [
             (role, label, part) for (role, label), part in df.groupby(["role", "label"], sort=False, observed=True)
         ]
-        rows = [_member(role, label, part) for role, label, part in sorted(found, key=lambda row: row[0] == "judge")]
+        rows = [_member(role, label, part) for role, label, part in sorted(groups, key=lambda row: row[0] == "judge")]
         table = pd.DataFrame(rows, columns=list(_MEMBER_DTYPES))
         return table.astype(_MEMBER_DTYPES).set_index("label")
 
@@ -116,26 +116,26 @@ class Fusion:
         What could act stands behind an apostrophe, so a file that is to be read back to the very same texts is made by
         `DataFrame.to_csv` or `to_parquet`.
         """
-        return export.to_csv(self._all, path, **options)
+        return tables.to_csv(self._all, path, **options)
 
     def to_excel(self, path: Any, *, sheet_name: str = "fusion", **options: Any) -> None:
         """Like `DataFrame.to_excel`, but no text in it can act as a formula in a spreadsheet.
 
         Texts are written to the letter, as text, and read back the same; only what XML cannot hold is left out.
         """
-        export.to_excel(self._all, path, pd.ExcelWriter, sheet_name=sheet_name, **options)
+        tables.to_excel(self._all, path, pd.ExcelWriter, sheet_name=sheet_name, **options)
 
-    def _reported(self, known: list[Decimal]) -> Decimal:
+    def _exact_total(self, costs: list[Decimal]) -> Decimal:
         """The sum; to the last digit of the services' own decimals where the frame is a whole run and keeps them."""
-        total = _sum(known)
-        held = self._frame.attrs.get("total_cost_usd")
-        if not isinstance(held, str) or self._frame["run"].nunique() != 1:
+        total = _sum(costs)
+        recorded = self._frame.attrs.get("total_cost_usd")
+        if not isinstance(recorded, str) or self._frame["run"].nunique() != 1:
             return total
-        return exact if float(exact := Decimal(held)) == float(total) else total
+        return exact if float(exact := Decimal(recorded)) == float(total) else total
 
     def _run_times(self, run: Any, part: pd.DataFrame) -> pd.DataFrame:
         attrs = self._frame.attrs
-        known = attrs.get("started_s", {}) if attrs.get("run") == run else {}
+        starts = attrs.get("started_s", {}) if attrs.get("run") == run else {}
         times: list[tuple[Any, ...]] = []
         begin = end = 0.0
         phase: tuple[Any, int] | None = None
@@ -143,7 +143,7 @@ class Fusion:
             this = (row["role"], 0 if pd.isna(row.get("round", pd.NA)) else int(row["round"]))
             if this != phase:
                 begin, phase = end, this
-            start = float(known.get(str(row["call"]), begin))
+            start = float(starts.get(str(row["call"]), begin))
             first, last = (_after(start, row.get(name)) for name in ("ttft_s", "latency_s"))
             end = max(end, start if last is None else last)
             times.append((run, row["call"], *this, row["label"], start, first, last))
@@ -186,8 +186,8 @@ def _member(role: Any, label: Any, part: pd.DataFrame) -> list[Any]:
         float(_sum(costs)) if costs else pd.NA,
         len(part) - len(costs),
         *(_total(part, name) for name in ("prompt_tokens", "completion_tokens")),
-        _middle(part, "latency_s", "median"),
-        _middle(part, "score", "mean"),
+        _average(part, "latency_s", "median"),
+        _average(part, "score", "mean"),
         int((part["chosen"] == True).fillna(False).sum()) if "chosen" in part else pd.NA,  # noqa: E712  a column
     ]
 
@@ -196,9 +196,9 @@ def _numbers(part: pd.DataFrame, name: str) -> pd.Series[Any]:
     return part[name].astype("Float64")
 
 
-def _middle(part: pd.DataFrame, name: str, how: Literal["median", "mean"]) -> Any:
-    known = _numbers(part, name).dropna() if name in part else ()
-    return getattr(known, how)() if len(known) else pd.NA
+def _average(part: pd.DataFrame, name: str, how: Literal["median", "mean"]) -> Any:
+    values = _numbers(part, name).dropna() if name in part else ()
+    return getattr(values, how)() if len(values) else pd.NA
 
 
 def _total(part: pd.DataFrame, name: str) -> Any:

@@ -1,4 +1,7 @@
-"""A run as messages for a panel: few, small, and whole again at the end of each phase. Knows no widget."""
+"""A run as messages for a panel: few, small, and a whole snapshot at the end of each phase. Knows no widget.
+
+Beside the events, a message carries fragments of the static view as safe HTML, which the panel puts in its own places.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,25 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fusion_nb._events import CallStarted, ChoiceMade, Event, RoundEnded, RunEnded, RunStarted, TextDelta, to_json
-from fusion_nb._fold import fold_all
-from fusion_nb._plain import plain
-from fusion_nb._types import RunState
-from fusion_nb.views import fragments
-from fusion_nb.views.cited import draft
-from fusion_nb.views.pace import Pace
+from fusion_nb.core import RunState
+from fusion_nb.core.events import (
+    CallEnded,
+    CallStarted,
+    ChoiceMade,
+    Event,
+    RoundEnded,
+    RunEnded,
+    RunStarted,
+    TextDelta,
+    to_json,
+)
+from fusion_nb.core.fold import fold_all
+from fusion_nb.core.json_codec import to_plain
+from fusion_nb.core.warnings_text import remarks
+from fusion_nb.views import candidates, html, words
+from fusion_nb.views.candidates import cited_answer, cited_draft, judgement, rounds
+from fusion_nb.views.ledger import ledger
+from fusion_nb.views.live import Pace, clock_at_start
 
 INTERVAL = 0.06
 """Seconds between two messages: a front end's server drops what comes much faster, and no eye would see it."""
@@ -25,71 +40,100 @@ class Feed:
     """Follows one run. Sends the events as they come, deltas joined, at most twenty messages a second.
 
     Args:
-        tell: sends one message to every open view; it is lost on those that open later.
-        show: sets the snapshot, all there is to know: views that open later begin with it.
+        send: sends one message to every open view; it is lost on those that open later.
+        set_snapshot: sets the snapshot, all there is to know: views that open later begin with it.
         clock: monotonic seconds.
     """
 
     def __init__(
         self,
-        tell: Callable[[dict[str, Any]], None],
-        show: Callable[[dict[str, Any]], None],
+        send: Callable[[dict[str, Any]], None],
+        set_snapshot: Callable[[dict[str, Any]], None],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tell, self._show, self._clock = tell, show, clock
+        self._send, self._set_snapshot, self._clock = send, set_snapshot, clock
         self._state = RunState()
-        self._waiting: list[Event] = []
-        self._began: float | None = None
-        self._sent = float("-inf")
-        self._heard = self._told = -1
-        self._drafted = ""
+        self._pending: list[Event] = []
+        self._started: float | None = None
+        self._sent_at = float("-inf")
+        self._received_up_to = self._sent_up_to = -1
+        self._rendered_draft = ""
         self._pace = Pace(DRAFT, clock)
-        self._again = False
+        self._snapshot_requested = False
+        self._waiting_on: tuple[int, ...] = ()
 
-    def again(self) -> None:
+    def request_snapshot(self) -> None:
         """A view missed something: the next message is a snapshot. May be called on any thread."""
-        self._again = True
+        self._snapshot_requested = True
 
-    def hear(self, events: Sequence[Event]) -> None:
+    def handle_events(self, events: Sequence[Event]) -> None:
         """Take in what happened; send what is due. Call it often, also while nothing happens."""
-        if events and self._began is None:
-            self._began = self._clock() - events[0].at
-        self._heard = events[-1].seq if events else self._heard
-        self._waiting += joined(map(_bare, events))
-        if self._again or any(map(_ends_phase, events)):
+        if events and self._started is None:
+            when = events[0].when if isinstance(events[0], RunStarted) else ""
+            self._started = clock_at_start(when, self._clock, events[0].at)
+        self._received_up_to = events[-1].seq if events else self._received_up_to
+        self._pending += joined(map(_without_messages, events))
+        if self._snapshot_requested or any(map(_ends_phase, events)):
             self._snapshot()
-        elif self._waiting and self._clock() - self._sent >= INTERVAL:
-            self._news()
+        elif self._state.waiting_on(self._now()) != self._waiting_on and not self._pending:
+            # No event says so: silence is what happens.
+            self._snapshot()
+        elif self._pending and self._clock() - self._sent_at >= INTERVAL:
+            self._send_news()
 
-    def _news(self) -> None:
-        news = joined(self._waiting)
-        self._take_in()
-        message: dict[str, Any] = {"kind": "news", "from": self._told + 1, "to": self._heard, "now": self._now()}
-        message["events"] = [to_json(event) for event in news]
-        if self._state.draft != self._drafted and self._pace.due():
-            self._drafted = self._state.draft
-            self._pace.draw(lambda: message.update(html={"draft": draft(self._state)}))
-        self._sent, self._told = self._clock(), self._heard
-        self._tell(message)
+    def _send_news(self) -> None:
+        news = joined(self._pending)
+        self._fold_pending()
+        message: dict[str, Any] = {
+            "kind": "news",
+            "from": self._sent_up_to + 1,
+            "to": self._received_up_to,
+            "now": self._now(),
+        }
+        message["events"] = [_message(event) for event in news]
+        if self._state.draft != self._rendered_draft and self._pace.due():
+            self._rendered_draft = self._state.draft
+            self._pace.draw(lambda: message.update(html={"draft": cited_draft(self._state)}))
+        waiting_on = self._state.waiting_on(self._now())
+        if waiting_on != self._waiting_on:
+            self._waiting_on = waiting_on
+            message["waiting_on"] = list(waiting_on)
+        self._sent_at, self._sent_up_to = self._clock(), self._received_up_to
+        self._send(message)
 
     def _snapshot(self) -> None:
-        self._take_in()
-        self._again = False
-        self._sent, self._told = self._clock(), self._heard
-        self._show(snapshot(self._state, self._now(), self._heard))
+        self._fold_pending()
+        self._snapshot_requested = False
+        self._waiting_on = self._state.waiting_on(self._now())
+        self._sent_at, self._sent_up_to = self._clock(), self._received_up_to
+        self._set_snapshot(snapshot(self._state, self._now(), self._received_up_to))
 
-    def _take_in(self) -> None:
-        self._state = fold_all(self._waiting, self._state)
-        self._waiting = []
+    def _fold_pending(self) -> None:
+        self._state = fold_all(self._pending, self._state)
+        self._pending = []
 
     def _now(self) -> float:
-        return 0.0 if self._began is None else round(self._clock() - self._began, 3)
+        return 0.0 if self._started is None else round(self._clock() - self._started, 3)
 
 
 def snapshot(state: RunState, now: float, seq: int = -1) -> dict[str, Any]:
     """A view's whole knowledge of a run. `seq`: the last event in it, -1 where that is not told."""
-    return {"state": plain(state), "html": fragments.fragments(state), "now": now, "seq": seq}
+    plain: dict[str, Any] = to_plain(state)
+    for reply, shown in zip(state.replies, plain.get("replies", ()), strict=False):
+        if reply.warnings:
+            shown["remarks"] = words.remarks(reply)
+    waiting_on = state.waiting_on(now)
+    if waiting_on:
+        plain["waiting_on"] = list(waiting_on)
+    return {"state": plain, "html": html_fragments(state), "now": now, "seq": seq}
+
+
+def _message(event: Event) -> dict[str, Any]:
+    """An event for a panel: with sentences beside the words of its warnings."""
+    if isinstance(event, CallEnded) and event.warnings:
+        return {**to_json(event), "remarks": remarks(event.warnings)}
+    return to_json(event)
 
 
 def joined(events: Iterable[Event]) -> list[Event]:
@@ -105,11 +149,11 @@ def joined(events: Iterable[Event]) -> list[Event]:
             out.append(event)
             continue
         place, pieces = open_pieces.get(event.call, (-1, []))
-        held = out[place] if place >= 0 else None
-        if isinstance(held, TextDelta) and held.channel == event.channel:
+        delta = out[place] if place >= 0 else None
+        if isinstance(delta, TextDelta) and delta.channel == event.channel:
             pieces.append(event.text)
         else:
-            if held is not None:
+            if delta is not None:
                 _close(out, {event.call: (place, pieces)})
             open_pieces[event.call] = (len(out), [event.text])
             out.append(event)
@@ -119,13 +163,13 @@ def joined(events: Iterable[Event]) -> list[Event]:
 
 def _close(out: list[Event], open_pieces: dict[int, tuple[int, list[str]]]) -> None:
     for place, pieces in open_pieces.values():
-        held = out[place]
-        if isinstance(held, TextDelta):
-            out[place] = replace(held, text="".join(pieces))
+        delta = out[place]
+        if isinstance(delta, TextDelta):
+            out[place] = replace(delta, text="".join(pieces))
     open_pieces.clear()
 
 
-def _bare(event: Event) -> Event:
+def _without_messages(event: Event) -> Event:
     """Without what a view has no use for: the conversation a call was sent, which repeats every candidate."""
     return replace(event, messages=()) if isinstance(event, CallStarted) else event
 
@@ -133,3 +177,27 @@ def _bare(event: Event) -> Event:
 def _ends_phase(event: Event) -> bool:
     judge_begins = isinstance(event, CallStarted) and event.role == "judge"
     return judge_begins or isinstance(event, (RunStarted, RoundEnded, RunEnded, ChoiceMade))
+
+
+def html_fragments(state: RunState) -> dict[str, Any]:
+    """What there is to show by now, by place.
+
+    `draft` while the answer is being written; then `answer`, `shares`, `judge`, `rounds`, `ledger`, with their words
+    beside them: `pool`, `title`, `caption`, `total`; `calls` has the text of every candidate that ended, by call.
+    """
+    calls = {str(r.call): candidates.candidate_body(state, r) for r in state.candidates if r.status is not None}
+    if state.status == "running":
+        return {"draft": cited_draft(state) if state.draft else "", "calls": calls, "rounds": rounds(state)}
+    return {
+        "answer": cited_answer(state),
+        "shares": html.share_bar(state),
+        "judge": judgement(state),
+        "rounds": rounds(state),
+        "ledger": html.ledger_table(ledger(state)) if state.replies else "",
+        "pool": words.pool(state),
+        "title": words.answer_title(state),
+        "none": words.no_answer(state) if state.answer is None else "",
+        "caption": words.caption(state),
+        "total": words.total_cost(state),
+        "calls": calls,
+    }

@@ -9,8 +9,9 @@ from typing import Any, Protocol, get_args
 import pandas as pd
 
 import fusion_nb.views.accessor  # noqa: F401  makes `df.fusion` known to pandas
-from fusion_nb._types import Ref, Reply, Role, RunState, Status
-from fusion_nb.views import clean
+from fusion_nb.core import Ref, Reply, Role, RunState, Status
+from fusion_nb.core.warnings_text import remarks
+from fusion_nb.views import escape
 from fusion_nb.views.ledger import model, speed
 
 ROLES = pd.CategoricalDtype(list(get_args(Role)))
@@ -42,6 +43,7 @@ DTYPES: dict[str, Any] = {
     "chosen": "boolean",
     "share": "Float64",
     "generation_id": "string",
+    "warnings": "string",
 }
 """The contract: columns in their order, with their dtypes. Seconds, USD, tokens; `<NA>` is what nobody reported."""
 
@@ -54,6 +56,7 @@ _MODEL_DTYPES: dict[str, Any] = {
     "completion_usd_per_mtok": "Float64",
     "source": "string",
     "created": "string",
+    "alias": "string",
 }
 
 
@@ -82,12 +85,12 @@ def frame(state: RunState) -> pd.DataFrame:
     the models wrote them, save that characters a terminal would obey are shown by their number: `print(df)` is safe.
     `state.replies` and the journal hold the characters themselves.
     """
-    df = _table([_row(state, reply) for reply in state.replies], DTYPES)
+    df = _table([_row(state, reply) for reply in state.replies], DTYPES, "calls")
     df.attrs.update(_attrs(state))
     return df
 
 
-class Listed(Protocol):
+class ListedModel(Protocol):
     """What a model is known by; `None` where nobody said."""
 
     @property
@@ -106,78 +109,88 @@ class Listed(Protocol):
     def source(self) -> str: ...
     @property
     def created(self) -> str | None: ...
+    @property
+    def alias(self) -> str: ...
 
 
-def models_frame(models: Iterable[Listed]) -> pd.DataFrame:
+def models_frame(models: Iterable[ListedModel]) -> pd.DataFrame:
     """One row per model: `ref` names it in a pool; prices are USD per million tokens."""
-    return _table([_model_row(listed) for listed in models], _MODEL_DTYPES)
+    return _table([_model_row(listed) for listed in models], _MODEL_DTYPES, "models")
 
 
 def forecast_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per member and for the judge; money and seconds as numbers."""
     plain = [{name: _figure(value) for name, value in row.items()} for row in rows]
-    return pd.DataFrame(plain).convert_dtypes()
+    return _ours(pd.DataFrame(plain).convert_dtypes(), "forecast")
 
 
 def runs_frame(runs: Iterable[Any]) -> pd.DataFrame:
     """One row per past run, as `journal.rows.RunRow` has it."""
-    return _table([_run_row(row) for row in runs], _RUN_DTYPES)
+    return _table([_run_row(row) for row in runs], _RUN_DTYPES, "runs")
 
 
 def _run_row(row: Any) -> dict[str, Any]:
-    held = {name: getattr(row, name, None) for name in _RUN_DTYPES}
+    values = {name: getattr(row, name, None) for name in _RUN_DTYPES}
     return {
-        **{name: _word(value) if isinstance(value, str) else value for name, value in held.items()},
+        **{name: _name(value) if isinstance(value, str) else value for name, value in values.items()},
         "when": pd.to_datetime(row.when, utc=True, errors="coerce").floor("s"),
-        "prompt": clean.data(row.prompt),
-        "pool": ", ".join(clean.line(label) for label in row.pool),
+        "prompt": escape.safe_cell(row.prompt),
+        "pool": ", ".join(escape.safe_line(label) for label in row.pool),
         "cost_usd": _float(row.cost),
-        "of": _word(row.of) or None,
+        "of": _name(row.of) or None,
     }
 
 
-def _table(rows: list[dict[str, Any]], dtypes: Mapping[str, Any]) -> pd.DataFrame:
-    columns = {name: pd.array([row[name] for row in rows], dtype=kind) for name, kind in dtypes.items()}
-    return pd.DataFrame(columns)
+def _table(rows: list[dict[str, Any]], dtypes: Mapping[str, Any], kind: str) -> pd.DataFrame:
+    columns = {name: pd.array([row[name] for row in rows], dtype=dtype) for name, dtype in dtypes.items()}
+    return _ours(pd.DataFrame(columns), kind)
+
+
+def _ours(df: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """`df`, marked as a table of ours: its parts and copies are shown without formulas too."""
+    escape.keep_mathjax_from_tables()
+    df.attrs["fusion_nb"] = kind
+    return df
 
 
 def _row(state: RunState, reply: Reply) -> dict[str, Any]:
-    used = reply.usage
+    usage = reply.usage
     return {
         "run": state.run,
         "call": reply.call,
         "role": reply.role,
         "round": reply.round,
-        "label": clean.data(reply.ref.name),
-        "service": clean.data(reply.ref.service),
-        "model": _word(model(reply)),
-        "text": clean.data(reply.text),
-        "prompt_tokens": used.prompt,
-        "completion_tokens": used.completion,
-        "cached_tokens": used.cached,
-        "reasoning_tokens": used.reasoning,
+        "label": escape.safe_cell(reply.ref.name),
+        "service": escape.safe_cell(reply.ref.service),
+        "model": _name(model(reply)),
+        "text": escape.safe_cell(reply.text),
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "cached_tokens": usage.cached,
+        "reasoning_tokens": usage.reasoning,
         "cost_usd": _float(reply.cost),
         "cost_source": reply.cost_source,
         "ttft_s": reply.ttft,
         "latency_s": reply.latency,
         "tokens_per_s": speed(reply),
-        "finish": _word(reply.finish),
+        "finish": _name(reply.finish),
         "status": reply.status,
-        "error": _word(reply.error),
+        "error": _name(reply.error),
         "attempts": reply.attempts,
-        "generation_id": _word(reply.generation_id),
-        **_judged(state, reply),
+        "generation_id": _name(reply.generation_id),
+        "warnings": _name(", ".join(reply.warnings)) or None,
+        **_verdict_columns(state, reply),
     }
 
 
-def _judged(state: RunState, reply: Reply) -> dict[str, Any]:
+def _verdict_columns(state: RunState, reply: Reply) -> dict[str, Any]:
     """What the verdict says of this call."""
-    given = state.verdict
-    if given is None:
+    verdict = state.verdict
+    if verdict is None:
         return dict.fromkeys(("score", "rank", "chosen", "share"))
-    ranked = given.ranking.index(reply.call) + 1 if reply.call in given.ranking else None
-    share = given.share(reply.call) if reply.role == "candidate" else None
-    return {"score": given.score(reply.call), "rank": ranked, "chosen": reply.call in given.chosen, "share": share}
+    ranked = verdict.ranking.index(reply.call) + 1 if reply.call in verdict.ranking else None
+    share = verdict.share(reply.call) if reply.role == "candidate" else None
+    return {"score": verdict.score(reply.call), "rank": ranked, "chosen": reply.call in verdict.chosen, "share": share}
 
 
 def _attrs(state: RunState) -> dict[str, Any]:
@@ -185,21 +198,24 @@ def _attrs(state: RunState) -> dict[str, Any]:
         "run": state.run,
         "when": state.when,
         "mode": state.mode,
-        "prompt": _plain(state.prompt),
-        "answer": _plain(state.answer),
-        "rationale": _plain(state.rationale),
-        "analysis": _plain(state.analysis),
+        "prompt": _json_copy(state.prompt),
+        "answer": _json_copy(state.answer),
+        "rationale": _json_copy(state.rationale),
+        "analysis": _json_copy(state.analysis),
         "total_cost_usd": None if state.cost is None else f"{state.cost:f}",
         "unpriced_calls": state.unpriced,
         "demo": state.demo,
         "status": state.status,
-        "notes": _plain(list(state.notes)),
+        "notes": _json_copy(list(state.notes)),
         "kept": {
             str(r.call): {"run": r.kept_from, "cost_usd": None if r.kept_cost is None else f"{r.kept_cost:f}"}
             for r in state.replies
             if r.kept_from
         },
-        "errors": {str(r.call): _plain(r.detail or r.error) for r in state.replies if r.detail or r.error},
+        "errors": {str(r.call): _json_copy(r.detail or r.error) for r in state.replies if r.detail or r.error},
+        "partial": state.partial,
+        "missing": _json_copy(_missing(state)),
+        "remarks": {str(r.call): _json_copy(remarks(r.warnings)) for r in state.replies if r.warnings},
         "suspect": {str(r.call): list(r.suspect) for r in state.replies if r.suspect},
         "judge_agreed": state.verdict.agreed if state.verdict else None,
         "labels": dict((state.verdict and state.verdict.labels) or state.labels),
@@ -208,36 +224,43 @@ def _attrs(state: RunState) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _missing(state: RunState) -> dict[str, str | None]:
+    """Name -> status of each member whose whole reply the answer does without; `None`: it was not asked."""
+    absent = {name: reply.status if reply else None for name, reply in state.missing.items()}
+    return {**absent, **{reply.ref.name: reply.status for reply in state.cut}}
+
+
+def _json_copy(value: Any) -> Any:
     """A copy nobody else holds, fit for any JSON writer and for a terminal."""
     if isinstance(value, str):
-        return clean.data(value)
+        return escape.safe_cell(value)
     if isinstance(value, Mapping):
-        return {_plain(name): _plain(held) for name, held in value.items()}
-    return [_plain(held) for held in value] if isinstance(value, (list, tuple)) else value
+        return {_json_copy(name): _json_copy(item) for name, item in value.items()}
+    return [_json_copy(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _word(text: str | None) -> str | None:
+def _name(text: str | None) -> str | None:
     """A name a service gave: on one line, with nothing in it that acts on a terminal."""
-    return None if text is None else clean.line(text)
+    return None if text is None else escape.safe_line(text)
 
 
 def _figure(value: Any) -> Any:
-    return _float(value) if isinstance(value, Decimal) else clean.data(value) if isinstance(value, str) else value
+    return _float(value) if isinstance(value, Decimal) else escape.safe_cell(value) if isinstance(value, str) else value
 
 
 def _float(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _model_row(listed: Listed) -> dict[str, Any]:
+def _model_row(listed: ListedModel) -> dict[str, Any]:
     return {
-        "ref": clean.line(str(listed.ref)),
-        "name": clean.line(listed.name),
+        "ref": escape.safe_line(str(listed.ref)),
+        "name": escape.safe_line(listed.name),
         "context": listed.context,
-        "modalities": clean.line(", ".join(listed.modalities)),
+        "modalities": escape.safe_line(", ".join(listed.modalities)),
         "prompt_usd_per_mtok": _float(listed.prompt_usd_per_mtok),
         "completion_usd_per_mtok": _float(listed.completion_usd_per_mtok),
-        "source": clean.line(listed.source),
-        "created": _word(listed.created),
+        "source": escape.safe_line(listed.source),
+        "created": _name(listed.created),
+        "alias": _name(listed.alias or None),
     }

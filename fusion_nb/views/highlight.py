@@ -10,7 +10,7 @@ import keyword
 import re
 from functools import cache
 
-from fusion_nb.views import clean
+from fusion_nb.views import escape
 
 CLASSES = {
     "comment": "fnb-tc",
@@ -45,168 +45,30 @@ _LANGUAGES = {
 }
 _KEYWORDS = {
     _HASH: {
-        *(
-            *keyword.kwlist,
-            "self",
-            "cls",
-            "match",
-            "case",
-            "then",
-            "fi",
-            "elif",
-            "do",
-            "done",
-            "esac",
-            "until",
-            "function",
-        ),
-        *("end", "module", "begin", "rescue", "local", "export", "echo", "using", "struct", "mutable", "true", "false"),
-        *("TRUE", "FALSE", "NULL", "NA", "library", "require", "puts", "unless", "when", "null", "let", "const", "my"),
+        *keyword.kwlist,
+        *"""
+        begin case cls const do done echo end esac export FALSE false fi function let library local match module
+        mutable my NA NULL null puts require rescue self struct then TRUE true unless until using when
+        """.split(),
     },
-    _SLASH: {
-        *(
-            "abstract",
-            "as",
-            "async",
-            "await",
-            "auto",
-            "bool",
-            "boolean",
-            "break",
-            "byte",
-            "case",
-            "catch",
-            "char",
-            "class",
-        ),
-        *(
-            "const",
-            "continue",
-            "default",
-            "defer",
-            "delete",
-            "do",
-            "double",
-            "else",
-            "enum",
-            "export",
-            "extends",
-            "false",
-        ),
-        *(
-            "final",
-            "finally",
-            "float",
-            "fn",
-            "for",
-            "from",
-            "func",
-            "fun",
-            "function",
-            "go",
-            "if",
-            "impl",
-            "implements",
-        ),
-        *(
-            "import",
-            "in",
-            "include",
-            "instanceof",
-            "int",
-            "interface",
-            "let",
-            "long",
-            "loop",
-            "match",
-            "mod",
-            "mut",
-            "new",
-        ),
-        *("namespace", "nil", "null", "of", "override", "package", "private", "protected", "pub", "public", "range"),
-        *("return", "self", "short", "sizeof", "static", "string", "struct", "super", "switch", "template", "this"),
-        *(
-            "throw",
-            "throws",
-            "trait",
-            "true",
-            "try",
-            "type",
-            "typedef",
-            "typeof",
-            "undefined",
-            "union",
-            "unsigned",
-            "use",
-        ),
-        *("using", "val", "var", "virtual", "void", "when", "where", "while", "yield"),
-    },
-    _DASH: {
-        *(
-            "all",
-            "and",
-            "as",
-            "asc",
-            "between",
-            "by",
-            "case",
-            "create",
-            "data",
-            "delete",
-            "desc",
-            "distinct",
-            "do",
-            "drop",
-        ),
-        *(
-            "else",
-            "elseif",
-            "end",
-            "exists",
-            "false",
-            "for",
-            "from",
-            "full",
-            "function",
-            "group",
-            "having",
-            "if",
-            "import",
-        ),
-        *(
-            "in",
-            "index",
-            "inner",
-            "insert",
-            "into",
-            "is",
-            "join",
-            "left",
-            "let",
-            "like",
-            "limit",
-            "local",
-            "module",
-            "nil",
-        ),
-        *("not", "null", "of", "on", "or", "order", "outer", "over", "partition", "primary", "key", "repeat", "return"),
-        *(
-            "right",
-            "select",
-            "set",
-            "table",
-            "then",
-            "true",
-            "type",
-            "union",
-            "update",
-            "using",
-            "values",
-            "view",
-            "when",
-        ),
-        *("where", "while", "with"),
-    },
+    _SLASH: set(
+        """
+        abstract as async auto await bool boolean break byte case catch char class const continue default defer delete
+        do double else enum export extends false final finally float fn for from fun func function go if impl
+        implements import in include instanceof int interface let long loop match mod mut namespace new nil null of
+        override package private protected pub public range return self short sizeof static string struct super switch
+        template this throw throws trait true try type typedef typeof undefined union unsigned use using val var
+        virtual void when where while yield
+        """.split()
+    ),
+    _DASH: set(
+        """
+        all and as asc between by case create data delete desc distinct do drop else elseif end exists false for from
+        full function group having if import in index inner insert into is join key left let like limit local module
+        nil not null of on or order outer over partition primary repeat return right select set table then true type
+        union update using values view when where while with
+        """.split()
+    ),
 }
 
 
@@ -214,21 +76,21 @@ def highlight(code: str, language: str) -> str:
     """`code` as HTML text with `span`s around what has a colour; plain where the language is not known."""
     pattern = _pattern(language.lower())
     if pattern is None:
-        return clean.markup(code)
+        return escape.markup(code)
     keywords = _KEYWORDS.get(_SLASH if pattern.pattern == _RUST else pattern.pattern, set())
     pieces, last = [], 0
-    for found in pattern.finditer(code):
-        kind = found.lastgroup or ""
-        word = found[0].lower() if pattern.pattern == _DASH else found[0]
+    for match in pattern.finditer(code):
+        kind = match.lastgroup or ""
+        word = match[0].lower() if pattern.pattern == _DASH else match[0]
         kind = "keyword" if kind == "call" and word in keywords else kind
         if kind == "keyword" and word not in keywords:
             continue
         pieces += [
-            clean.markup(code[last : found.start()]),
-            f'<span class="{CLASSES[kind]}">{clean.markup(found[0])}</span>',
+            escape.markup(code[last : match.start()]),
+            f'<span class="{CLASSES[kind]}">{escape.markup(match[0])}</span>',
         ]
-        last = found.end()
-    return "".join([*pieces, clean.markup(code[last:])])
+        last = match.end()
+    return "".join([*pieces, escape.markup(code[last:])])
 
 
 @cache

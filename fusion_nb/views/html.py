@@ -1,23 +1,26 @@
-"""A run as one piece of static HTML: no script, no remote resource, readable where even its styles are taken away."""
+"""A run as one piece of static HTML: no script, no remote resource, readable where even its styles are taken away.
+
+A run that is under way shows one lane per member, of fixed height and order, so that nothing jumps while texts arrive.
+Every rule of the one style sheet stands under `.fusion-nb`.
+"""
 
 from __future__ import annotations
 
 import re
 import secrets
+from functools import cache
+from importlib.resources import files
 
-from fusion_nb._types import RunState
-from fusion_nb.views import candidates, clean, words
-from fusion_nb.views.cited import answer, draft, hue
-from fusion_nb.views.judgement import judgement, rounds, title
-from fusion_nb.views.lanes import lanes
+from fusion_nb.core import Ref, Reply, RunState
+from fusion_nb.views import candidates, escape, words
+from fusion_nb.views.candidates import cited_answer, cited_draft, judgement, member_hue, name_tag, rounds, title
 from fusion_nb.views.ledger import Ledger, ledger
-from fusion_nb.views.style import sheet
 
 _CODE = re.compile(r'class="fnb-t[a-z]"')
 """Coloured code: see `highlight.py`."""
 
 
-def render(state: RunState, *, now: float | None = None, group: str | None = None, foot: str = "") -> str:
+def render_html(state: RunState, *, now: float | None = None, group: str | None = None, foot: str = "") -> str:
     """The whole view of a run, in any phase.
 
     Args:
@@ -32,7 +35,7 @@ def render(state: RunState, *, now: float | None = None, group: str | None = Non
     # the tag is taken away, its text is not what a person sees first.
     return (
         f'<div class="fusion-nb mathjax_ignore tex2jax_ignore">{_head(state, now)}{_notes(state)}{body}{foot}</div>'
-        f"<style>{sheet(lanes=state.status == 'running', code=_CODE.search(body) is not None)}</style>"
+        f"<style>{style_sheet(lanes=state.status == 'running', code=_CODE.search(body) is not None)}</style>"
     )
 
 
@@ -41,31 +44,38 @@ def _head(state: RunState, now: float | None) -> str:
     took = state.seconds if state.status != "running" else now
     facts = [words.pool(state), judge, words.seconds(took) if took is not None else "", words.total_cost(state)]
     status = "" if state.status == "ok" else f' · <span class="fnb-{state.status}">{words.run_status(state)}</span>'
-    demo = f' · <strong class="fnb-demo">{clean.markup(words.DEMO)}</strong>' if state.demo else ""
-    said = "".join(f" · {clean.markup(fact)}" for fact in facts if fact)
-    return f'<p class="fnb-head"><strong>{clean.markup(words.mode(state))}</strong>{said}{status}{demo}</p>'
+    demo = f' · <strong class="fnb-demo">{escape.markup(words.DEMO)}</strong>' if state.demo else ""
+    rest = "".join(f" · {escape.markup(fact)}" for fact in facts if fact)
+    return f'<p class="fnb-head"><strong>{escape.markup(words.mode(state))}</strong>{rest}{status}{demo}</p>'
 
 
 def _notes(state: RunState) -> str:
-    notes = "".join(f"<li>{clean.markup(note)}</li>" for note in state.notes)
+    notes = "".join(map(_note, words.notes(state)))
     return f'<ul class="fnb-notes">{notes}</ul>' if notes else ""
 
 
+def _note(note: str) -> str:
+    kind = ' class="fnb-good"' if words.is_good_news(note) else ""
+    return f"<li{kind}>{escape.markup(note)}</li>"
+
+
 def _running(state: RunState, now: float | None) -> str:
-    written = draft(state) if state.draft else '<p class="fnb-meta">The answer will stand here.</p>'
-    return (
-        f'<section class="fnb-answer fnb-draft">{title("Answer")}<div class="fnb-md">{written}</div></section>'
-        f"{lanes(state, now)}{rounds(state)}"
-    )
+    note = words.waiting_note(state, now)
+    waiting = f'<p class="fnb-warn">{with_code(note)}</p>' if note else ""
+    written = cited_draft(state) if state.draft else '<p class="fnb-meta">The answer will stand here.</p>'
+    body = f'{title("Answer")}<div class="fnb-md" dir="auto">{written}</div>'
+    return f'<section class="fnb-answer fnb-draft">{body}</section>{lanes(state, now)}{waiting}{rounds(state)}'
 
 
 def _finished(state: RunState, group: str) -> str:
-    tabs = f"<section>{title('Candidates')}{candidates.tabs(state, group)}</section>" if state.candidates else ""
+    tabs = (
+        f"<section>{title('Candidates')}{candidates.candidate_tabs(state, group)}</section>" if state.candidates else ""
+    )
     left = tabs and f"<div>{tabs}{rounds(state)}</div>"
-    said = judgement(state)
-    asked = state.verdict is not None and state.verdict.state not in ("not-needed", "by-hand")
-    who = state.judge.name if state.judge and asked else ""
-    right = f'<section class="fnb-judge">{title("Judge", who)}{said}</section>' if said else ""
+    judge = judgement(state)
+    was_asked = state.verdict is not None and state.verdict.state not in ("not-needed", "by-hand")
+    who = state.judge.name if state.judge and was_asked else ""
+    right = f'<section class="fnb-judge">{title("Judge", who)}{judge}</section>' if judge else ""
     columns = f'<div class="{"fnb-cols" if left and right else "fnb-one"}">{left}{right}</div>' if left or right else ""
     return f"{_answer(state)}{columns}{_ledger(state)}{_prompt(state)}"
 
@@ -74,23 +84,29 @@ def _answer(state: RunState) -> str:
     if state.answer is None:
         why = words.no_answer(state)
         kind = "fnb-bad" if state.status == "error" else "fnb-warn"
-        return f'<section class="fnb-answer">{title("Answer")}<p class="{kind}">{clean.markup(why)}</p></section>'
-    error = f'<p class="fnb-bad">{clean.markup(state.error)}</p>' if state.error else ""
+        step = words.next_step(state)
+        next_step = f'<p class="fnb-meta">{with_code(step)}</p>' if step else ""
+        reason = f'<p class="{kind}">{escape.markup(why)}</p>'
+        return f'<section class="fnb-answer">{title("Answer")}{reason}{next_step}</section>'
+    error = f'<p class="fnb-bad">{escape.markup(state.error)}</p>' if state.error else ""
     head = title(words.answer_title(state))
-    return (
-        f'<section class="fnb-answer">{head}{error}<div class="fnb-md">{answer(state)}</div>{shares(state)}</section>'
-    )
+    body = f'<div class="fnb-md" dir="auto">{cited_answer(state)}</div>{share_bar(state)}'
+    return f'<section class="fnb-answer">{head}{error}{body}</section>'
 
 
-def shares(state: RunState) -> str:
+def with_code(sentence: str) -> str:
+    """A sentence of ours as HTML, with its commands as code."""
+    return re.sub(r"`(%fuse [\w -]+)`", r"<code>\1</code>", escape.markup(sentence))
+
+
+def share_bar(state: RunState) -> str:
     """How much of the answer comes from whom, by the judge's citations, as one thin bar."""
-    known = words.known_shares(state)
-    if not known:
+    shares = words.cited_shares(state)
+    if not shares:
         return ""
-    bar = "".join(f'<i class="{hue(state, name)}" style="width:{share:.1%}"></i>' for name, share in known)
+    bar = "".join(f'<i class="{member_hue(state, name)}" style="width:{share:.1%}"></i>' for name, share in shares)
     legend = " ".join(
-        f'<span class="fnb-name {hue(state, name)}">{clean.markup(name)} {words.percent(share)}</span>'
-        for name, share in known
+        name_tag(name, member_hue(state, name), more=f" {words.percent(share)}") for name, share in shares
     )
     return f'<p class="fnb-shares"><span class="fnb-bar">{bar}</span>{legend}</p>'
 
@@ -98,21 +114,26 @@ def shares(state: RunState) -> str:
 def _ledger(state: RunState) -> str:
     if not state.replies:
         return ""
-    kept = ledger(state)
-    summary = f"<summary>Ledger <span>· {clean.markup(kept.caption)}</span></summary>"
-    return f'<details class="fnb-ledger">{summary}{ledger_table(kept)}</details>'
+    table = ledger(state)
+    summary = f"<summary>Ledger <span>· {escape.markup(table.caption)}</span></summary>"
+    return f'<details class="fnb-ledger">{summary}{ledger_table(table)}</details>'
 
 
-def ledger_table(kept: Ledger) -> str:
+def ledger_table(table: Ledger) -> str:
     """One row per call, totals at the foot."""
-    head = "".join(f"<th{_side(c.right)}>{clean.markup(c.head)}</th>" for c in kept.columns)
-    body = "".join(f"<tr>{_cells(kept, row)}</tr>" for row in kept.rows)
-    foot = f"<tfoot><tr>{_cells(kept, kept.totals)}</tr></tfoot>"
-    return f'<div class="fnb-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>'
+    head = "".join(f"<th{_side(c.right)}>{escape.markup(c.head)}</th>" for c in table.columns)
+    body = "".join(f"<tr>{_cells(table, row)}</tr>" for row in table.rows)
+    foot = f"<tfoot><tr>{_cells(table, table.totals)}</tr></tfoot>"
+    rows = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}"
+    remarks = "".join(f"<li>{escape.markup(remark)}</li>" for remark in table.remarks)
+    notes = f'<ul class="fnb-notes">{remarks}</ul>' if remarks else ""
+    return f'<div><div class="fnb-wide"><table>{rows}</table></div>{notes}</div>'
 
 
-def _cells(kept: Ledger, row: list[str]) -> str:
-    return "".join(f"<td{_side(c.right)}>{clean.markup(cell)}</td>" for c, cell in zip(kept.columns, row, strict=True))
+def _cells(table: Ledger, row: list[str]) -> str:
+    return "".join(
+        f"<td{_side(c.right)}>{escape.markup(cell)}</td>" for c, cell in zip(table.columns, row, strict=True)
+    )
 
 
 def _side(right: bool) -> str:
@@ -120,9 +141,90 @@ def _side(right: bool) -> str:
 
 
 def _prompt(state: RunState) -> str:
-    system = f"<pre>{clean.markup(state.params.system)}</pre>" if state.params.system else ""
-    meta = f'<p class="fnb-meta">run {clean.markup(state.run)} · seed {state.seed} · {clean.markup(state.when)}</p>'
+    system = f'<pre dir="auto">{escape.markup(state.params.system)}</pre>' if state.params.system else ""
+    meta = f'<p class="fnb-meta">run {escape.markup(state.run)} · seed {state.seed} · {escape.markup(state.when)}</p>'
     return (
         f'<details class="fnb-ledger"><summary>Prompt <span>as sent</span></summary>'
-        f"{system}<pre>{clean.markup(state.prompt)}</pre>{meta}</details>"
+        f'{system}<pre dir="auto">{escape.markup(state.prompt)}</pre>{meta}</details>'
     )
+
+
+_TAIL = 280
+"""Characters of a text's end that a lane has room for."""
+
+
+def current_replies(state: RunState) -> list[tuple[Ref, Reply | None]]:
+    """Each member, in pool order, then the judge: with its latest call, or none where it was not asked yet."""
+    latest: dict[tuple[str, str], Reply] = {(r.role, r.ref.name): r for r in state.replies}
+    members = [(ref, latest.get(("candidate", ref.name))) for ref in state.pool]
+    return [*members, *([(state.judge, latest.get(("judge", state.judge.name)))] if state.judge else [])]
+
+
+def lanes(state: RunState, now: float | None = None) -> str:
+    """`now`: seconds since the run's start; without it a call under way shows no seconds."""
+    last = len(state.pool)
+    items = "".join(
+        _lane(state, ref, reply, now, is_judge=i == last) for i, (ref, reply) in enumerate(current_replies(state))
+    )
+    return f'<ul class="fnb-lanes">{items}</ul>'
+
+
+def lane_figures(reply: Reply, now: float | None, draft: str = "") -> list[str]:
+    """State, seconds, tokens (characters until the service has counted tokens), cost."""
+    took = reply.latency
+    if took is None and reply.status is None and now is not None:
+        took = max(0.0, now - reply.started)
+    tokens = reply.usage.completion
+    uncounted = words.DASH if reply.status is not None and not reply.text else f"{len(reply.text):,} characters"
+    size = f"{words.number(tokens)} tokens" if tokens is not None else uncounted
+    turn = f"round {reply.round}, " if reply.round and reply.role == "candidate" else ""
+    again = f", attempt {reply.attempts}" if reply.attempts > 1 and reply.status is None else ""
+    return [f"{turn}{words.reply_status(reply, draft)}{again}", words.seconds(took), size, words.money(reply.cost)]
+
+
+def _lane(state: RunState, ref: Ref, reply: Reply | None, now: float | None, *, is_judge: bool) -> str:
+    facts = lane_figures(reply, now, state.draft) if reply else ["waiting"]
+    name = name_tag(ref.name, "fnb-m8" if is_judge else member_hue(state, ref.name), tag="b")
+    facts = ["judge", *facts] if is_judge else facts
+    figures = "".join(f' <span class="fnb-sep">·</span> <span class="fnb-fig">{escape.markup(f)}</span>' for f in facts)
+    under_way = reply is not None and reply.status is None
+    return (
+        f'<li class="{"fnb-on" if under_way else "fnb-off"}"><p class="fnb-meta">{name}{figures}</p>'
+        f'<p class="fnb-words" dir="auto"><span>{_tail(reply, is_judge=is_judge)}</span></p></li>'
+    )
+
+
+def _tail(reply: Reply | None, *, is_judge: bool) -> str:
+    """The last words of what has arrived; of a failed call, why. A judge's answer stands above, its verdict is JSON."""
+    if reply is None:
+        return "&nbsp;"
+    remarks = words.remarks(reply) if reply.status is not None else []
+    if remarks:
+        return f'<span class="fnb-warn">⚠ {escape.markup(" ".join(remarks)[:_TAIL])}</span>'
+    if reply.status not in (None, "ok", "incomplete") and reply.detail:
+        return f'<span class="fnb-badtext">{escape.markup(reply.detail[:_TAIL])}</span>'
+    if is_judge and reply.status in (None, "ok", "incomplete"):
+        return "&nbsp;"
+    if reply.text or not reply.reasoning:
+        return _last(reply.text) or "&nbsp;"
+    return f"<em>{_last(reply.reasoning)}</em>"
+
+
+def _last(text: str) -> str:
+    tail = " ".join(text[-2 * _TAIL :].split())
+    return escape.markup(f"… {tail[-_TAIL:]}" if len(tail) > _TAIL else tail)
+
+
+@cache
+def style_sheet(*, lanes: bool = False, code: bool = True) -> str:
+    """The rules without comments and needless blanks, ready for a `<style>` element.
+
+    `lanes`: those of a run under way too; `code`: those of coloured code. A notebook keeps a copy for every run.
+    """
+    folder = files("fusion_nb.views")
+    names = ("style.css", *(["lanes.css"] if lanes else []), *(["code.css"] if code else []))
+    css = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    css = re.sub(r"\s*([{};,>])\s*", r"\1", re.sub(r"\s+", " ", css))
+    # After a property's name; before a pseudo-class a blank says something.
+    return re.sub(r"(?<=[\w-]): (?=\S)", ":", css).replace(";}", "}").strip()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
-from fusion_nb._types import Reply, RunState
+from fusion_nb.core import Reply, RunState
 from fusion_nb.views import words
 
 
@@ -23,6 +23,8 @@ class Ledger(NamedTuple):
     totals: list[str]
     caption: str
     """All of it in one line."""
+    remarks: list[str]
+    """What a person should know of each call, one sentence each, with its number and name."""
 
 
 BRIEF = ("call", "name", "role", "status", "tokens in", "tokens out", "cost", "total")
@@ -59,19 +61,21 @@ def ledger(state: RunState) -> Ledger:
     """Rows in call order, cells and totals in the order of `COLUMNS`; what nobody reported is an em dash."""
     places = words.decimals([r.cost for r in state.replies if r.cost is not None])
     rows = [_row(reply, places) for reply in state.replies]
-    return Ledger(COLUMNS, rows, _totals(state, places), words.caption(state))
+    remarks = [f"⚠ call {reply.call}, {reply.ref.name}: {sentence}" for reply, sentence in words.all_remarks(state)]
+    return Ledger(COLUMNS, rows, _totals(state, places), words.caption(state), remarks)
 
 
 def _row(reply: Reply, places: int) -> list[str]:
     turn = f", round {reply.round}" if reply.role == "candidate" and reply.round else ""
     role = "repair" if reply.role == "judge" and reply.round else reply.role
+    mark = " ⚠" if reply.warnings else ""
     tries = f", {reply.attempts} attempts" if reply.attempts > 1 else ""
     return [
         str(reply.call),
         reply.ref.name,
         role + turn,
         f"{reply.ref.service}:{model(reply)}",
-        f"{words.reply_status(reply)}{f' ({reply.error})' if reply.error else ''}{tries}",
+        f"{words.reply_status(reply)}{_error(reply)}{tries}{mark}",
         words.number(reply.usage.prompt),
         words.number(reply.usage.completion),
         _cost(reply, places),
@@ -79,6 +83,11 @@ def _row(reply: Reply, places: int) -> list[str]:
         words.seconds(reply.latency),
         words.number(speed(reply)),
     ]
+
+
+def _error(reply: Reply) -> str:
+    """The fault's class in brackets, where the status does not say it."""
+    return f" ({reply.error})" if reply.error and reply.error not in (reply.status, "cancelled") else ""
 
 
 def _cost(reply: Reply, places: int) -> str:
@@ -93,7 +102,7 @@ def _totals(state: RunState, places: int) -> list[str]:
         known = [n for n in map(pick, state.replies) if n is not None]
         return _least(words.number(sum(known)) if known else None, len(known) < len(state.replies))
 
-    unpriced = state.unpriced
+    unpriced = words.unpriced_calls(state)
     cost: Decimal | None = state.cost
     return [
         "",

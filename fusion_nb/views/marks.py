@@ -1,11 +1,13 @@
-"""Places in Markdown text that must still be found in its HTML: each is marked where Markdown cannot trip over it."""
+"""Places in Markdown text that must still be match in its HTML: each is marked where Markdown cannot trip over it."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cached_property
+from itertools import accumulate
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
@@ -23,16 +25,16 @@ def mark(index: int) -> str:
     return f"⸨{chr(_FIRST + index)}⸩"
 
 
-def index(found: re.Match[str]) -> int:
+def index(match: re.Match[str]) -> int:
     """Which mark a match of `PATTERN` is."""
-    return ord(found[1]) - _FIRST
+    return ord(match[1]) - _FIRST
 
 
 def unforgeable(text: str) -> str:
     """`text` without the characters marks are made of, spelled out as entities or not, of the same length."""
 
-    def spelled(found: re.Match[str]) -> str:
-        code = int(found[1], 16) if found[1] else int(found[2])
+    def spelled(match: re.Match[str]) -> str:
+        code = int(match[1], 16) if match[1] else int(match[2])
         return "\ufffd" if _FIRST <= code <= _LAST else "&"
 
     return _NUMBERED.sub(spelled, _OURS.sub("\ufffd", text))
@@ -43,7 +45,7 @@ def without(text: str) -> str:
     return PATTERN.sub("", text)
 
 
-def install(md: MarkdownIt) -> None:
+def install_marks(md: MarkdownIt) -> None:
     """Offsets of the text in `env["marks"]` come out as `mark(i)`, as tightly behind what precedes them as may be."""
     md.core.ruler.after("block", "marks", _place)
 
@@ -57,20 +59,20 @@ def _place(state: StateCore) -> None:
     offsets: Sequence[int] = state.env.get("marks", ())
     leaves = _leaves(state.tokens) if offsets else []
     first_rows = [leaf.map[0] for leaf in leaves if leaf.map]
-    lines = state.src.split("\n")
-    starts = [0]
-    for line in lines[:-1]:
-        starts.append(starts[-1] + len(line) + 1)
+    lines = [_Line(text) for text in state.src.split("\n")] if leaves else []
+    starts = [0, *accumulate(len(line.text) + 1 for line in lines)]
     inserts: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for number, offset in enumerate(offsets[: _LAST - _FIRST]):
-        row = max(0, bisect_right(starts, offset) - 1)
+        row = min(max(0, bisect_right(starts, offset) - 1), len(lines) - 1)
         at = bisect_right(first_rows, row) - 1
         if at < 0:
             continue
         column = offset - starts[row]
-        at = _cell(leaves, at, lines[row][:column])
+        if leaves[at].meta["cell"]:
+            # Behind the bar that ends a row is still its last cell.
+            at = min(bisect_left(first_rows, first_rows[at]) + lines[row].cells_before(column), at)
         if leaves[at].type == "inline":
-            inserts[at].append((_position(leaves[at], row, lines[row], column), number))
+            inserts[at].append((_position(leaves[at], row, column, lines), number))
         else:
             leaves[at].meta.setdefault("marks", []).append(number)
     for at, places in inserts.items():
@@ -87,26 +89,46 @@ def _leaves(tokens: Sequence[Token]) -> list[Token]:
     return leaves
 
 
-def _cell(leaves: Sequence[Token], at: int, before: str) -> int:
-    """In a row of a table, the cell that the place behind `before` is in; else `at` itself."""
-    if not leaves[at].meta["cell"]:
-        return at
-    first = at
-    while first and leaves[first - 1].meta["cell"] and leaves[first - 1].map == leaves[at].map:
-        first -= 1
-    bars = len(_BAR.findall(before)) - before.lstrip().startswith("|")
-    # Behind the bar that ends a row is still its last cell.
-    return min(first + max(bars, 0), at)
+class _Line:
+    """A line of the source. What takes reading all of it is done once, however many marks stand in it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def _bars(self) -> list[int]:
+        """Where cells of a table begin; a bar in front of the row begins none."""
+        lead = len(self.text) - len(self.text.lstrip())
+        return [bar.start() for bar in _BAR.finditer(self.text) if bar.start() > lead or self.text[lead] != "|"]
+
+    def cells_before(self, column: int) -> int:
+        return bisect_left(self._bars, column)
 
 
-def _position(leaf: Token, row: int, line: str, column: int) -> int:
+def _position(leaf: Token, row: int, column: int, lines: Sequence[_Line]) -> int:
     """Where in the leaf's own text the place is: containers and headings keep a part of the line for themselves."""
-    lines = leaf.content.split("\n")
-    at = row - (leaf.map or [row])[0]
-    if at >= len(lines) or leaf.meta["cell"]:
+    if leaf.meta["cell"]:
         return len(leaf.content)
-    inside = column - max(0, line.rfind(lines[at]))
-    return sum(len(text) + 1 for text in lines[:at]) + min(max(0, inside), len(lines[at].rstrip()))
+    first = leaf.map[0] if leaf.map else row
+    if "rows" not in leaf.meta:
+        own = leaf.content.split("\n")
+        begins = accumulate((len(text) + 1 for text in own), initial=0)
+        leaf.meta["rows"] = [
+            (begin, _lead(line.text, text), len(text.rstrip()))
+            for begin, text, line in zip(begins, own, lines[first:], strict=False)
+        ]
+    rows = leaf.meta["rows"]
+    if row - first >= len(rows):
+        return len(leaf.content)
+    begin, lead, length = rows[row - first]
+    return int(begin + min(max(0, column - lead), length))
+
+
+def _lead(line: str, own: str) -> int:
+    """How much of `line` stands before its text `own`."""
+    if line.rstrip().endswith(own.rstrip()):
+        return len(line.rstrip()) - len(own.rstrip())
+    return max(0, line.find(own))
 
 
 def _inserted(content: str, places: list[tuple[int, int]]) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fusion_nb._errors import UserError
-from fusion_nb.views import clean, words
+from fusion_nb.errors import UserError
+from fusion_nb.views import escape, words
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 _LONGEST = 30
 _MANY = 400
@@ -44,25 +45,25 @@ DARK = Theme(
 )
 
 
-def draw(members: pd.DataFrame, times: pd.DataFrame, total: str, theme: str | None) -> Any:
+def draw(members: pd.DataFrame, times: pd.DataFrame, total: str, theme_name: str | None) -> Any:
     """Both halves as matplotlib axes. `members`, `times`: the accessor's tables; `total` stands above the left one."""
     pyplot = _pyplot()
-    look = _look(pyplot, theme)
+    theme = _theme(pyplot, theme_name)
     height = 1.35 + 0.42 * max(len(members), 2)
     figure, (left, right) = pyplot.subplots(
-        1, 2, sharey=True, figsize=(10.5, height), facecolor=look.ground, layout="constrained", width_ratios=(2, 3)
+        1, 2, sharey=True, figsize=(10.5, height), facecolor=theme.ground, layout="constrained", width_ratios=(2, 3)
     )
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1, wspace=0.03)
-    rows = _rows(members, look)
-    _costs(left, members, rows, look)
+    rows = _rows(members, theme)
+    _costs(left, members, rows, theme)
     single = times["run"].nunique() <= 1
-    (_lanes if single else _spread)(right, times, rows, look)
-    _title(left, "Cost", total, look)
-    _title(right, "Time", "pale: until the first text" if single else "each call, and their median", look)
-    _frame(left, [row.label for row in rows.values()], look)
-    _frame(right, None, look)
-    right.set_xlabel("seconds since the run's start" if single else "seconds", color=look.dim, fontsize=9)
-    left.set_xlabel("USD", color=look.dim, fontsize=9)
+    (_lanes if single else _spread)(right, times, rows, theme)
+    _title(left, "Cost", total, theme)
+    _title(right, "Time", "pale: until the first text" if single else "each call, and their median", theme)
+    _frame(left, [row.label for row in rows.values()], theme)
+    _frame(right, None, theme)
+    right.set_xlabel("seconds since the run's start" if single else "seconds", color=theme.dim, fontsize=9)
+    left.set_xlabel("USD", color=theme.dim, fontsize=9)
     return left, right
 
 
@@ -72,33 +73,35 @@ class _Row(NamedTuple):
     colour: str
 
 
-def _rows(members: pd.DataFrame, look: Theme) -> dict[tuple[str, str], _Row]:
+def _rows(members: pd.DataFrame, theme: Theme) -> dict[tuple[str, str], _Row]:
     """(role, label) -> where and in which colour it is drawn."""
     rows: dict[tuple[str, str], _Row] = {}
     for y, (label, role) in enumerate(zip(members.index, members["role"], strict=True)):
-        name = clean.line(str(label))
+        name = escape.safe_line(str(label))
         name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
         judge = role == "judge"
         shown = f"judge · {name}" if judge and "judge" not in name.lower() else name
-        rows[str(role), str(label)] = _Row(y, shown, look.judge if judge else look.members[y % len(look.members)])
+        rows[str(role), str(label)] = _Row(y, shown, theme.judge if judge else theme.members[y % len(theme.members)])
     return rows
 
 
-def _costs(axes: Any, members: pd.DataFrame, rows: dict[tuple[str, str], _Row], look: Theme) -> None:
-    known = [float(c) for c in members["cost_usd"].dropna()]
-    most = max(known, default=0.0) or 1.0
+def _costs(axes: Any, members: pd.DataFrame, rows: dict[tuple[str, str], _Row], theme: Theme) -> None:
+    costs = [float(c) for c in members["cost_usd"].dropna()]
+    most = max(costs, default=0.0) or 1.0
     for row, cost, unpriced in zip(rows.values(), members["cost_usd"], members["unpriced"], strict=True):
         value = _known(cost)
         axes.barh(row.y, value or 0.0, height=0.56, color=row.colour, linewidth=0)
-        said = "unknown" if value is None else f"{'≥ ' if unpriced else ''}{_usd(value)}"
-        axes.text((value or 0.0) + most * 0.02, row.y, said, va="center", fontsize=9, color=look.text, parse_math=False)
+        label = "unknown" if value is None else f"{'≥ ' if unpriced else ''}{_usd(value)}"
+        axes.text(
+            (value or 0.0) + most * 0.02, row.y, label, va="center", fontsize=9, color=theme.text, parse_math=False
+        )
     axes.set_xlim(0, most * 1.32)
 
 
-def _lanes(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], look: Theme) -> None:
+def _lanes(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], theme: Theme) -> None:
     """One run: when each call waited and when it wrote."""
     taken: dict[int, list[float]] = {}
-    edge = {"height": 0.56, "edgecolor": look.ground, "linewidth": 1.2}  # so that one round is told from the next
+    edge = {"height": 0.56, "edgecolor": theme.ground, "linewidth": 1.2}  # so that one round is told from the next
     last = 0.0
     for call in times.to_dict("records"):
         row = rows[str(call["role"]), str(call["label"])]
@@ -112,12 +115,12 @@ def _lanes(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], lo
         last = max(last, end)
         if call["call"] == times.loc[(times["role"] == call["role"]) & (times["label"] == call["label"]), "call"].max():
             many = f" in {len(taken[row.y])} calls" if len(taken[row.y]) > 1 else ""
-            said = f" {words.seconds(sum(taken[row.y]))}{many}"
-            axes.text(end, row.y, said, va="center", fontsize=9, color=look.text)
+            label = f" {words.seconds(sum(taken[row.y]))}{many}"
+            axes.text(end, row.y, label, va="center", fontsize=9, color=theme.text)
     axes.set_xlim(0, (last or 1.0) * 1.16)
 
 
-def _spread(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], look: Theme) -> None:
+def _spread(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], theme: Theme) -> None:
     """Several runs: how long each call took, and the median."""
     longest = 0.0
     for (role, label), row in rows.items():
@@ -129,31 +132,31 @@ def _spread(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], l
         faint = 0.35 if len(took) > _MANY else 0.65
         axes.scatter(took, offsets, s=16, color=row.colour, alpha=faint, linewidths=0)
         middle = sorted(took)[len(took) // 2] if len(took) % 2 else sum(sorted(took)[len(took) // 2 - 1 :][:2]) / 2
-        axes.vlines(middle, row.y - 0.3, row.y + 0.3, color=look.text, linewidth=1.6)
-        axes.text(middle, row.y - 0.34, words.seconds(middle), ha="center", va="bottom", fontsize=8, color=look.text)
+        axes.vlines(middle, row.y - 0.3, row.y + 0.3, color=theme.text, linewidth=1.6)
+        axes.text(middle, row.y - 0.34, words.seconds(middle), ha="center", va="bottom", fontsize=8, color=theme.text)
         longest = max(longest, *took)
     axes.set_xlim(0, (longest or 1.0) * 1.1)
 
 
-def _frame(axes: Any, labels: list[str] | None, look: Theme) -> None:
+def _frame(axes: Any, labels: list[str] | None, theme: Theme) -> None:
     """Calm: no box, a thin grid for the eye, names instead of numbers."""
-    axes.set_facecolor(look.ground)
+    axes.set_facecolor(theme.ground)
     for side in axes.spines.values():
         side.set_visible(False)
-    axes.tick_params(length=0, colors=look.dim, labelsize=9)
-    axes.xaxis.grid(visible=True, color=look.line, linewidth=0.8)
+    axes.tick_params(length=0, colors=theme.dim, labelsize=9)
+    axes.xaxis.grid(visible=True, color=theme.line, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.locator_params(axis="x", nbins=5)
     if labels is not None:
-        axes.set_yticks(range(len(labels)), labels, fontsize=10, color=look.text)
+        axes.set_yticks(range(len(labels)), labels, fontsize=10, color=theme.text)
         axes.set_ylim(len(labels) - 0.45, -0.6)
         for tick in axes.get_yticklabels():
             tick.set_parse_math(False)  # a model's name may hold dollars
 
 
-def _title(axes: Any, title: str, more: str, look: Theme) -> None:
-    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=look.text, pad=9)
-    axes.set_title(more, loc="right", fontsize=9, color=look.dim, pad=9, parse_math=False)
+def _title(axes: Any, title: str, more: str, theme: Theme) -> None:
+    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=theme.text, pad=9)
+    axes.set_title(more, loc="right", fontsize=9, color=theme.dim, pad=9, parse_math=False)
 
 
 def _known(value: Any) -> float | None:
@@ -166,11 +169,11 @@ def _usd(value: float) -> str:
     return f"${value:.{places}f}"
 
 
-def _look(pyplot: Any, theme: str | None) -> Theme:
-    if theme not in (None, "light", "dark"):
-        raise UserError(f"theme is 'light' or 'dark', not {theme!r}.")
-    if theme is not None:
-        return DARK if theme == "dark" else LIGHT
+def _theme(pyplot: Any, name: str | None) -> Theme:
+    if name not in (None, "light", "dark"):
+        raise UserError(f"theme is 'light' or 'dark', not {name!r}.")
+    if name is not None:
+        return DARK if name == "dark" else LIGHT
     import matplotlib.colors  # noqa: PLC0415  it is loaded
 
     red, green, blue = matplotlib.colors.to_rgb(pyplot.rcParams["figure.facecolor"])

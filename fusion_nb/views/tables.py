@@ -1,14 +1,27 @@
-"""Accounts of many runs as DataFrames."""
+"""Summaries of many runs as DataFrames, and files for spreadsheets in which no text of a model can become a formula.
+
+A spreadsheet takes a text that begins with `= + - @` (or a character like it, behind blanks or quotes) for a formula,
+which may call programs or send data away (OWASP, "CSV Injection").
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import csv
+import importlib.util
+import re
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fusion_nb.views import clean
+from fusion_nb.errors import UserError
+from fusion_nb.views import escape
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 _SPENT = {
     "service": "string",
@@ -40,14 +53,133 @@ def spending_frame(rows: Iterable[Any]) -> pd.DataFrame:
 
 
 def worth_frame(rows: Iterable[Any]) -> pd.DataFrame:
-    """One row per way to an answer, with the fields of `worth.Way` as columns."""
+    """One row per way to an answer, with the fields of an `evaluation` report as columns."""
     return _frame(rows, _WORTH).set_index("who")
 
 
 def _frame(rows: Iterable[Any], dtypes: Mapping[str, str]) -> pd.DataFrame:
-    held = [{name: _plain(getattr(row, name)) for name in dtypes} for row in rows]
-    return pd.DataFrame(held, columns=list(dtypes)).astype(dict(dtypes))
+    records = [{name: _cell(getattr(row, name)) for name in dtypes} for row in rows]
+    return pd.DataFrame(records, columns=list(dtypes)).astype(dict(dtypes))
 
 
-def _plain(value: Any) -> Any:
-    return clean.line(value) if isinstance(value, str) else float(value) if isinstance(value, Decimal) else value
+def _cell(value: Any) -> Any:
+    return escape.safe_line(value) if isinstance(value, str) else float(value) if isinstance(value, Decimal) else value
+
+
+MAX_CELL = 32_767
+"""Characters an Excel cell holds."""
+_LEADING = r"[\s\"'`\u00b4\u2018-\u201f\u2028-\u202f\u2060-\u206f\u200b-\u200f\u00ad\ufeff\x00-\x1f\x7f-\x9f]*"
+_ACTS = r"[=+\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u207a-\u207c\u208a-\u208c]"
+_FORMULA = re.compile(rf"[\t\r\n\x00]|{_LEADING}{_ACTS}")
+# Inside of a text: what would begin a cell if the file were cut at semicolons, tabs or lines. A bullet (`- item`) is
+# left alone where nothing in its line could be a call. Each part is bounded by the next separator: linear in the text.
+_INSIDE = re.compile(
+    r"(?<=[;\t\r\n])((?:(?![\t\r\n])[\s\"'\ufeff\u200b-\u200f\u2060]){0,20})"
+    r"(?=[=@\uff1d\uff20]|[+\-\uff0b\uff0d][^;\t\r\n]*[(|!])"
+)
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+# What XML 1.0 cannot hold; carriage returns come out of it as line feeds.
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet might take `text` for a formula. A plain number is none."""
+    return bool(_FORMULA.match(text)) and not _NUMBER.fullmatch(text)
+
+
+def csv_text(text: str) -> str:
+    """`text` for a cell of a CSV file: behind an apostrophe where it could act, without control characters."""
+    clean = _INSIDE.sub(r"\1'", _NOT_XML.sub("", text))
+    return f"'{clean}" if is_formula(text) or is_formula(clean) else clean
+
+
+def to_csv(frame: pd.DataFrame, path: Any = None, **options: Any) -> str | None:
+    """`DataFrame.to_csv` with every text made harmless and quoted, even where a spreadsheet cuts at other separators.
+
+    Takes the options of `DataFrame.to_csv`; `index` is off by default. Returns the text where `path` is `None`.
+    """
+    wanted = {"index": False, "quoting": csv.QUOTE_NONNUMERIC, **options}
+    safe = _mapped(frame, csv_text)
+    text: str | None = safe.to_csv(path, **wanted)
+    return text
+
+
+def to_excel(frame: pd.DataFrame, path: Any, writer_of: Any, *, sheet_name: str = "fusion", **options: Any) -> None:
+    """`DataFrame.to_excel` with every text written as a text, whatever it begins with, and marked as one.
+
+    Takes the options of `DataFrame.to_excel`; `index` is off by default. Texts of more than 32,767 characters are cut,
+    which is said at their end. `writer_of` is `pandas.ExcelWriter`. Raises `UserError` where neither xlsxwriter nor
+    openpyxl is installed.
+    """
+    if isinstance(path, (str, Path)) and Path(path).suffix.lower() not in (".xlsx", ".xlsm"):
+        raise UserError(f"An Excel file ends in .xlsx: {Path(path).name!r} does not.")
+    engine = _engine(options.pop("engine", None))
+    safe = _without_zones(_mapped(frame, _excel_text))
+    wanted = {"index": False, "sheet_name": sheet_name, "freeze_panes": (1, 0), **options}
+    inner = {"options": {"strings_to_formulas": False, "strings_to_urls": False}} if engine == "xlsxwriter" else None
+    with writer_of(path, engine=engine, engine_kwargs=inner) as writer:
+        safe.to_excel(writer, **wanted)
+        (_mark_xlsxwriter if engine == "xlsxwriter" else _mark_openpyxl)(writer, safe, wanted)
+
+
+def _mapped(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    """A copy with `change` applied to every text: in cells, in the names of columns, in the index."""
+
+    def changed(value: Any) -> Any:
+        return change(value) if isinstance(value, str) else value
+
+    safe = frame.copy()
+    for place, kind in enumerate(frame.dtypes):
+        if kind.kind not in "biufcmM":
+            safe.isetitem(place, frame.iloc[:, place].astype(object).map(changed, na_action="ignore").array)
+    safe.columns = safe.columns.map(changed)
+    if safe.index.dtype.kind == "O":
+        safe.index = safe.index.map(changed)
+    return safe
+
+
+def _without_zones(frame: pd.DataFrame) -> pd.DataFrame:
+    """Times in UTC, without saying so: Excel knows no time zones."""
+    for place, kind in enumerate(frame.dtypes):
+        if getattr(kind, "tz", None) is not None:
+            frame.isetitem(place, frame.iloc[:, place].dt.tz_convert("UTC").dt.tz_localize(None))
+    return frame
+
+
+def _excel_text(text: str) -> str:
+    clean = _NOT_XML.sub("", text)
+    if len(clean) <= MAX_CELL:
+        return clean
+    end = f" … [cut: {len(clean):,} characters, of which Excel holds {MAX_CELL:,}]"
+    return clean[: MAX_CELL - len(end)] + end
+
+
+def _engine(requested: str | None) -> str:
+    installed = [name for name in ("xlsxwriter", "openpyxl") if importlib.util.find_spec(name)]
+    if requested is not None and requested not in installed:
+        raise UserError(
+            f"to_excel cannot use {requested!r}: {' and '.join(installed) or 'nothing'} is installed for it."
+        )
+    if not installed:
+        raise UserError("An Excel file needs xlsxwriter or openpyxl: run `%pip install xlsxwriter`, or use to_csv().")
+    return requested or installed[0]
+
+
+def _mark_xlsxwriter(writer: Any, frame: pd.DataFrame, wanted: dict[str, Any]) -> None:
+    """Write what could act once more, marked as text: it stays one when somebody edits the cell."""
+    sheet, mark = writer.sheets[wanted["sheet_name"]], writer.book.add_format({"quote_prefix": True})
+    left = wanted.get("startcol", 0) + (frame.index.nlevels if wanted["index"] else 0)
+    top = wanted.get("startrow", 0) + (1 if wanted.get("header", True) is not False else 0)
+    for column in range(frame.shape[1]):
+        for row, value in enumerate(frame.iloc[:, column]):
+            if isinstance(value, str) and is_formula(value):
+                sheet.write_string(top + row, left + column, value, mark)
+
+
+def _mark_openpyxl(writer: Any, frame: pd.DataFrame, wanted: dict[str, Any]) -> None:
+    """openpyxl takes a text that begins with = for a formula: give it back its type, and mark what could act."""
+    for row in writer.sheets[wanted["sheet_name"]].iter_rows():
+        for cell in row:
+            if isinstance(cell.value, str):
+                cell.data_type = "s"
+                cell.quotePrefix = is_formula(cell.value)

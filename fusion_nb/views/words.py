@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
-from fusion_nb._types import Reply, Round, RunState, Verdict
+from fusion_nb.core import Reply, Round, RunState, Verdict, warnings_text
+from fusion_nb.core.state import missing_note
+from fusion_nb.core.values import PYTHON_SERVICE
 
 DASH = "—"
 DEMO = "DEMO: scripted models, not real answers"
@@ -19,6 +22,7 @@ _STATUS = {
     "cancelled": "cancelled",
 }
 _RUN = {"running": "running", "ok": "done", "unjudged": "no verdict", "cancelled": "cancelled", "error": "failed"}
+_SAVED = re.compile(r"not paid again|nothing (?:was )?paid", re.IGNORECASE)
 _VERDICT = {
     "judged": "",
     "repaired": "The judge's verdict was readable at its second try.",
@@ -31,14 +35,6 @@ _VERDICT = {
 
 SUSPECT = "speaks to the judge"
 """The badge of a candidate that seems to, and the beginning of why."""
-_SIGNS = {
-    "orders": "it gives orders about instructions",
-    "plea": "it asks to be chosen",
-    "judge": "it addresses a judge",
-    "verdict": "it talks of labels or holds a verdict",
-    "frame": "it imitates the frame it stands in",
-    "hidden": "it hides characters",
-}
 
 
 def money(cost: Decimal | None, places: int | None = None) -> str:
@@ -102,30 +98,50 @@ def no_answer(state: RunState) -> str:
     return "No answer, because there is no verdict. The candidates are all here."
 
 
+def next_step(state: RunState) -> str:
+    """What to do about a run that ended without a verdict, as a command; empty where there is one."""
+    usable = sum(reply.usable for reply in state.candidates)
+    if state.status == "unjudged" and usable > 1:
+        return "`%fuse --rejudge last` asks the judge again; no candidate is asked or paid again."
+    if state.status != "cancelled" or state.verdict is not None:
+        return ""
+    if not usable:
+        return "`%fuse --resume last` asks what is missing."
+    judge = f"`%fuse --rejudge last` judges {'the candidate' if usable == 1 else f'the {usable} candidates'} received"
+    return f"{judge}; `%fuse --resume last` asks what is missing first." if state.missing else f"{judge}."
+
+
 def caption(state: RunState) -> str:
     """The ledger in one line."""
     tokens = total_tokens(state)
-    said = [plural(len(state.replies), "call"), "" if tokens == DASH else f"{tokens} tokens", total_cost(state)]
-    return " · ".join(part for part in said if part)
+    parts = [plural(len(state.replies), "call"), "" if tokens == DASH else f"{tokens} tokens", total_cost(state)]
+    return " · ".join(part for part in parts if part)
 
 
 def total_cost(state: RunState) -> str:
     """The sum of what is known, with what it leaves out."""
     if state.status == "running":
         return DASH if state.cost is None else f"{money(state.cost)} so far"
+    unpriced = unpriced_calls(state)
     if state.cost is None:
-        return "cost unknown" if state.replies else DASH
-    if state.unpriced:
-        return f"≥ {money(state.cost)}, {plural(state.unpriced, 'call')} unpriced"
+        return "cost unknown" if unpriced else "" if state.replies else DASH
+    if unpriced:
+        return f"≥ {money(state.cost)}, {plural(unpriced, 'call')} unpriced"
     return money(state.cost)
 
 
+def unpriced_calls(state: RunState) -> int:
+    """How many calls of services the total leaves out. No service bills a person's own function."""
+    functions = [r for r in state.replies if r.ref.service == PYTHON_SERVICE and r.cost is None]
+    return max(0, state.unpriced - len([r for r in functions if r.status != "error" or r.maybe_billed or r.text]))
+
+
 def total_tokens(state: RunState) -> str:
-    used, calls = state.usage, [r.usage for r in state.replies]
-    if used.prompt is None and used.completion is None:
+    usage, by_call = state.usage, [r.usage for r in state.replies]
+    if usage.prompt is None and usage.completion is None:
         return DASH
-    partial = any(u.prompt is None or u.completion is None for u in calls)
-    return f"{'≥ ' if partial else ''}{(used.prompt or 0) + (used.completion or 0):,}"
+    partial = any(u.prompt is None or u.completion is None for u in by_call)
+    return f"{'≥ ' if partial else ''}{(usage.prompt or 0) + (usage.completion or 0):,}"
 
 
 def run_status(state: RunState) -> str:
@@ -141,41 +157,82 @@ def reply_status(reply: Reply, draft: str = "") -> str:
     return "writing" if reply.text else "thinking" if reply.reasoning else "waiting"
 
 
+_LONGEST_NAME = 32
+
+
+def short_name(name: str, longest: int = _LONGEST_NAME) -> str:
+    """A name that is too long for its place, cut in its middle: the beginnings of names are alike."""
+    if len(name) <= longest:
+        return name
+    tail = longest // 2
+    return f"{name[: longest - tail - 1]}…{name[-tail:]}"
+
+
+def is_good_news(note: str) -> bool:
+    """Whether a note tells what was saved: nothing to be warned of."""
+    return _SAVED.search(note) is not None
+
+
 def mode(state: RunState) -> str:
     return f"{state.mode}, then {state.then}" if state.then else state.mode
 
 
 def pool(state: RunState) -> str:
-    return plural(len(state.pool), "model")
+    """How many models the answer is of, and of how many: `3 models`, `2 of 3 models`, `3 models, 1 cut off`."""
+    models = plural(len(state.pool), "model")
+    if state.status == "running":
+        return models
+    answered = f"{len(state.pool) - len(state.missing):,} of {models}" if state.missing else models
+    return f"{answered}, {len(state.cut):,} cut off" if state.cut else answered
 
 
-def verdict(given: Verdict) -> str:
+def notes(state: RunState) -> list[str]:
+    """The sentences above the answer, the most important first: who is missing from it."""
+    missing = missing_note(state) if state.status not in ("running", "error") else ""
+    return [*([missing] if missing else []), *(note for note in state.notes if note != missing)]
+
+
+def waiting_note(state: RunState, now: float | None) -> str:
+    """A sentence on members that hold up the run; empty where none does."""
+    silent = [state.reply(call) for call in state.waiting_on(now)] if now is not None else []
+    if not silent or now is None:
+        return ""
+    names = listed([reply.ref.name for reply in silent])
+    verb = "has" if len(silent) == 1 else "have"
+    others = len(state.pool) - len(silent)
+    return (
+        f"All others are done; {names} {verb} sent nothing for {seconds(now - min(r.started for r in silent))}. "
+        f"Stop the run and `%fuse --rejudge last` judges what is there; --quorum {others} would not wait next time."
+    )
+
+
+def verdict_note(verdict: Verdict) -> str:
     """What there is to say of a verdict besides its rationale; empty for one that came at once."""
-    return " ".join(part for part in (_VERDICT[given.state], given.note) if part)
+    return " ".join(part for part in (_VERDICT[verdict.state], verdict.note) if part)
 
 
 def answer_title(state: RunState) -> str:
     """Whose words the answer is."""
-    given = state.verdict
-    if given is None:
+    verdict = state.verdict
+    if verdict is None:
         return "Answer"
-    if not given.chosen:
+    if not verdict.chosen:
         return "Fused answer"
-    names = listed([state.reply(call).ref.name for call in given.chosen])
+    names = listed([state.reply(call).ref.name for call in verdict.chosen])
     return f"Answer of {names}"
 
 
-def known_shares(state: RunState) -> list[tuple[str, float]]:
+def cited_shares(state: RunState) -> list[tuple[str, float]]:
     """How much of a written answer comes from whom, by the judge's citations; empty where it cited nothing."""
-    given = state.verdict
-    if given is None or given.chosen:
+    verdict = state.verdict
+    if verdict is None or verdict.chosen:
         return []
-    return [(r.ref.name, share) for r in state.candidates if (share := given.share(r.call))]
+    return [(r.ref.name, share) for r in state.candidates if (share := verdict.share(r.call))]
 
 
 def shares(state: RunState) -> str:
     """The same as a sentence's part: `claude 62 %, gemini 38 %`."""
-    return ", ".join(f"{name} {percent(share)}" for name, share in known_shares(state))
+    return ", ".join(f"{name} {percent(share)}" for name, share in cited_shares(state))
 
 
 def debate_round(ended: Round) -> str:
@@ -188,13 +245,22 @@ def debate_round(ended: Round) -> str:
     return f"{changed}; {'they agree' if ended.agreed else 'they still differ'}"
 
 
-def suspicion(reply: Reply) -> str:
-    """What in a candidate seems meant for the judge, as a sentence; empty where nothing does. A hint, no proof."""
-    found = listed([_SIGNS.get(sign, sign) for sign in reply.suspect])
-    return f"Seems to speak to the judge: {found}. Read it before you trust its score." if found else ""
+def remarks(reply: Reply) -> list[str]:
+    """What a person should know before relying on a reply: its warnings as sentences."""
+    return warnings_text.remarks(reply.warnings)
 
 
-def _spent(reply: Reply) -> list[str | None]:
+def all_remarks(state: RunState) -> list[tuple[Reply, str]]:
+    """The remarks of every call, in call order."""
+    return [(reply, sentence) for reply in state.replies for sentence in remarks(reply)]
+
+
+def badge(reply: Reply) -> str:
+    """The mark of a reply with remarks: short enough for a tab."""
+    return f"⚠ {SUSPECT}" if reply.suspect else "⚠" if reply.warnings else ""
+
+
+def _time_and_cost(reply: Reply) -> list[str | None]:
     return [
         seconds(reply.latency) if reply.latency is not None else None,
         money(reply.cost) if reply.cost is not None else None,
@@ -203,15 +269,15 @@ def _spent(reply: Reply) -> list[str | None]:
 
 def facts(state: RunState, reply: Reply) -> list[str]:
     """A candidate in a few words: name, rank, score, seconds, cost; what is not known is left out."""
-    given = state.verdict
-    rank = given.ranking.index(reply.call) + 1 if given and reply.call in given.ranking else None
-    mean = given.score(reply.call) if given else None
+    verdict = state.verdict
+    rank = verdict.ranking.index(reply.call) + 1 if verdict and reply.call in verdict.ranking else None
+    mean = verdict.score(reply.call) if verdict else None
     ended_badly = reply_status(reply) if reply.status not in (None, "ok") else None
-    said = [
+    parts = [
         reply.ref.name,
         ended_badly,
         f"rank {rank}" if rank else None,
         score(mean) if mean is not None else None,
-        *(["kept"] if reply.kept_from else _spent(reply)),
+        *(["kept"] if reply.kept_from else _time_and_cost(reply)),
     ]
-    return [s for s in said if s is not None]
+    return [part for part in parts if part is not None]

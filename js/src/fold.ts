@@ -1,4 +1,4 @@
-// The state of a run is the fold of its events. Mirrors `fusion_nb/_fold.py`; both pass the same fixtures.
+// The state of a run is the fold of its events. Mirrors `fusion_nb/core/fold.py`; both pass the same fixtures.
 import { nameOf, type Reply, type RunEvent, type RunState, type Verdict } from "./run.ts";
 
 const RUN_STARTED_FIELDS = [
@@ -34,6 +34,7 @@ const CALL_ENDED_FIELDS = [
   "maybe_billed",
   "warnings",
   "kept_cost",
+  "at_most",
   "remarks",
 ] as const;
 
@@ -51,8 +52,16 @@ export function fold(state: RunState, event: RunEvent): RunState {
       return withoutUndefined({ ...grown, draft: before + event.text || undefined, draft_call: event.call });
     }
     case "CallStarted": {
-      const { call, ref, role, round, kept_from } = event;
-      const reply: Reply = withoutUndefined({ call, ref, role, round, started: event.at || undefined, kept_from });
+      const { call, ref, role, round, kept_from, at_most } = event;
+      const reply: Reply = withoutUndefined({
+        call,
+        ref,
+        role,
+        round,
+        started: event.at || undefined,
+        kept_from,
+        at_most,
+      });
       return withoutUndefined({
         ...state,
         replies: [...(state.replies ?? []), reply],
@@ -62,7 +71,7 @@ export function fold(state: RunState, event: RunEvent): RunState {
     case "CallAccepted":
       return withReply(state, event.call, { generation_id: event.generation_id });
     case "CallRetried":
-      return withReply(state, event.call, { attempts: event.attempt });
+      return withReply(state, event.call, { attempts: event.attempt, at_most: event.at_most });
     case "CallEnded":
       return withReply(state, event.call, pickFields(event, CALL_ENDED_FIELDS));
     case "RoundEnded":
@@ -75,7 +84,8 @@ export function fold(state: RunState, event: RunEvent): RunState {
       return withoutUndefined({ ...state, ...pickFields(event, RUN_STARTED_FIELDS) });
     case "RunEnded": {
       const notes = [...(state.notes ?? []), ...(event.notes ?? [])];
-      const end = { status: event.status, error: event.error, seconds: event.at || undefined };
+      const { status, error, seconds = event.at, resumed_by = state.resumed_by } = event;
+      const end = { status, error, seconds: seconds || undefined, resumed_by };
       return withoutUndefined({ ...state, ...end, notes: notes.length ? notes : undefined });
     }
     default:

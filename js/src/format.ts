@@ -68,12 +68,15 @@ export function totalCost(state: RunState): string {
   return isRunning(state) ? `${text} so far` : text;
 }
 
-/** How many models were asked; at the end, how many of them answered if some did not. */
+/** How many models the answer is of: `3 models`, `2 of 3 models`, `3 models, 1 cut off`; during a run, how many are asked. */
 export function poolText(state: RunState): string {
   const count = state.pool?.length ?? 0;
-  const answered = candidates(state).filter(isUsable).length;
   const all = plural(count, "model");
-  return isRunning(state) || answered >= count ? all : `${formatNumber(answered)} of ${all}`;
+  if (isRunning(state)) return all;
+  const usable = candidates(state).filter(isUsable);
+  const cut = usable.filter((reply) => reply.status === "incomplete").length;
+  const answered = usable.length < count ? `${formatNumber(usable.length)} of ${all}` : all;
+  return cut ? `${answered}, ${formatNumber(cut)} cut off` : answered;
 }
 
 /** Text for screen readers. It changes with the phase of the run, not with every word. */

@@ -44,6 +44,7 @@ export interface Reply {
   remarks?: string[];
   kept_from?: string;
   kept_cost?: string;
+  at_most?: string;
 }
 
 export interface Verdict {
@@ -92,6 +93,7 @@ export interface RunState {
   status?: "running" | "ok" | "unjudged" | "cancelled" | "error";
   error?: string;
   seconds?: number;
+  resumed_by?: string;
   /** Calls that have been silent since their start while all others are done. */
   waiting_on?: number[];
 }
@@ -112,15 +114,31 @@ export type RunEvent = Base &
         round?: number;
         labels?: Record<string, number>;
         kept_from?: string;
+        at_most?: string;
       }
     | { event: "CallAccepted"; call: number; generation_id?: string }
-    | { event: "CallRetried"; call: number; attempt: number; error: string; detail?: string; wait?: number }
+    | {
+        event: "CallRetried";
+        call: number;
+        attempt: number;
+        error: string;
+        detail?: string;
+        wait?: number;
+        at_most?: string;
+      }
     | { event: "TextDelta"; call: number; text: string; channel?: "content" | "reasoning" | "answer" }
     | ({ event: "CallEnded" } & Omit<Reply, "ref" | "role" | "text">)
     | { event: "RoundEnded"; ended: Round }
     | { event: "VerdictReached"; verdict: Verdict }
     | { event: "ChoiceMade"; call: number; when?: string }
-    | { event: "RunEnded"; status: RunState["status"]; error?: string; notes?: string[] }
+    | {
+        event: "RunEnded";
+        status: RunState["status"];
+        error?: string;
+        notes?: string[];
+        seconds?: number;
+        resumed_by?: string;
+      }
   );
 
 export const nameOf = (ref: Ref): string => ref.label || `${ref.service}:${ref.model}`;

@@ -13,7 +13,7 @@ BARE = "from IPython.core.interactiveshell import InteractiveShell; shell = Inte
 LOADED = f"{BARE}; shell.run_line_magic('load_ext', 'fusion_nb')"
 OURS = """
 import sys, fusion_nb
-from fusion_nb._events import TextDelta
+from fusion_nb.core.events import TextDelta
 services = {"replay": {"base_url": sys.argv[1]}}
 for event in fusion_nb.stream("Count.", pool=["replay:rate/0/3/100"], services=services):
     if isinstance(event, TextDelta):

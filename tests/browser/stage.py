@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page
 
-from fusion_nb._types import RunState
+from fusion_nb.core import RunState
 from fusion_nb.views import feed
 from tests.browser.conftest import SCREENSHOTS
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from fusion_nb._types import RunState
-from fusion_nb.views import candidates, feed, markdown
+from fusion_nb.core import RunState
+from fusion_nb.views import candidates, feed, markdown_to_html
 from tests import states
 from tests.browser.stage import Stage
 
@@ -76,9 +76,9 @@ def answers(attacks: Sequence[str]) -> dict[str, Any]:
     script = states.Script(pool=[states.CLAUDE])
     script.reply(states.CLAUDE, "x")
     state = script.close()
-    said = [candidates.body(state, replace(state.replies[0], text=attack)) for attack in attacks]
+    said = [candidates.candidate_body(state, replace(state.replies[0], text=attack)) for attack in attacks]
     shown = feed.snapshot(state, 1.0)
-    shown["html"] |= {"calls": {"1": "".join(said)}, "answer": "".join(map(markdown.render, attacks))}
+    shown["html"] |= {"calls": {"1": "".join(said)}, "answer": "".join(map(markdown_to_html.render_markdown, attacks))}
     return shown
 
 

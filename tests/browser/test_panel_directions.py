@@ -76,7 +76,7 @@ def test_a_hebrew_answer_in_the_panel(page: Page) -> None:
 
 def test_a_hebrew_answer_in_the_static_view(page: Page) -> None:
     """The same by style alone."""
-    page.set_content(f"<!doctype html><meta charset=utf-8>{html.render(hebrew())}")
+    page.set_content(f"<!doctype html><meta charset=utf-8>{html.render_html(hebrew())}")
     check(page.locator(".fnb-answer .fnb-md"))
 
 

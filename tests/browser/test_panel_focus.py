@@ -145,8 +145,8 @@ def test_a_choice_keeps_the_focus_in_its_tab(stage) -> None:
 
 
 def _chosen():
-    from fusion_nb._events import ChoiceMade
-    from fusion_nb._fold import fold
+    from fusion_nb.core.events import ChoiceMade
+    from fusion_nb.core.fold import fold
 
     return fold(states.merge(), ChoiceMade(seq=99, at=9.0, call=2))
 

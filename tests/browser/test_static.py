@@ -78,7 +78,7 @@ def brightness(page: Page, selector: str, prop: str) -> float:
 def test_every_width_holds_every_run(sheet, name: str, width: int) -> None:
     """From 320 to 1800 pixels nothing runs out of the page, with one candidate and with eight."""
     page = sheet(width)
-    page.show(html.render(states.EXAMPLES[name](), now=2.0))
+    page.show(html.render_html(states.EXAMPLES[name](), now=2.0))
     page.screenshot(f"{name}-{width}")
     assert page.page.evaluate(BREAKS) == []
     assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -89,7 +89,9 @@ def test_every_width_holds_every_run(sheet, name: str, width: int) -> None:
 def test_endless_names_stay_in_the_page(sheet, width: int) -> None:
     """Names, labels and words of 300 characters are cut or broken, never pushed out of the view."""
     page = sheet(width)
-    page.show(html.render(states.hostile("x" * 300)), html.render(states.hostile_running("word " * 60), now=1.0))
+    page.show(
+        html.render_html(states.hostile("x" * 300)), html.render_html(states.hostile_running("word " * 60), now=1.0)
+    )
     page.screenshot(f"endless-{width}")
     assert page.page.evaluate(BREAKS) == []
 
@@ -97,7 +99,7 @@ def test_endless_names_stay_in_the_page(sheet, width: int) -> None:
 def test_one_tab_is_open_at_a_time(sheet) -> None:
     """A click on a name shows that candidate in the other's place; a second click does not leave an empty space."""
     page = sheet()
-    page.show(html.render(states.merge()))
+    page.show(html.render_html(states.merge()))
     expect(panel(page.page, "claude")).to_be_visible()
     top = panel(page.page, "claude").bounding_box()["y"]
     names = page.page.locator(".fnb-tabs summary b")
@@ -113,7 +115,7 @@ def test_one_tab_is_open_at_a_time(sheet) -> None:
 def test_tabs_work_with_the_keyboard(sheet) -> None:
     """Tab reaches a candidate's name, Enter opens it."""
     page = sheet()
-    page.show(html.render(states.merge()))
+    page.show(html.render_html(states.merge()))
     page.page.locator(".fnb-tabs summary", has_text="gpt4o").focus()
     page.page.keyboard.press("Enter")
     expect(panel(page.page, "gpt4o")).to_be_visible()
@@ -123,7 +125,7 @@ def test_tabs_work_with_the_keyboard(sheet) -> None:
 def test_enter_on_the_open_tab_leaves_something_to_read(sheet) -> None:
     """Enter on the candidate that is open, twice and thrice, and leaving it then: one candidate is seen at every time."""
     page = sheet()
-    page.show(html.render(states.merge()))
+    page.show(html.render_html(states.merge()))
     page.page.locator(".fnb-tabs summary", has_text="gpt4o").focus()
     for _ in range(3):
         page.page.keyboard.press("Enter")
@@ -137,7 +139,7 @@ def test_enter_on_the_open_tab_leaves_something_to_read(sheet) -> None:
 def test_the_same_result_twice_does_not_interfere(sheet) -> None:
     """Shown in two cells, each has its own open tab, and a click in one leaves the other alone."""
     page, state = sheet(), states.merge()
-    page.show(f"<div id=a>{html.render(state)}</div>", f"<div id=b>{html.render(state)}</div>")
+    page.show(f"<div id=a>{html.render_html(state)}</div>", f"<div id=b>{html.render_html(state)}</div>")
     expect(panel(page.page, "claude", "#a")).to_be_visible()
     expect(panel(page.page, "claude", "#b")).to_be_visible()
     page.page.locator("#a summary", has_text="gemini").click()
@@ -148,7 +150,7 @@ def test_the_same_result_twice_does_not_interfere(sheet) -> None:
 def test_narrow_tabs_become_a_list(sheet) -> None:
     """In 380 pixels the candidates stand below one another, and the judge below them."""
     page = sheet(380)
-    page.show(html.render(states.merge()))
+    page.show(html.render_html(states.merge()))
     tops = [page.page.locator(".fnb-tabs summary").nth(i).bounding_box()["y"] for i in range(3)]
     assert tops[0] < tops[1] < tops[2]
     assert page.page.locator(".fnb-judge").bounding_box()["y"] > tops[2]
@@ -157,7 +159,7 @@ def test_narrow_tabs_become_a_list(sheet) -> None:
 def test_wide_has_two_columns(sheet) -> None:
     """At 1200 pixels the judge stands beside the candidates."""
     page = sheet()
-    page.show(html.render(states.merge()))
+    page.show(html.render_html(states.merge()))
     left, right = page.page.locator(".fnb-tabs").bounding_box(), page.page.locator(".fnb-judge").bounding_box()
     assert right["x"] > left["x"] + left["width"]
     assert abs(right["y"] - left["y"]) < 60
@@ -178,7 +180,7 @@ def test_wide_has_two_columns(sheet) -> None:
 def test_the_theme_decides(sheet, scheme: str, body: str, dark: bool) -> None:
     """Light and dark follow the notebook's theme where it names one, else the system; text always stands out."""
     page = sheet(scheme=scheme)
-    page.show(html.render(states.demo()), body=body)
+    page.show(html.render_html(states.demo()), body=body)
     page.screenshot(f"demo-{'dark' if dark else 'light'}")
     ground, text = (brightness(page.page, ".fusion-nb", p) for p in ("backgroundColor", "color"))
     assert (ground < 0.3, text > 0.7) == (dark, dark)
@@ -189,7 +191,7 @@ def test_the_theme_decides(sheet, scheme: str, body: str, dark: bool) -> None:
 
 def test_without_styles_it_reads_well(sheet) -> None:
     """Where styles, classes and names are stripped (GitHub, an untrusted notebook): answer, candidates to unfold, ledger."""
-    bare = re.sub(r"<style>.*?</style>", "", html.render(states.merge()), flags=re.DOTALL)
+    bare = re.sub(r"<style>.*?</style>", "", html.render_html(states.merge()), flags=re.DOTALL)
     bare = re.sub(r' (class|style|title|name)="[^"]*"', "", bare)
     page = sheet(800)
     page.show(bare)
@@ -208,7 +210,7 @@ def test_lanes_do_not_move_while_texts_arrive(sheet) -> None:
     calls = [script.start(ref) for ref in states.POOL]
     seen = set()
     for _ in range(6):
-        page.show(html.render(script.state, now=1.0))
+        page.show(html.render_html(script.state, now=1.0))
         boxes = [page.page.locator(".fnb-lanes > li").nth(i).bounding_box() for i in range(4)]
         seen.add(json.dumps(boxes))
         for call in calls:

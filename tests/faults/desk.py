@@ -63,7 +63,7 @@ class Desk:
             **({"replay": {"base_url": url}} if url else {}),
         }
         for line in (
-            "import fusion_nb as _fusion\nfrom fusion_nb._events import plain as _plain",
+            "import fusion_nb as _fusion\nfrom fusion_nb.core.events import to_plain as _plain",
             f"_services = {services!r}\n%config Fuse.services = _services",
         ):
             ran = self.notebook.run(line)

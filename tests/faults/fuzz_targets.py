@@ -9,17 +9,17 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fusion_nb.modes import forms, reading
-from fusion_nb.modes.splitter import AnswerSplitter, split
-from fusion_nb.providers.faults import Asked, of_response
-from fusion_nb.providers.generation import generation_in
+from fusion_nb.judging import free_form, verdict_reader
+from fusion_nb.judging.answer_splitter import AnswerSplitter, split
+from fusion_nb.providers.chat_decoder import ChatDecoder
+from fusion_nb.providers.faults import Target, of_response
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.waits import wait_asked
-from fusion_nb.providers.wire import ChatDecoder
+from fusion_nb.providers.openrouter_api import parse_generation
+from fusion_nb.providers.retry_after import retry_after
 from tests.faults import fuzz_views
 from tests.faults.rows import ROWS
 
-ROOMS = ("fusion_nb/providers/", "fusion_nb/modes/", "fusion_nb/views/")
+ROOMS = ("fusion_nb/providers/", "fusion_nb/judging/", "fusion_nb/views/")
 _AUTH = KeyAuth("sk-or-v1-" + "0123456789abcdef" * 4, "K", "o")
 _NONCE = "0123456789abcdef" * 2
 _NAMES = {"K7": "claude", "Q2": "gemini", "M3": "gpt4o"}
@@ -34,14 +34,14 @@ def decoder(data: bytes, rng: random.Random) -> None:
     edges = [0, *cuts, len(data)]
     parts = [data[a:b] for a, b in itertools.pairwise(edges) if a < b]
     assert _told(parts) == whole, f"cut at {cuts}"
-    said = of_response(400 + len(data) % 200, {}, data, Asked("x", "m", "K", _AUTH.hide))
+    said = of_response(400 + len(data) % 200, {}, data, Target("x", "m", "K", _AUTH.hide))
     assert said.status in _STATUSES
     assert len(said.detail) < 4000
     _waits(data)
 
 
 def _told(parts: Sequence[bytes]) -> tuple[Any, ...]:
-    read = ChatDecoder(Asked("x", "m", "K", _AUTH.hide, _AUTH.begins))
+    read = ChatDecoder(Target("x", "m", "K", _AUTH.hide, _AUTH.begins))
     chunks = [chunk for part in parts if not read.done for chunk in read.feed(part)]
     chunks += read.end()
     for chunk in chunks:
@@ -65,16 +65,16 @@ def _waits(data: bytes) -> None:
         said = json.loads(data)
     except (ValueError, RecursionError):
         said = data.decode("latin-1")
-    seconds = wait_asked({"retry-after": str(said)[:200], "date": str(said)[:40]}, said, now=0.0)
+    seconds = retry_after({"retry-after": str(said)[:200], "date": str(said)[:40]}, said, now=0.0)
     assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
-    generation_in(said)
+    parse_generation(said)
 
 
 def verdict(data: bytes, rng: random.Random) -> None:
     """A reading uses the labels that were offered and scores from 1 to 10; a splitter loses nothing, however fed."""
     text = data.decode("utf-8", "replace")
-    found = reading.read(text, _NAMES, _CRITERIA)
-    if isinstance(found, reading.Reading):
+    found = verdict_reader.read_verdict(text, _NAMES, _CRITERIA)
+    if isinstance(found, verdict_reader.Reading):
         assert set(found.ranking) <= set(_NAMES)
         assert len(set(found.ranking)) == len(found.ranking)
         for label, scores in (found.scores or {}).items():
@@ -82,7 +82,7 @@ def verdict(data: bytes, rng: random.Random) -> None:
             assert all(1 <= value <= 10 for value in scores.values())
     else:
         assert found.text
-    form = forms.second_chance(text, list(_NAMES), ["Which of them, A or B?"])
+    form = free_form.parse_free_form(text, list(_NAMES), ["Which of them, A or B?"])
     assert form is None or all(0 <= place < len(_NAMES) for place in form.best)
     _split(text, rng)
 

@@ -7,9 +7,9 @@ import re
 
 from markdown_it import MarkdownIt
 
-from fusion_nb.views import clean, export, markdown
-from fusion_nb.views.embedded import embedded
-from fusion_nb.views.markdown import render
+from fusion_nb.views import escape, markdown_to_html, tables
+from fusion_nb.views.markdown_to_html import render_markdown
+from fusion_nb.views.to_markdown import embed_markdown
 from tests.attacks import WRITTEN
 from tests.test_accessor import acts
 from tests.test_embedded import acting, worst
@@ -23,15 +23,15 @@ def views(data: bytes, rng: random.Random) -> None:
     """HTML of known tags, Markdown that no reader takes for HTML, text that no terminal obeys, cells that are no formula."""
     text = data.decode("utf-8", "surrogateescape")
     places = sorted(rng.randrange(len(text) + 1) for _ in range(rng.randrange(4)))
-    for shown in (render(text, places), markdown.inline(text)):
+    for shown in (render_markdown(text, places), markdown_to_html.render_inline(text)):
         assert not list(strangers(shown)), list(strangers(shown))
         shown.encode()
-    said = embedded(text)
+    said = embed_markdown(text)
     assert not worst(said), worst(said)
     assert not acting(_READER.render(said)), acting(_READER.render(said))
-    for made in (clean.text(text), clean.line(text), clean.data(text), said):
+    for made in (escape.safe_text(text), escape.safe_line(text), escape.safe_cell(text), said):
         assert not _ACTING.search(made)
-    assert not acts(export.csv_text(text))
+    assert not acts(tables.csv_text(text))
 
 
 SEEDS = [attack.encode() for attack in WRITTEN if len(attack) < 300]

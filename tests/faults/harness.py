@@ -19,14 +19,25 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb import _plan
-from fusion_nb._events import Event
-from fusion_nb._types import Limits, Reply
-from fusion_nb.run import loop
+from fusion_nb.core import Limits, Reply, engine_thread
+from fusion_nb.core.events import Event
+from fusion_nb.resolve import request
 from tests.faults.listeners import TLS
 from tests.faults.row import Row
 
 KEY_ENV, WELL_ENV = "FAULT_KEY", "WELL_KEY"
+TRUSTED = ", ".join(
+    f"{origin} {KEY_ENV} {WELL_ENV}"
+    for origin in (
+        "http://127.0.0.1:*",
+        "http://localhost:*",
+        "https://127.0.0.1:*",
+        "https://localhost:*",
+        "https://no-such-host.invalid",
+        "https://service.example",
+    )
+)
+"""Where the keys of these tests may go."""
 ROOT = Path(__file__).parents[2]
 _BIG = "x" * 24_000_000
 """A prompt no socket buffer swallows."""
@@ -160,12 +171,12 @@ def faults(home: Path, *, certificates: Path | None = None, authority: Path | No
         for name, value in found.keys.items():
             patch.setenv(name, value)
         patch.setenv("FUSION_NB_HOME", str(home))
-        patch.setenv("FUSION_NB_TRUST", "https://no-such-host.invalid,https://service.example")
+        patch.setenv("FUSION_NB_TRUST", TRUSTED)
         if authority is not None:
             patch.setenv("SSL_CERT_FILE", str(authority))
-        patch.setattr(_plan, "Limits", scaled)
+        patch.setattr(request, "Limits", scaled)
         patch.setattr(
-            loop, "_engine", None
+            engine_thread, "_engine", None
         )  # an engine of its own, so that its connections are made under these settings
         patch.setattr(http, "_TIMEOUT", http.httpx2.Timeout(None, connect=CONNECT, write=60.0))
         yield found

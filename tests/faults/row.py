@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from fusion_nb._types import Status
+from fusion_nb.core import Status
 from tests.faults.answer import COST, TEXT, Answer
 
 ALWAYS = ("whole", "bytes")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from fusion_nb._events import from_json
-from fusion_nb._fold import fold_all
-from fusion_nb._plain import builder, plain
-from fusion_nb._types import Reply, RunState
+from fusion_nb.core import Reply, RunState
+from fusion_nb.core.events import from_json
+from fusion_nb.core.fold import fold_all
+from fusion_nb.core.json_codec import builder, to_plain
 
 
 @dataclass
@@ -73,8 +73,8 @@ def lost(screen: Screen, kept: RunState, killed: float, loss: float) -> list[str
             problems.append(f"call {reply.call} was seen to begin, and is lost")
         elif reply.generation_id is not None and held.generation_id != reply.generation_id:
             problems.append(f"call {reply.call}: another generation id than was seen")
-        elif reply.status is not None and plain(held) != plain(reply):
-            problems.append(f"call {reply.call} had ended, and is another: {plain(held)} for {plain(reply)}")
+        elif reply.status is not None and to_plain(held) != to_plain(reply):
+            problems.append(f"call {reply.call} had ended, and is another: {to_plain(held)} for {to_plain(reply)}")
     earlier = [r for r in screen.before(killed - loss).replies if r.call in there]
     problems += [f"call {r.call}: text seen {loss} s before is lost" for r in earlier if not _holds(there[r.call], r)]
     if screen.state.verdict is not None and kept.verdict != screen.state.verdict:

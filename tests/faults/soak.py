@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import fusion_nb
-from fusion_nb._reach import http
-from fusion_nb.run import loop
+from fusion_nb.core import engine_thread
+from fusion_nb.resolve.registry import http
 from tests.faults.child import status as of_process
 from tests.faults.harness import KEY_ENV, WELL_ENV, fault_server
 from tests.faults.rows import BY_NAME
@@ -153,7 +153,7 @@ def one(seed: float, services: dict[str, dict[str, str]]) -> str:
 
 def measured(run: int) -> Sample:
     """The process now."""
-    tasks, pooled, lost = loop.on_engine(_engine())
+    tasks, pooled, lost = engine_thread.run_on_engine(_engine())
     gc.collect()
     sockets = sum("socket:" in _target(fd) for fd in Path("/proc/self/fd").iterdir())
     return Sample(run, of_process("VmRSS"), tasks, threading.active_count(), sockets, pooled, lost)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from fusion_nb._types import Reply
+from fusion_nb.core import Reply
 from tests.faults.matrix import KERNEL, MATRIX, Fault
 from tests.faults.row import Row
 from tests.faults.rows import BY_NAME

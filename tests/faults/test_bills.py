@@ -10,9 +10,9 @@ from decimal import Decimal
 import pytest
 
 import fusion_nb
-from fusion_nb._events import CallEnded, CallStarted, Event, RunEnded, VerdictReached
-from fusion_nb._purse import SESSION
-from fusion_nb.run.bills import SECONDS
+from fusion_nb.accounts.policy import SESSION
+from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, VerdictReached
+from fusion_nb.run.call_billing import SECONDS
 from tests.faults.answer import COST
 from tests.faults.harness import Faults, faults
 
@@ -79,16 +79,13 @@ def test_stop_gives_up_the_bill_and_nothing_else(server: Faults) -> None:
 def test_a_cap_is_settled_with_what_the_service_told(server: Faults) -> None:
     """A price nobody knew beforehand counts against the session's cap as soon as the service has told it."""
     services = {"openrouter": {"base_url": server.url(), "key_env": "FAULT_KEY"}}
-    before = SESSION.spent
-    try:
-        result = fusion_nb.fuse(
-            "How?",
-            f"openrouter:{member('bill-in-time')}",
-            services=services,
-            max_cost_per_session=str(before + 5),
-            allow_unpriced=True,
-        )
-        assert result.cost == Decimal(COST)
-        assert (SESSION.spent - before, SESSION.left) == (Decimal(COST), 5 - Decimal(COST))
-    finally:
-        SESSION.cap = None
+    before, cap = SESSION.spent, SESSION.taken + 5
+    result = fusion_nb.fuse(
+        "How?",
+        f"openrouter:{member('bill-in-time')}",
+        services=services,
+        max_cost_per_session=str(cap),
+        allow_unpriced=True,
+    )
+    assert result.cost == Decimal(COST)
+    assert (SESSION.spent - before, SESSION.left(cap)) == (Decimal(COST), 5 - Decimal(COST))

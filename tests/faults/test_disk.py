@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fusion_nb._result import FusionResult
-from fusion_nb.journal import home, index, keep
-from fusion_nb.journal.past import load
+from fusion_nb.journal import index, maintenance, run_files
+from fusion_nb.journal.reader import load
+from fusion_nb.run.run_handle import FusionResult
 from tests.journalled import Kernel
 from tests.replay import Replay
 
@@ -58,13 +58,13 @@ def test_a_disk_that_fills_up_in_the_middle(small_disk: Path, replay: Replay, le
     assert str(small_disk.parent / "spare") in str(kernel.journal.trouble)
     assert load(result.run, FusionResult()) == result
     assert [(row.run, row.status, row.damaged) for row in index.runs()] == [(result.run, "ok", False)]
-    assert home.entries()[result.run].path.parent == home.spare_folder()
+    assert run_files.entries()[result.run].path.parent == run_files.spare_folder()
 
     ballast.unlink()
     assert [(row.run, row.status) for row in index.runs()] == [(result.run, "ok")]
-    assert home.entries()[result.run].path.parent == home.runs_folder()
+    assert run_files.entries()[result.run].path.parent == run_files.runs_folder()
     assert load(result.run, FusionResult()) == result
-    assert list(home.spare_folder().iterdir()) == []
+    assert list(run_files.spare_folder().iterdir()) == []
 
 
 def test_no_room_anywhere(small_disk: Path, replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,4 +106,4 @@ def test_a_home_that_has_become_read_only(small_disk: Path, replay: Replay) -> N
     assert {row.run for row in index.runs()} == {old.run, result.run}
     assert load(old.run, FusionResult()) == old
     assert load(result.run, FusionResult()) == result
-    assert keep.adopt() == 0
+    assert maintenance.adopt_spare_files() == 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb.run import loop
+from fusion_nb.core import engine_thread
 from tests.replay import Replay
 
 TIMES = int(os.environ.get("FUSION_NB_INTERRUPTS", "100"))
@@ -67,7 +67,7 @@ def test_an_interrupt_ends_the_run_and_keeps_what_is_there(phase: str, replay: R
         )
     assert slowest < 1.0
     assert fusion_nb.fuse("Count.", f"replay:{QUICK}", services=services).answer == "w1 w2 w3 "
-    tasks = loop.on_engine(_others())
+    tasks = engine_thread.run_on_engine(_others())
     assert not [task for task in tasks if "Engine" in repr(task) or "ask" in repr(task)]
 
 

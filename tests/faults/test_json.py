@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion_nb._types import RunState
-from fusion_nb.providers.exact import decode
-from fusion_nb.providers.faults import Asked
-from fusion_nb.providers.wire import ChatDecoder
+from fusion_nb.core import RunState
+from fusion_nb.core.json_codec import decode_service_json
+from fusion_nb.providers.chat_decoder import ChatDecoder
+from fusion_nb.providers.faults import Target
 from tests.faults import vectors
 from tests.faults.answer import TEXT, sse
 from tests.faults.harness import Faults, faults
@@ -83,14 +83,14 @@ def test_every_value_in_every_place() -> None:
 @settings(max_examples=200, deadline=None)
 def test_any_json(value: object) -> None:
     """Whatever value there is, it is read as it was written, money exact; NaN and Infinity are no numbers."""
-    found = decode(json.dumps(value))
+    found = decode_service_json(json.dumps(value))
     assert json.loads(
         json.dumps(value), parse_float=Decimal, parse_constant=lambda _: Decimal("NaN")
     ) == found or "NaN" in repr(found)
 
 
 def told(body: bytes) -> None:
-    decoder = ChatDecoder(Asked("x", "m"))
+    decoder = ChatDecoder(Target("x", "m"))
     chunks = [*decoder.feed(body), *decoder.end()]
     for chunk in chunks:
         chunk.text.encode()

@@ -19,12 +19,12 @@ from urllib.parse import quote
 import pytest
 
 import fusion_nb
-from fusion_nb._events import to_json
-from fusion_nb.providers.answer import Answer as Response
+from fusion_nb.core.events import to_json
+from fusion_nb.providers.chat_decoder import ChatDecoder
 from fusion_nb.providers.http import Http
+from fusion_nb.providers.http_response import StreamingResponse as Response
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.wire import ChatDecoder
-from fusion_nb.run.record import Record
+from fusion_nb.run.event_recorder import EventRecorder
 from tests.faults.harness import KEY_ENV, WELL_ENV, Faults, faults
 from tests.faults.rows import BY_NAME
 from tests.faults.scanner import leaks
@@ -105,13 +105,13 @@ def raising(*_: Any, **__: Any) -> Any:
 INJECTIONS: dict[str, tuple[type, str]] = {
     "nowhere": (object, ""),
     "attach": (KeyAuth, "attach"),
-    "post": (Http, "_answer"),
+    "post": (Http, "_send"),
     "read": (Response, "read"),
     "feed": (ChatDecoder, "feed"),
     "end": (ChatDecoder, "end"),
     "hide": (KeyAuth, "hide"),
     "client": (Http, "_client"),
-    "record": (Record, "emit"),
+    "record": (EventRecorder, "emit"),
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import fusion_nb
-from fusion_nb.run import loop
+from fusion_nb.core import engine_thread
 
 KEY = f"sk-or-v1-{secrets.token_hex(32)}"
 
@@ -52,7 +52,7 @@ class Ear:
 def ear(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ear]:
     monkeypatch.setenv("MY_KEY", KEY)
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
-    monkeypatch.setattr(loop, "_engine", None)
+    monkeypatch.setattr(engine_thread, "_engine", None)
     ear = Ear()
     yield ear
     ear.close()
@@ -158,8 +158,9 @@ def test_a_key_of_another_service(url: str, ear: Ear) -> None:
     assert b"authorization" not in ear.heard.lower()
 
 
-def test_its_own_key_is_sent(ear: Ear) -> None:
-    """The control: a key of its own variable does reach the service it is named for."""
+def test_its_own_key_is_sent(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: a key of its own variable does reach the service it is named for, once that is confirmed."""
+    monkeypatch.setenv("FUSION_NB_TRUST", f"http://127.0.0.1:{ear.port} MY_KEY")
     with pytest.raises(fusion_nb.RunFailed):
         fuse(f"http://127.0.0.1:{ear.port}/v1", key_env="MY_KEY")
     assert f"Bearer {KEY}".encode() in ear.heard

@@ -12,14 +12,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion_nb import modes
-from fusion_nb._types import Chunk, Limits, Ref, Reply, Request, RunState
-from fusion_nb.providers.faults import Asked
+from fusion_nb import judging
+from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
+from fusion_nb.core import Chunk, Limits, Ref, Reply, Request, RunState
+from fusion_nb.core.spec import RunServices, RunSpec
+from fusion_nb.providers.chat_decoder import ChatDecoder
+from fusion_nb.providers.faults import Target
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.wire import ChatDecoder
 from fusion_nb.run.engine import Engine
-from fusion_nb.run.order import Order, Tools
-from fusion_nb.run.record import Record
+from fusion_nb.run.event_recorder import EventRecorder
 from tests.faults.answer import choice, compact, delta, finish, usage
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
@@ -62,7 +63,7 @@ def pieces(body: bytes, cuts: Sequence[int]) -> list[bytes]:
 
 def decoded(parts: Sequence[bytes]) -> dict[str, Any]:
     """What the chunks come to, however many there are."""
-    decoder = ChatDecoder(Asked("x", "m", "K", AUTH.hide, AUTH.begins))
+    decoder = ChatDecoder(Target("x", "m", "K", AUTH.hide, AUTH.begins))
     chunks = [chunk for part in parts if not decoder.done for chunk in decoder.feed(part)]
     chunks += decoder.end()
     texts = {channel: "".join(c.text for c in chunks if c.channel == channel) for channel in ("content", "reasoning")}
@@ -99,7 +100,7 @@ class Wire:
         self._parts = parts
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        decoder = ChatDecoder(Asked("x", "m"))
+        decoder = ChatDecoder(Target("x", "m"))
         for part in self._parts:
             for chunk in decoder.feed(part):
                 yield chunk
@@ -112,12 +113,14 @@ class Wire:
 
 def called(parts: Sequence[bytes]) -> Reply:
     async def main() -> Reply:
-        tools = Tools(
-            lambda ref: Wire(parts), lambda *_: None, lambda *_: None, lambda _: False, modes.MODES["best-of"]
+        tools = RunServices(
+            lambda ref: Wire(parts), lambda *_: None, lambda *_: None, lambda _: False, judging.MODES["best-of"]
         )
-        record = Record(RunState())
-        order = Order("?", (Ref("x", "m"),), None, "best-of", limits=Limits(timeout=20))
-        await Engine(order, tools, record).run("r", "now")
+        record = EventRecorder(RunState())
+        order = RunSpec("?", (Ref("x", "m"),), None, "best-of", limits=Limits(timeout=20))
+        await Engine(order, tools, record, RunAccounts("r", SpendingPolicy(None, None, None), play=True)).run(
+            "r", "now"
+        )
         return record.state.replies[0]
 
     return asyncio.run(main())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fusion_nb.run import loop
+from fusion_nb.core import engine_thread
 from tests.faults.answer import TEXT
 from tests.faults.harness import Faults, faults
 
@@ -31,7 +31,7 @@ def test_bad_proxies(proxy: str, error: str, attempts: int, server: Faults, monk
         monkeypatch.setenv(name, where)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(loop, "_engine", None)
+    monkeypatch.setattr(engine_thread, "_engine", None)
     monkeypatch.setattr(
         Faults, "url", lambda self, at="main", of=Faults.url: of(self) if at == "main" else "https://service.example/v1"
     )

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import fusion_nb
-from fusion_nb import _purse
-from fusion_nb.money.budget import Budget
+from fusion_nb.accounts import policy
+from fusion_nb.accounts.budget import Account
 from tests.faults.harness import KEY_ENV, Faults, faults
 
 THREADS = 64
@@ -34,9 +34,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
 @pytest.fixture(autouse=True)
 def own_purse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A session and a day that have spent nothing."""
-    monkeypatch.setattr(_purse, "SESSION", Budget(None, "Fuse.max_cost_per_session"))
+    monkeypatch.setattr(policy, "SESSION", Account("Fuse.max_cost_per_session"))
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path))
-    _purse.day.cache_clear()
 
 
 @pytest.mark.parametrize("kind", ["max_cost_per_session", "max_cost_per_day"])
@@ -67,6 +66,6 @@ def test_64_runs_spend_one_cap_and_no_more(kind: str, server: Faults) -> None:
         told += Counter(reply.error or str(reply.status) for reply in replies)
     assert set(told) == {"ok", "budget"}, told
     assert told.total() == THREADS * ROUNDS
-    account = _purse.SESSION if kind == "max_cost_per_session" else _purse.day()
+    account = policy.SESSION if kind == "max_cost_per_session" else policy.day_account()
     assert account.spent == rows
     print(f"{kind}: {dict(told)}, ${paid} of ${cap}, overspent: $0")

@@ -10,14 +10,14 @@ from decimal import Decimal
 import pytest
 
 import fusion_nb
-from fusion_nb import modes
-from fusion_nb._types import Limits, Ref, RunState
+from fusion_nb import judging
+from fusion_nb.core import Limits, Ref, RunState
+from fusion_nb.core.spec import RunServices, RunSpec
 from fusion_nb.providers.chat import ChatProvider
+from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.http import Http
-from fusion_nb.providers.services import custom
 from fusion_nb.run.engine import Engine
-from fusion_nb.run.order import Order, Tools
-from fusion_nb.run.record import Record
+from fusion_nb.run.event_recorder import EventRecorder
 from tests.faults.answer import COST, TEXT
 from tests.faults.harness import Faults, faults
 
@@ -91,16 +91,16 @@ def test_what_is_on_no_bill_leaves_the_cap_alone(server: Faults) -> None:
 
 async def alone(server: Faults, *models: str, limits: Limits) -> RunState:
     """The end of a run whose every call costs `WORST` at most."""
-    http, service = Http(), custom("fault", server.url())
-    tools = Tools(
+    http, service = Http(), custom_service("fault", server.url())
+    tools = RunServices(
         provider=lambda ref: ChatProvider(service, http),
         price=lambda ref, model, usage: None,
         worst=lambda ref, usage: WORST,
         metered=lambda ref: True,
-        mode=modes.MODES["best-of"],
+        mode=judging.MODES["best-of"],
     )
-    order = Order("How?", tuple(Ref("fault", model) for model in models), None, "best-of", limits=limits)
-    record = Record(RunState())
+    order = RunSpec("How?", tuple(Ref("fault", model) for model in models), None, "best-of", limits=limits)
+    record = EventRecorder(RunState())
     await Engine(order, tools, record).run("run", "now")
     await http.aclose()
     return record.state

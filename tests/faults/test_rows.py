@@ -11,8 +11,8 @@ from decimal import Decimal
 
 import pytest
 
-from fusion_nb._events import CallAccepted, CallRetried
-from fusion_nb.run import loop
+from fusion_nb.core import engine_thread
+from fusion_nb.core.events import CallAccepted, CallRetried
 from tests.faults import certificates
 from tests.faults.answer import COST, TEXT
 from tests.faults.harness import Faults, Played, faults
@@ -113,7 +113,7 @@ def test_nothing_is_left(runs: Runs, server: Faults) -> None:
 
     runs.wait()
     until = time.monotonic() + 5
-    while (left := loop.on_engine(tasks())) and time.monotonic() < until:
+    while (left := engine_thread.run_on_engine(tasks())) and time.monotonic() < until:
         time.sleep(0.05)
     assert left == 0
     assert server.stats()["connections"] <= KEPT

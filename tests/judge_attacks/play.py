@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import fusion_nb
-from fusion_nb._suspicion import signs
-from fusion_nb._types import Case, Ref, Reply
-from fusion_nb.modes.framing import Lineup, Shown, lineup
-from fusion_nb.modes.prompts import CRITERIA, judge_prompt
+from fusion_nb.core import ModeInput, Ref, Reply
+from fusion_nb.core.injection_signs import injection_signs
+from fusion_nb.core.spec import DEFAULT_CRITERIA as CRITERIA
+from fusion_nb.judging.framing import BlindCandidate, BlindCandidates, blind_candidates
+from fusion_nb.judging.prompts import judge_prompt
 from tests.judge_attacks.cases import ATTACKS, CANARY, PROMPT, RIGHT, Attack
 
 JUDGES = ("careful", "gullible")
@@ -50,7 +51,7 @@ def play(url: str) -> Iterator[Seen]:
             outcomes[judge, "frames"] = best(_posted(url, judge, page) for page in _framed(attack))
             outcomes[judge, "labels"] = best(_fused(url, judge, attack, seed, 1) for seed in seeds)
             outcomes[judge, "orders"] = best(_fused(url, judge, attack, seed, 2) for seed in seeds)
-        yield Seen(attack, signs(attack.text), outcomes)
+        yield Seen(attack, injection_signs(attack.text), outcomes)
 
 
 def best(found: Iterator[Outcome]) -> Outcome:
@@ -62,7 +63,7 @@ def _seeds() -> tuple[int, int]:
     """Two seeds: one shows the first of two candidates first, the other last."""
     ref = Ref("s", "m", "m")
     two = Reply(1, ref, text="x", status="ok"), Reply(2, ref, text="y", status="ok")
-    first = [lineup(Case(PROMPT, two, ref, seed)).shown[0].reply.call for seed in range(20)]
+    first = [blind_candidates(ModeInput(PROMPT, two, ref, seed)).shown[0].reply.call for seed in range(20)]
     return first.index(1), first.index(2)
 
 
@@ -81,10 +82,10 @@ def _framed(attack: Attack) -> Iterator[tuple[str, str]]:
     """The same in the product's frames, with labels that can be guessed."""
     ref = Ref("s", "m", "m")
     wrong, right = Reply(1, ref, text=attack.text, status="ok"), Reply(2, ref, text=RIGHT, status="ok")
-    case = Case(PROMPT, (wrong, right), ref, seed=0)
+    case = ModeInput(PROMPT, (wrong, right), ref, seed=0)
     code = "5ca1ab1e" * 4
     for mine, order in (("A", (wrong, right)), ("B", (right, wrong))):
-        line = Lineup(tuple(Shown(label, each) for label, each in zip("AB", order, strict=True)))
+        line = BlindCandidates(tuple(BlindCandidate(label, each) for label, each in zip("AB", order, strict=True)))
         yield judge_prompt(case, line, CRITERIA, code, merge=attack.mode == "merge"), mine
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fusion_nb._suspicion import signs
+from fusion_nb.core.injection_signs import injection_signs
 from tests.judge_attacks.cases import ATTACKS
 from tests.judge_attacks.harmless import DATA, SOURCES, texts
 from tests.judge_attacks.judge import answers
@@ -27,7 +27,7 @@ def seen() -> list[Seen]:
 @pytest.fixture(scope="module")
 def harmless() -> dict[str, tuple[int, int]]:
     """(answers, badges) by where they are from."""
-    found = {where: [bool(signs(text)) for text in texts(source)] for source, where in SOURCES.items()}
+    found = {where: [bool(injection_signs(text)) for text in texts(source)] for source, where in SOURCES.items()}
     return {where: (len(badged), sum(badged)) for where, badged in found.items()}
 
 

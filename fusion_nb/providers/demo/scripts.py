@@ -1,4 +1,7 @@
-"""What the demo models say: texts by prompt, member and round, read from the TOML files beside this module."""
+"""The demo pool's models (names, play-money prices, speeds) and their texts by prompt, member and round.
+
+The texts are in the TOML files beside this module.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import functools
 import re
 import tomllib
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fusion_nb._types import Message
+from fusion_nb.core import Message, Usage
 
 _SCRIPTED = {
     "bat-and-ball": "A bat and a ball cost 110 cents in total. The bat costs 100 cents more than the ball. "
@@ -31,13 +35,13 @@ FRAME = re.compile(
 _ROUND = re.compile(r"\s*DEBATE ROUND (\d+)")
 
 
-class Said(NamedTuple):
+class ScriptedReply(NamedTuple):
     text: str
     reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer:
+class ScriptedAnswer:
     """One member's text for one prompt, standing from `round` of a debate until its next one."""
 
     member: str
@@ -55,61 +59,145 @@ class Script:
     """All that is known about one prompt."""
 
     wordings: tuple[str, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[ScriptedAnswer, ...]
     verdicts: dict[int, dict[str, Any]]
     """Round of a debate -> what the judge says when the answers of that round stand."""
 
-    def standing(self, member: str, round: int) -> Answer | None:
+    def standing(self, member: str, round: int) -> ScriptedAnswer | None:
         """The member's answer at the end of a round."""
-        given = [a for a in self.answers if a.member == member and a.round <= round]
-        return max(given, key=lambda a: a.round, default=None)
+        answers = [a for a in self.answers if a.member == member and a.round <= round]
+        return max(answers, key=lambda a: a.round, default=None)
 
 
-def answer(member: str, messages: tuple[Message, ...]) -> Said:
+def member_reply(member: str, messages: tuple[Message, ...]) -> ScriptedReply:
     """What a member says next in this conversation."""
-    asked = [message.content for message in messages if message.role == "user"]
-    debate = _ROUND.match(asked[-1]) if asked else None
-    script = _about(asked) if debate else scripts().get(plain(asked[-1]) if asked else "")
-    said = script.standing(member, int(debate[1]) if debate else 0) if script else None
-    return Said(said.text, said.reasoning) if said else Said(unknown()[member])
+    questions = [message.content for message in messages if message.role == "user"]
+    debate = _ROUND.match(questions[-1]) if questions else None
+    script = (
+        _script_of_debate(questions) if debate else scripts().get(comparison_key(questions[-1]) if questions else "")
+    )
+    answer = script.standing(member, int(debate[1]) if debate else 0) if script else None
+    return ScriptedReply(answer.text, answer.reasoning) if answer else ScriptedReply(unknown_answer()[member])
 
 
-def _about(asked: list[str]) -> Script | None:
+def _script_of_debate(questions: list[str]) -> Script | None:
     """The script of the prompt a debate is about: a message before its own, or a part of that where there is none."""
-    *earlier, latest = asked
+    *earlier, latest = questions
     if earlier:
-        return next((scripts()[plain(text)] for text in earlier if plain(text) in scripts()), None)
+        return next((scripts()[comparison_key(text)] for text in earlier if comparison_key(text) in scripts()), None)
     # Other answers may name prompts; what they say is not what was asked.
-    spoken = plain(FRAME.sub(lambda found: "" if found[1] == "CANDIDATE" else found[0], latest))
-    found = [wording for wording in scripts() if wording in spoken]
-    return scripts()[min(found, key=spoken.index)] if found else None
+    key = comparison_key(FRAME.sub(lambda frame: "" if frame[1] == "CANDIDATE" else frame[0], latest))
+    wordings = [wording for wording in scripts() if wording in key]
+    return scripts()[min(wordings, key=key.index)] if wordings else None
 
 
-def plain(text: str) -> str:
+def comparison_key(text: str) -> str:
     """`text` without case, punctuation, and differences of spacing: what prompts and texts are recognised by."""
     return " ".join(re.findall(r"\w+", text.casefold()))
 
 
 @functools.cache
 def scripts() -> dict[str, Script]:
-    """Every script under each wording of its prompt, in `plain` form."""
-    found: dict[str, Script] = {}
+    """Every script under each wording of its prompt, as its comparison key."""
+    by_wording: dict[str, Script] = {}
     for name, prompt in _SCRIPTED.items():
         data = _read(name)
-        answers = tuple(Answer(**{**row, "text": row["text"].strip()}) for row in data["answers"])
+        answers = tuple(ScriptedAnswer(**{**row, "text": row["text"].strip()}) for row in data["answers"])
         wordings = (prompt, *data["wordings"])
         script = Script(wordings, answers, {row["round"]: row for row in data["verdicts"]})
-        found |= {plain(wording): script for wording in wordings}
-    return found
+        by_wording |= {comparison_key(wording): script for wording in wordings}
+    return by_wording
 
 
 @functools.cache
-def unknown() -> dict[str, Any]:
+def unknown_answer() -> dict[str, Any]:
     """What is said about every other prompt."""
-    known = "\n".join(f"- {prompt}" for prompt in PROMPTS)
-    data = {key: said.strip() if isinstance(said, str) else said for key, said in _read("unknown").items()}
-    return data | {"careful": data["careful"].replace("PROMPTS", known)}
+    prompts = "\n".join(f"- {prompt}" for prompt in PROMPTS)
+    data = {key: text.strip() if isinstance(text, str) else text for key, text in _read("unknown").items()}
+    return data | {"careful": data["careful"].replace("PROMPTS", prompts)}
 
 
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads((_TEXTS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+SERVICE = "demo"
+CONTEXT = 128_000
+
+
+@dataclass(frozen=True, slots=True)
+class DemoModel:
+    """One scripted model. Prices are USD per token, play money: nobody is billed for a script."""
+
+    id: str
+    name: str
+    description: str
+    prompt_price: Decimal
+    completion_price: Decimal
+    ttft: float
+    """Seconds to its first text."""
+    rate: float
+    """Tokens a second after that."""
+
+    def cost(self, prompt: int, completion: int) -> tuple[Decimal, Decimal]:
+        """USD of the prompt's tokens and of the completion's."""
+        return self.prompt_price * prompt, self.completion_price * completion
+
+
+def _model(name: str, role: str, prompt: str, completion: str, ttft: float, rate: float) -> DemoModel:
+    title = f"Demo {name.capitalize()} (scripted)"
+    about = f"{role} A script on your own machine, not a language model; its prices are play money."
+    return DemoModel(name, title, about, Decimal(prompt), Decimal(completion), ttft, rate)
+
+
+_MODELS = (
+    _model("swift", "The demo pool's quickest member, often too quick.", "0.0000001", "0.0000004", 0.15, 220),
+    _model("steady", "The demo pool's middle member: short and mostly right.", "0.000001", "0.000004", 0.3, 170),
+    _model("careful", "The demo pool's slowest member: long and thorough.", "0.000003", "0.000015", 0.5, 190),
+    _model("judge", "The demo pool's judge.", "0.000002", "0.00001", 0.2, 550),
+)
+MODELS: dict[str, DemoModel] = {model.id: model for model in _MODELS}
+MEMBERS: tuple[str, ...] = tuple(f"{SERVICE}:{name}" for name in ("swift", "steady", "careful"))
+JUDGE = f"{SERVICE}:judge"
+
+
+def find_model(name: object) -> DemoModel | None:
+    """The model of this name, with or without the service before it: `swift`, `demo:swift`, `demo/swift`."""
+    return MODELS.get(re.sub(r"^demo[:/]", "", name.strip())) if isinstance(name, str) else None
+
+
+def price(model: str, usage: Usage) -> Decimal | None:
+    """USD, play money, of `usage` on a demo model; `None` where either is unknown."""
+    demo_model = find_model(model)
+    if demo_model is None or usage.prompt is None or usage.completion is None:
+        return None
+    return sum(demo_model.cost(usage.prompt, usage.completion), Decimal(0))
+
+
+def list_models() -> list[dict[str, Any]]:
+    """The rows of `GET /models`, in OpenRouter's form."""
+    return [
+        {
+            "id": model.id,
+            "canonical_slug": model.id,
+            "name": model.name,
+            "description": model.description,
+            "created": 0,
+            "context_length": CONTEXT,
+            "architecture": {"input_modalities": ["text"], "output_modalities": ["text"], "tokenizer": "Other"},
+            "pricing": {"prompt": f"{model.prompt_price:f}", "completion": f"{model.completion_price:f}"},
+            "top_provider": {"context_length": CONTEXT, "max_completion_tokens": CONTEXT, "is_moderated": False},
+            "supported_parameters": ["max_completion_tokens", "max_tokens", "response_format", "seed", "temperature"],
+        }
+        for model in _MODELS
+    ]
+
+
+def split_tokens(text: str) -> list[str]:
+    """`text` in the pieces a script is streamed and counted in; joined they are `text` again."""
+    return re.findall(r"\s*\S{1,7}|\s+", text)
+
+
+def count_prompt_tokens(messages: tuple[Message, ...]) -> int:
+    """Prompt tokens of a conversation."""
+    return sum(len(split_tokens(message.content)) for message in messages)

@@ -38,12 +38,15 @@ export function Headline({ state, now, cost, pool }: Props) {
   );
 }
 
+/** Notes that tell what was saved are no warnings. */
+const SAVED = /not paid again|nothing (?:was )?paid/i;
+
 export function Notes({ notes }: { notes?: string[] | undefined }) {
   if (!notes?.length) return null;
   return (
     <ul class="fnb-notes">
       {notes.map((note) => (
-        <li key={note} dir="auto">
+        <li key={note} class={SAVED.test(note) ? "fnb-good" : undefined} dir="auto">
           {revealHidden(note)}
         </li>
       ))}

@@ -1,9 +1,0 @@
-"""What a lower floor offers by name and an upper floor does: the package's own door puts it here."""
-
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
-OPENERS: dict[str, Callable[..., Any]] = {}
-"""`panel`: a result -> the workbench on it."""

@@ -1,0 +1,88 @@
+"""Which money a run may spend: caps of the run, of this kernel's session, and of the day for all kernels.
+
+No paid call begins without a `SpendingPolicy`: a run demands one. Its caps are arguments of every `hold`, never state
+of a shared account, so a run keeps the caps it began with whatever other runs, or questions about money, do meanwhile.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from fusion_nb.accounts.budget import ZERO, Account, Denial, SpendingAccount
+from fusion_nb.accounts.day_account import DayAccount
+from fusion_nb.storage import folders
+
+SESSION = Account("Fuse.max_cost_per_session")
+"""The account of this process."""
+
+
+def day_account() -> DayAccount:
+    """The day's account of the folder that kernels share now."""
+    return _day_account(folders.home())
+
+
+@functools.cache
+def _day_account(home: Path) -> DayAccount:
+    # One for each folder: a process has one name there, and one lock file.
+    return DayAccount(home)
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingPolicy:
+    """The caps a run is under, in USD; `None` is no cap."""
+
+    run_cap: Decimal | None
+    session_cap: Decimal | None
+    day_cap: Decimal | None
+
+
+class RunAccounts:
+    """What the calls of one run are paid from: all accounts, or the call is not made.
+
+    Args:
+        run: its id; a call is booked under `run/call`.
+        play: whether the run costs play money alone. Its own cap holds, so that people can see a cap work; the session
+            and the day know nothing of it.
+    """
+
+    def __init__(self, run: str, policy: SpendingPolicy, *, play: bool = False) -> None:
+        self._run = run
+        capped: list[tuple[SpendingAccount, Decimal | None]] = [(Account(), policy.run_cap)]
+        if not play:
+            # In the order they are asked: the cheapest first.
+            capped += [(SESSION, policy.session_cap), (day_account(), policy.day_cap)]
+        self._capped = tuple(capped)
+
+    @property
+    def cap_names(self) -> str:
+        """The caps that are set, as people write them; empty where none is."""
+        return " and ".join(account.name for account, cap in self._capped if cap is not None)
+
+    def hold(self, call: int, worst: Decimal) -> Denial | None:
+        """Hold `worst` USD in every account; where one of them denies, hold nothing and say which and why."""
+        key = self._key(call)
+        for place, (account, cap) in enumerate(self._capped):
+            denial = account.hold(key, worst, cap)
+            if denial is not None:
+                for earlier, _ in self._capped[:place]:
+                    earlier.release(key, worst)
+                return denial
+        return None
+
+    def settle(self, call: int, spent: Decimal, unsettled: Decimal | None = None) -> None:
+        """The call has ended: book what it cost, and keep what it may have cost besides as unsettled."""
+        for account, _ in self._capped:
+            account.settle(self._key(call), spent, unsettled)
+
+    def _key(self, call: int) -> str:
+        return f"{self._run}/{call}"
+
+
+def settle_late(run: str, call: int, cost: Decimal, unsettled: Decimal = ZERO) -> None:
+    """Book what a service told of a call after its run had ended, in this process or another that is gone."""
+    accounts: tuple[SpendingAccount, ...] = (SESSION, day_account())
+    for account in accounts:
+        account.settle_late(f"{run}/{call}", cost, unsettled or None)

@@ -1,0 +1,119 @@
+"""State is the fold of the events, and nothing else. Pure: the same events give the same state, in Python and in JS."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from typing import Any, TypeVar, assert_never, cast
+
+from fusion_nb.core.events import (
+    CallAccepted,
+    CallEnded,
+    CallRetried,
+    CallStarted,
+    ChoiceMade,
+    Event,
+    RoundEnded,
+    RunEnded,
+    RunStarted,
+    TextDelta,
+    VerdictReached,
+)
+from fusion_nb.core.state import RunState
+from fusion_nb.core.values import Reply, Verdict
+
+S = TypeVar("S", bound=RunState)
+T = TypeVar("T")
+BY_HAND = "Chosen by hand"
+
+
+def fold(state: S, event: Event) -> S:
+    """`state` after `event`. The state's own class is kept."""
+    match event:
+        case TextDelta():
+            return _append_text(state, event)
+        case CallStarted():
+            reply = Reply(
+                event.call,
+                event.ref,
+                event.role,
+                event.round,
+                started=event.at,
+                kept_from=event.kept_from,
+                at_most=event.at_most,
+            )
+            return replace(state, replies=(*state.replies, reply), labels=event.labels or state.labels)
+        case CallAccepted():
+            return _with_reply(state, event.call, generation_id=event.generation_id)
+        case CallRetried():
+            return _with_reply(state, event.call, attempts=event.attempt, at_most=event.at_most)
+        case CallEnded():
+            outcome = ("usage", "cost", "cost_source", "ttft", "latency", "finish", "status", "error", "detail")
+            metadata = ("generation_id", "model", "attempts", "maybe_billed", "warnings", "kept_cost", "at_most")
+            return _with_reply(state, event.call, **{f: getattr(event, f) for f in (*outcome, *metadata)})
+        case RoundEnded():
+            return replace(state, rounds=(*state.rounds, event.ended))
+        case VerdictReached():
+            return replace(state, verdict=event.verdict)
+        case ChoiceMade():
+            return _choose(state, event.call)
+        case RunStarted():
+            identity = ("run", "when", "prompt", "mode", "then", "pool", "judge", "seed", "params", "limits", "notes")
+            options = ("criteria", "max_rounds", "orders", "of")
+            return replace(state, **{f: getattr(event, f) for f in (*identity, *options)})
+        case RunEnded():
+            notes = (*state.notes, *event.notes)
+            by = event.resumed_by or state.resumed_by
+            seconds = event.at if event.seconds is None else event.seconds
+            end: dict[str, Any] = {"status": event.status, "error": event.error, "seconds": seconds}
+            return replace(state, **end, notes=notes, resumed_by=by)
+    assert_never(event)
+
+
+def fold_all(events: Iterable[Event], state: S) -> S:
+    """`state` after all of `events`, in their order."""
+    for event in events:
+        state = fold(state, event)
+    return state
+
+
+def _append_text(state: S, event: TextDelta) -> S:
+    reply = state.replies[event.call - 1]
+    if event.channel == "reasoning":
+        return _with_reply(state, event.call, reasoning=reply.reasoning + event.text)
+    changed = _with_reply(state, event.call, text=reply.text + event.text)
+    if event.channel != "answer":
+        return changed
+    # A repaired answer is written anew; until it begins, what the first try left stays on the screen.
+    draft = state.draft if state.draft_call == event.call else ""
+    return _fast_replace(changed, {"draft": draft + event.text, "draft_call": event.call})
+
+
+def _choose(state: S, call: int) -> S:
+    """A person's choice takes the answer's place; the judge's words stay, and its verdict as it was beside them."""
+    reply, judged = state.replies[call - 1], state.judged or state.verdict
+    before = judged or Verdict(state="by-hand")
+    note = f"{BY_HAND}: {reply.ref.name}."
+    verdict = replace(before, answer=reply.text, chosen=(call,), citations=(), note=note)
+    return replace(state, verdict=verdict, judged=judged)
+
+
+def _with_reply(state: S, call: int, **changes: Any) -> S:
+    replies = list(state.replies)
+    replies[call - 1] = _fast_replace(replies[call - 1], changes)
+    return _fast_replace(state, {"replies": tuple(replies)})
+
+
+def _fast_replace(value: T, changes: dict[str, Any]) -> T:
+    """`dataclasses.replace` at half its price, for what happens with every piece of text: no `__init__` is run."""
+    kind: Any = type(value)
+    copy = object.__new__(kind)
+    for name in _field_names(kind):
+        object.__setattr__(copy, name, changes[name] if name in changes else getattr(value, name))
+    return cast(T, copy)
+
+
+@functools.cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

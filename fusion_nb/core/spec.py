@@ -1,0 +1,178 @@
+"""What a run is asked to do, and the contracts between the engine, the modes and the services.
+
+`RunSpec` is one prompt for one pool with nothing left to guess. A mode gets a `ModeInput` and asks through `ModeCalls`;
+the engine reaches models and prices through `RunServices`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from fusion_nb.core.events import RunStarted
+from fusion_nb.core.state import Limits, Round
+from fusion_nb.core.values import Channel, Chunk, Message, Mode, Params, Ref, Reply, Request, Role, Usage, Verdict
+
+
+class StreamSplitter(Protocol):
+    """Sorts a judge's text into channels while it streams: the verdict (`content`), the fused answer (`answer`)."""
+
+    def feed(self, text: str) -> Sequence[tuple[Channel, str]]: ...
+
+    def close(self) -> Sequence[tuple[Channel, str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModeInput:
+    """What a mode decides: one prompt and the candidates for it."""
+
+    prompt: str
+    candidates: tuple[Reply, ...]
+    """All of them usable, at least two."""
+    judge: Ref
+    seed: int
+    system: str | None = None
+    criteria: tuple[str, ...] = ()
+    rounds: int = 1
+    then: Literal["best-of", "merge"] = "best-of"
+    orders: int = 1
+    """Orders the judge is shown the candidates in: 2 asks it once more with the order reversed."""
+    room: int | None = None
+    """Characters of candidates the judge has room for, all of them together; `None` where nobody knows."""
+
+
+class ModeCalls(Protocol):
+    """What a mode may do. Price, budget, clock, retry, cancellation and journal sit behind it."""
+
+    async def ask(
+        self,
+        ref: Ref,
+        messages: tuple[Message, ...],
+        *,
+        role: Role = "judge",
+        round: int = 0,
+        schema: Mapping[str, Any] | None = None,
+        splitter: StreamSplitter | None = None,
+        labels: Mapping[str, int] | None = None,
+    ) -> Reply:
+        """One call. A failure is a reply with an error, never an exception. `labels`: the blind label of each
+        candidate call shown to a judge, put on record before it answers."""
+        ...
+
+    async def ask_all(self, asks: Sequence[tuple[Ref, tuple[Message, ...]]], *, round: int) -> tuple[Reply, ...]:
+        """Candidates side by side, in the order given, under the run's quorum and grace."""
+        ...
+
+    def round_ended(self, ended: Round) -> None:
+        """Put the end of a debate round on record."""
+        ...
+
+
+DEFAULT_CRITERIA = ("correctness", "completeness", "clarity")
+"""What a judge scores where the person names nothing else."""
+MOST = 200_000
+"""Characters of one text that a judge is shown, and that are searched for signs that it speaks to the judge."""
+
+
+def excerpt(text: str, most: int = MOST) -> str:
+    """`text`, or its beginning and its end with a mark between them: at most `most` characters beside the mark."""
+    if len(text) <= most:
+        return text
+    head = (most + 1) // 2
+    tail = most - head
+    end = text[-tail:] if tail else ""
+    return f"{text[:head]}\n[... {len(text) - most:,} characters left out here ...]\n{end}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One prompt for one pool, every name resolved, nothing left to guess."""
+
+    prompt: str
+    pool: tuple[Ref, ...]
+    judge: Ref | None
+    """`None` only where no judge can be needed: a pool of one."""
+    mode: Mode
+    then: Literal["best-of", "merge"] = "best-of"
+    rounds: int = 1
+    orders: int = 1
+    """See `RunState.orders`."""
+    criteria: tuple[str, ...] = ()
+    params: Params = Params()
+    limits: Limits = Limits()
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+    kept: tuple[Reply, ...] = ()
+    """Replies of an earlier run that stand for calls of this one: by member and round, they are not asked for again."""
+    of: str = ""
+    """That earlier run."""
+    also: str = ""
+    """See `RunStarted.also`."""
+
+
+def run_started(order: RunSpec, run: str, when: str) -> RunStarted:
+    """The first event of the run that carries the order out: all that makes it what it is."""
+    return RunStarted(
+        run=run,
+        when=when,
+        prompt=order.prompt,
+        mode=order.mode,
+        then=order.then if order.mode == "debate" else "",
+        pool=order.pool,
+        judge=order.judge,
+        seed=order.seed,
+        params=order.params,
+        limits=order.limits,
+        notes=order.notes,
+        criteria=order.criteria,
+        max_rounds=order.rounds,
+        orders=order.orders,
+        of=order.of,
+        also=order.also,
+    )
+
+
+class Provider(Protocol):
+    """How to talk to one service. Raises `ProviderError`; closes its socket when the iterator is closed."""
+
+    def stream(self, request: Request) -> AsyncIterator[Chunk]: ...
+
+
+class ModeFunction(Protocol):
+    async def __call__(self, task: ModeInput, calls: ModeCalls) -> Verdict: ...
+
+
+class LateBill(Protocol):
+    """What a service tells of a call after its end."""
+
+    @property
+    def usage(self) -> Usage: ...
+    @property
+    def cost(self) -> Decimal | None: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def latency(self) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunServices:
+    """What the engine needs of the other rooms, given by the API."""
+
+    provider: Callable[[Ref], Provider]
+    price: Callable[[Ref, str, Usage], Decimal | None]
+    """(who was asked, the model that answered, tokens) -> USD where it can be computed."""
+    worst: Callable[[Ref, Usage], Decimal | None]
+    """USD that so many tokens cost at the most, whatever the hour and the tier."""
+    metered: Callable[[Ref], bool]
+    """Whether somebody is billed for asking; a model on this machine is not."""
+    mode: ModeFunction
+    context: Callable[[Ref], int | None] = lambda _: None
+    """Tokens a model holds, prompt and completion together; `None` where nobody knows."""
+    load_prices: Callable[[], None] | None = None
+    """Reads price lists and tables, so that `price`, `worst` and `context` are quick; called on a thread. `None` where
+    there are none to read."""
+    bill: Callable[[Ref, str], Awaitable[LateBill | None]] | None = None
+    """(who was asked, generation id) -> what its service kept of the call; `None` where it keeps nothing."""

@@ -1,0 +1,115 @@
+"""From runs to ways to an answer: each member alone, their vote, the fused answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from fusion_nb import history
+from fusion_nb.core import Reply
+from fusion_nb.errors import UserError
+from fusion_nb.evaluation.report import Strategy, Worth
+from fusion_nb.judging.agreement import final_answer, matches
+from fusion_nb.run.run_handle import FusionResult
+
+Correct = Callable[[FusionResult, str], bool] | Mapping[str, Any]
+Right = Callable[[FusionResult, str], bool]
+
+
+def worth(runs: Iterable[FusionResult | str], correct: Correct | None = None) -> Worth:
+    """Whether fusing was worth it, over several runs of the same pool.
+
+    Args:
+        runs: results, or ids of runs in the journal: `worth(fusion_nb.runs("arithmetic")["run"])`.
+        correct: whether an answer is right: `correct(result, text)`, or the expected answers by prompt, which are
+            compared with the short answer found in a text (`Answer: x`, `\\\\boxed{x}`, a JSON field, a last number).
+            Without it nothing is said about quality.
+
+    In a debate a member alone is its first answer. Raises `UserError` without runs, or where their pools differ.
+    """
+    held = [history.load(run) if isinstance(run, str) else run for run in runs]
+    names = [ref.name for ref in held[0].pool] if held else []
+    if len(names) < 2:
+        raise UserError("Give worth() at least one run of a pool of two or more members.")
+    odd = next((run for run in held if [ref.name for ref in run.pool] != names), None)
+    if odd is not None:
+        raise UserError(f"Run {odd.run} has another pool than {held[0].run}: compare runs of the same members.")
+    right = _judge_of(correct)
+    alone = [[_first(run, name) for run in held] for name in names]
+    members = tuple(_alone(name, held, said, right) for name, said in zip(names, alone, strict=True))
+    answers = [run.answer for run in held]
+    seconds = tuple(None if any(r.kept_from for r in run.replies) else run.seconds for run in held)
+    fused = Strategy("fused", _hits(held, answers, right), tuple(map(_cost, held)), seconds)
+    demo = any(run.demo for run in held)
+    vote, anyone = _together(held, alone, members, right) if right else (None, None)
+    return Worth(fused, members, vote, anyone, demo)
+
+
+def _together(
+    runs: Sequence[FusionResult], alone: Sequence[Sequence[Reply | None]], members: Sequence[Strategy], right: Right
+) -> tuple[Strategy, Strategy]:
+    """What all members make of it without a judge: their vote, and whether any of them was right."""
+    every = list(zip(*alone, strict=True))
+    costs = tuple(_total([_paid(reply) for reply in row]) for row in every)
+    slowest = tuple(max((r.latency for r in row if r and r.latency), default=None) for row in every)
+    votes = [_vote(run, row) for run, row in zip(runs, every, strict=True)]
+    anyone = tuple(map(any, zip(*(way.hits or () for way in members), strict=True)))
+    return Strategy("vote", _hits(runs, votes, right), costs, slowest), Strategy("any", anyone, costs, slowest)
+
+
+def _judge_of(correct: Correct | None) -> Right | None:
+    if not isinstance(correct, Mapping):
+        return correct
+    expected = correct
+
+    def right(run: FusionResult, text: str) -> bool:
+        if run.prompt not in expected:
+            raise UserError(f"No expected answer for the prompt of run {run.run}: correct[prompt] must be there.")
+        return matches(text, str(expected[run.prompt]), run.prompt)
+
+    return right
+
+
+def _first(run: FusionResult, name: str) -> Reply | None:
+    """What a member said before it saw the others."""
+    said = [r for r in run.replies if r.role == "candidate" and r.ref.name == name and r.round == 0]
+    return next((r for r in said if r.usable), said[-1] if said else None)
+
+
+def _alone(name: str, runs: Sequence[FusionResult], said: Sequence[Reply | None], right: Right | None) -> Strategy:
+    texts = [reply.text if reply and reply.usable else None for reply in said]
+    verdicts = [(run, run.verdict) for run in runs if run.verdict]
+    chosen = sum(any(run.reply(call).ref.name == name for call in verdict.chosen) for run, verdict in verdicts)
+    seconds = tuple(reply.latency if reply else None for reply in said)
+    return Strategy(name, _hits(runs, texts, right), tuple(map(_paid, said)), seconds, chosen)
+
+
+def _hits(runs: Sequence[FusionResult], texts: Sequence[str | None], right: Right | None) -> tuple[bool, ...] | None:
+    """An answer that is not there is not right."""
+    if right is None:
+        return None
+    return tuple(text is not None and bool(right(run, text)) for run, text in zip(runs, texts, strict=True))
+
+
+def _vote(run: FusionResult, said: Sequence[Reply | None]) -> str | None:
+    """The text whose short answer most members share; of equals, the earliest member's."""
+    texts = [(final_answer(reply.text, run.prompt), reply.text) for reply in said if reply and reply.usable]
+    counts = Counter(short for short, _ in texts if short)
+    winner = max(counts, key=lambda short: counts[short], default=None)
+    return next((text for short, text in texts if short == winner), None)
+
+
+def _paid(reply: Reply | None) -> Decimal | None:
+    return None if reply is None else reply.kept_cost if reply.kept_from else reply.cost
+
+
+def _cost(run: FusionResult) -> Decimal | None:
+    """USD of a whole run, with what it took over from an earlier one; `None` where some of it is not known."""
+    return None if run.unpriced else _total([_paid(reply) for reply in run.replies if reply.cost is not None])
+
+
+def _total(costs: Sequence[Decimal | None]) -> Decimal | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(costs) else None

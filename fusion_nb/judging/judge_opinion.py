@@ -1,0 +1,203 @@
+"""What a judge's reply comes to: a verdict by call instead of by blind label, a state, and notes for people.
+
+The choice of the best candidate and the rule for ties are here too: written once, shown whenever they were used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from fusion_nb.core import Reply, Verdict, VerdictState
+from fusion_nb.judging.analysis import text_of
+from fusion_nb.judging.answer_splitter import split, unwrapped
+from fusion_nb.judging.framing import BlindCandidates
+from fusion_nb.judging.free_form import Form, parse_free_form
+from fusion_nb.judging.verdict_reader import OVERALL, Problem, Reading, read_verdict
+
+OWN_FORM = "The judge ignored the form it was asked for; its verdict was read from its own words."
+MAX_RATIONALE = 4_000
+"""Characters kept of a text no verdict could be read from."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRequest:
+    """What the judge is shown and asked."""
+
+    candidates: tuple[Reply, ...]
+    """In pool order."""
+    blind: BlindCandidates
+    """The same in the order shown, under their labels."""
+    criteria: tuple[str, ...]
+    nonce: str
+    merge: bool
+    """Whether the judge is asked for the fused answer as well."""
+    texts: tuple[str, ...] = ()
+    """The prompt, the system text and the candidates: what a judge may be quoting."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeOpinion:
+    """What one reply of the judge says; also what it says after a repair, or in two orders taken together."""
+
+    reply: Reply
+    verdict: Verdict
+    """Without an answer: that is the mode's to give."""
+    text: str
+    """The reply up to the fused answer."""
+    decided: bool = False
+    """Whether it says who is best, be it that all are equal."""
+    tied: tuple[int, ...] = ()
+    """Calls that a judge without scores called equal best."""
+    answer: str = ""
+    """Merge: the fused answer as written, citations inside; empty where the judge wrote none to its end."""
+    cut: bool = False
+    """The answer was cut off by a limit."""
+    problem: str = ""
+    """Why no verdict could be read."""
+
+    @property
+    def failed(self) -> bool:
+        return self.reply.status not in ("ok", "incomplete")
+
+
+def read_opinion(request: JudgeRequest, reply: Reply) -> JudgeOpinion:
+    """What `reply` decides."""
+    text, written = split(reply.text, request.nonce) if request.merge else (reply.text, "")
+    reading = read_verdict(text, request.blind.names, request.criteria)
+    problem, form = "", None
+    if isinstance(reading, Problem):
+        problem = reading.text + (" (it was cut off)" if reply.status == "incomplete" else "")
+        # A verdict in a form of its own that was cut off may have gone on to say the opposite.
+        if reply.status == "ok" and not reading.tried:
+            form = parse_free_form(text, request.blind.labels, request.texts)
+    opinion = JudgeOpinion(reply, Verdict(labels=request.blind.calls), text, problem=problem)
+    if not opinion.failed:
+        answer = unwrapped(written or (reading.answer if isinstance(reading, Reading) else ""))
+        opinion = replace(opinion, answer=answer, cut=bool(answer) and reply.status == "incomplete")
+    if isinstance(reading, Reading):
+        return _decided(request, replace(opinion, verdict=_by_reading(request, reading)))
+    if form is not None:
+        verdict, tied = _by_form(request, text, form)
+        return _decided(request, replace(opinion, verdict=verdict, tied=tied))
+    note, state = _undecided(opinion)
+    rationale = text_of(text[:MAX_RATIONALE], request.blind.names)
+    return replace(opinion, verdict=replace(opinion.verdict, rationale=rationale, state=state, note=note))
+
+
+def with_repair(request: JudgeRequest, first: JudgeOpinion, repaired: JudgeOpinion) -> JudgeOpinion:
+    """The opinion after the one repair. The answer is the first reply's where it wrote one."""
+    writer = first if first.answer else repaired
+    opinion = replace(repaired, answer=writer.answer, cut=writer.cut)
+    if repaired.decided:
+        return _decided(request, opinion, state="repaired")
+    again = _failure(repaired.reply) if repaired.failed else f"Its second try: {repaired.problem}."
+    return replace(opinion, verdict=replace(first.verdict, note=f"{first.verdict.note} {again}"))
+
+
+def _decided(request: JudgeRequest, opinion: JudgeOpinion, state: VerdictState = "judged") -> JudgeOpinion:
+    """With the state of a verdict that was read."""
+    verdict = opinion.verdict
+    if opinion.failed:
+        # The verdict had arrived whole before the call broke off. A merge owes an answer as well.
+        state = "failed" if request.merge and not opinion.answer else state
+        verdict = replace(verdict, note=f"{_failure(opinion.reply)} It came after the verdict.")
+    return replace(opinion, verdict=replace(verdict, state=state), decided=True)
+
+
+def _undecided(opinion: JudgeOpinion) -> tuple[str, VerdictState]:
+    """`failed` where the judge's call did, `unread` where it answered and could not be read."""
+    if opinion.failed:
+        return _failure(opinion.reply), "failed"
+    return f"The judge's verdict could not be read: {opinion.problem}.", "unread"
+
+
+def _by_form(request: JudgeRequest, text: str, form: Form) -> tuple[Verdict, tuple[int, ...]]:
+    """(verdict, the calls it calls equal without scores)."""
+    calls = [candidate.reply.call for candidate in request.blind.shown]
+    best = tuple(calls[place] for place in form.best)
+    others = tuple(call for call in calls if call not in best) if len(calls) == 2 else ()
+    verdict = Verdict(
+        rationale=text_of(text[:MAX_RATIONALE], request.blind.names),
+        ranking=(*best, *others) if len(best) == 1 else (),
+        scores=_form_scores(calls, form),
+        note=OWN_FORM,
+        labels=request.blind.calls,
+    )
+    return _ranked(request, verdict), best if len(best) > 1 else ()
+
+
+def _by_reading(request: JudgeRequest, reading: Reading) -> Verdict:
+    calls = request.blind.calls
+    verdict = Verdict(
+        rationale=reading.rationale,
+        ranking=tuple(calls[label] for label in reading.ranking),
+        scores={calls[label]: dict(scores) for label, scores in (reading.scores or {}).items()},
+        analysis=reading.analysis,
+        labels=calls,
+    )
+    return _ranked(request, verdict)
+
+
+def _form_scores(calls: list[int], form: Form) -> dict[int, dict[str, float]]:
+    """Scores that are on our scale; others served to find the best and say nothing to people."""
+    if not form.scores or min(form.scores) < 1:
+        return {}
+    return {call: {OVERALL: score} for call, score in zip(calls, form.scores, strict=True)}
+
+
+def _ranked(request: JudgeRequest, verdict: Verdict) -> Verdict:
+    """The order the scores give, where the judge gave none; ties as the tie rule has it."""
+    if not verdict.scores or len(verdict.ranking) == len(request.candidates):
+        return verdict
+    precedence = tie_order(request.candidates)
+    ranking = sorted(verdict.scores, key=lambda call: (-(verdict.score(call) or 0), precedence[call]))
+    return replace(verdict, ranking=tuple(ranking))
+
+
+def _failure(reply: Reply) -> str:
+    reason = reply.detail or reply.error or reply.status or "no reply"
+    return f"The judge ({reply.ref.name}) failed: {reason.rstrip('.')}."
+
+
+TIE_RULE = (
+    "Ties: the judge's ranking decides, then a reply that was not cut off comes before one that was, "
+    "then the earlier in the pool."
+)
+
+
+def best_candidate(verdict: Verdict, candidates: tuple[Reply, ...], tied: tuple[int, ...] = ()) -> tuple[Reply, str]:
+    """The best candidate and what people should know of the choice.
+
+    `tied`: the calls a judge without scores or ranking called equal best.
+    """
+    replies = {reply.call: reply for reply in candidates}
+    top = equal_best(verdict, candidates, tied)
+    ranks = {call: place for place, call in enumerate(verdict.ranking)}
+    precedence = tie_order(candidates)
+    first = min(top, key=lambda call: (ranks.get(call, len(ranks)), precedence[call]))
+    if len(top) == 1:
+        return replies[first], ""
+    names = [reply.ref.name for reply in candidates if reply.call in top]
+    equal = f"{', '.join(names[:-1])} and {names[-1]} are equal best, {replies[first].ref.name} was taken."
+    return replies[first], f"{equal} {TIE_RULE}"
+
+
+def equal_best(verdict: Verdict, candidates: tuple[Reply, ...], tied: tuple[int, ...] = ()) -> list[int]:
+    """The calls the judge puts before all others: one, or several that it calls equal; in pool order."""
+    calls = [reply.call for reply in candidates]
+    means = {call: verdict.score(call) or 0.0 for call in calls} if verdict.scores else {}
+    if means:
+        return [call for call in calls if means[call] > max(means.values()) - 1e-9]
+    return list(verdict.ranking[:1] or tied or calls)
+
+
+def tie_order(candidates: tuple[Reply, ...]) -> Mapping[int, tuple[bool, int]]:
+    """What settles a tie the ranking does not: whether a call's reply was cut off, then its place in the pool."""
+    return {reply.call: (reply.status == "incomplete", place) for place, reply in enumerate(candidates)}
+
+
+def first_finished(candidates: tuple[Reply, ...]) -> Reply:
+    """The candidate that was complete first; of a debate's last round, as of any other."""
+    unknown = float("inf")
+    return min(candidates, key=lambda r: (unknown if r.latency is None else r.started + r.latency, r.call))

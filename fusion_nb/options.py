@@ -1,0 +1,299 @@
+"""The table of options: one row an option, and everything that is said about options derives from it.
+
+A row holds the name, the type, the default, the check, one line of help, the calls that take it, whether `%config Fuse`
+can set it, its flags on a magic's line, and where a run's record keeps it. From the table come the signatures
+(`takes`, and `core/option_types.py` for editors), the magic's parser and Tab, `%config Fuse` (the object
+`fusion_nb.defaults`), the panel's traits and the settings of derived runs.
+
+`settle()` is the one way from what a call was given to the values it works with. An option acts in a call or is refused
+before anything is sent. A value comes, in this order, from the call, from the record of the run that is continued, from
+`fusion_nb.defaults`, from the table; of the caps of session and day the smallest holds.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fusion_nb.core import Limits
+from fusion_nb.core import option_checks as check
+from fusion_nb.errors import UnknownName, UserError
+
+F = TypeVar("F", bound=Callable[..., Any])
+Settings = Mapping[str, Any]
+"""Every option of one call, checked; `None` where nothing was given and the table says nothing."""
+
+# Calls that ask a prompt, and calls that continue a run of the journal.
+ASKING, DERIVED = ("fuse", "afuse", "stream", "estimate", "panel"), ("rejudge", "add", "retry", "resume")
+CALLS = (*ASKING, *DERIVED)
+LINE = "magic"
+"""The line of `%fuse` and `%%fuse` alone: how it is run and shown, not what is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the table."""
+
+    name: str
+    type: str  # the annotation in signatures
+    default: Any
+    check: Callable[[Any], Any]
+    """The value as the product works with it. Raises `UserError`, one sentence."""
+    help: str
+    calls: tuple[str, ...] = CALLS
+    flags: tuple[str, ...] = ()
+    """On a magic's line; empty: only Python and `%config` can give it."""
+    configurable: bool = False
+    record: str = ""
+    """Where a run's record (`RunStarted`) keeps it, dotted."""
+    switch: bool = False  # its flag takes no value
+    values: tuple[str, ...] = ()  # what Tab offers
+
+
+_RUNNING = ("fuse", "afuse", "stream", *DERIVED)
+_SAMPLED = (*ASKING, "add", "retry")
+_JUDGED = (*ASKING, "rejudge", "add", "retry")
+_LIMITS = Limits()
+
+TABLE: tuple[Option, ...] = (
+    Option("pool", "str | Sequence[str | Callable[..., Any]] | None", None, check.pool,
+           "members, by comma or as a list: an alias (claude, gemini, gpt4o), a slug (openai/gpt-4o), service:model, "
+           "name*3, demo, local, a saved pool, or Python functions; not given: what the keys at hand allow",
+           ASKING, ("-p", "--pool"), configurable=True, record="pool"),
+    Option("mode", "str", "merge", check.mode,
+           "best-of picks one candidate; merge writes one answer from all of them; debate[:rounds] lets them challenge "
+           "each other first",
+           (*ASKING, "rejudge", "add"), ("-m", "--mode"), configurable=True, record="mode",
+           values=("best-of", "merge", "debate", "debate:2", "debate:3")),
+    Option("judge", "str | Callable[..., Any] | None", None, check.judge,
+           "the model that compares; not given: a strong one outside the pool's families",
+           _JUDGED, ("-j", "--judge"), configurable=True, record="judge"),
+    Option("then", "str", "merge", check.then, "how a debate ends: best-of or merge",
+           ASKING, ("--then",), configurable=True, record="then", values=("best-of", "merge")),
+    Option("criteria", "str | Sequence[str]", (), check.criteria,
+           "what the judge scores from 1 to 10, e.g. 'accuracy, brevity'; default: correctness, completeness, clarity",
+           _JUDGED, ("--criteria",), configurable=True, record="criteria"),
+    Option("orders", "int", 1, check.orders,
+           "2 asks the judge twice, the second time with the candidates in reverse; where it contradicts itself, that "
+           "is said",
+           _JUDGED, ("--orders",), configurable=True, record="orders", values=("1", "2")),
+    Option("system", "str | None", None, check.text("system"), "system prompt of every member",
+           ASKING, ("-s", "--system"), configurable=True, record="params.system"),
+    Option("temperature", "float | None", None, check.number("temperature", 0, 2),
+           "sampling temperature of every member",
+           _SAMPLED, ("-t", "--temperature"), configurable=True, record="params.temperature"),
+    Option("seed", "int | None", None, check.whole("seed", 0, 2**63 - 1),
+           "makes labels and order before the judge and, where a service honours it, sampling repeatable",
+           _JUDGED, ("--seed",), record="params.seed"),
+    Option("reasoning", "str | int | None", None, check.reasoning,
+           "effort of every member: minimal, low, medium, high, or a number of tokens",
+           _SAMPLED, ("--reasoning",), configurable=True, record="params.reasoning", values=check.EFFORTS),
+    Option("max_cost", "float | str | Decimal | None", None, check.usd("max_cost"),
+           "USD the run may cost at most; the worst case of a call is reserved before it is sent",
+           flags=("--max-cost",), configurable=True, record="limits.max_cost"),
+    Option("max_cost_per_session", "float | str | Decimal | None", None, check.usd("max_cost_per_session"),
+           "USD all runs of this kernel may cost", flags=("--max-cost-per-session",), configurable=True),
+    Option("max_cost_per_day", "float | str | Decimal | None", None, check.usd("max_cost_per_day"),
+           "USD of a day (UTC), all kernels together", flags=("--max-cost-per-day",), configurable=True),
+    Option("confirm_over", "float | str | Decimal | None", None, check.usd("confirm_over"),
+           "ask first where the run may cost more than so much USD", flags=("--confirm-over",), configurable=True),
+    Option("confirm", "Callable[[Any], bool] | None", None, check.function("confirm"),
+           "who is asked then: called with the estimate; not given: the person, in this terminal or notebook",
+           _RUNNING),
+    Option("max_tokens", "int", _LIMITS.max_tokens, check.whole("max_tokens", 1, 10_000_000),
+           "completion tokens of each call", flags=("--max-tokens",), configurable=True, record="limits.max_tokens"),
+    Option("timeout", "float", _LIMITS.timeout, check.number("timeout", 0.001, 86_400), "seconds each call may take",
+           flags=("--timeout",), configurable=True, record="limits.timeout"),
+    Option("ttft", "float", _LIMITS.ttft, check.number("ttft", 0.001, 86_400),
+           "seconds to wait for a reply's first text; reasoning models may need more",
+           flags=("--ttft",), configurable=True, record="limits.ttft"),
+    Option("idle", "float", _LIMITS.idle, check.number("idle", 0.001, 86_400), "seconds a reply may fall silent",
+           CALLS, ("--idle",), configurable=True, record="limits.idle"),
+    Option("quorum", "int | None", None, check.whole("quorum", 1, 64), "go on once so many candidates are there",
+           ASKING, ("--quorum",), record="limits.quorum"),
+    Option("grace", "float", _LIMITS.grace, check.number("grace", 0, 86_400), "seconds the others still have then",
+           ASKING, ("--grace",), record="limits.grace"),
+    Option("concurrency", "int", _LIMITS.concurrency, check.whole("concurrency", 1, 1024), "calls in flight at once",
+           flags=("--concurrency",), configurable=True, record="limits.concurrency"),
+    Option("allow_unpriced", "bool", False, check.switch("allow_unpriced"),
+           "ask models of unknown price although a cap is set",
+           flags=("--allow-unpriced",), record="limits.allow_unpriced", switch=True),
+    Option("base_url", "str | None", None, check.text("base_url"), flags=("--base-url",),
+           help="a chat-completions service of your own: bare names are its models"),
+    Option("key_env", "str | None", None, check.text("key_env"),
+           "the environment variable that holds the key for base_url", flags=("--key-env",)),
+    Option("aliases", "Mapping[str, str] | None", None, check.mapping("aliases"),
+           'names of your own: {"mini": "openai/gpt-4o-mini"}', configurable=True),
+    Option("services", "Mapping[str, Mapping[str, Any]] | None", None, check.mapping("services"),
+           'services of your own: {"corp": {"base_url": "https://...", "key_env": "CORP_KEY"}}', configurable=True),
+    Option("functions", "Sequence[Callable[..., Any]]", (), check.functions,
+           "Python functions by name: those of the run that is continued, or those a panel may name",
+           ("panel", *DERIVED)),
+    Option("call", "int | None", None, check.whole("call", 1, 1_000_000),
+           "ask the member of this call alone, whether it failed or not", ("retry",)),
+    Option("journal", "bool", True, check.switch("journal"),
+           "keep the run on disk: off, a crash loses what was paid, and nothing can be replayed", configurable=True),
+    Option("replay", "bool", False, check.switch("replay"),
+           "serve the very same request from the journal where it is there: nothing is asked or paid",
+           ("fuse", "afuse", "estimate", "panel"), ("--replay",), configurable=True, switch=True),
+    Option("progress", "Callable[[Any], None] | None", None, check.function("progress"),
+           "called on this thread with the result so far while the run goes on, and once at its end",
+           ("fuse", *DERIVED)),
+    Option("dry_run", "bool", False, check.switch("dry_run"),
+           "say what it would cost and how long it would take; nothing is sent", (LINE,), ("--dry-run",), switch=True),
+    Option("rejudge_run", "str | None", None, check.text("rejudge"),
+           "a past run's id, or last: its candidates before a judge again; no candidate is asked",
+           (LINE,), ("--rejudge",)),
+    Option("add_members", "str | None", None, check.text("add"),
+           "with --rejudge (default: last): ask these new members too", (LINE,), ("--add",)),
+    Option("retry_failed", "bool", False, check.switch("retry"),
+           "with --rejudge (default: last): ask the members that failed once more", (LINE,), ("--retry",), switch=True),
+    Option("resume_run", "str | None", None, check.text("resume"),
+           "a crashed or stopped run's id: ask what is missing, then the judge", (LINE,), ("--resume",)),
+    Option("background", "bool", False, check.switch("background"),
+           "return at once with a handle: .result, .frame, .wait(), .stop(); -o and name << bind the handle then",
+           (LINE,), ("--background",), switch=True),
+    Option("raw", "bool", False, check.switch("raw"), "leave every {name} in the prompt as it is",
+           (LINE,), ("--raw",), switch=True),
+    Option("quiet", "bool", False, check.switch("quiet"), "show nothing, only return the DataFrame",
+           (LINE,), ("-q", "--quiet"), configurable=True, switch=True),
+    Option("out", "str | None", None, check.text("out"),
+           "bind the DataFrame to this name; also: %%fuse name << ...", (LINE,), ("-o", "--out")),
+    Option("debug", "bool", False, check.switch("debug"), "show the traceback of an error",
+           (LINE,), ("--debug",), switch=True),
+    Option("help", "bool", False, check.switch("help"), "show this", (LINE,), ("-h", "--help"), switch=True),
+)  # fmt: skip
+ROWS: Mapping[str, Option] = {row.name: row for row in TABLE}
+CAPS_OF_ALL_RUNS = ("max_cost_per_session", "max_cost_per_day")
+
+
+def of(call: str) -> list[Option]:
+    """The rows that a call takes."""
+    return [row for row in TABLE if call in row.calls]
+
+
+def settle(call: str, given: Mapping[str, Any], recorded: Settings | None = None) -> dict[str, Any]:
+    """Every option of one call, checked. Raises `UserError` for what the call does not take, or a value that is none.
+
+    Args:
+        call: one of `CALLS`.
+        given: what the call itself was given; `None` is "not given".
+        recorded: what the record of the run that is continued says (`recorded_options`).
+    """
+    for name in given:
+        if name not in ROWS or ROWS[name].calls == (LINE,):
+            raise UnknownName("option", name, [row.name for row in of(call)], f"{call}() does not have it.")
+        if call not in ROWS[name].calls and given[name] is not None:
+            raise UserError(refusal(call, name))
+    settings = {}
+    for row in of(call):
+        values = (given.get(row.name), (recorded or {}).get(row.name), configured(row.name))
+        value = next((value for value in values if value is not None), row.default)
+        settings[row.name] = None if value is None else row.check(value)
+        if row.name in CAPS_OF_ALL_RUNS:
+            settings[row.name] = min((row.check(cap) for cap in values if cap is not None), default=None)
+    return settings
+
+
+def refusal(call: str, name: str, *, line: str = "") -> str:
+    """Why a call does not take an option, with the remedy. `line`: the call as a magic's line has it (`--retry`)."""
+    row = ROWS[name]
+    if line:
+        return f"{row.flags[-1] if row.flags else name} does not go with {line}: leave it out."
+    others = [f"{taker}()" for taker in row.calls if taker in CALLS][:3]
+    return f"{call}() does not take {name}: leave it out. {', '.join(others)} take{'s' * (len(others) == 1)} it."
+
+
+def recorded_options(record: Any) -> dict[str, Any]:
+    """What the record of a run (a `RunState` or `RunStarted`) says of each option."""
+
+    def value(path: str) -> Any:
+        found = record
+        for step in path.split("."):
+            found = getattr(found, step)
+        return found or None if isinstance(found, str | tuple) else found
+
+    return {row.name: value(row.record) for row in TABLE if row.record and row.record not in ("pool", "mode", "judge")}
+
+
+def part_of_record(settings: Settings, part: str) -> dict[str, Any]:
+    """The settings that a run's record keeps in one of its parts (`params`, `limits`), by the record's names."""
+    rows = [row for row in TABLE if row.record.startswith(f"{part}.") and row.name in settings]
+    return {row.record.partition(".")[2]: settings[row.name] for row in rows}
+
+
+def takes(call: str) -> Callable[[F], F]:
+    """Give a function of keyword options the signature that the table says, for `?`, Tab and `help()`."""
+
+    def default(row: Option) -> Any:
+        # What is not given to a derived run is as its record says.
+        return None if call in DERIVED and row.record else row.default
+
+    def decorate(function: F) -> F:
+        written = inspect.signature(function)
+        own = [p for p in written.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        own = [p.replace(default=default(ROWS[p.name])) if p.name in ROWS and p.default is None else p for p in own]
+        names = {parameter.name for parameter in own}
+        rows = [row for row in of(call) if row.name not in names]
+        options = [
+            inspect.Parameter(row.name, inspect.Parameter.KEYWORD_ONLY, default=default(row), annotation=row.type)
+            for row in rows
+        ]
+        function.__signature__ = written.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+        listed = "\n".join(f"        {row.name}: {row.help}." for row in rows)
+        function.__doc__ = f"{(function.__doc__ or '').rstrip()}\n\n    Options:\n{listed}\n    "
+        return function
+
+    return decorate
+
+
+_defaults: Any = None
+
+
+def configured(name: str) -> Any:
+    """What `fusion_nb.defaults` says of an option; `None` where it was not set, or cannot be."""
+    if _defaults is None or not ROWS[name].configurable:
+        return None
+    value = getattr(_defaults, name)
+    return None if value in ("", (), [], {}) else value
+
+
+def defaults() -> Any:
+    """The defaults of this process, one object behind every door: `%config Fuse` and `fusion_nb.defaults`."""
+    global _defaults  # noqa: PLW0603  one object for the process is the point
+    if _defaults is None:
+        _defaults = _configurable()()
+    return _defaults
+
+
+def _configurable() -> type[Any]:
+    """The class behind `defaults()`. Made when it is first asked for: traitlets is not loaded before."""
+    from traitlets import TraitError, TraitType, config  # noqa: PLC0415
+
+    class Setting(TraitType[Any, Any]):
+        """A trait that is checked by its row when it is set; `None` gives it back to the table."""
+
+        def validate(self, obj: Any, value: Any) -> Any:
+            row = ROWS[str(self.name)]
+            if value is None or value == "":
+                return None
+            try:
+                checked = row.check(value)
+            except UserError as error:
+                raise TraitError(f"Fuse.{row.name} was not changed. {error}") from None
+            return list(checked) if row.name == "pool" else value
+
+    rows = [row for row in TABLE if row.configurable]
+    traits = {row.name: Setting(row.default or None, allow_none=True, help=row.help).tag(config=True) for row in rows}
+    about = (
+        "Defaults of every call, panel and magic: `%config Fuse.max_cost = 0.25`, `fusion_nb.defaults.max_cost = 0.25`."
+    )
+
+    def reset(self: Any) -> None:
+        """Every default as the table says."""
+        for name in traits:
+            setattr(self, name, ROWS[name].default or None)
+
+    return type("Fuse", (config.Configurable,), {"__doc__": about, "reset": reset, **traits})

@@ -1,0 +1,149 @@
+"""What a picker offers: the names people know first, then whatever the services list. Prices as far as anyone knows."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from fusion_nb.core import Ref, engine_thread
+from fusion_nb.errors import FusionError, UserError
+from fusion_nb.options import settle
+from fusion_nb.providers import keys, model_families, model_list, model_names, services
+from fusion_nb.providers.demo.scripts import MODELS as DEMO_MODELS
+from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.model_names import ALIASES
+from fusion_nb.resolve import pools
+from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL
+from fusion_nb.resolve.request import Member
+from fusion_nb.resolve.resolver import Resolver
+
+SHOWN = 40
+"""Rows of one search."""
+PickerRow = dict[str, Any]
+"""`entry` (what a pool takes), `name`, `kin`, `in` and `out` (USD per million tokens, as text), `context`, `takes`."""
+
+
+def preset_rows() -> list[dict[str, Any]]:
+    """Pools for a purpose, by name."""
+    return [{"name": name, "pool": list(members)} for name, members in pools.PRESETS.items()]
+
+
+def saved_pool_rows() -> tuple[list[dict[str, Any]], str]:
+    """A person's saved pools by name, and why they cannot be read where they cannot."""
+    try:
+        return [{"name": name, "pool": list(members)} for name, members in pools.saved_pools().items()], ""
+    except UserError as error:
+        return [], str(error)
+
+
+def known_models(aliases: Mapping[str, str] | None = None) -> list[PickerRow]:
+    """What needs no search: the demo's models, own and built-in aliases."""
+    million = 1_000_000
+    demo = [
+        {
+            "entry": str(ref),
+            "name": DEMO_MODELS[ref.model].name,
+            "kin": "demo",
+            "in": f"{DEMO_MODELS[ref.model].prompt_price * million:f}",
+            "out": f"{DEMO_MODELS[ref.model].completion_price * million:f}",
+        }
+        for ref in (*DEMO_POOL, DEMO_JUDGE)
+    ]
+    listed = {info.ref.model: info for info in model_list.offline_models(services.OPENROUTER)}
+    own = [{"entry": name, "name": target} for name, target in (aliases or {}).items()]
+    built_in = [
+        {**(picker_row(listed[alias.slug]) if alias.slug in listed else {"name": alias.slug}), "entry": name}
+        for name, alias in ALIASES.items()
+        if name not in (aliases or {})
+    ]
+    return [*own, *built_in, *demo]
+
+
+def picker_row(info: model_list.ModelInfo) -> PickerRow:
+    """One model of a catalogue; what nobody said is left out."""
+    at_openrouter = info.ref.service == services.OPENROUTER.name
+    said = {
+        "entry": info.ref.model if at_openrouter and info.ref.model in model_names.slugs() else str(info.ref),
+        "name": info.name,
+        "kin": model_families.model_family(info.ref),
+        "in": None if info.prompt_usd_per_mtok is None else f"{info.prompt_usd_per_mtok:f}",
+        "out": None if info.completion_usd_per_mtok is None else f"{info.completion_usd_per_mtok:f}",
+        "context": info.context,
+        "takes": ", ".join(kind for kind in info.modalities if kind != "text") or None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def offline_rows() -> list[PickerRow]:
+    """OpenRouter's models by the price table: no network is asked."""
+    return [picker_row(info) for info in model_list.offline_models(services.OPENROUTER)]
+
+
+async def live_rows(names: Mapping[str, Any]) -> list[PickerRow]:
+    """What the services at hand say they have, and the model servers on this machine. For the engine's loop.
+
+    `names`: the `aliases` and `services` of the user's own.
+    """
+    resolver = Resolver(settle("panel", names))
+    return [picker_row(info) for info in await resolver.reach.models()]
+
+
+class ModelSearch:
+    """What one panel offers, searched in place. `names`: the `aliases` and `services` of the user's own."""
+
+    def __init__(self, names: Mapping[str, Any]) -> None:
+        self._names = names
+        self.known = known_models(names.get("aliases"))
+        self._rows: list[PickerRow] | None = None
+
+    def search(self, words: str) -> tuple[list[PickerRow], int]:
+        """The rows that every word fits (`_search.fits`), at most `SHOWN`, and how many there are in all.
+
+        Waits for no network: the price table answers, and the services' own lists take its place once they are here.
+        """
+        if self._rows is None:
+            self._rows = offline_rows()
+            if any(map(keys.has_key, services.OPENROUTER.keys)):
+                work = asyncio.run_coroutine_threadsafe(live_rows(self._names), engine_thread.engine_loop())
+                work.add_done_callback(self._take)
+        asked = words.lower().split()
+        rows = (*self.known, *self._rows)
+        found = [row for row in rows if all(matches_search(row, word) for word in asked)]
+        # Whose name begins so comes first.
+        found.sort(key=lambda r: not r["entry"].lower().startswith(words.lower().strip()))
+        return found[:SHOWN], len(found)
+
+    def _take(self, listed: concurrent.futures.Future[list[PickerRow]]) -> None:
+        if listed.exception() is None:
+            self._rows = listed.result() or self._rows
+
+
+def pool_entries(pool: Sequence[Ref], named: Callable[[str], bool]) -> list[str]:
+    """What a person writes to ask the same pool again. `named`: whether a function of that name is at hand; others are
+    left out, for a panel knows names alone."""
+    names = [(ref, re.sub(r" #\d+$", "", ref.name)) for ref in pool]
+    kept = Counter(name for ref, name in names if ref.service != PYTHON or named(name))
+    return [f"{name}*{times}" if times > 1 else name for name, times in kept.items()]
+
+
+def pool_advice(pool: Sequence[Member], judge: Member | None, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Who will be asked and who will judge, with what a person should know of it; or why it cannot be sent."""
+    try:
+        settings = settle("panel", {**names, "pool": list(pool) or None, "judge": judge or None})
+        resolved = Resolver(settings).resolved
+    except FusionError as error:
+        return {"error": str(error)}
+    members = [ref.name for ref in resolved.pool]
+    judge_name = resolved.judge.name if resolved.judge else ""
+    return {"pool": members, "judge": judge_name, "notes": list(resolved.notes)}
+
+
+def matches_search(row: Mapping[str, Any], word: str) -> bool:
+    """Whether one word of a search is true of a row of the picker."""
+    text = " ".join(str(row.get(name, "")) for name in ("entry", "name", "kin", "takes"))
+    return model_list.matches_word(word, text, Decimal(row["in"]) if "in" in row else None, row.get("context"))

@@ -1,0 +1,251 @@
+"""The two bodies of an exchange, and what can go wrong between two machines.
+
+A response is read in pieces, within bounds, while it arrives; a request knows how much of it was sent. Neither knows
+the HTTP client: `http.py` hands the pieces in and says which fault it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+from fusion_nb.errors import ProviderError
+
+AHEAD = 1024 * 1024
+"""Bytes received ahead of whoever reads; the service waits beyond that."""
+STEP = 1024 * 1024
+MAX_INFLATED = 64 * 1024 * 1024
+SLICE = 16 * 1024
+CLOSING = 1.0
+"""Seconds `close()` waits for the connection to be closed."""
+
+
+class StreamingResponse:
+    """Status, headers (names in lower case) and, by `read()`, the body.
+
+    A task of its own reads the socket: servers send each event as an HTTP chunk, clients hand each chunk out alone,
+    and what is cheap in bursts is dear in drops. It also lets a finished reply go while the connection is still being
+    read to its end, so that it can be used again.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        pieces: AsyncIterator[bytes],
+        close: Callable[[], Awaitable[None]],
+        fault_of: Callable[[Exception], ProviderError],
+    ) -> None:
+        self.status, self.headers = status, headers
+        self._inflate = _inflater(headers.get("content-encoding", ""))
+        self._ready: list[bytes] = []
+        self._size = 0
+        self.finished = self._ended = False
+        self._fault: ProviderError | None = None
+        self._news, self._room = asyncio.Event(), asyncio.Event()
+        self._pump = asyncio.create_task(self._receive(pieces, close, fault_of))
+
+    async def read(self) -> bytes:
+        """What has arrived since, as one piece; empty at the end. Raises `ProviderError`."""
+        while True:
+            if self._inflate is not None and self._inflate.pending:
+                data = self._inflate.feed(b"")
+            else:
+                await self._something()
+                if not self._ready:
+                    return b""
+                data = self._ready[0] if len(self._ready) == 1 else b"".join(self._ready)
+                self._ready, self._size = [], 0
+                self._room.set()
+                if self._inflate is not None:
+                    data = self._inflate.feed(data)
+            if data:
+                return data
+
+    async def _something(self) -> None:
+        """Wait for a piece or the end."""
+        while not (self._ready or self._ended):
+            self._news.clear()
+            await self._news.wait()
+        if self._fault is not None and not self._ready:
+            raise self._fault
+
+    async def read_all(self, limit: int) -> bytes:
+        """The whole body. Raises `ProviderError` (`too_big`) where it is larger than `limit`."""
+        parts: list[bytes] = []
+        size = 0
+        while data := await self.read():
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                raise ProviderError("too_big", f"The answer is larger than {limit >> 20} MiB.", maybe_billed=True)
+        return b"".join(parts)
+
+    async def read_head(self, limit: int, seconds: float) -> bytes:
+        """The body's beginning, as far as it comes in time: for what an error says, nothing is worth a long wait."""
+        head = b""
+        try:
+            async with asyncio.timeout(seconds):
+                while len(head) < limit and (data := await self.read()):
+                    head += data
+        except (TimeoutError, ProviderError):
+            pass
+        return head[:limit]
+
+    def done(self) -> None:
+        """Nothing more is wanted: what still comes is dropped, and `close()` need not be waited for."""
+        self.finished = True
+        self._ready, self._size = [], 0
+        self._room.set()
+
+    async def close(self, patience: float = 0.0) -> None:
+        """Close the connection, unless the body ends by itself within `patience` seconds."""
+        if patience and not self._pump.done():
+            await asyncio.wait({self._pump}, timeout=patience)
+        if not self._pump.done():
+            self._pump.cancel()
+            # A connection whose other end is silent may take long to say goodbye; nobody waits for that.
+            await asyncio.wait({self._pump}, timeout=CLOSING)
+
+    async def _receive(
+        self,
+        pieces: AsyncIterator[bytes],
+        close: Callable[[], Awaitable[None]],
+        fault_of: Callable[[Exception], ProviderError],
+    ) -> None:
+        try:
+            async for piece in pieces:
+                if self.finished or not piece:
+                    continue
+                self._ready.append(piece)
+                self._size += len(piece)
+                self._news.set()
+                if self._size > AHEAD:
+                    self._room.clear()
+                    await self._room.wait()
+        except Exception as error:  # noqa: BLE001  told to whoever reads, once, as what it means
+            self._fault = fault_of(error)
+        finally:
+            self._ended = True
+            self._news.set()
+            await close()
+
+
+class _Inflater:
+    """Decompresses a bounded amount at a time: a kilobyte can hold a gigabyte of zeros.
+
+    Members may follow one another (RFC 1952): some servers compress every event by itself.
+    """
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(wbits=47)
+        self._rest = b""
+        """Compressed bytes not yet looked at."""
+        self._total = 0
+
+    @property
+    def pending(self) -> bool:
+        return bool(self._rest)
+
+    def feed(self, data: bytes) -> bytes:
+        """At most `STEP` bytes more; call again with nothing while `pending`."""
+        rest, out = memoryview(self._rest + data), b""
+        while rest and not out:
+            if self._zlib.eof and not self._next_member(rest):
+                self._rest = b""
+                return b""
+            # In slices: what is behind the end of a member is copied, once for every member.
+            out, left = self._inflated(rest[:SLICE])
+            rest = rest[len(rest[:SLICE]) - left :]
+        self._rest = bytes(rest)
+        self._total += len(out)
+        if self._total > MAX_INFLATED:
+            raise ProviderError(
+                "too_big", "The answer unpacks to more than 64 MiB.", status="incomplete", maybe_billed=True
+            )
+        return out
+
+    def _next_member(self, data: memoryview) -> bool:
+        """Whether another member begins with `data`; what is behind the last one is padding."""
+        if data[0] != 0x1F:
+            return False
+        self._zlib = zlib.decompressobj(wbits=47)
+        return True
+
+    def _inflated(self, data: memoryview) -> tuple[bytes, int]:
+        """What `data` unpacks to, and how many of its bytes are left."""
+        fault = None
+        try:
+            out = self._zlib.decompress(data, STEP)
+        except zlib.error:
+            fault = ProviderError("protocol", "The service sent damaged compressed data.", maybe_billed=True)
+        if fault is not None:
+            raise fault
+        return out, len(self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail)
+
+
+def _inflater(encoding: str) -> _Inflater | None:
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return None
+    if name in ("gzip", "x-gzip", "deflate"):
+        return _Inflater()
+    raise ProviderError("protocol", "The service compressed its answer in a way nobody asked for.", maybe_billed=True)
+
+
+PIECE = 64 * 1024
+
+
+class RequestBody:
+    """A request's body, which knows whether all of it has been sent."""
+
+    def __init__(self, content: bytes | None) -> None:
+        self.begun = False
+        """Whether its first byte was asked for: before that, nothing but the head can have gone out."""
+        self.sent = content is None
+        self.headers = {"Accept": "text/event-stream, application/json", "Accept-Encoding": "identity"}
+        self.content = None if content is None else self._pieces(content)
+        if content is not None:
+            self.headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+
+    async def _pieces(self, content: bytes) -> AsyncIterator[bytes]:
+        self.begun = True
+        for start in range(0, len(content), PIECE):
+            yield content[start : start + PIECE]
+        self.sent = True
+
+
+class _Trouble(NamedTuple):
+    sentence: str
+    retries: int = 0
+    billed: bool = False
+
+
+_TROUBLES = {
+    "dns": _Trouble("{where} cannot be found: check the network, or the base URL.", 1),
+    "connect": _Trouble("{where} does not take connections: check that it runs, and the network between.", 2),
+    "connect_timeout": _Trouble("{where} did not take the connection within 10 s: check the network.", 2),
+    "tls": _Trouble(
+        "The certificate of {where} cannot be trusted ({reason}). Behind a proxy that opens TLS, set SSL_CERT_FILE to "
+        "its CA certificate; verification is never switched off."
+    ),
+    "proxy": _Trouble("The proxy did not let the request to {where} through ({reason}): check HTTPS_PROXY.", 1),
+    "send": _Trouble("The connection to {where} broke while the request was being sent.", 1, True),
+    "disconnect": _Trouble("{where} closed the connection before the end of its answer.", 2, True),
+    "protocol": _Trouble("{where} does not answer in proper HTTP ({reason}): check the base URL.", 0, True),
+    "unsendable": _Trouble("The request to {where} cannot be sent ({reason})."),
+}
+
+
+def transport_error(kind: str, where: str, reason: str = "") -> ProviderError:
+    """The fault of the class `kind`. `reason`: a few words, already harmless."""
+    trouble = _TROUBLES[kind]
+    return ProviderError(
+        "protocol" if kind == "unsendable" else kind,
+        trouble.sentence.format(where=where, reason=reason or "no reason given"),
+        retryable=trouble.retries > 0,
+        max_retries=trouble.retries,
+        maybe_billed=trouble.billed,
+    )

@@ -1,0 +1,254 @@
+"""How models are reached, and what they cost: services to providers, tokens to money."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from fusion_nb.accounts import prices
+from fusion_nb.core import Ref, Usage, engine_thread
+from fusion_nb.core.spec import Provider
+from fusion_nb.errors import UserError
+from fusion_nb.options import Settings
+from fusion_nb.providers import custom_services, demo, keys, services
+from fusion_nb.providers.demo.scripts import find_model as find_demo
+from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.services import SERVICES, Service
+from fusion_nb.storage import folders
+
+if TYPE_CHECKING:
+    from fusion_nb.accounts.prices import Rates
+    from fusion_nb.providers.catalogue_cache import Catalogue
+    from fusion_nb.providers.http import Http
+    from fusion_nb.providers.openrouter_api import Credit, Generation
+
+
+# `providers.http` loads the HTTP client (0.2 s), the price table pydantic (0.4 s): imported when they are needed.
+# ruff: noqa: PLC0415
+
+OWN_SERVICE = "custom"
+_LONG = 8000
+"""Characters; a shorter prompt fits every model."""
+DEMO_POOL = tuple(Ref(demo.SERVICE, name.partition(":")[2], name) for name in demo.MEMBERS)
+DEMO_JUDGE = Ref(demo.SERVICE, demo.JUDGE.partition(":")[2], demo.JUDGE)
+# Its address is known when it is first asked: the server starts then.
+DEMO_SERVICE = replace(services.OPENROUTER, name=demo.SERVICE, base_url="http://127.0.0.1", key_env=None, local=True)
+
+
+class ServiceRegistry:
+    """The services of one call: the table's and the user's own."""
+
+    def __init__(self, settings: Settings, ask: custom_services.AskConsent | None = None) -> None:
+        self.own = _own_services(settings)
+        self._ask = ask
+        self._trusted: set[str] = set()
+
+    def service(self, ref: Ref) -> Service:
+        """The row that says how to talk to the ref's service."""
+        if ref.service == demo.SERVICE:
+            return replace(DEMO_SERVICE, base_url=demo.base_url())
+        row = services.service_named(ref.service, self.own)
+        if ref.service in self.own and ref.service not in self._trusted:
+            custom_services.require_consent(row, self._ask)
+            self._trusted.add(ref.service)
+        return row
+
+    def provider(self, ref: Ref) -> Provider:
+        """Called on the engine's loop."""
+        from fusion_nb.providers.chat import ChatProvider
+
+        service = self.service(ref)
+        return ChatProvider(service, http(), keys.bind(service))
+
+    def metered(self, ref: Ref) -> bool:
+        """Whether somebody is billed for asking it."""
+        return ref.service in (PYTHON, demo.SERVICE) or not self.service(ref).local
+
+    def price(self, ref: Ref, model: str, usage: Usage) -> Decimal | None:
+        """USD of `usage` where it can be computed."""
+        if ref.service == PYTHON:
+            return None
+        if ref.service == demo.SERVICE:
+            return demo.price(ref.model, usage)
+        service = self.service(ref)
+        if service.local:
+            return Decimal(0)
+        catalogue = self._catalogue(service)
+        # A snapshot, or a file's name, that no list has costs what the model asked for costs.
+        for name in dict.fromkeys((model, ref.model)):
+            if catalogue and (rates := catalogue.rates(name)):
+                return rates.cost(usage, datetime.now(UTC))
+            cost = prices.computed_cost(service.prices_id, name, usage)
+            if cost is not None:
+                return cost
+        return None
+
+    def worst(self, ref: Ref, usage: Usage) -> Decimal | None:
+        """USD of `usage` at the most, whatever the hour and the tier; `None` where nobody knows."""
+        rates = self.rates(ref)
+        return rates.ceiling(usage) if rates else None
+
+    def rates(self, ref: Ref) -> Rates | None:
+        """The prices of a model: its service's own list where one is kept, else the price table's."""
+        from fusion_nb.accounts.prices import FREE, Prices, Rates
+
+        if ref.service == PYTHON:
+            return None
+        if ref.service == demo.SERVICE:
+            found = find_demo(ref.model)
+            return Rates(Prices(found.prompt_price, found.completion_price), source="play money") if found else None
+        service = self.service(ref)
+        if service.local:
+            return FREE
+        from fusion_nb.accounts import prices
+
+        catalogue = self._catalogue(service)
+        return (catalogue and catalogue.rates(ref.model)) or prices.table_rates(service.prices_id, ref.model)
+
+    def load_prices(self, refs: Iterable[Ref]) -> None:
+        """Read what is known of these models' prices and contexts: the first look may load a table, which is slow.
+
+        Called on a thread of its own. Servers on this machine are asked what their models hold: it may be little.
+        """
+        refs = tuple(refs)
+        with contextlib.suppress(Exception):
+            engine_thread.run_on_engine(self._list_local(refs))
+        for ref in refs:
+            with contextlib.suppress(Exception):
+                self.rates(ref)
+                self.context(ref)
+                self.price(ref, ref.model, Usage(1, 1))
+
+    def context(self, ref: Ref) -> int | None:
+        """Tokens a model holds, prompt and completion together."""
+        if ref.service in (PYTHON, demo.SERVICE):
+            return None
+        from fusion_nb.accounts import prices
+
+        service = self.service(ref)
+        if service.local:
+            from fusion_nb.providers.local_servers import context_on_this_machine
+
+            return context_on_this_machine(service, ref.model)
+        catalogue = self._catalogue(service)
+        info = catalogue.find(ref.model) if catalogue else None
+        return (info and info.context) or prices.table_context(service.prices_id, ref.model)
+
+    def check_fit(self, text: str, refs: tuple[Ref, ...]) -> None:
+        """Raise `UserError` where a prompt surely is more than a model can hold: before anyone is paid."""
+        if len(text) < _LONG:
+            return
+        from fusion_nb.accounts.token_counts import token_range
+
+        for ref in refs:
+            holds, least = self.context(ref), token_range(text, ref).low
+            if holds is not None and least >= holds:
+                raise UserError(
+                    f"The prompt will not fit {ref.name}: it has at least {least:,} tokens, and {ref.model} holds "
+                    f"{holds:,}. Leave it out, or shorten the prompt."
+                )
+
+    async def refresh(self, refs: tuple[Ref, ...]) -> list[str]:
+        """Ask the refs' services for today's catalogue where none is kept; sentences on those that are old."""
+        from fusion_nb.providers import catalogue_cache
+
+        notes = []
+        paid = [ref for ref in refs if ref.service not in (PYTHON, demo.SERVICE) and self.metered(ref)]
+        await self._list_local(refs)
+        for service in {ref.service: self.service(ref) for ref in paid}.values():
+            auth = keys.bind(service) if any(map(keys.has_key, service.keys)) else None
+            found = await catalogue_cache.current_catalogue(http(), service, auth, folders.home())
+            notes += [note] if found and (note := found.note(datetime.now(UTC))) else []
+        return notes
+
+    async def _list_local(self, refs: Iterable[Ref]) -> None:
+        """Learn what the models of these refs hold, as far as they are on this machine."""
+        local = {ref.service: self.service(ref) for ref in refs if not self.metered(ref)}
+        if local:
+            from fusion_nb.providers.local_servers import list_server
+
+            await asyncio.gather(*(list_server(http(), service) for service in local.values()))
+
+    async def generation(self, ref: Ref, generation_id: str) -> Generation | None:
+        """What the service kept of a call, by its generation id; `None` where it keeps none. On the engine's loop."""
+        from fusion_nb.providers.openrouter_api import fetch_generation
+
+        service = None if ref.service == PYTHON else self.service(ref)
+        if service is None or not service.keeps_bills(generation_id):
+            return None
+        return await fetch_generation(http(), service, keys.bind(service), generation_id)
+
+    async def credits(self) -> dict[str, Credit]:
+        """What the keys at hand have left, by service, where it tells."""
+        from fusion_nb.providers.openrouter_api import fetch_credit
+
+        rows = {**SERVICES, **self.own}.values()
+        known = [row for row in rows if row.reports_credit and custom_services.unconfirmed_destination(row) is None]
+        asked = [row for row in known if any(map(keys.has_key, row.keys))]
+        told = await asyncio.gather(*(fetch_credit(http(), row, keys.bind(row)) for row in asked))
+        return {row.name: found for row, found in zip(asked, told, strict=True) if found is not None}
+
+    async def bill(self, ref: Ref, generation_id: str) -> Generation | None:
+        """`generation`, for a run that goes on: of a service that keeps bills, and at a pace that fits two seconds."""
+        from fusion_nb.providers.openrouter_api import WAITS_IN_RUN, fetch_generation
+
+        if ref.service == PYTHON:
+            return None
+        service = self.service(ref)
+        if not service.keeps_bills(generation_id):
+            return None
+        return await fetch_generation(http(), service, keys.bind(service), generation_id, WAITS_IN_RUN)
+
+    async def models(self) -> list[Any]:
+        """Every model a pool can name; a service that does not answer as it last did, else from the price table."""
+        from fusion_nb.providers import catalogue_cache, local_servers, model_list
+
+        found = [model_list.ModelInfo(ref, f"{ref} (scripted)", source="demo") for ref in (*DEMO_POOL, DEMO_JUDGE)]
+        for server in await local_servers.find_local_servers(http()):
+            found += [model_list.ModelInfo(ref, ref.model, source="this machine") for ref in server.models]
+        wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.has_key, row.keys))]
+        own = [row for row in self.own.values() if custom_services.unconfirmed_destination(row) is None]
+        for row in {row.name: row for row in (services.OPENROUTER, *wanted, *own)}.values():
+            auth = keys.bind(row) if any(map(keys.has_key, row.keys)) else None
+            # Kept, so that a price that was listed here is one that a cap knows.
+            listed = await catalogue_cache.current_catalogue(http(), row, auth, folders.home(), refresh=True)
+            found += listed.models.values() if listed else model_list.offline_models(row)
+        return found
+
+    def _catalogue(self, service: Service) -> Catalogue | None:
+        from fusion_nb.providers import catalogue_cache
+
+        return catalogue_cache.cached_catalogue(folders.home(), service)
+
+
+def _own_services(settings: Settings) -> Mapping[str, Service]:
+    """The user's services, checked. Raises `UserError` where an address or a key's variable may not stand."""
+    own = {}
+    for name, row in (settings["services"] or {}).items():
+        if not isinstance(row, Mapping) or not all(isinstance(field, str) for field in row):
+            raise UserError(f'Service {name!r} must be given as {{"base_url": "https://...", "key_env": "ITS_KEY"}}.')
+        own[name] = custom_services.custom_service(name, **row)
+    if settings["base_url"] is not None:
+        own[OWN_SERVICE] = custom_services.custom_service(OWN_SERVICE, settings["base_url"], settings["key_env"])
+    elif settings["key_env"] is not None:
+        raise UserError("key_env goes with base_url: it names the variable that holds that service's key.")
+    return own
+
+
+_https: dict[int, Http] = {}
+
+
+def http() -> Http:
+    """The connections of the engine's loop, kept from run to run. Called on that loop."""
+    from fusion_nb.providers.http import Http
+
+    engine = engine_thread.engine_loop()
+    if id(engine) not in _https:
+        _https[id(engine)] = Http()
+        engine_thread.close_at_exit(_https[id(engine)].aclose)
+    return _https[id(engine)]

@@ -1,0 +1,254 @@
+"""Who can be asked, and how: names resolved to models, models to providers, calls to prices."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from fusion_nb import judging
+from fusion_nb.core import Ref, engine_thread
+from fusion_nb.core.spec import Provider, RunServices, RunSpec
+from fusion_nb.errors import UserError
+from fusion_nb.options import Settings
+from fusion_nb.providers import demo, keys, model_families, model_names, services
+from fusion_nb.providers.custom_services import AskConsent
+from fusion_nb.providers.demo.scripts import find_model as find_demo
+from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.function import FunctionProvider, is_async, name_of
+from fusion_nb.providers.services import SERVICES
+from fusion_nb.resolve import pools
+from fusion_nb.resolve.function_fingerprint import function_fingerprint
+from fusion_nb.resolve.pools import reserved_names
+from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, ServiceRegistry, http
+from fusion_nb.resolve.request import Member, ResolvedPool, refuse_key
+
+if TYPE_CHECKING:
+    from fusion_nb.providers.local_servers import LocalServer
+    from fusion_nb.providers.model_list import ModelInfo
+
+# `providers.http` loads the HTTP client (0.2 s): it is imported when there is something to send.
+# ruff: noqa: PLC0415
+
+DEFAULT_POOL = ("claude", "gemini", "gpt")
+_JUDGE = " (judge)"
+_LOCAL_DEFAULT = 3
+"""Models on this machine that are asked where nobody named any."""
+_TEXTS = {
+    "pool": ("pool", "judge"),
+    "configuration": ("aliases", "services"),
+    "system prompt": ("system",),
+    "list of criteria": ("criteria",),
+}
+"""What is searched for API keys, and in which options it stands."""
+
+
+class Resolver:
+    """One call's view of the services: the user's own names, the keys at hand, the functions in the pool."""
+
+    def __init__(self, settings: Settings, ask: AskConsent | None = None) -> None:
+        """`ask`: puts the question whether a new address may be used; without it, none may."""
+        self._settings = settings
+        for what, names in _TEXTS.items():
+            refuse_key(what, repr([settings.get(name) for name in names]))
+        self.reach = ServiceRegistry(settings, ask)
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._alike: dict[str, list[Callable[..., Any]]] = {}
+        """Those of an earlier run's by their own name: `my_fn #2` is `my_fn` where there is only one of that name."""
+        self._callers_loop = engine_thread.running_loop()
+
+    @functools.cached_property
+    def resolved(self) -> ResolvedPool:
+        """The pool and the judge, every name resolved. Raises `UserError` where one cannot be asked."""
+        pool, notes = self._pool()
+        judge = self.default_judge(pool) if len(pool) > 1 else None
+        self.check((*pool, *([judge] if judge else [])))
+        if judge is not None:
+            notes += _kin_notes(judge, pool)
+        return ResolvedPool(pool, judge, tuple(notes), self._fingerprint(pool, judge))
+
+    def run_services(self, spec: RunSpec) -> RunServices:
+        """What the engine needs to carry the spec out."""
+        # Loaded before the clocks start: a member's first second must not hold our own imports.
+        import fusion_nb.providers.chat  # noqa: F401
+
+        reach = self.reach
+        refs = (*spec.pool, *([spec.judge] if spec.judge else []))
+        listed = [ref for ref in dict.fromkeys(refs) if ref.service not in (PYTHON, demo.SERVICE)]
+        return RunServices(
+            provider=self._provider,
+            price=reach.price,
+            worst=reach.worst,
+            metered=reach.metered,
+            mode=judging.MODES[spec.mode],
+            context=reach.context,
+            load_prices=(lambda: reach.load_prices(listed)) if listed else None,
+            bill=reach.bill,
+        )
+
+    def know(self, functions: Sequence[Callable[..., Any]], refs: Sequence[Ref]) -> None:
+        """Take back the Python functions that an earlier run had as members or judge: its record has only their names.
+
+        Args:
+            functions: those at hand; whatever is no member of the run is left alone.
+            refs: the members and the judge of that run.
+        """
+        names = {re.sub(r" #\d+$", "", ref.label.removesuffix(_JUDGE)) for ref in refs if ref.service == PYTHON}
+        for fn in functions:
+            if (name := name_of(fn)) in names:
+                self._functions[name] = self._functions[f"{name}{_JUDGE}"] = fn
+                self._alike.setdefault(name, []).append(fn)
+
+    def check(self, refs: Sequence[Ref]) -> None:
+        """Raise `UserError` where one of these cannot be asked: no key, no such service, no such function."""
+        for ref in refs:
+            self._check_key(ref)
+
+    def resolve(self, asked: Sequence[Member]) -> tuple[Ref, ...]:
+        """The refs of some more members."""
+        return tuple(self._keep(member) for member in self._resolve(asked))
+
+    def judge_named(self, name: Member) -> Ref:
+        """The one model `name` stands for."""
+        found = self._resolve([name])
+        if len(found) != 1:
+            raise UserError(f"The judge is one model, and {name!r} names {len(found)}.")
+        return self._keep(found[0], judge=True)
+
+    @property
+    def needs_callers_loop(self) -> bool:
+        """Whether a member is a coroutine function while the caller's own loop waits for us."""
+        return self._callers_loop is not None and any(is_async(fn) for fn in self._functions.values())
+
+    def _pool(self) -> tuple[tuple[Ref, ...], list[str]]:
+        if self._settings["pool"] is None:
+            asked, notes = self._default_pool()
+        else:
+            asked, notes = self._settings["pool"], []
+        return tuple(self._keep(member) for member in self._resolve(asked)), notes
+
+    def _default_pool(self) -> tuple[Sequence[Member], list[str]]:
+        """What the keys at hand allow, else what runs on this machine, else the scripted demo."""
+        if any(map(keys.has_key, services.OPENROUTER.keys)):
+            return DEFAULT_POOL, []
+        vendors = {"claude": "anthropic", "gemini": "gemini", "gpt": "openai"}
+        if at_hand := [name for name in DEFAULT_POOL if any(map(keys.has_key, SERVICES[vendors[name]].keys))]:
+            return at_hand, []
+        if models := self._local_models:
+            return self._first_local(models)
+        said = "No key and no model server was found, so the scripted demo pool answers. Set OPENROUTER_API_KEY to ask "
+        return ["demo"], [f"{said}real models."]
+
+    def _resolve(self, asked: Any) -> tuple[model_names.Member, ...]:
+        entries = [e.strip() for e in asked.split(",")] if isinstance(asked, str) else asked
+        if not callable(entries) and self._settings["base_url"] is None:
+            entries = pools.expand_pools(entries, reserved_names(self._settings["aliases"]))
+        return model_names.resolve(entries, **self._names())
+
+    def _names(self) -> dict[str, Any]:
+        """What can be named here."""
+        return {
+            "aliases": self._settings["aliases"] or {},
+            "services": {**self.reach.own, demo.SERVICE: DEMO_SERVICE},
+            "has_key": keys.has_key,
+            "demo": DEMO_POOL,
+            "local": self._named_local,
+            "default": OWN_SERVICE if self._settings["base_url"] is not None else None,
+            "pools": pools.pool_names(),
+        }
+
+    def alias_models(self, listed: Sequence[ModelInfo]) -> list[ModelInfo]:
+        """A row for each alias, the user's own first, with what it stands for now."""
+        names = model_names.NameResolver(**self._names())
+        return model_names.alias_models(listed, names, self._settings["aliases"] or {})
+
+    def default_judge(self, pool: tuple[Ref, ...]) -> Ref:
+        if self._settings["judge"] is not None:
+            return self.judge_named(self._settings["judge"])
+        return model_families.default_judge(pool, keys.has_key, demo=DEMO_JUDGE, services=self.reach.own)
+
+    def _keep(self, member: model_names.Member, *, judge: bool = False) -> Ref:
+        """The member's ref. A function is kept under its label: a journal or a frame cannot hold it."""
+        if isinstance(member, Ref):
+            return member
+        ref = replace(member.ref, label=f"{member.ref.label}{_JUDGE}") if judge else member.ref
+        self._functions[ref.label] = member.fn
+        return ref
+
+    @functools.cached_property
+    def _local_servers(self) -> Sequence[LocalServer]:
+        from fusion_nb.providers.local_servers import find_local_servers
+
+        async def find() -> list[LocalServer]:
+            return await find_local_servers(http())
+
+        return engine_thread.run_on_engine(find())
+
+    @property
+    def _local_models(self) -> tuple[Ref, ...]:
+        return tuple(ref for server in self._local_servers for ref in server.models)
+
+    def _named_local(self) -> tuple[Ref, ...]:
+        """What `local` stands for. Raises `UserError` where all there is wants a key."""
+        locked = [server.service for server in self._local_servers if server.wants_key]
+        if locked and not self._local_models:
+            row = locked[0]
+            raise UserError(
+                f"What answers at {row.base_url} wants a key: if it is {row.name}, put its key into the environment as "
+                f"{row.key_env}."
+            )
+        return self._local_models
+
+    def _first_local(self, models: Sequence[Ref]) -> tuple[Sequence[Member], list[str]]:
+        """A few of the models on this machine: each may be loaded into its memory."""
+        first = [str(ref) for ref in models[:_LOCAL_DEFAULT]]
+        left = len(models) - len(first)
+        note = f"No key was found, so models on this machine answer: {', '.join(first)}."
+        return first, [note + (f" {left} more are there: --pool local asks all of them." if left else "")]
+
+    def _check_key(self, ref: Ref) -> None:
+        if ref.service == demo.SERVICE and find_demo(ref.model) is None:
+            raise UserError(f"The demo has no model {ref.model!r}: it has {', '.join(demo.MEMBERS)} and {demo.JUDGE}.")
+        if ref.service == PYTHON and self._function(ref) is None:
+            raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
+        if ref.service not in (PYTHON, demo.SERVICE):
+            keys.bind(self.reach.service(ref))
+
+    def _provider(self, ref: Ref) -> Provider:
+        """Called on the engine's loop."""
+        if ref.service != PYTHON:
+            return self.reach.provider(ref)
+        runner = engine_thread.run_on_loop(self._callers_loop) if self._callers_loop else None
+        if (fn := self._function(ref)) is None:  # pragma: no cover  checked before anything began
+            raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
+        return FunctionProvider(fn, runner)
+
+    def _function(self, ref: Ref) -> Callable[..., Any] | None:
+        if ref.label in self._functions:
+            return self._functions[ref.label]
+        alike = self._alike.get(re.sub(r" #\d+$", "", ref.label), [])
+        return alike[0] if alike and all(fn is alike[0] for fn in alike) else None
+
+    def _fingerprint(self, pool: Sequence[Ref], judge: Ref | None) -> str:
+        """What names leave open: a service moved to another address, a function with other code, is not the same."""
+        services_used = {ref.service for ref in (*pool, *([judge] if judge else []))}
+        own = {name: row.base_url for name, row in self.reach.own.items() if name in services_used}
+        # A function that cannot be compared is never the same: its place is taken by what occurs once.
+        code = {name: function_fingerprint(fn) or secrets.token_hex(16) for name, fn in self._functions.items()}
+        if not own and not code:
+            return ""
+        return hashlib.sha256(repr((sorted(own.items()), sorted(code.items()))).encode()).hexdigest()
+
+
+def _kin_notes(judge: Ref, pool: Sequence[Ref]) -> list[str]:
+    match model_families.family_relation(judge, pool):
+        case "member":
+            return [f"The judge, {judge.name}, is also a member of the pool: it may favour its own answer."]
+        case "family" if judge.service not in (PYTHON, demo.SERVICE):
+            return [f"The judge, {judge.name}, is of the same family as a member of the pool: it may favour it."]
+        case _:
+            return []

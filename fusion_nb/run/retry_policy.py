@@ -1,0 +1,77 @@
+"""Keys a service has refused in this run: what is not yet sent with one of them is not sent at all.
+
+Whether a call that failed is asked again, and after how long.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+from fusion_nb.errors import ProviderError
+from fusion_nb.run.call_progress import CallProgress
+
+
+class AuthCircuitBreaker:
+    """Remembers, for one run, which services said no to the key (401) or to its credit (402).
+
+    A key is bound to its service, so the service's name stands for the key. Calls under way go on: some may have been
+    paid for. A service that accepted a call of this run has accepted the key: its 401 is about one model only.
+    """
+
+    def __init__(self) -> None:
+        self._accepted: set[str] = set()
+        self._faults: dict[str, ProviderError] = {}
+
+    def accepted(self, service: str) -> None:
+        self._accepted.add(service)
+        if (fault := self._faults.get(service)) is not None and fault.error == "auth":
+            del self._faults[service]
+
+    def forget(self, service: str) -> None:
+        """The key may be good by now: whoever is asked next finds out."""
+        self._faults.pop(service, None)
+
+    def note(self, service: str, fault: ProviderError) -> None:
+        """Remember what `fault` says of the key, if anything."""
+        if fault.error == "credits" or (fault.error == "auth" and service not in self._accepted):
+            self._faults.setdefault(service, fault)
+
+    def check(self, service: str) -> None:
+        """Raise `ProviderError`, unsent, where the service has refused the key."""
+        fault = self._faults.get(service)
+        if fault is not None:
+            raise ProviderError(fault.error, f"Not asked: another call with the same key was refused. {fault.detail}")
+
+
+MAX_RETRIES = 2
+
+
+class RetryAllowance:
+    """The further attempts of one run: when everything fails at once, hammering helps nobody."""
+
+    def __init__(self, pool_size: int) -> None:
+        self._left = max(3, pool_size // 5)
+
+    def wait(self, fault: ProviderError, arrived: CallProgress, remaining: float) -> float | None:
+        """Seconds before the next attempt, or `None` where there is none: text has arrived, or it would not help.
+
+        Args:
+            remaining: seconds the call may still take. Where the service asks for more than that, `fault` says so.
+        """
+        worth = fault.retryable and arrived.attempts <= min(MAX_RETRIES, fault.max_retries)
+        if not worth or arrived.content or self._left <= 0:
+            return None
+        if fault.retry_after is not None:
+            # Never earlier than asked, and a little later: others were told the same moment.
+            wait = fault.retry_after * random.uniform(1.0, 1.1)
+        else:
+            # Full jitter, so that a pool that failed together does not come back together.
+            wait = random.uniform(0.0, min(8.0, 0.5 * 2 ** (arrived.attempts - 1)))
+        if wait < remaining:
+            self._left -= 1
+            return wait
+        if fault.retry_after is not None:
+            moment = datetime.now(UTC) + timedelta(seconds=fault.retry_after)
+            fault.detail += f" It asks to wait until {moment:%H:%M:%S} UTC, longer than --timeout leaves."
+        return None

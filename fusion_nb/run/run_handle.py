@@ -1,0 +1,242 @@
+"""What a run gives back: its state, with the views a person takes away.
+
+A run that has begun: its events, its result so far, and the ways to end it or one of its calls.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+
+from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
+from fusion_nb.core import RunState, engine_thread
+from fusion_nb.core.events import Event
+from fusion_nb.core.hooks import HOOKS
+from fusion_nb.core.spec import RunServices, RunSpec
+from fusion_nb.core.state import is_play
+from fusion_nb.errors import RunFailed, UserError
+from fusion_nb.journal.writer import Journal
+from fusion_nb.run import handle
+from fusion_nb.run.engine import Engine
+from fusion_nb.run.event_recorder import EventRecorder
+from fusion_nb.run.handle import Hear, events_with_nested_loop, turn_loop, wait_for_run, wait_with_nested_loop
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# The views are imported when one is asked for: a script that only reads `.answer` pays for no renderer and no pandas.
+# ruff: noqa: PLC0415
+
+
+@dataclass(frozen=True, slots=True)
+class FusionResult(RunState):
+    """One finished (or stopped) run.
+
+    `answer`, `rationale`, `analysis`, `candidates`, `verdict`, `cost` (USD, `Decimal` or `None`), `usage`, `replies`;
+    `frame()` has one row per call. In a notebook its last expression shows the answer, the candidates and the ledger.
+
+    >>> result = fuse("Why is the sky blue?", pool="claude,gemini,gpt4o", mode="merge")
+    >>> result.answer, result.cost
+    >>> result.frame().groupby("role", observed=True).cost_usd.sum()
+    """
+
+    def frame(self) -> pd.DataFrame:
+        """One row per call, in call order: text, tokens, `cost_usd`, seconds, status, score, rank, share.
+
+        Nullable dtypes; what nobody reported is `<NA>`, not zero. `df.attrs` holds the run's own facts as plain JSON.
+        """
+        from fusion_nb.views.frame import frame
+
+        return frame(self)
+
+    def to_markdown(self) -> str:
+        """The answer, the judge's rationale, the candidates and the ledger as Markdown."""
+        return self._bundle()["text/markdown"]
+
+    def to_html(self) -> str:
+        """The whole view as one piece of HTML: no script, no remote resource."""
+        return self._bundle()["text/html"]
+
+    def panel(self) -> Any:
+        """The workbench on this run: compare candidates, choose another, change the prompt, run again."""
+        return HOOKS["panel"](self)
+
+    def _bundle(self) -> dict[str, str]:
+        from fusion_nb.views import bundle
+
+        return bundle(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return self._bundle()
+
+    def __str__(self) -> str:
+        return self._bundle()["text/plain"]
+
+    def __repr__(self) -> str:
+        said = "no answer" if self.answer is None else f"answer of {len(self.answer)} characters"
+        cost = "cost unknown" if self.cost is None else f"${self.cost}"
+        demo = " DEMO: scripted models," if self.demo else ""
+        answered = len(self.pool) - len(self.missing)
+        partial = f" {answered} of {len(self.pool)} models," if self.missing and self.status != "running" else ""
+        calls = f"{len(self.replies)} calls"
+        return f"<FusionResult {self.run}:{demo} {self.mode},{partial} {calls}, {self.status}, {said}, {cost}>"
+
+
+Progress = Callable[[FusionResult], None]
+
+
+@runtime_checkable
+class TakesRun(Protocol):
+    """A `progress` with buttons: it is handed the run that they act on."""
+
+    def steer(self, run: Any) -> None: ...
+
+
+class ServiceResolver(Protocol):
+    """How a run reaches its models."""
+
+    @property
+    def needs_callers_loop(self) -> bool: ...
+    def run_services(self, spec: RunSpec) -> RunServices: ...
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """The id of a run that begins now; it begins with the moment (UTC)."""
+    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(5)}"
+
+
+class Run:
+    """A run under way: an iterator of its events, with the result so far and a way to stop it.
+
+    Args:
+        spec: what is asked of whom.
+        resolver: how its models are reached.
+        policy: the caps it is under, from its begin to its end.
+        journal: whether its record is kept on disk.
+        run: its id, where that had to be known before it begins.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        resolver: ServiceResolver,
+        policy: SpendingPolicy,
+        *,
+        journal: bool = True,
+        run: str = "",
+    ) -> None:
+        now = datetime.now(UTC)
+        run = run or new_run_id(now)
+        self._turns = resolver.needs_callers_loop
+        self._journal = Journal(run) if journal else None
+        services = resolver.run_services(spec)
+        accounts = RunAccounts(run, policy, play=is_play(spec.pool, spec.judge))
+        # The run's clock starts here: what is still to be loaded has been.
+        record = EventRecorder(FusionResult(), self._journal)
+        self._engine = Engine(spec, services, record, accounts)
+        self._handle = handle.Handle(record, self._engine.run(run, now.isoformat()))
+
+    def __iter__(self) -> Iterator[Event]:
+        if not self._turns:
+            return self._handle.events()
+        return (event for batch in events_with_nested_loop(self._handle) for event in batch)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if not self._handle.done:
+            self.stop()
+
+    @property
+    def result(self) -> FusionResult:
+        """Everything known so far; the finished result once the run has ended."""
+        return self._told(self._handle.state)
+
+    @property
+    def done(self) -> bool:
+        return self._handle.done
+
+    def stop(self) -> None:
+        """End the run as `cancelled`; what was received is kept."""
+        self._handle.stop()
+
+    def stop_call(self, call: int) -> None:
+        """End one call as `cancelled`, from any thread; what it said is kept, and the run goes on with the others.
+
+        A judge that is stopped leaves the run without a verdict. Raises `UserError` where there is no such call, or it
+        has ended.
+        """
+        engine_thread.call_on_engine(lambda: self._engine.stop_call(call))
+
+    def retry_call(self, call: int) -> None:
+        """Ask the member of a call that is under way, or has failed, once more; from any thread.
+
+        It is a new call with a row of its own. What was under way is stopped, and what it cost stays on record and
+        counts towards the caps. The judge waits for it. Raises `UserError` where the member has answered, or the judge
+        reads already: `history.retry(run, call=...)` asks it after the run.
+        """
+        if self.done:
+            raise UserError("The run is over: fusion_nb.history.retry(result, call=...) asks that member once more.")
+        engine_thread.call_on_engine(lambda: self._engine.retry_call(call))
+
+    def finish(self, progress: Progress | None = None, hear: Hear | None = None) -> FusionResult:
+        """Wait for the end, showing `progress`; `hear` gets the events in batches. Raises `RunFailed` where every
+        member failed."""
+        # On a thread of ours there is no loop that could turn: the caller's own turns while nobody waits on it.
+        wait = wait_with_nested_loop if self._turns and engine_thread.running_loop() else wait_for_run
+        hear = hear or getattr(progress, "hear", None)
+        if isinstance(progress, TakesRun):
+            progress.steer(self)
+        see = None if progress is None else lambda state: progress(self._told(state))
+        return raise_if_failed(self._told(wait(self._handle, see, hear)))
+
+    def pause(self, seconds: float) -> None:
+        """Wait for the end, so long at most; takes no event away from who follows the run."""
+        if self._turns and engine_thread.running_loop():
+            turn_loop(self._handle, seconds)
+        else:
+            self._handle.pause(seconds)
+
+    def take(self) -> list[Event]:
+        """Events not yet taken; empty where there are none yet. For those who must not wait."""
+        return self._handle.take(0)
+
+    async def wait(self) -> FusionResult:
+        """Await the end on the caller's loop. Raises `RunFailed` where every member failed."""
+        return raise_if_failed(self._told(await self._handle.wait()))
+
+    def _told(self, state: FusionResult) -> FusionResult:
+        """`state`, with a word where the journal could not keep it."""
+        trouble = self._journal.trouble if self._journal else None
+        return state if trouble is None else replace(state, notes=(*state.notes, trouble))
+
+
+def wait_for_result(begun: Run | FusionResult, progress: Progress | None = None) -> FusionResult:
+    """Wait for the end of what has begun. Raises `RunFailed` where every member failed."""
+    if isinstance(begun, FusionResult):
+        return raise_if_failed(begun)
+    with begun as run:
+        return run.finish(progress)
+
+
+def raise_if_failed(result: FusionResult) -> FusionResult:
+    """`result`, the newest that has ended. Raises `RunFailed` where every member failed."""
+    global _last  # noqa: PLW0603  a kernel has one newest run
+    _last = result
+    if result.status == "error":
+        raise RunFailed(result.error or "The run failed.", result)
+    return result
+
+
+_last: FusionResult | None = None
+
+
+def last() -> FusionResult | None:
+    """The result of the newest run of this kernel that has ended: `%%fuse`'s own value is its DataFrame."""
+    return _last

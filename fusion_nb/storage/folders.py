@@ -1,0 +1,118 @@
+"""The folders and files of this user: where they are, and whether they are this user's alone.
+
+A folder that others may write, a file of somebody else and a link in the place of a file are neither written nor read:
+false prices would lift a cap, and a pool or a confirmed address could send a prompt somewhere else.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from fusion_nb.storage.file_lock import NO_LINKS
+
+# A pipe in the place of a file must not keep its reader waiting.
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0)
+
+
+def home() -> Path:
+    """The folder of everything fusion_nb keeps for this user. It need not exist."""
+    if configured := os.environ.get("FUSION_NB_HOME"):
+        return Path(configured).expanduser()
+    import platformdirs  # noqa: PLC0415  most processes never come here without FUSION_NB_HOME more than once
+
+    return platformdirs.user_data_path("fusion_nb", appauthor=False)
+
+
+def make_home(folder: Path | None = None) -> Path:
+    """`folder`, by default `home()`, made where it is missing, for its owner alone.
+
+    The user, or the system, named it: it may be a link, and the mode of one that exists is left as it is. Raises
+    `OSError` where it cannot be made, is somebody else's, or can be written by everybody.
+    """
+    folder = folder or home()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        check_home(folder)
+    return folder
+
+
+def make_private(folder: Path) -> Path:
+    """`folder`, made where it is missing, readable by its owner alone. Raises `OSError` where it is another's."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        status = folder.lstat()
+        check_owner(folder, status)
+        if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
+            folder.chmod(0o700)
+    return folder
+
+
+def check_home(folder: Path) -> None:
+    """Raise `OSError` where a folder is another's, or one in which anybody may put things in the place of ours."""
+    status = folder.stat()
+    check_owner(folder, status)
+    if os.name == "posix" and status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
+        raise PermissionError(errno.EPERM, "can be written by everybody: take that away (chmod o-w)", str(folder))
+
+
+def check_owner(folder: Path, status: os.stat_result) -> None:
+    """Raise `OSError` where this is no folder, or another's."""
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "is not a folder", str(folder))
+    if os.name == "posix" and status.st_uid != os.geteuid():
+        raise PermissionError(
+            errno.EPERM, "belongs to another user: set FUSION_NB_HOME to a folder of your own", str(folder)
+        )
+
+
+def read_own(path: Path, most: int, *, within: Path | None = None) -> bytes:
+    """The contents of a file that nobody but this user can have written.
+
+    Args:
+        most: bytes; a larger file is refused.
+        within: the home, where the file is in a folder of it; by default the file's own folder is the home.
+
+    Raises `FileNotFoundError` where there is none, `OSError` where it is not ours, or may be another's work.
+    """
+    fd = open_own(path, os.O_RDONLY, within=within)
+    with os.fdopen(fd, "rb") as file:
+        contents = file.read(most + 1)
+    if len(contents) > most:
+        raise OSError(errno.EFBIG, f"is larger than {most:,} bytes", str(path))
+    return contents
+
+
+def open_own(path: Path, flags: int, *, within: Path | None = None) -> int:
+    """The descriptor of a file that nobody but this user can have written. Raises `OSError` as `read_own` does."""
+    check_home(within or path.parent)
+    if within is not None:
+        check_owner(path.parent, path.parent.lstat())
+    try:
+        fd = os.open(path, flags | NO_LINKS | _NO_WAITING, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "is a link: put the file itself there", str(path)) from None
+        raise
+    try:
+        _check_file(path, os.fstat(fd))
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _check_file(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "is not a file", str(path))
+    if os.name != "posix":
+        return
+    if status.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "belongs to another user: move it away", str(path))
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(errno.EPERM, "can be written by others: take that away (chmod go-w)", str(path))

@@ -1,0 +1,121 @@
+"""A forecast for people: the same table as plain text and as safe HTML, ranges from below to above."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from fusion_nb.accounts.forecast_types import Forecast, ForecastLine
+from fusion_nb.accounts.token_counts import Range
+from fusion_nb.views import escape, words
+from fusion_nb.views.html import style_sheet
+from fusion_nb.views.text import aligned
+
+_HEADS = ("who", "role", "tokens in", "tokens out", "cost", "time", "tokens from")
+_RIGHT = [False, False, True, True, True, True, False]
+
+
+def text(forecast: Forecast, notes: Sequence[str] = ()) -> str:
+    """What a terminal shows of a forecast. `notes`: sentences of the caller, like the age of a price list."""
+    rows = [
+        [escape.safe_line(cell) for cell in row] for row in (list(_HEADS), *map(_row, forecast.lines), _total(forecast))
+    ]
+    sentences = [*(problem.sentence for problem in forecast.problems), *_unknown(forecast), *notes]
+    return "\n".join([f"Forecast: {summary(forecast)}", *aligned(rows, _RIGHT), *map(escape.safe_line, sentences)])
+
+
+def html(forecast: Forecast, notes: Sequence[str] = ()) -> str:
+    """The same as one piece of HTML: no script, no remote resource, light and dark."""
+    warnings = [*(problem.sentence for problem in forecast.problems), *_unknown(forecast)]
+    warned = "".join(f"<li>{escape.markup(sentence)}</li>" for sentence in warnings)
+    noted = "".join(f'<p class="fnb-meta">{escape.markup(note)}</p>' for note in notes)
+    head = "".join(f"<th{_side(right)}>{name}</th>" for name, right in zip(_HEADS, _RIGHT, strict=True))
+    body = "".join(
+        f"<tr>{_name(forecast, place)}{_cells(_row(line), 1)}</tr>" for place, line in enumerate(forecast.lines)
+    )
+    foot = f"<tfoot><tr>{_cells(_total(forecast))}</tr></tfoot>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>"
+    facts = f"{escape.markup(summary(forecast))} · nothing has been sent"
+    return (
+        '<div class="fusion-nb mathjax_ignore tex2jax_ignore">'
+        f'<p class="fnb-head"><strong>Forecast</strong> · {facts}</p>'
+        f'{f"""<ul class="fnb-notes">{warned}</ul>""" if warned else ""}'
+        f'<div class="fnb-ledger"><div class="fnb-wide">{table}</div></div>{noted}</div><style>{style_sheet()}</style>'
+    )
+
+
+def summary(forecast: Forecast) -> str:
+    """A forecast in one line."""
+    members = sum(line.role == "candidate" for line in forecast.lines)
+    judge = " and a judge" if members < len(forecast.lines) else ""
+    parts = [
+        f"{words.plural(members, 'model')}{judge}",
+        usd(forecast.usd, partial=bool(forecast.unpriced), unknown="cost unknown"),
+    ]
+    return ", ".join(
+        [*parts, *([seconds(forecast.seconds, partial=bool(forecast.untimed))] if forecast.seconds else [])]
+    )
+
+
+def usd(amount: Range[Decimal] | None, *, partial: bool = False, unknown: str = words.DASH) -> str:
+    """A range of money with two significant figures; its lower end alone where it is `partial`."""
+    if amount is None:
+        return unknown
+    low, high = (words.money(end, max(2, min(8, 1 - end.adjusted())) if end else 2) for end in amount)
+    return f"≥ {low}" if partial else low if low == high else f"{low}–{high.lstrip('$')}"
+
+
+def seconds(duration: Range[float] | None, *, partial: bool = False) -> str:
+    if duration is None:
+        return words.DASH
+    low, high = map(words.seconds, duration)
+    if partial:
+        return f"≥ {low}"
+    if low.endswith(" s") and high.endswith(" s") and "min" not in low + high and "ms" not in low:
+        low = low.removesuffix(" s") if low != high else low
+    return low if low == high else f"{low}–{high}"
+
+
+def tokens(count: Range[int]) -> str:
+    low, high = map(words.number, count)
+    return low if low == high else f"{low}–{high}"
+
+
+def _row(line: ForecastLine) -> list[str]:
+    calls = f" × {line.calls.low}–{line.calls.high}" if line.calls.high > 1 else ""
+    basis = f"{line.basis}; prices: {line.prices}" if line.prices else line.basis
+    figures = [tokens(line.prompt), tokens(line.completion), usd(line.usd), seconds(line.seconds)]
+    return [line.name, f"{line.role}{calls}", *figures, basis]
+
+
+def _total(forecast: Forecast) -> list[str]:
+    money = usd(forecast.usd, partial=bool(forecast.unpriced))
+    return ["all", "", tokens(forecast.prompt), tokens(forecast.completion), money, _time(forecast), ""]
+
+
+def _time(forecast: Forecast) -> str:
+    return seconds(forecast.seconds, partial=bool(forecast.untimed))
+
+
+def _unknown(forecast: Forecast) -> list[str]:
+    sentences = []
+    if forecast.unpriced:
+        names = words.listed(list(dict.fromkeys(forecast.unpriced)))
+        sentences.append(f"Nobody knows the price of {names}: the total leaves it out.")
+    return sentences
+
+
+def _name(forecast: Forecast, place: int) -> str:
+    line = forecast.lines[place]
+    hue = "fnb-m8" if line.role == "judge" else f"fnb-m{place % 8}"
+    return f'<td><b class="fnb-name {hue}">{escape.markup(line.name)}</b></td>'
+
+
+def _cells(row: list[str], start: int = 0) -> str:
+    cells: list[tuple[Any, bool]] = list(zip(row, _RIGHT, strict=True))
+    return "".join(f"<td{_side(right)}>{escape.markup(cell)}</td>" for cell, right in cells[start:])
+
+
+def _side(right: bool) -> str:
+    return ' class="fnb-right"' if right else ""

@@ -1,0 +1,257 @@
+"""Model text (Markdown) as safe HTML.
+
+Two walls: markdown-it with raw HTML off writes only the tags it knows, then nh3 lets only ours through. Nothing is ever
+loaded from elsewhere. Links lead to the web and to mail alone, and show their host: a check of the tokens between
+Markdown and HTML. Characters that hide or reverse text are shown by their number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+
+from fusion_nb.views import escape, marks, tex
+from fusion_nb.views.highlight import CLASSES as CODE_CLASSES
+from fusion_nb.views.highlight import highlight
+
+# Narrower than what browsers accept: no user name, no backslash, no percent sign before the path.
+_WEB = re.compile(
+    r"https?://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?P<port>:\d{1,5})?(?=[/?#]|$)", re.I
+)
+_MAIL = re.compile(r"mailto:(?P<address>[a-z0-9._+-]+@[a-z0-9.-]+)(?:\?subject=[^&]*)?$", re.I)
+_ANY_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?[\\/]{2}([^\\/?#\s]+)", re.I)
+
+
+def install_links(md: MarkdownIt) -> None:
+    """Links lead to http, https and mailto alone and show their host; the token `note` holds what is shown."""
+    md.core.ruler.push("links", _check)
+
+
+def display_link(href: str) -> str | None:
+    """The host (or mail address) a link target to; `None` where it may not be one."""
+    web = _WEB.match(href)
+    if web:
+        return web["host"].lower() + (web["port"] or "")
+    mail = _MAIL.match(href)
+    return mail["address"] if mail else None
+
+
+def display_host(address: str) -> str:
+    """Where a resource would come from, in a word or two: for text that stands in its place."""
+    host = _ANY_HOST.match(address)
+    scheme = re.match(r"(data|blob|file|attachment):", address, re.I)
+    return host[1][:80] if host else scheme[1].lower() if scheme else address[:80]
+
+
+def _check(state: StateCore) -> None:
+    for token in state.tokens:
+        if token.type == "inline" and token.children:
+            token.children = _checked(token.children)
+
+
+def _checked(children: Sequence[Token]) -> list[Token]:
+    out: list[Token] = []
+    opened: tuple[int, str] | None = None
+    for token in children:
+        out.append(token)
+        if token.type == "link_open":
+            opened = len(out) - 1, str(token.attrs.get("href", ""))
+        elif token.type == "link_close" and opened is not None:
+            out[opened[0] :] = _link(opened[1], out[opened[0] :])
+            opened = None
+    return out
+
+
+def _link(href: str, tokens: list[Token]) -> list[Token]:
+    """One link as it may stand: with its host behind it where its text does not begin with that, or as text."""
+    target = display_link(href)
+    # A title is read by nobody who does not hover, and could hold what belongs into text: a mark, hidden characters.
+    tokens[0].attrs = {"href": href, "target": "_blank"}
+    label = "".join(t.content for t in tokens if t.type in ("text", "code_inline", "text_special")).strip()
+    if target is None:
+        inside = tokens[1:-1]
+        return inside if href.startswith("#") or label in (href, unquote(href)) else [*inside, _note(unquote(href))]
+    begins = re.match(rf"(?:[a-z]+:/*)?{re.escape(target)}(?=$|[/?#])", label, re.I)
+    return tokens if begins else [*tokens, _note(target)]
+
+
+def _note(text: str) -> Token:
+    return Token("note", "", 0, content=f" ({text[:200]})")
+
+
+MAX_TEXT = 1_000_000
+"""Characters; a longer text is shown as it is, the beginning of it."""
+MAX_MARKUP = 100_000
+"""Characters that may mean something to Markdown: its parser needs up to 8 microseconds for each."""
+MAX_CELLS = 50_000
+"""Each row of a table is filled up to its number of columns: a few kilobytes can ask for millions of cells."""
+MAX_HIDDEN = 10_000
+"""Places where hidden characters are shown by number: each takes fifty characters of HTML."""
+SHOWN = 200_000
+_MARKUP = re.compile(r"[][*_`~<>&|!$\\\n()#-]")
+_TABLE_RULE = frozenset("|-: \t>*+.)0123456789")
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_ALIGN = {"text-align:left": "fnb-left", "text-align:right": "fnb-right", "text-align:center": "fnb-center"}
+# Front ends list a notebook's headings; those of a model's answer are no part of its outline.
+_NO_OUTLINE = "jp-toc-ignore"
+TAGS = {
+    *_HEADINGS, "p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span",
+    "table", "thead", "tbody", "tr", "th", "td",
+}  # fmt: skip
+SPAN_CLASSES = {"fnb-hidden", "fnb-host", "fnb-image", "fnb-tail", *tex.CLASSES, *CODE_CLASSES.values()}
+CLASSES = {
+    "span": SPAN_CLASSES,
+    "p": {"fnb-tail", *tex.CLASSES},
+    "th": set(_ALIGN.values()),
+    "td": set(_ALIGN.values()),
+    **{heading: {_NO_OUTLINE} for heading in _HEADINGS},
+}
+ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+
+
+class _Renderer(RendererHTML):
+    """Writes tokens as HTML; every piece of text passes `escape.markup`."""
+
+    def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        return escape.markup(tokens[idx].content)
+
+    def note(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        return f'<span class="fnb-host">{escape.markup(tokens[idx].content)}</span>'
+
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        token = tokens[idx]
+        alt = self.renderInlineAsText(token.children, options, env)
+        where = display_host(str(token.attrs.get("src", "")))
+        description = " — ".join(part for part in (where, alt) if part)
+        return f'<span class="fnb-image">[image: {escape.markup(description)}]</span>'
+
+    def code_inline(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
+    ) -> str:
+        return f"<code>{escape.markup(tokens[idx].content)}</code>"
+
+    def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        return f"<pre><code>{escape.markup(tokens[idx].content)}</code></pre>\n{_after(tokens[idx])}"
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        token = tokens[idx]
+        language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
+        return f"<pre><code>{highlight(token.content, language)}</code></pre>\n{_after(token)}"
+
+    def hr(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        return f"<hr>\n{_after(tokens[idx])}"
+
+    def math_inline(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
+    ) -> str:
+        return _math("span", tokens[idx].content)
+
+    def math_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        return f"{_math('p', tokens[idx].content)}\n{_after(tokens[idx])}"
+
+    def heading_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
+    ) -> str:
+        return f'<{tokens[idx].tag} class="{_NO_OUTLINE}">'
+
+    def th_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+        side = _ALIGN.get(str(tokens[idx].attrs.get("style", "")))
+        return f'<{tokens[idx].tag} class="{side}">' if side else f"<{tokens[idx].tag}>"
+
+    td_open = th_open
+
+
+def _after(token: Token) -> str:
+    placed = marks.after(token)
+    return f'<p class="fnb-tail">{placed}</p>\n' if placed else ""
+
+
+def _math(tag: str, source: str) -> str:
+    formula = tex.safe_formula(source)
+    if formula is None:
+        return escape.markup(source) if tag == "span" else f"<p>{escape.markup(source)}</p>"
+    return f'<{tag} class="{" ".join(tex.CLASSES)}">{escape.markup(formula)}</{tag}>'
+
+
+class _Markdown(MarkdownIt):
+    """A mark inside of an address would be part of it."""
+
+    def normalizeLink(self, url: str) -> str:  # noqa: N802  its base's name
+        return super().normalizeLink(marks.without(url))
+
+
+def _parser() -> MarkdownIt:
+    md = _Markdown("commonmark", {"html": False}, renderer_cls=_Renderer).enable(["table", "strikethrough"])
+    tex.install_tex(md)
+    marks.install_marks(md)
+    install_links(md)
+    return md
+
+
+_MD = _parser()
+# Below this level the parser leaves texts out.
+_DEEPEST = _MD.options.maxNesting - 1
+_CONTAINERS = ("blockquote_open", "list_item_open")
+_CLEANER = nh3.Cleaner(
+    tags=TAGS,
+    # nh3's own list for every tag is `lang` and `title`: none of them is ours.
+    attributes={**ATTRIBUTES, "*": set(), "a": {"href", "target"}},
+    allowed_classes=CLASSES,
+    url_schemes={"http", "https", "mailto"},
+    link_rel="noopener noreferrer nofollow",
+    # JupyterLab writes a `rel` of its own over ours, without `noreferrer`: the policy stays.
+    set_tag_attribute_values={"a": {"referrerpolicy": "no-referrer"}},
+)
+
+
+def render_markdown(text: str, places: Sequence[int] = ()) -> str:
+    """`text` (Markdown) as safe HTML. `places`: offsets in it that come out as `marks.mark(i)`.
+
+    What is too large, nested too deeply or cannot be read as Markdown at all is shown as it is.
+    """
+    text = escape.encodable(text)
+    if _too_much(text):
+        return _as_it_is(text, "is too large to be")
+    env = {"marks": tuple(places)}
+    try:
+        # Line ends of other systems become ours without moving any offset.
+        tokens = _MD.parse(text.replace("\r\n", " \n").replace("\r", "\n"), env)
+        if any(t.type in _CONTAINERS and t.level >= _DEEPEST for t in tokens):
+            return _as_it_is(text, "is nested too deeply to be")
+        return _CLEANER.clean(_MD.renderer.render(tokens, _MD.options, env))
+    except Exception:  # noqa: BLE001  a parser that gives up, or a stack that is nearly full, must not cost the answer
+        return _as_it_is(text, "cannot be")
+
+
+def render_inline(text: str) -> str:
+    """One sentence of Markdown as safe HTML without a paragraph around it."""
+    text = escape.encodable(text)
+    if _too_much(text):
+        return _as_it_is(text, "is too large to be")
+    try:
+        return _CLEANER.clean(_MD.renderInline(text))
+    except Exception:  # noqa: BLE001  as above
+        return _as_it_is(text, "cannot be")
+
+
+def _too_much(text: str) -> bool:
+    if len(text) > MAX_TEXT or len(_MARKUP.findall(text)) > MAX_MARKUP or escape.count_hidden(text) > MAX_HIDDEN:
+        return True
+    lines = text.split("\n")
+    columns = max((line.count("|") for line in lines if "-" in line and _TABLE_RULE.issuperset(line)), default=0)
+    return columns * len(lines) > MAX_CELLS
+
+
+def _as_it_is(text: str, why: str) -> str:
+    more = f"; these are its first {SHOWN:,} characters" if len(text) > SHOWN else ""
+    notice = f"This text of {len(text):,} characters {why} set as Markdown{more}."
+    return f"<p>{notice}</p>\n<pre>{escape.markup(text[:SHOWN])}</pre>"

@@ -1,0 +1,282 @@
+"""The table of options seen from its doors: signatures, editors, the magics' line, `%config`, panels, the record."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+
+import fusion_nb
+from fusion_nb import options
+from fusion_nb.core.events import RunStarted
+from fusion_nb.errors import UserError
+from fusion_nb.magic import line
+from fusion_nb.options import CALLS, DERIVED, LINE, ROWS, TABLE
+from fusion_nb.panel.pool_form import PoolForm
+from tests import option_types
+from tests.shell import Shell
+
+PROMPT = "How many times does the letter r occur in the word strawberry?"
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    running = Shell()
+    yield running
+    running.close()
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call != "panel"])
+def test_signatures_show_every_option(call: str) -> None:
+    """`?` and Tab in a notebook know every option of a call, with its default, and say what each does."""
+    function = getattr(fusion_nb, call)
+    parameters = inspect.signature(function).parameters
+    assert {row.name for row in options.of(call)} <= set(parameters)
+    assert not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    for row in options.of(call):
+        shown = parameters[row.name].default
+        assert shown == (None if call in DERIVED and row.record else row.default), row.name
+        assert row.help in (function.__doc__ or "") or row.name in option_types.POSITIONAL
+
+
+def test_editors_and_type_checkers_see_the_table() -> None:
+    """The typed dictionaries behind `Unpack` are the table's: `python -m tests.option_types` writes them anew."""
+    assert option_types.FILE.read_text(encoding="utf-8") == option_types.text()
+
+
+def test_no_call_takes_whatever_it_is_given() -> None:
+    """`**options` are typed: a misspelt option is an error in an editor, and a sentence when it is run."""
+    for call in ("fuse", "rejudge", "estimate"):
+        source = inspect.getsource(getattr(fusion_nb, call))
+        assert "Unpack[" in source
+    with pytest.raises(UserError, match="Did you mean max_cost"):
+        fusion_nb.fuse(PROMPT, pool="demo", max_costs=1)  # type: ignore[call-arg]
+    with pytest.raises(UserError, match="criteria"):
+        fusion_nb.rejudge(criterea="humour")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.flags], ids=lambda row: row.name)
+def test_the_line_knows_each_flag_once(row: options.Option, shell: Shell) -> None:
+    """Each flag belongs to one row, stands in the manual with its help, and Tab offers it and its values."""
+    assert [each.name for each in TABLE if set(each.flags) & set(row.flags)] == [row.name]
+    manual = " ".join(shell.run("%fuse --help").text.split())
+    assert row.flags[-1] in manual
+    assert row.help.split("; ")[0].split(" (")[0][:40] in manual
+    typed = f"%fuse {row.flags[-1][:4]}"
+    with provisionalcompleter():
+        assert row.flags[-1] in {each.text for each in shell.ip.Completer.completions(typed, len(typed))}
+        typed = f"%fuse {row.flags[-1]} "
+        offered = {each.text for each in shell.ip.Completer.completions(typed, len(typed))}
+    assert set(row.values) <= offered
+
+
+def test_the_lines_options_are_the_tables() -> None:
+    """Nothing is declared for the line that is not in the table."""
+    assert {flag for row in TABLE for flag in row.flags} == line.VALUED | line.FLAGS
+
+
+@pytest.mark.parametrize("verb", DERIVED)
+def test_the_line_refuses_what_a_past_run_does_not_take(verb: str, shell: Shell) -> None:
+    """`%fuse --resume RUN --criteria x` and its kin are one sentence that names the option, and nobody is asked."""
+    shell.run(f"%%fuse --pool demo --mode best-of\n{PROMPT}")
+    run = fusion_nb.last()
+    assert run is not None
+    wanted = {
+        "rejudge": "--rejudge last",
+        "add": "--add demo:careful",
+        "retry": "--retry",
+        "resume": f"--resume {run.run}",
+    }
+    before = len(fusion_nb.runs())
+    for row in TABLE:
+        if not row.flags or verb in row.calls or row.calls == (LINE,):
+            continue
+        value = "" if row.switch else f" {row.values[0] if row.values else '2'}"
+        ran = shell.run(f"%fuse {wanted[verb]} {row.flags[-1]}{value}")
+        assert isinstance(ran.error, UserError), row.name
+        assert row.flags[-1] in str(ran.error)
+        assert f"--{verb}" in str(ran.error)
+    assert len(fusion_nb.runs()) == before
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "--dry-run --background --pool demo\nHi?", "--rejudge last --resume last", "--add demo:swift --retry",
+        "--rejudge last\nAnd what of this?", "--retry\nAnd what of this?", "-o 1x --pool demo\nHi?",
+    ],
+)  # fmt: skip
+def test_what_does_not_go_together_is_said(typed: str, shell: Shell) -> None:
+    """Two ways at once, or a question that would be dropped: one sentence, nothing sent."""
+    shell.run(f"%%fuse --pool demo --quiet\n{PROMPT}")
+    before = len(fusion_nb.runs())
+    ran = shell.run(f"%%fuse {typed}" if "\n" in typed else f"%fuse {typed}")
+    assert isinstance(ran.error, UserError)
+    assert len(fusion_nb.runs()) == before
+
+
+def test_a_dry_run_of_a_past_run_asks_nobody(shell: Shell) -> None:
+    """`--dry-run --rejudge last` says what the judge would take; members that are kept cost nothing."""
+    shell.run(f"%%fuse --pool demo --quiet\n{PROMPT}")
+    before = len(fusion_nb.runs())
+    ran = shell.run("%fuse --dry-run --rejudge last")
+    assert ran.error is None
+    assert [line.ref.service for line in ran.value.lines] == ["demo"]
+    assert len(fusion_nb.runs()) == before
+
+
+def test_defaults_hold_behind_every_door(shell: Shell) -> None:
+    """`%config Fuse`, `fusion_nb.defaults` and the calls are one: an alias and a cap that were set once hold everywhere."""
+    shell.run("%config Fuse.aliases = {'house': 'demo:swift'}")
+    assert fusion_nb.defaults.aliases == {"house": "demo:swift"}
+    fusion_nb.defaults.mode = "best-of"
+    assert fusion_nb.fuse(PROMPT, pool="house,demo:careful").mode == "best-of"
+    assert shell.run(f"%%fuse --pool house --quiet\n{PROMPT}").error is None
+    panel = fusion_nb.Panel(PROMPT, pool="house")
+    assert (panel.mode, "error" in panel.advice) == ("best-of", False)
+    panel.close()
+    assert fusion_nb.estimate(PROMPT, pool="house").spec.pool[0].model == "swift"
+    shell.run("%config Fuse.max_cost = 0.0000001")
+    for call in (
+        lambda: fusion_nb.fuse(PROMPT, pool="demo"),
+        lambda: fusion_nb.stream(PROMPT, pool="demo"),
+        lambda: fusion_nb.estimate(PROMPT, pool="demo"),
+        lambda: fusion_nb.Panel(PROMPT, pool="demo").run(),
+    ):
+        with pytest.raises(UserError, match="too small for even one call"):
+            call()
+    assert fusion_nb.fuse(PROMPT, pool="demo", max_cost=1).status == "ok", "what a call says comes first"
+
+
+def test_a_panel_shows_the_cap_that_holds() -> None:
+    """A default of the cap stands in the panel's field, and the call's own comes before it."""
+    fusion_nb.defaults.max_cost = 0.25
+    panel, own = fusion_nb.Panel(PROMPT, pool="demo"), fusion_nb.Panel(PROMPT, pool="demo", max_cost="0.5")
+    assert (panel.max_cost, own.max_cost) == (0.25, 0.5)
+    panel.close()
+    own.close()
+
+
+def test_the_smallest_cap_of_session_and_day_holds() -> None:
+    """A call cannot lift a cap that was set for all runs; it can lower it."""
+    fusion_nb.defaults.max_cost_per_day = 1
+    assert options.settle("fuse", {"max_cost_per_day": 5})["max_cost_per_day"] == 1
+    assert options.settle("rejudge", {"max_cost_per_day": "0.5"})["max_cost_per_day"] == Decimal("0.5")
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("mode", "vote"), ("max_cost", "lots"), ("max_cost", 0), ("max_cost", True), ("max_tokens", 100.9),
+        ("timeout", -1), ("orders", 3), ("reasoning", "hard"), ("temperature", 3), ("aliases", "mini"),
+        ("services", [1]), ("journal", "perhaps"), ("pool", 7), ("criteria", 7), ("concurrency", 0), ("then", "debate"),
+    ],
+)  # fmt: skip
+def test_values_are_checked_when_they_are_set(
+    name: str, bad: Any, shell: Shell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A default that could not be used is refused at once, by name; what was set before stays."""
+    before = getattr(fusion_nb.defaults, name)
+    with pytest.raises(Exception, match=f"Fuse.{name} was not changed"):
+        setattr(fusion_nb.defaults, name, bad)
+    assert getattr(fusion_nb.defaults, name) == before
+    shell.run(f"%config Fuse.{name} = {bad!r}")
+    assert f"Fuse.{name} was not changed" in caplog.text
+    assert getattr(fusion_nb.defaults, name) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [("quorum", 1.9), ("max_tokens", 100.9), ("seed", True), ("seed", -1), ("orders", True), ("quorum", 9)],
+)
+def test_a_number_is_taken_as_it_was_meant(name: str, bad: Any) -> None:
+    """1.9 is no whole number, True is none at all: refused, not cut."""
+    with pytest.raises(UserError, match=name):
+        fusion_nb.fuse(PROMPT, pool="demo", **{name: bad})
+
+
+def test_every_option_of_a_request_is_on_record() -> None:
+    """Where the table says that a run's record keeps an option, it does, and a derived run reads it there."""
+    given = {"criteria": ("humour",), "orders": 2, "system": "Be kind.", "temperature": 0.5, "seed": 7}
+    given |= {"reasoning": "low", "max_cost": Decimal(1), "max_tokens": 99, "timeout": 61.0, "ttft": 62.0, "idle": 63.0}
+    given |= {"grace": 6.0, "concurrency": 3, "allow_unpriced": True, "quorum": 1}
+    run = fusion_nb.fuse(PROMPT, pool="demo", then="best-of", mode="debate", **given)  # type: ignore[arg-type]
+    recorded = options.recorded_options(fusion_nb.load(run.run))
+    assert {name: recorded[name] for name in given} == given
+    assert recorded["then"] == "best-of"
+    missing = [row.name for row in TABLE if row.record and not hasattr(RunStarted, row.record.partition(".")[0])]
+    assert missing == []
+
+
+def test_the_panels_traits_are_options() -> None:
+    """Each option that the form shows is a row, and begins as the table says."""
+    panel = fusion_nb.Panel()
+    assert panel.mode == ROWS["mode"].default
+    for name in ("pool", "mode", "judge", "max_cost"):
+        assert isinstance(getattr(PoolForm, name, None), object)
+        assert "panel" in ROWS[name].calls
+    panel.close()
+
+
+def test_wrong_options_of_a_panel_are_said_when_it_is_made() -> None:
+    """Not at the first press of a button."""
+    with pytest.raises(UserError, match="max_tokens"):
+        fusion_nb.Panel(PROMPT, pool="demo", max_tokens="many")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="progress"):
+        fusion_nb.Panel(PROMPT, pool="demo", progress=print)  # type: ignore[call-arg]
+
+
+def test_a_panel_asks_before_it_passes_confirm_over() -> None:
+    """`confirm_over` in a panel: the first press says what it may cost, the second sends it."""
+    panel = fusion_nb.Panel(PROMPT, pool="demo", confirm_over="0.0000001")
+    with pytest.raises(UserError, match="do it again"):
+        panel.run()
+    assert not panel.busy
+    panel.run()
+    while panel.busy:
+        panel._run.pause(0.05)
+    assert panel.result is not None
+    assert panel.result.status == "ok"
+    panel.close()
+
+
+def _remedies() -> list[str]:
+    """Every call of ours, or option, that a message of the product names as its remedy."""
+    root = Path(fusion_nb.__file__).parent
+    texts = [text for path in root.rglob("*.py") for text in re.findall(r'"((?:[^"\\\n]|\\.)*)"', path.read_text())]
+    calls = {call for text in texts for call in re.findall(r"\bfusion_nb\.((?:history\.)?[a-z_]+)\(", text)}
+    return sorted(calls)
+
+
+def test_calls_that_messages_name_exist() -> None:
+    """What a person is told to call can be called after `import fusion_nb`, and nothing more."""
+    for name in _remedies():
+        target: Any = fusion_nb
+        for step in name.split("."):
+            target = getattr(target, step)
+        assert callable(target), name
+
+
+def test_options_that_messages_name_exist() -> None:
+    """Every `--option` in a message of the product is an option of the line."""
+    root = Path(fusion_nb.__file__).parent
+    others = {"--delete", "--purge-before", "--export", "--debug", "--rejudge", "--env-file"}
+    named = {
+        flag
+        for path in root.rglob("*.py")
+        for text in re.findall(r'"((?:[^"\\\n]|\\.)*)"', path.read_text(encoding="utf-8"))
+        for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+[a-z]", text)
+    }
+    unknown = {flag for flag in named if flag not in line.VALUED | line.FLAGS | others}
+    assert not {flag for flag in unknown if not flag.startswith("--jp-") and not flag.startswith("--fnb")}
