@@ -66,6 +66,8 @@ export class Store {
   readonly pickedRows = new Map<string, { entry: string; name: string; in?: string; out?: string }>();
   private seq = -1;
   private startedAt = 0;
+  /** Traits that changed in this front end only. The kernel's echo of an older value must not take their place. */
+  private readonly uncommitted = new Map<string, unknown>();
   /** The text that screen readers announce. */
   spoken = "";
   /** Kernel messages reach every browser on the kernel: a random prefix tells the replies of two browsers apart. */
@@ -126,16 +128,18 @@ export class Store {
   }
 
   get<T>(name: string): T {
-    return this.model.get(name) as T;
+    return (this.uncommitted.has(name) ? this.uncommitted.get(name) : this.model.get(name)) as T;
   }
 
   /** Changes a trait in this front end only. The next `commit` sends it. */
   setLocal(name: string, value: unknown): void {
-    this.model.set(name, value);
+    this.uncommitted.set(name, value);
     this.redrawAll();
   }
 
   commit(values: Record<string, unknown>): void {
+    for (const [name, value] of this.uncommitted) this.model.set(name, value);
+    this.uncommitted.clear();
     for (const [name, value] of Object.entries(values)) this.model.set(name, value);
     this.model.save_changes();
     this.redrawAll();

@@ -59,6 +59,17 @@ describe("a store", () => {
     expect(first?.id).not.toBe(second?.id);
   });
 
+  it("keeps what is typed when the kernel's echo of an older text comes in between", () => {
+    store.setLocal("prompt", "Is it?");
+    model.set("prompt", "I");
+    model.fire("change:prompt");
+    expect(store.get("prompt")).toBe("Is it?");
+    store.commit({});
+    expect(model.get("prompt")).toBe("Is it?");
+    model.set("prompt", "From Python");
+    expect(store.get("prompt")).toBe("From Python");
+  });
+
   it("ends what waits for an answer when it is closed", async () => {
     const answer = store.request("frame");
     store.close();
