@@ -108,9 +108,10 @@ def _panel(session: nox.Session) -> None:
 
 
 def _system_packages(session: nox.Session) -> None:
-    """The browser tests need a Chromium: Debian's, installed where it is missing and we may."""
-    if shutil.which("chromium") or os.geteuid() != 0 or not shutil.which("apt-get"):
+    """A Chromium for the browser tests and a pandoc for the exports: Debian's, installed where missing and we may."""
+    missing = [name for name in ("chromium", "pandoc") if not shutil.which(name)]
+    if not missing or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
     session.run("apt-get", "update", "-qq", external=True)
     env = {"DEBIAN_FRONTEND": "noninteractive"}
-    session.run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", external=True, env=env)
+    session.run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing, external=True, env=env)

@@ -128,6 +128,9 @@ def models(words: str = "", *, aliases: Mapping[str, str] | None = None, service
 
     Columns: `ref`, `name`, `context` (tokens), `modalities`, `prompt_usd_per_mtok`, `completion_usd_per_mtok`,
     `source` (where the row is from), `created`, `alias`.
+
+    >>> models("demo swift")["ref"].tolist()
+    ['demo:swift']
     """
     from fusion_nb.views.frame import models_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
 
@@ -164,13 +167,16 @@ def spending(
 
     The caps that are set, and keys whose service tells, are said with what they have left. Runs that were not
     journalled are not in it. Raises `UserError` where `since` is no day.
+
+    >>> print(spending())
+    Today (UTC): $0.0000 in 0 calls. This kernel: $0.0000...
     """
     day = _day(since)
-    told = engine_thread.run_on_engine(_names(None, services).reach.credits())
+    credit = engine_thread.run_on_engine(_names(None, services).reach.credits())
     given = {"max_cost_per_session": max_cost_per_session, "max_cost_per_day": max_cost_per_day}
     settings = settle("fuse", given)
     caps = ((policy.SESSION, settings["max_cost_per_session"]), (policy.day_account(), settings["max_cost_per_day"]))
-    left = (*_unsettled(), *(_cap_left(account, cap) for account, cap in caps if cap is not None), *_keys_left(told))
+    left = (*_unsettled(), *(_cap_left(account, cap) for account, cap in caps if cap is not None), *_keys_left(credit))
     return Spending(day, by_model(index.calls(day.isoformat()), begun), left)
 
 

@@ -23,7 +23,15 @@ _ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud8
 
 
 class FusionError(Exception):
-    """Root of everything this package raises on purpose."""
+    """Root of everything this package raises on purpose.
+
+    >>> import fusion_nb
+    >>> try:
+    ...     fusion_nb.fuse("Hi?", pool="demo", mode="vote")
+    ... except fusion_nb.FusionError as error:
+    ...     print(error)
+    Unknown mode 'vote'. There are best-of, merge, debate.
+    """
 
     def __str__(self) -> str:
         return _ACTING.sub(lambda found: f"[U+{ord(found[0]):04X}]", super().__str__())
@@ -34,7 +42,15 @@ class FusionError(Exception):
 
 
 class UserError(FusionError):
-    """The request cannot be sent as written. Nothing was sent and nothing was spent."""
+    """The request cannot be sent as written. Nothing was sent and nothing was spent.
+
+    >>> import fusion_nb
+    >>> try:
+    ...     fusion_nb.fuse("", pool="demo")
+    ... except fusion_nb.UserError as error:
+    ...     print(str(error).partition(":")[0])
+    The prompt is empty
+    """
 
 
 class UnknownName(UserError):
@@ -85,7 +101,17 @@ class ProviderError(FusionError):
 
 
 class RunFailed(FusionError):
-    """Every member of the pool failed. `result` holds the replies, one row each."""
+    """Every member of the pool failed. `result` holds the replies, one row each.
+
+    >>> import fusion_nb
+    >>> def broken(prompt):
+    ...     raise ValueError("no luck")
+    >>> try:
+    ...     fusion_nb.fuse("Hi?", pool=[broken])
+    ... except fusion_nb.RunFailed as failed:
+    ...     print(failed.result.replies[0].status)
+    error
+    """
 
     def __init__(self, message: str, result: Any = None) -> None:
         super().__init__(message)

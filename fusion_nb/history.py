@@ -1,4 +1,10 @@
-"""Past runs: listed, loaded, judged again, continued. Nobody is asked, or paid, twice."""
+"""Past runs: listed, loaded, judged again, continued, deleted, exported. Nobody is asked, or paid, twice.
+
+>>> import fusion_nb
+>>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+>>> fusion_nb.history.delete(result.run)
+1
+"""
 
 from __future__ import annotations
 
@@ -6,15 +12,13 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from fusion_nb.accounts import policy
 from fusion_nb.core import Reply, engine_thread
-from fusion_nb.core.events import ChoiceMade
-from fusion_nb.core.fold import fold, fold_all
+from fusion_nb.core.fold import fold_all
 from fusion_nb.core.option_types import AddOptions, RejudgeOptions, ResumeOptions, RetryOptions
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.errors import FusionError, UnknownName, UserError
@@ -41,6 +45,11 @@ def runs(words: str = "") -> pd.DataFrame:
 
     Columns: `run, when, prompt, mode, pool, judge, status, cost_usd, unpriced, seconds, calls, failed, of`. `status` is
     `ok`, `unjudged`, `cancelled`, `error`, `running`, or `crashed`: its kernel died, and `resume()` finishes it.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> fusion_nb.runs("strawberry")["run"][0] == result.run
+    True
     """
     from fusion_nb.views.frame import runs_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
 
@@ -51,6 +60,11 @@ def load(run: str = LAST) -> FusionResult:
     """A past run's result, the same as on the day; `"last"` is the newest. `load(...).frame()` is the same frame.
 
     Raises `UserError` where there is no such run.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> load(result.run).answer == result.answer
+    True
     """
     if run == LAST:
         newest = next(iter(index.runs()), None)
@@ -187,8 +201,13 @@ def choose(run: PastRun, call: int) -> FusionResult:
     """Take a candidate as the answer instead of what the judge decided, and keep that on the run's record.
 
     Raises `UserError` where there is no such run, or `call` is no candidate with a text.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> choose(result, 2).answer == result.replies[1].text
+    True
     """
-    return record_choice(load(run) if isinstance(run, str) else run, call)
+    return maintenance.record_choice(load(run) if isinstance(run, str) else run, call)
 
 
 def reconcile(state: FusionResult, resolver: Resolver) -> FusionResult:
@@ -243,11 +262,11 @@ def _checked(spec: RunSpec, resolver: Resolver) -> RunSpec:
     if spec.judge is None and len(spec.pool) > 1:
         # A run of one had no judge; with company it needs one.
         spec = replace(spec, judge=resolver.default_judge(spec.pool))
-    if spec.kept:
-        names = ", ".join(reply.ref.name for reply in spec.kept)
+    if spec.reused:
+        names = ", ".join(reply.ref.name for reply in spec.reused)
         note = f"Kept from run {spec.of}, not asked and not paid again: {names}."
         spec = replace(spec, notes=(*spec.notes, note))
-    taken_over = {(reply.ref.name, reply.round) for reply in spec.kept}
+    taken_over = {(reply.ref.name, reply.round) for reply in spec.reused}
     resolver.check([ref for ref in spec.pool if (ref.name, 0) not in taken_over])
     if spec.judge is not None:
         resolver.check([spec.judge])
@@ -264,23 +283,3 @@ async def _bills(replies: Sequence[Reply], resolver: Resolver) -> list[Generatio
             return None
 
     return await asyncio.gather(*map(one, replies))
-
-
-def record_choice(result: FusionResult, call: int) -> FusionResult:
-    """`result` with that candidate as its answer, also in the journal: `load()` gives the choice back.
-
-    The judge's rationale and ranking stay, and its whole verdict is `judged`. Where the run is in no journal, a note
-    says that the choice lives in this result alone. Raises `UserError` where there is no such candidate, or it has no
-    text, or the run is under way.
-    """
-    if result.status == "running":
-        raise UserError("The run is under way: choose when it is over.")
-    if not any(reply.call == call and reply.text.strip() for reply in result.candidates):
-        raise UserError(f"Call {call!r} is not a candidate with a text to choose.")
-    made = ChoiceMade(call=call, when=datetime.now(UTC).isoformat())
-    chosen = fold(result, made)
-    try:
-        maintenance.append_events(result.run, [made])
-    except UserError as error:
-        return replace(chosen, notes=(*chosen.notes, f"The choice is kept in this result alone. {error}"))
-    return chosen

@@ -277,22 +277,22 @@ def _configurable() -> type[Any]:
 
         def validate(self, obj: Any, value: Any) -> Any:
             row = ROWS[str(self.name)]
-            if value is None or value == "":
-                return None
             try:
-                checked = row.check(value)
+                checked = None if value is None or value == "" else row.check(value)
             except UserError as error:
                 raise TraitError(f"Fuse.{row.name} was not changed. {error}") from None
-            return list(checked) if row.name == "pool" else value
+            return list(checked) if row.name == "pool" and checked else None if checked is None else value
 
     rows = [row for row in TABLE if row.configurable]
     traits = {row.name: Setting(row.default or None, allow_none=True, help=row.help).tag(config=True) for row in rows}
-    about = (
-        "Defaults of every call, panel and magic: `%config Fuse.max_cost = 0.25`, `fusion_nb.defaults.max_cost = 0.25`."
-    )
+    about = """Defaults behind every door; `%config Fuse` sets the same ones.
+
+    >>> import fusion_nb
+    >>> fusion_nb.defaults.max_cost = 0.25
+    >>> fusion_nb.defaults.reset()
+    """
 
     def reset(self: Any) -> None:
-        """Every default as the table says."""
         for name in traits:
             setattr(self, name, ROWS[name].default or None)
 

@@ -79,3 +79,22 @@ CONTROLS = (
     "\ud800", "a\udfffb", "\ud83d", "\x1b\ud800[31m",
 )  # fmt: skip
 """Every control character, and the sequences that set a clipboard, a title, a link, a colour, or ask the terminal."""
+
+PANDOC = (
+    # TeX that reads, writes and runs, in prose, in formulas, in code that only some readers take for code.
+    r"\input{/etc/passwd}", r"\immediate\write18{touch x}", "\\newwrite\\f\n\\immediate\\openout\\f=evil.tex", r"a \def\pi{4} b", r"\catcode`\|=0 |input{x}",
+    r"$\input{/etc/passwd}$", r"$$\include{x}$$", r"\(\openin5=x\)", r"\\(\input{x}\\)", r"\\[\input{x}\\]", r"$^^5cinput{x}$", "$a%\n\\input{x}$", r"$\text{\input{x}}$",
+    r"$\href{javascript:alert(1)}{x}$", r"a$5 `\input{x}` 6$", r"$5 \input{x} 6$ and $7", r"5$\input{x}$", r"\begin{lstlisting}\input{x}\end{lstlisting}", r"\verb|\input{x}|",
+    "\\begin{filecontents}{evil.tex}\nx\n\\end{filecontents}", r"\newcommand{\x}{\input{y}} \x", r"&bsol;input{x} &#92;input{x} &#x5C;input{x}", r"\url{javascript:x}",
+    "```{=latex}\n\\input{x}\n```", "~~~ {=latex}\n\\input{x}\n~~~", "`\\input{x}`{=latex}", "``\\input{x}``{=tex}", "`<script>`{=html}", "text\n~~~\n\\input{x}\n~~~",
+    "- y\n  ~~~ {=latex}\n  \\input{x}\n  ~~~", "1. a\n   ```\n   \\input{x}\n   ```", "> ```\n> \\input{x}\n> ```", "- a\n\n      \\input{x}", "10) a\n    ~~~\n    \\input{x}\n    ~~~",
+    "``` foo ` \\input{x} `", "a ``` `b`\n\\input{x}\n```", "<div>\n```\n\\input{x}\n```\n</div>", "<pre>\n~~~ {=latex}\n\\input{x}\n~~~\n</pre>", "```a`b```\n\\input{x}\n```",
+    # Attributes: handlers, names and styles.
+    "[hi]{onmouseover=alert(1)}", "[hi](https://a.example){onclick=alert(1)}", "# hi {#jupyter-config-data onclick=alert(1)}", "hi {onclick=alert(1)}\n===", "`x`{onclick=alert(1)}",
+    "``` {.python onclick=alert(1)}\nx\n```", "::: {onclick=alert(1)}\nhi\n:::", "::: jp-Dialog\nhi\n:::", ":::: {#x}\n\n::: y\nhi\n:::\n\n::::", "| a |\n|---|\n| b |\n\n: hi {onclick=alert(1)}",
+    "| a |\n|---|\n| b |\n\nTable: hi {#x onclick=alert(1)}", "[r]\n\n[r]: https://a.example {onclick=alert(1)}", "5$[hi]{onclick=alert(1)}$", "<https://a.example>{onclick=alert(1)}",
+    "[hi]\\{a} [hi]{\n.x onclick=alert(1)}", "- [hi]{style=position:fixed}", "> # hi {onclick=alert(1)}", "*hi*{.x} **hi**{#y}", "$x$[hi]{onclick=alert(1)}", "$a[hi]{onclick=alert(1)}b$",
+    # Metadata: it could load bibliographies, filters and styles, and its text would be gone.
+    "---\ntitle: hi\nheader-includes: |\n  \\input{x}\n---", "a\n\n---\ncss: https://evil.example/x.css\n...", "> ---\n> bibliography: /etc/passwd\n> ---", "- ---\n  title: x\n  ---",
+)  # fmt: skip
+"""What pandoc, and with it nbconvert's LaTeX, makes of Markdown that other readers take for plain text."""

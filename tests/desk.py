@@ -52,6 +52,9 @@ class Said:
     text: str = ""
     status: str = "ok"
     detail: str | None = None
+    reasoning: str = ""
+    finish: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 Script = str | Said | Callable[[Asked], str | Said]
@@ -86,7 +89,7 @@ class ScriptedDesk:
         heard = script(asked) if callable(script) else script
         said = heard if isinstance(heard, Said) else Said(heard)
         self._stream(said.text, splitter)
-        reply = Reply(100 + len(self.asked), ref, role, round, said.text, status=said.status, detail=said.detail)  # type: ignore[arg-type]
+        reply = Reply(100 + len(self.asked), ref, role, round, **vars(said))
         self.replies.append(reply)
         return reply
 

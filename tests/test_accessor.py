@@ -202,6 +202,25 @@ def test_a_dark_style_is_followed(pyplot: Any) -> None:
         run().fusion.plot(theme="pink")
 
 
+def test_without_a_style_the_picture_is_read_on_either_page(pyplot: Any) -> None:
+    """No white box in a dark notebook: the ground is the page's, and the words stand out from white and from black."""
+
+    to_rgb = pytest.importorskip("matplotlib.colors").to_rgb
+
+    def light(colour: str) -> float:
+        red, green, blue = (
+            part / 12.92 if part <= 0.04 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    left, right = run().fusion.plot()
+    assert left.figure.get_facecolor()[3] == left.get_facecolor()[3] == right.get_facecolor()[3] == 0
+    for text in (*left.get_yticklabels(), *left.texts, left.xaxis.label, *right.texts):
+        own = light(text.get_color())
+        assert 1.05 / (own + 0.05) > 4
+        assert (own + 0.05) / (light("#15171a") + 0.05) > 4
+
+
 def test_without_matplotlib_one_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing library is named, with the command that brings it."""
     import sys

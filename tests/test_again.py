@@ -243,7 +243,7 @@ def test_a_later_round_is_not_kept_without_the_one_before(replay: Replay) -> Non
         replies=tuple(replace(r, status="cancelled", error="cancelled") if r.call == 1 else r for r in whole.replies),
     )
     order = derived.resume(stopped)
-    assert [(r.call, r.round) for r in order.kept] == [(2, 0)]
+    assert [(r.call, r.round) for r in order.reused] == [(2, 0)]
 
 
 def test_resume_keeps_to_what_was_left_of_the_cap(replay: Replay) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from fusion_nb.core import ModeCalls, ModeInput, Verdict
 from fusion_nb.judging import MODES
-from fusion_nb.judging.judge_opinion import OWN_FORM, TIE_RULE
-from tests.desk import Asked, Said, ScriptedDesk, case, cut, judged, verdict_json
+from fusion_nb.judging.judge_opinion import IN_REASONING, LEFT_OUT, OWN_FORM, PROMPT_CUT, TIE_RULE
+from tests.desk import Asked, Said, Script, ScriptedDesk, case, cut, judged, verdict_json
 
 PARIS = case("The Seine.", "The Rhône.\x1b[31m \u202e", "  The Seine, I think.\r\n")
 
@@ -93,7 +95,7 @@ def test_a_tie_below_the_top_is_nobodys_business() -> None:
 
 def test_an_unreadable_verdict_is_repaired_once() -> None:
     """The judge sees its own text and what was wrong with it; the second verdict counts, and is called repaired."""
-    broken = lambda asked: verdict_json(asked, {1: 9, 2: 3, 3: 7}, [1, 3])  # noqa: E731
+    broken = lambda asked: verdict_json(asked, {1: 9, 2: 3, 3: 7}, [2, 1, 3])  # noqa: E731
     verdict, desk = run([broken, judged({1: 3, 2: 9, 3: 7})])
     assert verdict.state == "repaired"
     assert verdict.chosen == (2,)
@@ -102,7 +104,7 @@ def test_an_unreadable_verdict_is_repaired_once() -> None:
     assert [m.role for m in second.messages] == ["user", "assistant", "user"]
     assert second.messages[0] == first.messages[0]
     assert second.messages[1].content == desk.replies[0].text
-    assert f"the ranking leaves out {first.label(2)}" in second.said
+    assert f"the ranking puts {first.label(2)} first, but the scores of {first.label(1)} are higher" in second.said
     assert all(label in second.said for label in second.labels)
     assert first.labels == second.labels
     assert second.schema is not None
@@ -129,12 +131,136 @@ def test_a_long_unreadable_text_is_bounded() -> None:
 
 
 def test_a_judge_with_a_form_of_its_own_costs_no_repair() -> None:
-    """`K7 is better` is read at once, and the person is told that the form was ignored."""
-    verdict, desk = run([lambda asked: f"Both are fine, but {asked.label(2)} is the best."])
+    """`[[K7]]` is read at once, and the person is told that the form was ignored."""
+    verdict, desk = run([lambda asked: f"All are fine, but one is right: [[{asked.label(2)}]]"])
     assert verdict.state == "judged"
     assert verdict.chosen == (2,)
     assert OWN_FORM in verdict.note
-    assert verdict.rationale == "Both are fine, but gemini is the best."
+    assert verdict.rationale == "All are fine, but one is right: [[gemini]]"
+    assert len(desk.asked) == 1
+
+
+def best(call: int) -> Callable[[Asked], str]:
+    return lambda asked: f"All name a river. Therefore, {asked.label(call)} is the best."
+
+
+def test_prose_is_asked_for_the_form_first() -> None:
+    """What a judge says in sentences may mean the opposite: the repair decides where it brings a verdict."""
+    verdict, desk = run([best(2), judged({1: 9, 2: 3, 3: 7})])
+    assert (verdict.state, verdict.chosen, verdict.note) == ("repaired", (1,), "")
+    assert len(desk.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("second", "chosen"),
+    [
+        (Said("", "error", "Connection lost."), (2,)),
+        (Said("", "timeout", "Too late."), (2,)),
+        (best(2), (2,)),
+        (best(3), ()),
+        ("I cannot judge this.", ()),
+        (Said("Therefore, ", "incomplete"), ()),
+    ],
+)
+def test_prose_counts_only_where_the_repair_brought_nothing(second: Script, chosen: tuple[int, ...]) -> None:
+    """No second reply, or the same once more: the prose is read. Another verdict or a refusal: there is none."""
+    verdict, desk = run([best(2), second])
+    assert verdict.chosen == chosen
+    assert verdict.state == ("repaired" if chosen else "unread")
+    assert (OWN_FORM in verdict.note) == bool(chosen)
+    assert len(desk.asked) == 2
+
+
+def in_reasoning(asked: Asked, **changes: Any) -> Said:
+    """An empty reply with a verdict in the field for reasoning."""
+    reasoning = verdict_json(asked, {1: 3, 2: 9, 3: 7})
+    return replace(Said("", "empty", "It answered without text.", reasoning=reasoning, finish="stop"), **changes)
+
+
+def test_a_verdict_that_is_all_in_the_reasoning() -> None:
+    """Some servers send the whole reply in that field: a complete verdict is read there, and it is said."""
+    verdict, desk = run([in_reasoning])
+    assert (verdict.state, verdict.chosen, verdict.note) == ("judged", (2,), IN_REASONING)
+    assert len(desk.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"finish": "length"},
+        {"finish": None},
+        {"reasoning": '{"ranking": '},
+        {"reasoning": "K7 is the best."},
+        {"status": "error"},
+        {"status": "timeout"},
+    ],
+)
+def test_thoughts_are_no_verdict(changes: dict[str, Any]) -> None:
+    """Cut off, incomplete, not in form, or of a call that failed: what stands in the reasoning is thought."""
+    verdict, _ = run([lambda asked: in_reasoning(asked, **changes)])
+    assert (verdict.state, verdict.chosen) == ("failed", ())
+
+
+def test_a_draft_in_the_reasoning_is_no_verdict() -> None:
+    """Only a verdict that is the last word of the reasoning counts; and beside any text it counts for nothing."""
+    draft = lambda a: in_reasoning(a, reasoning=f"{verdict_json(a, {1: 3, 2: 9, 3: 7})} No, wait.")  # noqa: E731
+    assert run([draft])[0].state == "failed"
+    spoken = lambda a: in_reasoning(a, text="I cannot judge this.", status="ok")  # noqa: E731
+    assert run([spoken, "I cannot."])[0].state == "unread"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "<think>{draft}</think>{verdict}",
+        "<think>\n{draft}\n\n{verdict}",
+        "{draft} Hm, no.\n</think>\n{verdict}",
+        "[THINK]{draft}[/THINK] {verdict}",
+        "<reasoning>{draft}</reasoning>\n{verdict}",
+        "<seed:think>{draft}</seed:think>{verdict}",
+        "\u25c1think\u25b7{draft}\u25c1/think\u25b7{verdict}",
+        "<|channel|>analysis<|message|>{draft}<|end|><|start|>assistant<|channel|>final<|message|>{verdict}",
+        "I think aloud. <thinking>{draft}</thinking> So: {verdict}",
+    ],
+)
+def test_a_thought_is_never_a_verdict(form: str) -> None:
+    """Whatever tags thoughts stand in, a draft among them is passed over; an open thought leaves nothing to read."""
+
+    def thinks(asked: Asked, verdict: str = "") -> str:
+        draft = verdict_json(asked, {1: 9, 2: 3, 3: 7})
+        return form.format(draft=draft, verdict=verdict or verdict_json(asked, {1: 3, 2: 9, 3: 7}))
+
+    chosen = () if "</" not in form and "think>" in form else (2,)
+    assert run([thinks, "Sorry."])[0].chosen == chosen
+    assert run([lambda asked: thinks(asked, "I cannot say."), "Sorry."])[0].chosen == ()
+
+
+def test_a_tag_that_a_verdict_speaks_of_is_text() -> None:
+    """A judge may complain of a candidate's stray `</think>`: its verdict stands."""
+    why = "One of them ends with </think>, another begins with <think>."
+    verdict, _ = run([judged({1: 9, 2: 3, 3: 7}, rationale=why)])
+    assert (verdict.state, verdict.chosen, verdict.rationale) == ("judged", (1,), why)
+
+
+def test_a_prompt_that_the_service_cut_is_said() -> None:
+    """A judge that read a part of the candidates decides about a part: the verdict says so, and what helps."""
+    short = lambda a: Said(verdict_json(a, {1: 9, 2: 3, 3: 7}), warnings=("prompt_cut",))  # noqa: E731
+    verdict, _ = run([short])
+    assert (verdict.chosen, verdict.note) == ((1,), PROMPT_CUT)
+    verdict, _ = run([lambda a: Said("Hm.", warnings=("prompt_cut",)), judged({1: 9, 2: 3, 3: 7})])
+    assert (verdict.state, verdict.note) == ("repaired", "")
+    verdict, _ = run([lambda a: Said("Hm.", warnings=("prompt_cut",)), "Hm."])
+    assert verdict.note.startswith(PROMPT_CUT)
+
+
+def test_the_sound_part_of_a_flawed_verdict_counts_and_the_rest_is_named() -> None:
+    """Scores on a scale of 100 are no scores of ten; the ranking stands by itself, and people read why."""
+    verdict, desk = run([judged({1: 90, 2: 30, 3: 70})])
+    assert (verdict.state, verdict.chosen, verdict.ranking, dict(verdict.scores)) == ("judged", (1,), (1, 3, 2), {})
+    assert verdict.note == LEFT_OUT.format(left_out="the scores are on another scale than 1 to 10")
+    verdict, _ = run([judged({1: 9, 2: 3, 3: 7}, [1, 3])])
+    assert (verdict.chosen, verdict.ranking) == ((1,), (1, 3, 2))
+    assert verdict.note == LEFT_OUT.format(left_out="the ranking leaves out gemini")
     assert len(desk.asked) == 1
 
 

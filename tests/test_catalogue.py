@@ -18,7 +18,7 @@ from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.function import FunctionMember
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.model_families import STRONG, default_judge, family_relation, model_family
-from fusion_nb.providers.model_list import ModelInfo, offline_models, parse_models
+from fusion_nb.providers.model_list import ModelInfo, context_of, offline_models, parse_models
 from fusion_nb.providers.model_names import ALIASES, completions, resolve
 from fusion_nb.providers.services import OPENROUTER, SERVICES
 from tests.wire_server import WireServer, response
@@ -408,3 +408,33 @@ def test_models_are_searched_as_in_the_picker(words: str, found: list[str], list
     rows = [picker_row(info) for info in parse_models({"data": LISTED}, OPENROUTER)]
     picked = [row["entry"] for row in rows if all(matches_search(row, word) for word in words.split())]
     assert [entry.removeprefix("openrouter:") for entry in picked] == [ref.removeprefix("openrouter:") for ref in found]
+
+
+@pytest.mark.parametrize(
+    ("row", "context"),
+    [
+        ({"meta": {"n_ctx": 4096, "n_ctx_train": 131072}}, 4096),
+        ({"meta": {"n_ctx_train": 131072}}, None),
+        ({"max_model_len": 32768}, 32768),
+        ({"max_input_tokens": 200000, "max_output_tokens": 8192}, 200000),
+        ({"context_window": 131072}, 131072),
+        ({"loaded_context_length": 8192, "max_context_length": 131072}, 8192),
+        ({"context_length": 128000, "top_provider": {"context_length": 64000}}, 128000),
+        ({"top_provider": {"context_length": 64000}}, 64000),
+        (
+            {
+                "context_length": True,
+                "max_model_len": -1,
+                "meta": 5,
+                "context_window": "big",
+                "max_input_tokens": 2**50,
+            },
+            None,
+        ),
+    ],
+)
+def test_contexts_under_the_names_that_services_use(row: dict[str, Any], context: int | None) -> None:
+    """What a server was started with counts before what its model was trained for; nonsense is unknown."""
+    assert context_of(row) == context
+    [info] = parse_models({"data": [{"id": "m", **row}]}, OPENROUTER)
+    assert info.context == context

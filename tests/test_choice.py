@@ -62,7 +62,7 @@ def test_a_choice_where_no_judge_came_to_decide() -> None:
     assert result.answer == "Paris."
     assert (result.status, result.judged) == ("cancelled", None)
     assert fusion_nb.load(run) == result
-    assert derived.resume(result).kept
+    assert derived.resume(result).reused
 
 
 def test_the_list_of_runs_follows() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -140,6 +142,50 @@ def test_bad_requests_are_refused_in_the_services_form(url: str, body: bytes, st
         assert (heard.status, heard.body["error"]["code"]) == (status, status)
         again = plain_client.hear(connection, url, {"model": "swift", "messages": user("x"), "stream": True})
         assert again.status == 200
+
+
+RAW = {
+    "chunked": (b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n\r\n", 400, "Not a chat request"),
+    "too long a head": (b"x-long: " + b"x" * 300_000 + b"\r\n\r\n", 431, "not HTTP/1.1"),
+    "too long a body": (b"content-length: 99999999\r\n\r\n", 413, "too large"),
+    "an endless body": (
+        b"transfer-encoding: chunked\r\n\r\n" + 17 * (b"100000\r\n" + b"x" * 0x100000 + b"\r\n"),
+        413,
+        "too large",
+    ),
+    "two lengths": (b"content-length: 3\r\ncontent-length: 4\r\n\r\nabcd", 400, "not HTTP/1.1"),
+    "no length": (b"content-length: many\r\n\r\n", 400, "not HTTP/1.1"),
+}
+
+
+@pytest.mark.parametrize("case", RAW)
+def test_requests_are_read_within_bounds(case: str, url: str) -> None:
+    """Bodies in chunks are read; what is too long, or could be read in two ways, is refused in the service's form."""
+    rest, status, message = RAW[case]
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
+        with contextlib.suppress(ConnectionError):  # it may stop reading at once
+            connection.sendall(b"POST /api/v1/chat/completions HTTP/1.1\r\nhost: x\r\n" + rest)
+        heard = b""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            while message.encode() not in heard and (data := connection.recv(65536)):
+                heard += data
+    # Where it closed on what was still coming, the refusal itself may be lost on the way.
+    if heard or len(rest) < 10_000:
+        assert heard.startswith(f"HTTP/1.1 {status} ".encode())
+        assert message.encode() in heard
+    assert get(url, "/models")[0] == 200
+
+
+def test_a_client_may_wait_for_the_word_to_go_on(url: str) -> None:
+    """`Expect: 100-continue` is answered before the body is sent, as some HTTP libraries need it."""
+    address, body = urlsplit(url), b'{"model": "swift", "messages": [{"role": "user", "content": "x"}]}'
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
+        head = b"POST /api/v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n"
+        connection.sendall(head + b"content-length: %d\r\n\r\n" % len(body))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        assert b"HTTP/1.1 200 " in connection.recv(65536)
 
 
 def test_it_serves_many_runs(url: str) -> None:

@@ -18,6 +18,7 @@ EVERY_KIND = [
     ev.CallAccepted(seq=2, call=1, generation_id="gen-1"),
     ev.CallRetried(seq=3, call=1, attempt=2, error="rate_limit", detail="Slow down.", wait=1.5),
     ev.TextDelta(seq=4, at=0.25, call=1, text="a\u2028b 🎉", channel="reasoning"),
+    ev.ThoughtEnded(seq=4, call=1),
     ev.CallEnded(
         seq=5, call=1, status="ok", usage=Usage(10, 20, 3, 4), cost=Decimal("0.00000120"), cost_source="reported",
         ttft=0.1, latency=1.0, finish="stop", attempts=2, warnings=("bad_event",), maybe_billed=True,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from fusion_nb.core import Ref, RunState
 from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
-from fusion_nb.core.fold import fold_all
+from fusion_nb.core.fold import fold_all, join_events
 from fusion_nb.core.json_codec import to_plain
-from fusion_nb.views.feed import Feed, joined
+from fusion_nb.views.feed import Feed
 
 RUNS = sorted((Path(__file__).parent / "fixtures/runs").glob("*.jsonl"))
 POOL = tuple(Ref("test", f"m{i}", f"m{i}") for i in range(8))
@@ -64,7 +64,7 @@ def test_joining_changes_nothing(pieces: list[tuple[int, str, str]]) -> None:
         TextDelta(call=call, text=text, channel=channel if call == 3 or channel != "answer" else "content")
         for call, channel, text in pieces
     ]
-    assert fold_all(joined(events), RunState()) == fold_all(events, RunState())
+    assert fold_all(join_events(events), RunState()) == fold_all(events, RunState())
 
 
 def test_eight_fast_members_are_few_messages() -> None:

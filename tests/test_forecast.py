@@ -1,6 +1,7 @@
 """What a run will take, said before it is sent, held against what it then took."""
 
 import random
+import re
 import statistics
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from fusion_nb.resolve.resolver import Resolver
 from fusion_nb.views import forecast_view as view
 from tests.desk import case
 from tests.replay import Replay, recordings, wire
+from tests.wire_server import WireServer, response
 
 A, B, C, JUDGE = (Ref("s", name, name) for name in ("a", "b", "c", "judge"))
 PRICED = Rates(Prices(Decimal("0.000001"), Decimal("0.000004")), source="a list")
@@ -399,3 +401,31 @@ def test_the_past_of_a_reply_counts_what_it_was_asked() -> None:
     past = CallStatistics.of(reply, characters([Message("user", "Hi.")]))
     assert (past.chars, past.prompt_tokens, past.reply_chars) == (3, reply.usage.prompt, len(reply.text))
     assert past.latency == reply.latency
+
+
+def test_a_lower_bound_is_no_range() -> None:
+    """Where a price or a speed is unknown, the total is `≥` its lower end: `≥ $1–2` would say two things at once."""
+    found = forecast(order(A, B), knowing(rates=lambda ref: None if ref is B else PRICED))
+    for text in (view.text(found), view.html(found), view.summary(found)):
+        assert re.search(r"≥ \$[0-9.]+(?![0-9.–])", text)
+        assert not re.search(r"≥ \S+–", text)
+    whole = view.summary(forecast(order(A, B), knowing(rates=lambda _: PRICED)))
+    assert "≥" not in whole
+    assert "–" in whole
+
+
+def test_a_price_before_there_is_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The forecast needs no key and says which one the run will need; the run itself is refused before it is sent."""
+    with WireServer(response(404, {})) as server:
+        monkeypatch.setenv("FUSION_NB_TRUST", f"http://127.0.0.1:{server.port} CORP_TOKEN")
+        services = {"corp": {"base_url": server.url, "key_env": "CORP_TOKEN"}}
+        asked: dict[str, Any] = {"pool": ["corp:a", "corp:b"], "judge": "corp:j", "services": services}
+        expected = fusion_nb.estimate("Why?", **asked)
+        assert expected.notes[0] == "A key will be needed: set CORP_TOKEN for corp before the run."
+        assert expected.notes[0] in str(expected)
+        assert expected.notes[0] in expected._repr_mimebundle_()["text/html"]
+        with pytest.raises(fusion_nb.UserError, match="CORP_TOKEN"):
+            fusion_nb.fuse("Why?", **asked)
+        monkeypatch.setenv("CORP_TOKEN", "a-key-of-the-test-0123456789")
+        assert not any("will be needed" in note for note in fusion_nb.estimate("Why?", **asked).notes)
+        assert all(request.method == "GET" for request in server.requests)

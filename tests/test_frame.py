@@ -3,9 +3,11 @@
 import io
 import json
 import pickle
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,8 +16,10 @@ from hypothesis import strategies as st
 
 from fusion_nb.core import Ref, RunState, Verdict
 from fusion_nb.core.events import VerdictReached
-from fusion_nb.views.frame import DTYPES, frame, models_frame
+from fusion_nb.journal.rows import RunRow
+from fusion_nb.views.frame import DTYPES, frame, models_frame, runs_frame
 from tests import states
+from tests.shell import Shell
 
 COLUMNS = [
     "run", "call", "role", "round", "label", "service", "model", "text", "prompt_tokens", "completion_tokens",
@@ -282,3 +286,84 @@ def test_models_are_a_table() -> None:
         "string",
     ]
     assert models_frame([]).columns.tolist() == df.columns.tolist()
+
+
+@pytest.fixture
+def shown() -> Iterator[Callable[[Any], str]]:
+    """A table as IPython shows it in a notebook."""
+    shell = Shell()
+    yield lambda table: shell.ip.display_formatter.format(table)[0]["text/html"]
+    shell.close()
+
+
+def heads(page: str) -> list[str]:
+    return re.findall(r"<th[^>]*>([a-z_]+)</th>", page)
+
+
+def test_a_notebook_shows_the_useful_columns_first(shown: Callable[[Any], str]) -> None:
+    """The cell's value is one line a call: who, how it ended, score, cost, seconds, words; the rest is named below."""
+    df = frame(states.merge())
+    page = shown(df)
+    assert heads(page) == [
+        "label", "role", "status", "rank", "score", "cost_usd", "latency_s", "completion_tokens", "text",
+    ]  # fmt: skip
+    rows = re.findall(r"<tr>.*?</tr>", page)[1:]
+    assert len(rows) == len(df)
+    assert all("\n" not in row and len(row) < 600 for row in rows)
+    assert "<td>claude</td><td>candidate</td><td>ok</td>" in rows[0]
+    assert ">0.00310</td>" in rows[0]
+    below = page[page.index("4 rows × 27 columns; not shown here: run, call, round") :]
+    assert set(df.columns) <= set(heads(page)) | set(re.findall(r"[a-z_]+", below))
+    assert list(df.columns) == list(DTYPES)
+
+
+def test_what_nobody_knows_is_a_dash_and_warnings_have_a_column(shown: Callable[[Any], str]) -> None:
+    """Unknown is not zero here either; warnings are shown where there are any."""
+    script = states.Script()
+    script.reply(states.CLAUDE, "Blue.", cost=None, tokens=None, warnings=("no_finish",))
+    page = shown(frame(script.close()))
+    assert "warnings" in heads(page)
+    assert "score" not in heads(page)
+    assert '<td class="fnb-right">—</td>' in page
+    assert "$0" not in page
+
+
+def test_parts_and_wishes_are_shown_by_pandas(shown: Callable[[Any], str]) -> None:
+    """Columns somebody chose, every column where that is asked, and other people's tables: as pandas shows them."""
+    df = frame(states.merge())
+    assert heads(shown(df[["call", "cost_usd"]])) == ["call", "cost_usd"]
+    with pd.option_context("display.max_columns", None):
+        assert heads(shown(df)) == list(DTYPES)
+    other = pd.DataFrame({"a": [1.5], "b": ["x" * 200]})
+    assert shown(other) == other._repr_html_()
+    assert "not shown here" not in shown(df.groupby("role", observed=True).cost_usd.sum().to_frame())
+
+
+def test_a_table_somebody_has_changed_is_still_shown(shown: Callable[[Any], str]) -> None:
+    """Words in a column of figures, several runs, a name that is markup, many rows: no table fails to show."""
+    df = frame(states.merge())
+    changed = df.assign(cost_usd=["cheap", "dear", None, "?"])
+    assert "cheap" in shown(changed)
+    other = frame(states.best_of()).assign(run="another")
+    both = pd.concat([df, other], ignore_index=True)
+    assert heads(shown(both))[0] == "run"
+    hostile = shown(frame(states.hostile("<img src=x onerror=alert(1)>$x$")))
+    assert "<img" not in hostile
+    assert 'class="mathjax_ignore' in hostile
+    long = shown(pd.concat([df] * 40, ignore_index=True))
+    assert long.count("<tr>") == pd.options.display.max_rows + 1
+    assert "160 rows" in long
+
+
+def test_past_runs_are_one_line_each(shown: Callable[[Any], str]) -> None:
+    """When, what was asked, of whom, how it ended, what it cost; the id to load it by stands last."""
+    row = RunRow(
+        run="20260301T101500-5f2a9c01de", when="2026-03-01T10:15:00+00:00", mode="merge", status="ok",
+        prompt="Why is the sky blue?\n\nAnswer in one sentence, please, and say why the sunset is red then. " * 3,
+        pool=("claude", "gemini", "gpt4o"), judge="gpt5", cost=Decimal("0.0208"), calls=4,
+    )  # fmt: skip
+    page = shown(runs_frame([row]))
+    assert heads(page) == ["when", "prompt", "mode", "pool", "status", "cost_usd", "seconds", "calls", "run"]
+    assert "<td>2026-03-01 10:15</td><td>Why is the sky blue? Answer in one sentence" in page
+    assert "<td>20260301T101500-5f2a9c01de</td>" in page
+    assert "white-space:nowrap" in page

@@ -104,7 +104,7 @@ def test_what_it_is_given() -> None:
 
 @pytest.mark.parametrize(
     ("said", "expected"),
-    [(None, ""), ("", ""), (42, "42"), (b"caf\xc3\xa9", "café"), (["a"], "['a']"), ("\ud83e", "\ufffd")],
+    [(None, ""), ("", ""), (42, "42"), (b"caf\xc3\xa9", "café"), ("\ud83e", "\ufffd")],
 )
 def test_what_is_no_text(said: Any, expected: str) -> None:
     """Other values are written out; nothing is an empty reply."""

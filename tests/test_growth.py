@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from fusion_nb.views import bundle
+from fusion_nb.views.embed_markdown import embed_markdown
 from fusion_nb.views.markdown_to_html import TAGS, render_inline, render_markdown
-from fusion_nb.views.to_markdown import embed_markdown
 from tests import states
 from tests.page import Page
 from tests.test_markdown import strangers

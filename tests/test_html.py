@@ -273,6 +273,22 @@ def test_styles_stay_inside() -> None:
     assert all(".fusion-nb" in part for selector in selectors for part in re.split(r",(?![^(]*\))", selector))
 
 
+def test_a_result_carries_the_rules_it_needs() -> None:
+    """A notebook, and its export as Markdown, keeps a copy with every result: no rule for what is not in it."""
+    sizes = {}
+    for name, build in states.EXAMPLES.items():
+        view, _, css = html.render_html(build(), now=2.0).partition("<style>")
+        ours = set(re.findall(r"fnb-[a-z]+\d?\b", style_sheet()))
+        needed = ours & set(re.findall(r"fnb-[a-z]+\d?\b", view))
+        assert all(f".{one}" in css for one in needed), name
+        assert css.count("{") == css.count("}")
+        assert "{}" not in css
+        sizes[name] = len(css)
+    assert sizes["one"] < 0.7 * len(style_sheet())
+    assert ".fnb-lanes" not in html.render_html(states.merge()).partition("<style>")[2]
+    assert ".fnb-scores" not in html.render_html(states.one()).partition("<style>")[2]
+
+
 def reader(text: str) -> set[str]:
     """What CommonMark's most permissive reader finds, without the tags we put around code."""
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)

@@ -1,11 +1,13 @@
 """What `{name}` in a prompt does, and what it leaves alone."""
 
+import re
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from fusion_nb.magic.interpolation import interpolate
+from fusion_nb.errors import UserError
+from fusion_nb.magic.interpolation import MOST, fill_option, interpolate
 
 NAMES = {
     "topic": "tides",
@@ -27,7 +29,7 @@ NAMES = {
 )
 def test_names_that_resolve_become_their_values(prompt: str, sent: str) -> None:
     """A bare, dotted or indexed name of the notebook stands for its value."""
-    assert interpolate(prompt, NAMES) == sent
+    assert interpolate(prompt, NAMES).text == sent
 
 
 @pytest.mark.parametrize(
@@ -44,12 +46,12 @@ def test_names_that_resolve_become_their_values(prompt: str, sent: str) -> None:
 )
 def test_every_other_brace_is_text(text: str) -> None:
     """JSON, LaTeX, templates, format specs, calls and names that do not resolve are sent as written."""
-    assert interpolate(text, NAMES) == text
+    assert interpolate(text, NAMES).text == text
 
 
 def test_values_are_not_expanded_again() -> None:
     """A value that itself holds a field is data: it cannot reach other variables."""
-    assert interpolate("{trap}", NAMES) == "{topic}"
+    assert interpolate("{trap}", NAMES).text == "{topic}"
 
 
 def test_a_property_that_raises_leaves_the_text() -> None:
@@ -60,11 +62,81 @@ def test_a_property_that_raises_leaves_the_text() -> None:
         def mood(self) -> str:
             raise RuntimeError("no")
 
-    assert interpolate("{angry.mood}", {"angry": Angry()}) == "{angry.mood}"
+    assert interpolate("{angry.mood}", {"angry": Angry()}).text == "{angry.mood}"
 
 
 def test_a_table_is_sent_whole() -> None:
     """A DataFrame goes out with all its rows, not with the dots of its repr."""
-    table = pd.DataFrame({"a": range(200)})
-    assert "199" in interpolate("{table}", {"table": table})
-    assert "..." not in interpolate("{table}", {"table": table})
+    table = pd.DataFrame({"a": range(100)})
+    assert "99" in interpolate("{table}", {"table": table}).text
+    assert "..." not in interpolate("{table}", {"table": table}).text
+
+
+LITERAL = [
+    r"$\frac{n}{topic}$ and $e^{n}$", r"\frac{n}{topic} outside of dollars", r"\sum_{n}^{topic} x", "x_{n} and e^{n}",
+    r"\begin{cases}{n}\end{cases}", r"\[ {n} + 1 \]", "$$\n{n}\n$$", "`{topic}` in a span", "``a ` {topic}``",
+    "```python\nprint(f'{topic}')\n```", "~~~\n{topic}\n~~~", "```\n{topic} in a fence that never ends",
+    'print(f"{topic}")', "f'''\n{topic}\n'''", "echo ${topic}", r"\text{topic}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LITERAL)
+def test_code_and_formulas_arrive_as_written(text: str) -> None:
+    """A name that happens to be a variable of the notebook is no reason to change somebody's formula or code."""
+    filled = interpolate(text, NAMES)
+    assert filled.text == text
+    assert filled.filled == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("{topic}{n}", "tides3"), ("report_{topic}.csv", "report_tides.csv"), ("It costs $5, {topic}", "It costs $5, tides"),
+        ("a `span` then {topic}", "a `span` then tides"), ("$x$ and {topic} and $y$", "$x$ and tides and $y$"),
+        ("```\ncode\n```\n{topic}", "```\ncode\n```\ntides"), ("From $5 to $6: {n}", "From $5 to $6: 3"),
+        ("half of {n}", "half of 3"), ("Schrödinger's {topic}", "Schrödinger's tides"), ("it's {topic}, isn't it", "it's tides, isn't it"),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_code_or_money_is_filled_in(text: str, sent: str) -> None:
+    """The opposite danger: a lone sign, or code elsewhere in the prompt, keeps no variable out."""
+    assert interpolate(text, NAMES).text == sent
+
+
+def test_what_was_left_standing_is_said_and_can_be_filled_in() -> None:
+    """A field in code that resolves is named with the remedy, and the remedy works."""
+    filled = interpolate("```\n{topic}\n```\n{n}", NAMES)
+    assert filled.left == ("{topic}",)
+    assert "Filled in: {n} (1 character)." in filled.note
+    assert "{name!full}" in filled.note
+    assert interpolate("```\n{topic!full}\n```", NAMES).text == "```\ntides\n```"
+    assert interpolate("{missing} `x`", NAMES).note == ""
+
+
+def test_a_text_is_filled_in_whole_and_a_large_object_only_when_it_is_meant() -> None:
+    """A table somebody mentions does not go to every vendor unasked; a text always arrives whole."""
+    table = pd.DataFrame({"a": range(1000)})
+    names = {"table": table, "text": "x" * 10 * MOST, "items": list(range(10_000)), "small": [1, 2]}
+    for field in ("table", "items"):
+        with pytest.raises(UserError, match=rf"{field}!full.*to send it whole"):
+            interpolate(f"Look: {{{field}}}", names)
+        assert "999" in interpolate(f"Look: {{{field}!full}}", names).text
+    assert interpolate("{text}", names).text == names["text"]
+    assert interpolate("{small}", names).text == "[1, 2]"
+    assert interpolate("{text}", names).filled == (("{text}", 10 * MOST),)
+
+
+@pytest.mark.parametrize("value", [len, dict, re, interpolate, lambda: 1])
+def test_functions_classes_and_modules_are_no_part_of_a_prompt(value: object) -> None:
+    """Braces around such a name are somebody's code."""
+    assert interpolate("{thing}", {"thing": value}).text == "{thing}"
+
+
+def test_an_options_value_may_be_a_variable() -> None:
+    """The object itself where the value is one field; a part of a text is filled in; a name nobody knows is said."""
+    members = ["demo:swift", len]
+    assert fill_option("--pool", "{members}", {"members": members}) is members
+    assert fill_option("--pool", "demo:{which},claude", {"which": "swift"}) == "demo:swift,claude"
+    assert fill_option("--seed", "{row['n']}", {"row": {"n": 7}}) == 7
+    for value in ("{nobody}", "claude,{nobody}"):
+        with pytest.raises(UserError, match=r"--pool.*nobody"):
+            fill_option("--pool", value, {})

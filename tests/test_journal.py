@@ -27,11 +27,11 @@ from fusion_nb.core.events import (
     VerdictReached,
     to_json,
 )
-from fusion_nb.core.fold import fold_all
+from fusion_nb.core.fold import fold_all, join_deltas
 from fusion_nb.errors import UserError
 from fusion_nb.journal import index, maintenance, run_files
 from fusion_nb.journal.reader import load
-from fusion_nb.journal.run_files import join_deltas, read
+from fusion_nb.journal.run_files import read
 from fusion_nb.journal.writer import EVERY, MOST, Journal
 from fusion_nb.run.run_handle import FusionResult
 from tests.journalled import Kernel, folded, new_run, tiny, written

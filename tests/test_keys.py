@@ -290,7 +290,8 @@ def test_words_are_no_keys(text: str) -> None:
     "sk-proj-xxxxxxxxxxxxxxxxxxxxxxxx", "sk-or-v1-xxxxxxxxxxxxxxxxxxxx", "AKIAIOSFODNN7EXAMPLE", "sk-or-v1-YOUR_KEY_GOES_RIGHT_HERE", "gsk_XXXXXXXXXXXXXXXXXXXXXXXXXX",
     "sk-SK_translation_of_2024_documents", "sk-ant-api03-replace-me-with-your-own-key", "sk-proj-abc123xxxxxxxxxxxxxxxxxxxx", "AIzaSyXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
     "hf_YOUR_TOKEN_HERE_xxxxxxxxxx", "sk-00000000000000000000000000000000", "ghp_EXAMPLEEXAMPLEEXAMPLEEXAMPLE", "AKIAXXXXXXXXXXXXXXXX", "glpat-YOUR_ACCESS_TOKEN_GOES_HERE",
-    "sk-lesson-4-of-the-2023-autumn-course",
+    "sk-lesson-4-of-the-2023-autumn-course", "xai-YOURAPIKEYHEREPLEASECHANGE", "sk-proj-YourApiKeyGoesHere123456789012", "gsk_yoursecretgroqkeygoeshere",
+    "hf_PasteYourHuggingFaceTokenHere", "AKIAI44QH8DHBEXAMPLE", "sk-123456789012345678901234",
 ])  # fmt: skip
 def test_placeholders_are_no_keys(text: str) -> None:
     """What documentation prints in the place of a key can be asked about."""

@@ -1,9 +1,10 @@
 """How the line of a magic is taken apart."""
 
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.magic.line import ParsedLine, keep_question, parse_line
+from fusion_nb.magic.line import KeepQuestion, ParsedLine, parse_line
 
 VALUED = ("--pool", "-p", "--mode", "--system", "--temperature")
 FLAGS = ("--quiet", "-q", "--raw")
@@ -40,9 +41,34 @@ def test_the_prompt_of_a_line_is_not_shell_text(text: str, rest: str) -> None:
     assert parse_line(text, VALUED, FLAGS).rest == rest
 
 
-def test_options_may_follow_the_prompt() -> None:
-    """`%fuse What is 6*7? --pool a -q` reads as well as the other way round."""
-    assert parse_line("What is 6*7? --pool a -q", VALUED, FLAGS) == ParsedLine(None, ["--pool=a", "-q"], "What is 6*7?")
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "What does this do: ls -q", "sort -k 2 -t , file", "What is the -o option", "Tell me about curl -s ADDRESS -o file",
+        "What is git log --oneline", "Why -- and how?", "Is -p a flag of mkdir -p", "ps -ef | grep -m 1 x",
+    ],
+)  # fmt: skip
+def test_a_prompt_arrives_whole_and_changes_no_option(prompt: str) -> None:
+    """What looks like an option inside of a question is part of the question."""
+    assert parse_line(f"-q {prompt}", VALUED, FLAGS) == ParsedLine(None, ["-q"], prompt)
+
+
+@pytest.mark.parametrize(
+    "text", ["What is 6*7? --pool a -q", "Why? --quiet", "Why? --raw --pool=a", "Is it --system 'x y'"]
+)
+def test_an_option_behind_the_prompt_is_refused_unsent(text: str) -> None:
+    """It was meant as an option, and would be sent as text: one sentence with the remedy, which works."""
+    with pytest.raises(UserError, match="put it before the prompt"):
+        parse_line(text, VALUED, FLAGS)
+    assert parse_line(f"-- {text}", VALUED, FLAGS) == ParsedLine(None, [], text)
+
+
+@pytest.mark.parametrize("dash", ["\u2013", "\u2014", "\u2212", "\u2014\u2014", "\u2015 "])
+def test_a_long_dash_is_no_hyphen(dash: str) -> None:
+    """An editor that turns -- into a dash sends nobody a question that was meant for another pool."""
+    with pytest.raises(UserError, match="write --pool"):
+        parse_line(f"{dash}pool a Why?", VALUED, FLAGS)
+    assert parse_line(f"{dash}poolside reading?", VALUED, FLAGS).rest == f"{dash}poolside reading?"
 
 
 def test_an_unknown_option_offers_the_nearest() -> None:
@@ -57,25 +83,40 @@ def test_an_option_without_its_value_says_so() -> None:
         parse_line("--pool", VALUED, FLAGS)
 
 
+def transformed(cell: str) -> str:
+    manager = TransformerManager()
+    manager.token_transformers.insert(0, KeepQuestion)
+    return str(manager.transform_cell(cell))
+
+
 @pytest.mark.parametrize(
     ("line", "magic", "prompt"),
     [
         ("%fuse Why is the sky blue?\n", "fuse", "Why is the sky blue?"),
-        ("df = %fuse -q Is it?", "fuse", "-q Is it?"),
+        ("df = %fuse -q Is it?\n", "fuse", "-q Is it?"),
         ("panel = %fuse_panel --pool demo Why?\n", "fuse_panel", "--pool demo Why?"),
+        ("for x in y:\n    %fuse What's {x}?\n", "fuse", "What's {x}?"),
+        ('%fuse Is "this" (or [that]) fine?\n', "fuse", 'Is "this" (or [that]) fine?'),
     ],
 )
 def test_a_question_is_asked(line: str, magic: str, prompt: str) -> None:
     """A prompt that ends in `?` goes to the models; IPython would look for help on its last word."""
-    kept = "".join(keep_question([line]))
-    assert kept.endswith(f"get_ipython().run_line_magic({magic!r}, {prompt!r})\n")
-    assert kept.split("get_ipython")[0] == line.split("%", maxsplit=1)[0]
+    assert f"get_ipython().run_line_magic({magic!r}, {prompt!r})" in transformed(line)
 
 
-@pytest.mark.parametrize("line", ["%fuse?\n", "%%fuse?\n", "%fuse_panel??\n", "df?\n", "x = y?\n"])
+@pytest.mark.parametrize("line", ["%fuse?\n", "%%fuse?\n", "%fuse_panel??\n", "df?\n"])
 def test_help_is_still_help(line: str) -> None:
     """`%fuse?` with nothing before the mark is the manual."""
-    assert keep_question([line]) == [line]
+    assert "pinfo" in transformed(line)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ['doc = """\n%fuse Why is the sky blue?\n"""\n', "x = '''a\n%fuse Why?\nb'''\n", "y = 7 % fuse\n# %fuse Why?\n"],
+)
+def test_a_line_inside_of_a_string_is_a_string(cell: str) -> None:
+    """Text that only quotes the magic is not rewritten."""
+    assert transformed(cell) == cell
 
 
 def test_a_question_mark_alone_is_a_call_for_help() -> None:
@@ -87,7 +128,6 @@ def test_a_question_mark_alone_is_a_call_for_help() -> None:
 def test_a_semicolon_at_the_end_is_no_part_of_a_value() -> None:
     """`%fuse --add name;` silences the cell, as anywhere in IPython; inside a value and in quotes it stays."""
     assert parse_line("--pool a;b --mode merge;", VALUED, FLAGS).options == ["--pool=a;b", "--mode=merge"]
-    assert parse_line("Why? --pool=a;", VALUED, FLAGS) == ParsedLine(None, ["--pool=a"], "Why?")
     assert parse_line("--system 'be brief;'", VALUED, FLAGS).options == ["--system=be brief;"]
 
 

@@ -7,6 +7,7 @@ import pytest
 from IPython.core.completer import CompletionContext
 
 import fusion_nb
+from fusion_nb.errors import UserError
 from tests.replay import Replay
 from tests.shell import Shell
 
@@ -55,12 +56,48 @@ def test_the_frame_is_bound_and_silenced(shell: Shell) -> None:
 
 
 def test_the_line_magic_takes_the_prompt_as_it_stands(shell: Shell) -> None:
-    """`%fuse` needs no quoting; its options may come first or last."""
+    """`%fuse` needs no quoting; its options come first."""
     shell.run('%fuse -q --pool demo What\'s "this", then?')
     assert fusion_nb.last().prompt == 'What\'s "this", then?'  # type: ignore[union-attr]
     shell.run("x = 7")
-    shell.run("%fuse Is {x} prime? {y} --pool demo -q")
+    shell.run("%fuse --pool demo -q Is {x} prime? {y}")
     assert fusion_nb.last().prompt == "Is 7 prime? {y}"  # type: ignore[union-attr]
+
+
+def test_code_that_calls_the_magic_gets_the_frame(shell: Shell) -> None:
+    """A `;` that ends a prompt silences the cell it was typed in, and no call: a caller is no cell."""
+    shell.run("def ask(text):\n    return get_ipython().run_cell_magic('fuse', '--pool demo -q', text)")
+    assert isinstance(shell.run("ask('Explain: int x = 1;')").value, pd.DataFrame)
+    assert fusion_nb.last().prompt == "Explain: int x = 1;"  # type: ignore[union-attr]
+
+
+def test_a_local_variable_comes_before_the_notebooks(shell: Shell) -> None:
+    """`%fuse` in a function fills in what the function's writer sees."""
+    shell.run("topic = 'the notebook'")
+    shell.run("def ask(topic):\n    %fuse --pool demo -q Explain {topic}\nask('the function')")
+    assert fusion_nb.last().prompt == "Explain the function"  # type: ignore[union-attr]
+
+
+def test_what_is_filled_in_is_said_before_it_is_sent(shell: Shell) -> None:
+    """Name and size, and what was left standing in code; IPython's own names are text."""
+    shell.run("topic = 'tides'")
+    ran = shell.run("%%fuse --pool demo\nExplain {topic} and `{topic}` to {In} and {exit}.")
+    assert ran.text.startswith("Filled in: {topic} (5 characters). Left as written in code or a formula: {topic};")
+    assert fusion_nb.last().prompt == "Explain tides and `{topic}` to {In} and {exit}."  # type: ignore[union-attr]
+
+
+def test_options_go_on_below_a_backslash_and_come_from_variables(shell: Shell) -> None:
+    """As in a shell; and a pool may be a list of the notebook, functions included."""
+    shell.run("def mine(prompt): return 'I say three'\nmembers = ['demo:swift', mine]\ncap = 1")
+    ran = shell.run("%%fuse --pool {members} \\\n  --mode best-of --max-cost {cap} -q\nHow many?")
+    assert ran.error is None
+    result = fusion_nb.last()
+    assert result is not None
+    assert [ref.name for ref in result.pool] == ["demo:swift", "mine"]
+    assert (result.mode, result.limits.max_cost, result.prompt) == ("best-of", 1, "How many?")
+    ran = shell.run("%%fuse --pool {nobody}\nHow many?")
+    assert isinstance(ran.error, UserError)
+    assert "nobody" in str(ran.error)
 
 
 def test_interpolation_and_raw(shell: Shell) -> None:

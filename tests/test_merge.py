@@ -144,11 +144,22 @@ def test_an_answer_inside_the_json_is_an_answer() -> None:
 
 
 def test_a_judge_with_a_form_of_its_own_and_an_answer() -> None:
-    """No JSON, but a verdict in prose and the answer where it belongs: both count, at one call."""
-    verdict, desk = run([lambda a: f"{a.label(2)} is the best.\nANSWER {a.nonce}\nThe Seine."])
+    """No JSON, but a verdict in brackets and the answer where it belongs: both count, at one call."""
+    verdict, desk = run([lambda a: f"[[{a.label(2)}]]\nANSWER {a.nonce}\nThe Seine."])
     assert (verdict.state, verdict.answer) == ("judged", "The Seine.")
     assert "ignored the form" in verdict.note
     assert len(desk.asked) == 1
+
+
+def test_prose_and_an_answer_are_asked_for_the_verdict_alone() -> None:
+    """The answer stands; the repair is asked for the verdict, and where it brings none the prose counts."""
+    prose = lambda a: f"{a.label(2)} is the best.\nANSWER {a.nonce}\nThe Seine."  # noqa: E731
+    verdict, desk = run([prose, judged({1: 9, 2: 3, 3: 7})])
+    assert (verdict.state, verdict.answer, verdict.ranking[0]) == ("repaired", "The Seine.", 1)
+    assert "ANSWER " not in desk.asked[1].said
+    verdict, _ = run([prose, Said("", "error", "Connection lost.")])
+    assert (verdict.state, verdict.answer, verdict.ranking[:1]) == ("repaired", "The Seine.", (2,))
+    assert "Connection lost" in verdict.note
 
 
 def test_a_candidate_that_was_cut_off_is_told() -> None:

@@ -280,7 +280,7 @@ def test_a_run_that_was_left_goes_on_with_what_stands(replay: Replay) -> None:
     run.stop()
     result = over(run)
     order = derived.resume(result)
-    assert [(r.call, r.error) for r in order.kept] == [(4, None), (2, "stopped")]
+    assert [(r.call, r.error) for r in order.reused] == [(4, None), (2, "stopped")]
 
 
 def test_events_of_a_call_asked_anew_fold_as_ever(replay: Replay) -> None:

@@ -83,7 +83,7 @@ def test_contradiction_is_decided_by_the_mean() -> None:
 def test_two_picks_without_scores() -> None:
     """Judges that only name a winner: two winners are a tie of these two, never of all."""
     held = case("The Seine.", "The Rhône.", "The Loire.", orders=2)
-    pick = [lambda asked, call=call: f"Overall, {asked.label(call)} is the best." for call in (3, 2)]
+    pick = [lambda asked, call=call: f"Winner: {asked.label(call)}" for call in (3, 2)]
     verdict, _ = run(pick, held)
     assert verdict.agreed is False
     assert verdict.chosen == (2,)
@@ -114,7 +114,7 @@ def test_each_order_has_its_one_repair() -> None:
     """A verdict that cannot be read is repaired in its own order."""
     verdict, desk = run(
         [
-            lambda asked: verdict_json(asked, {1: 9, 2: 3, 3: 7}, [1, 3]),
+            lambda asked: verdict_json(asked, {1: 9, 2: 3, 3: 7}, [2, 1, 3]),
             judged({1: 9, 2: 3, 3: 7}),
             judged({1: 9, 2: 3, 3: 7}),
         ]
@@ -122,6 +122,26 @@ def test_each_order_has_its_one_repair() -> None:
     assert (verdict.state, verdict.chosen, verdict.agreed) == ("repaired", (1,), True)
     assert sorted(asked.round for asked in desk.asked) == [0, 0, 1]
     assert desk.asked[1].messages[0] == desk.asked[0].messages[0]
+
+
+@pytest.mark.parametrize("wrote", [Said("", "error", "It broke off."), "Sorry."])
+def test_a_merge_whose_writer_failed_has_no_answer(wrote: Said | str) -> None:
+    """The call that owes the answer fails: the same state as with one order, be the other order's verdict sound."""
+    writer = [wrote] if isinstance(wrote, Said) else [wrote, "Sorry again."]
+    alone, _ = run([*writer], case("The Seine.", "The Rhône.", "The Loire."), mode="merge")
+    fair = judged({1: 3, 2: 9, 3: 7})
+    verdict, _ = run([*writer, fair], mode="merge")
+    assert alone.state == verdict.state == ("failed" if isinstance(wrote, Said) else "unread")
+    assert (verdict.chosen, verdict.answer) == ((2,), "The Rhône.")
+    assert "no merged answer" in verdict.note
+
+
+def test_a_merge_with_an_answer_keeps_the_verdict_of_the_other_order() -> None:
+    """The answer was written and the verdict before it cannot be read: answer and the other verdict stand."""
+    unread = lambda a: f"Hm.\nANSWER {a.nonce}\nThe Seine."  # noqa: E731
+    verdict, _ = run([unread, "Hm.", judged({1: 3, 2: 9, 3: 7})], mode="merge")
+    assert (verdict.state, verdict.answer) == ("judged", "The Seine.")
+    assert verdict.score(2) == 9
 
 
 def test_a_merge_writes_its_answer_once() -> None:

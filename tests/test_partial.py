@@ -27,6 +27,7 @@ DONE = event("[DONE]") + END
 VERDICT = json.dumps({"rationale": "Both are right.", "ranking": [], "scores": {}, "analysis": {}})
 MEMBERS: dict[str, list[Step]] = {
     "whole": reply("The Seine, since the third century."),
+    "sound": reply("The Seine, of course."),
     "unsaid-end": [head(), event(delta("The Seine, or")), event(usage(0.001)), DONE],
     "cut": [head(), event(delta("The Seine runs")), event(finish("length")), event(usage(0.001)), DONE],
     "empty": [head(), event(finish()), event(usage(0.001)), DONE],
@@ -75,14 +76,14 @@ def forms(result: RunState) -> list[str]:
 )
 def test_who_is_missing_is_said_first(member: str, what: str, options: dict[str, Any]) -> None:
     """However a member gets lost: headline, note, `partial` and the frame say that the answer is of two, and of whom."""
-    result = ask("whole", "hole", member, **options)
+    result = ask("whole", "sound", member, **options)
     assert result.partial
     assert list(result.missing) == [f"box:{member}"] or list(result.missing) == [member]
     (note,) = [note for note in result.notes if "of 3 models answered" in note]
     assert note.startswith("2 of 3 models answered. ")
     assert f"{member} {what}" in note
     for form in forms(result):
-        assert "2 of 3 models" in form[: form.index("hole")], form[:200]
+        assert "2 of 3 models" in form[: form.index("nswer")], form[:200]
         assert form.count(note) == 1
     assert snapshot(result, result.seconds)["html"]["pool"] == "2 of 3 models"
     attrs = result.frame().attrs
@@ -109,7 +110,7 @@ def test_a_cut_reply_is_weighed_and_called_cut() -> None:
     assert result.partial
     assert [reply.ref.model for reply in result.cut] == ["cut"]
     assert result.missing == {}
-    assert "2 models, 1 cut off" in headline(result)
+    assert "2 models, 1 not whole" in headline(result)
     assert any("cut was cut off" in note for note in result.notes)
     assert result.frame().attrs["missing"].popitem()[1] == "incomplete"
 
@@ -279,7 +280,7 @@ def test_partial_is_what_the_headline_says(build: Callable[[], RunState]) -> Non
     state = build()
     if state.status == "running":
         return
-    told = " of " in headline(state).split(",")[0] or "cut off" in headline(state)
+    told = " of " in headline(state).split(",")[0] or "not whole" in headline(state)
     assert state.partial == told
     assert frame(state).attrs["partial"] == state.partial
 

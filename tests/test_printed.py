@@ -114,7 +114,7 @@ def test_past_runs_and_models_can_be_printed(attack: str) -> None:
 
     class Model:
         ref = Ref("acme", attack)
-        name = source = created = attack
+        name = source = created = alias = attack
         modalities = (attack,)
         context = prompt_usd_per_mtok = completion_usd_per_mtok = None
 

@@ -26,6 +26,9 @@ GOOD: dict[str, Any] = {
 }
 
 
+OWN_PLACE = "the ranking does not give each candidate a place of its own"
+
+
 def got(text: str) -> Reading:
     reading = read_verdict(text, NAMES, CRITERIA)
     assert isinstance(reading, Reading), reading
@@ -68,43 +71,71 @@ def test_a_number_may_be_spelled_as_text(score: object) -> None:
     assert got(json.dumps(GOOD | {"scores": scores})).scores["Q2"]["correctness"] == 8.0  # type: ignore[index]
 
 
-@pytest.mark.parametrize("score", [0, 11, -1, 1e300, True, None, "high", "80/100", "", [8], {"v": 8}, 10**400, "1e1"])
+@pytest.mark.parametrize("score", [0, -1, True, None, "35/100", "1.5/5", "2 stars", "30 %", "", [8], {"v": 8}])
 def test_a_score_is_from_1_to_10(score: object) -> None:
-    """Anything else is named, with the candidate and the criterion, so that the judge can mend it."""
+    """Anything else is no score: named where nothing else decides, left out and named where the ranking does."""
     scores = {**GOOD["scores"], "Q2": {"correctness": score, "clarity": 1}}
-    assert problem({"scores": scores}) == 'Q2 has no score from 1 to 10 for "correctness"'
+    flaw = 'Q2 has no score from 1 to 10 for "correctness"'
+    assert problem(json.dumps({"scores": scores})) == flaw
+    reading = got(json.dumps(GOOD | {"scores": scores}))
+    assert (reading.ranking, reading.left_out) == (("K7", "M3", "Q2"), flaw)
+    assert reading.scores == {"K7": {"clarity": 8}, "M3": {"clarity": 6.5}, "Q2": {"clarity": 1}}
+
+
+@pytest.mark.parametrize("score", ["high", "1e1", "8 or 9", "n/a", "better than K7", "10, then 2"])
+def test_a_score_in_words_may_say_anything(score: str) -> None:
+    """Nobody knows whether it contradicts the ranking: the judge is asked for a number."""
+    scores = {**GOOD["scores"], "Q2": {"correctness": score, "clarity": 1}}
+    assert problem({"scores": scores}) == 'the score of Q2 for "correctness" is no number'
+
+
+@pytest.mark.parametrize("score", [11, 1e300, 10**400, "80/100", "5/5", "nine"])
+def test_scores_above_those_of_the_first_in_the_ranking_contradict_it(score: object) -> None:
+    """Be they on another scale: the last in the ranking must not have the highest."""
+    scores = {**GOOD["scores"], "Q2": {"correctness": score, "clarity": 10}}
+    reading = read_verdict(json.dumps(GOOD | {"scores": scores}), NAMES, CRITERIA)
+    assert isinstance(reading, Problem) or (reading.scores is None and score == 10**400)
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
-def test_constants_that_are_not_json_are_refused(constant: str) -> None:
-    """`NaN` is no score; the object that holds it is broken."""
-    text = json.dumps(GOOD).replace("6.5", constant)
-    assert "broken" in problem(text)
+def test_constants_that_are_not_json_are_no_scores(constant: str) -> None:
+    """`NaN` is no score, and none is made up for it."""
+    found = read_verdict(json.dumps(GOOD).replace("6.5", constant), NAMES, CRITERIA)
+    assert isinstance(found, Problem) or found.scores == {
+        label: {"correctness": GOOD["scores"][label]["correctness"]} for label in NAMES
+    }
 
 
 @pytest.mark.parametrize(
     ("ranking", "said"),
     [
         (["K7", "M3"], "the ranking leaves out Q2"),
-        (["K7", "M3", "Q2", "K7"], "the ranking names K7 twice"),
         (["K7", "M3", "Q2", "Z9"], "the ranking names 'Z9', which is no candidate"),
         (["K7", "M3", ["Q2"]], "the ranking names \"['Q2']\", which is no candidate; the ranking leaves out Q2"),
-        ("K7 > M3 > Q2", "the ranking is not a list of labels"),
+        ("K7 is better than M3 and Q2", "the ranking is not a list of labels"),
+        ([{"label": "K7", "rank": 1}, {"label": "M3", "rank": 1}, {"label": "Q2", "rank": 3}], OWN_PLACE),
     ],
 )
 def test_the_ranking_holds_just_the_offered_labels(ranking: object, said: str) -> None:
-    """Unknown, missing and doubled labels are named."""
-    assert problem({"ranking": ranking}) == said
+    """Unknown and missing labels are named: the judge is asked again, unless the scores decide without them."""
+    assert problem(json.dumps({"ranking": ranking})) == said
+    reading = got(json.dumps(GOOD | {"ranking": ranking}))
+    assert (reading.ranking, reading.scores, reading.left_out) == ((), GOOD["scores"], said)
+
+
+def test_a_ranking_that_names_one_twice_contradicts_itself() -> None:
+    """First and last at once: no part of it is believed, nor is the rest."""
+    assert problem({"ranking": ["K7", "M3", "Q2", "K7"]}) == "the ranking names K7 twice"
 
 
 def test_the_scores_hold_just_the_offered_labels() -> None:
     """So in the scores, a key that stands twice included: JSON would silently drop one of the two."""
     scores = GOOD["scores"]
-    assert "leaves out Q2" in problem({"scores": {k: scores[k] for k in ("K7", "M3")}})
-    assert "names 'A1', which is no candidate" in problem({"scores": {**scores, "A1": scores["K7"]}})
+    assert "leaves out Q2" in problem(json.dumps({"scores": {k: scores[k] for k in ("K7", "M3")}}))
+    assert "names 'A1', which is no candidate" in problem(json.dumps({"scores": {**scores, "A1": scores["K7"]}}))
     assert "names Q2 twice" in problem(json.dumps(GOOD).replace('"M3": {"correctness": 9', '"Q2": {"correctness": 9'))
     assert '"ranking" stands twice' in problem(json.dumps(GOOD)[:-1] + ', "ranking": ["Q2", "M3", "K7"]}')
-    assert "not an object" in problem({"scores": [1, 2, 3]})
+    assert "not an object" in problem(json.dumps({"scores": [1, 2, 3]}))
 
 
 def test_labels_may_be_dressed_up() -> None:
@@ -113,8 +144,16 @@ def test_labels_may_be_dressed_up() -> None:
 
 
 def test_a_verdict_must_not_contradict_itself() -> None:
-    """First in the ranking with lower scores than another: no verdict is claimed."""
+    """Before another in the ranking with lower scores than that one, wherever: no verdict is claimed."""
     assert problem({"ranking": ["Q2", "K7", "M3"]}) == "the ranking puts Q2 first, but the scores of K7 are higher"
+    assert problem({"ranking": ["K7", "Q2", "M3"]}) == "the ranking puts Q2 before M3, but the scores of M3 are higher"
+    assert "the scores of K7 are higher" in problem({"ranking": ["M3", "K7"]}), "the part that is there contradicts"
+    twice = {**GOOD["scores"], "K7": {"correctness": 9, "Correctness": 2, "clarity": 8}}
+    assert problem(json.dumps({"scores": twice})) == 'the scores of K7 name "correctness" twice'
+    again = json.dumps(GOOD).replace('"correctness": 3', '"correctness": 3, "correctness": 10')
+    assert problem(again) == 'the scores of Q2 name "correctness" twice'
+    same = json.dumps(GOOD).replace('"correctness": 3', '"correctness": 3, "correctness": 3')
+    assert got(same).scores == GOOD["scores"], "said twice, and the same"
     tied = {label: {"correctness": 7, "clarity": 7} for label in NAMES}
     assert got(json.dumps(GOOD | {"scores": tied, "ranking": ["Q2", "K7", "M3"]})).ranking[0] == "Q2"
 
@@ -168,7 +207,7 @@ def test_a_verdict_cut_off_anywhere_is_none(cut: int) -> None:
 
 def test_the_judge_that_tried_is_told_apart_from_the_one_that_did_not() -> None:
     """Only a judge that ignored the form may have used one of its own."""
-    for text in (json.dumps(GOOD)[:60], json.dumps(GOOD | {"ranking": ["K7"]})):
+    for text in (json.dumps(GOOD)[:60], json.dumps(GOOD | {"ranking": ["Q2"]})):
         found = read_verdict(text, NAMES, CRITERIA)
         assert isinstance(found, Problem)
         assert found.tried

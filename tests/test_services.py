@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import fusion_nb
 from fusion_nb.core import Message, Ref, Request
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
 from fusion_nb.providers import origins
@@ -12,6 +13,7 @@ from fusion_nb.providers.chat import request_body
 from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.origins import parse
 from fusion_nb.providers.services import SERVICES, service_named
+from tests.wire_server import WireServer, reply, response
 
 
 def test_the_table() -> None:
@@ -22,7 +24,7 @@ def test_the_table() -> None:
     }  # fmt: skip
     for row in SERVICES.values():
         address = parse(row.base_url)
-        origins.check(row.base_url, address)
+        origins.check_address(row.base_url, address)
         assert not row.base_url.endswith("/")
         assert (address.scheme == "https") == (not address.loopback)
         assert row.key_env is not None or row.name == "ollama"
@@ -183,7 +185,7 @@ def test_a_service_of_the_table_takes_fields_without_an_address() -> None:
         ({"body": {"x": float("nan")}}, "what JSON can"),
         ({"body": {"x": "y" * 30_000}}, "too long"),
         ({"base_ulr": "x"}, "base_url"),
-        ({"name": "x"}, "field of a service"),
+        ({"name": "x"}, "There are base_url, key_env, max_tokens"),
     ],
 )
 def test_a_field_that_may_not_stand_is_refused(fields: dict[str, object], sentence: str) -> None:
@@ -238,3 +240,18 @@ def test_unknown_services_have_neighbours() -> None:
     with pytest.raises(UnknownName, match="openrouter"):
         service_named("openruter")
     assert service_named("mine", {"mine": custom_service("mine", "https://host.example/v1")}).name == "mine"
+
+
+def test_the_headers_of_a_service_go_with_everything_it_is_asked() -> None:
+    """A header for a workspace or a gateway stands in the chat, in the list of models, and nowhere else."""
+    headers = {"anthropic-workspace-id": "wrkspc_1"}
+    with WireServer(
+        lambda request: reply("Hi.") if request.method == "POST" else response(200, b'{"data": [{"id": "m"}]}')
+    ) as server:
+        services = {"mine": {"base_url": server.url, "headers": headers}, "other": {"base_url": server.url}}
+        fusion_nb.fuse("Hi?", ["mine:m"], services=services, journal=False)
+        fusion_nb.fuse("Hi?", ["other:m"], services=services, journal=False)
+        fusion_nb.estimate("Hi?", ["mine:m"], services=services)
+        heard = [(request.method, request.headers.get("anthropic-workspace-id")) for request in server.requests]
+    assert heard[:2] == [("POST", "wrkspc_1"), ("POST", None)]
+    assert ("GET", "wrkspc_1") in heard[2:]

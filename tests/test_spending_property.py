@@ -22,7 +22,7 @@ from tests import spending_kernel
 from tests.charging import ChargingService
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kernels are killed by a signal")
-EXAMPLES = int(os.environ.get("FUSION_NB_SPENDING_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("FUSION_NB_SPENDING_EXAMPLES", "2"))
 STEPS = int(os.environ.get("FUSION_NB_SPENDING_STEPS", "10"))
 MEMBERS = [
     f"openrouter:{kind}-{tenths}" for kind in ("told", "late", "flaky", "slow-late", "slow-never") for tenths in (3, 9)

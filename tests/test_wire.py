@@ -117,20 +117,21 @@ def test_done_ends_at_once_and_what_follows_is_ignored() -> None:
     ("said", "error", "warnings"),
     [
         ([delta("a")], ("truncated", "incomplete"), []),
-        ([delta("a"), "[DONE]"], None, ["no_finish"]),
+        ([delta("a"), "[DONE]"], ("no_finish", "incomplete"), ["no_finish"]),
         ([delta("a"), finish()], None, []),
         ([delta("a"), finish("length"), "[DONE]"], None, []),
         ([{"choices": []}, {"choices": None}, {"id": "x"}], ("empty", "empty"), []),
         (["[DONE]"], ("empty", "empty"), []),
         ([finish(), "[DONE]"], None, []),
-        ([delta("a"), "{oops", delta("b"), finish(), "[DONE]"], None, ["bad_event"]),
+        ([delta("a"), "{oops", delta("b"), finish(), "[DONE]"], ("bad_event", "incomplete"), ["bad_event"]),
         ([delta("a"), "{", "{", "{", delta("b"), finish()], ("bad_event", "incomplete"), ["bad_event"] * 3),
+        (["{", "{", "{", delta("b"), finish()], ("bad_event", "error"), ["bad_event"] * 3),
         ([delta("a"), "{oops", "[DONE]"], ("bad_event", "incomplete"), ["bad_event"]),
-        ([delta("a"), "[" * 100_000, finish(), "[DONE]"], None, ["bad_event"]),
+        ([delta("a"), "[" * 100_000, finish(), "[DONE]"], ("bad_event", "incomplete"), ["bad_event"]),
     ],
 )  # fmt: skip
 def test_how_it_may_end(said: list[Any], error: Any, warnings: list[str]) -> None:
-    """A reply is whole where the service said why it stopped, or said that it was done; else it is not."""
+    """A reply is whole where the service said why it stopped and nothing of it was lost; else it is not."""
     told = Told(stream(*said))
     assert told.error == error
     assert told.warnings == warnings
@@ -372,7 +373,9 @@ def test_the_json_test_suite() -> None:
     for file in files:
         document = file.read_bytes().replace(b"\r", b" ").replace(b"\n", b"\ndata: ")
         told = Told(stream(delta("a")), b"data: " + document + b"\n\n", stream(delta("b"), finish(), "[DONE]"))
-        assert (told.said(), told.error) == ("ab", None), file.name
+        assert told.said() == "ab", file.name
+        damaged = ("bad_event", "incomplete") if file.name.startswith("n_") or "utf" in file.name.lower() else None
+        assert told.error in (None, damaged), file.name
         Told(file.read_bytes(), kind="application/json")
 
 

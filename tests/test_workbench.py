@@ -329,3 +329,76 @@ def test_a_view_that_fails_is_dropped_with_one_warning(broken: tuple, in_loop: b
         said = capfd.readouterr().err
         assert said.count("the panel's view failed") == 1
         assert "\x1b" not in said
+
+
+def sent(panel: fusion_nb.Panel, content: dict[str, object]) -> dict[str, object]:
+    """What comes back for a message of the front end, by the panel's own way of taking messages."""
+    replies: list[dict[str, object]] = []
+    panel.send_message = replies.append  # type: ignore[method-assign]
+    panel._dispatch(panel, {"id": "1", **content}, [])
+    return replies[-1] if replies else {}
+
+
+@pytest.mark.parametrize("name", ["open", "exit", "get_ipython", "print", "eval", "secret_of_mine", "getpass"])
+def test_a_message_reaches_no_function_that_the_panel_was_not_given(name: str, fast: None) -> None:
+    """A front end names a pool; what the notebook happens to hold is not called by it, and nothing of it is kept."""
+    shell = Shell()
+    try:
+        shell.run("from getpass import getpass\ndef secret_of_mine(prompt): raise SystemExit('called')")
+        panel = fusion_nb.Panel("Hi", "demo:swift")
+        before = len(fusion_nb.runs())
+        reply = sent(panel, {"kind": "run", "form": {"prompt": "/etc/hostname", "pool": [name], "judge": ""}})
+        assert "Unknown model" in str(reply["error"])
+        assert len(fusion_nb.runs()) == before
+    finally:
+        shell.close()
+
+
+@pytest.mark.parametrize("name", ["open", "exit", "get_ipython", "print", "len", "Path"])
+def test_a_pool_names_only_functions_that_a_person_wrote(name: str) -> None:
+    """`%fuse --pool open FILE` reads no file."""
+    shell = Shell()
+    try:
+        shell.run("from pathlib import Path")
+        ran = shell.run(f"%fuse --pool {name} /etc/hostname")
+        assert isinstance(ran.error, UserError)
+        assert f"Unknown model '{name}'" in str(ran.error)
+        shell.run("import functools\ndef two(a, prompt): return a + prompt\nmine = functools.partial(two, 'so: ')")
+        shell.run("class Own:\n    def __call__(self, prompt): return 'own ' + prompt\nown = Own()")
+        ran = shell.run("%fuse -q --pool mine,own --judge demo:judge Hi")
+        assert sorted(ran.value["text"][:2]) == ["own Hi", "so: Hi"]
+    finally:
+        shell.close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"kind": "run"}, {"kind": "run", "form": 7}, {"kind": "run", "form": {"max_cost": -1}},
+        {"kind": "run", "form": {"mode": "vote"}}, {"kind": "run", "form": {"pool": 3}}, {"kind": "choose"},
+        {"kind": "choose", "call": "x"}, {"kind": "retry_member"}, {"kind": "rejudge"}, {"kind": "save_pool"},
+        {"kind": "forget_pool", "name": "nobody"},
+    ],
+)  # fmt: skip
+def test_a_message_that_is_not_as_expected_is_answered_in_a_sentence(content: dict[str, object]) -> None:
+    """Whatever a front end sends: a sentence comes back, nothing is raised in the kernel, and the form stays."""
+    panel = fusion_nb.Panel(PROMPT, "demo", max_cost=1)
+    reply = sent(panel, content)
+    assert str(reply["error"]).endswith((".", ")"))
+    assert (panel.max_cost, panel.mode, panel.pool, panel.busy) == (1, "merge", ["demo"], False)
+
+
+def test_an_estimate_is_answered_from_a_thread_too() -> None:
+    """What may wait for a network is answered from a thread of its own."""
+    panel = fusion_nb.Panel(PROMPT, "demo")
+    replies: list[dict[str, object]] = []
+    answered = threading.Event()
+    panel.send_message = lambda message: (replies.append(message), answered.set())  # type: ignore[method-assign]
+    panel._dispatch(panel, {"id": "1", "kind": "estimate"}, [])
+    assert answered.wait(30)
+    assert "3 models and a judge" in str(replies[0]["text"])
+
+
+def test_a_prompt_with_half_a_character_is_no_traceback() -> None:
+    """A lone surrogate cannot be sent: it is shown and sent as a mark."""
+    assert fusion_nb.Panel("\ud800", "demo").prompt == "?"

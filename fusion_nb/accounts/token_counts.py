@@ -76,6 +76,21 @@ def token_range(text: str, ref: Ref) -> Range[int]:
     return Range(int(low * scale * 0.95 * (1.15 / margin)), min(size, int(high * scale * margin) + 3) if text else 0)
 
 
+_CUT = 0.8
+_LEAST_CONTEXT = 200
+"""Tokens: a server that cuts a prompt leaves more; a smaller count is one nobody made."""
+
+
+def prompt_cut(texts: Sequence[str], ref: Ref, counted: int | None) -> bool:
+    """Whether a service that counted so many prompt tokens cannot have read all of the prompt.
+
+    Some servers cut what exceeds their context and answer all the same (Ollama's compatible endpoint).
+    """
+    if counted is None or counted < _LEAST_CONTEXT or sum(map(len, texts)) < 4 * counted:
+        return False
+    return counted < _CUT * sum(token_range(text, ref).low for text in texts)
+
+
 def _band(kind: str, run: str) -> _Band:
     """Tokens of one run of characters."""
     n = len(run)

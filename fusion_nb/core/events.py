@@ -94,6 +94,13 @@ class TextDelta(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThoughtEnded(_Event):
+    """All the call has written as content so far was a thought: it belongs to `reasoning`."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded(_Event):
     call: int
     status: Status
@@ -152,6 +159,7 @@ Event = (
     | CallAccepted
     | CallRetried
     | TextDelta
+    | ThoughtEnded
     | CallEnded
     | RoundEnded
     | VerdictReached

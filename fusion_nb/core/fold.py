@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Any, TypeVar, assert_never, cast
 
@@ -18,6 +19,7 @@ from fusion_nb.core.events import (
     RunEnded,
     RunStarted,
     TextDelta,
+    ThoughtEnded,
     VerdictReached,
 )
 from fusion_nb.core.state import RunState
@@ -33,6 +35,8 @@ def fold(state: S, event: Event) -> S:
     match event:
         case TextDelta():
             return _append_text(state, event)
+        case ThoughtEnded():
+            return _move_thought(state, event.call)
         case CallStarted():
             reply = Reply(
                 event.call,
@@ -78,6 +82,36 @@ def fold_all(events: Iterable[Event], state: S) -> S:
     return state
 
 
+def join_events(events: Iterable[Event]) -> Iterator[Event]:
+    """The same in fewer events: the text between two others as few deltas as can be."""
+    for is_text, group in itertools.groupby(events, lambda event: isinstance(event, TextDelta)):
+        if is_text:
+            yield from join_deltas(cast(Iterable[TextDelta], group))
+        else:
+            yield from group
+
+
+def join_deltas(deltas: Iterable[TextDelta]) -> list[TextDelta]:
+    """As few deltas as say the same: neighbours of one call and channel become one, with the `seq` of the last."""
+    unfinished: dict[int, tuple[TextDelta, list[str]]] = {}
+    joined: list[TextDelta] = []
+    for delta in deltas:
+        previous = unfinished.get(delta.call)
+        if previous is not None and previous[0].channel == delta.channel:
+            previous[1].append(delta.text)
+            unfinished[delta.call] = (delta, previous[1])
+            continue
+        if previous is not None:
+            joined.append(_with_texts(*previous))
+        unfinished[delta.call] = (delta, [delta.text])
+    joined += [_with_texts(*rest) for rest in unfinished.values()]
+    return sorted(joined, key=lambda delta: delta.seq)
+
+
+def _with_texts(last: TextDelta, texts: list[str]) -> TextDelta:
+    return last if len(texts) == 1 else replace(last, text="".join(texts))
+
+
 def _append_text(state: S, event: TextDelta) -> S:
     reply = state.replies[event.call - 1]
     if event.channel == "reasoning":
@@ -88,6 +122,12 @@ def _append_text(state: S, event: TextDelta) -> S:
     # A repaired answer is written anew; until it begins, what the first try left stays on the screen.
     draft = state.draft if state.draft_call == event.call else ""
     return _fast_replace(changed, {"draft": draft + event.text, "draft_call": event.call})
+
+
+def _move_thought(state: S, call: int) -> S:
+    reply = state.replies[call - 1]
+    moved = _with_reply(state, call, reasoning=reply.reasoning + reply.text, text="")
+    return _fast_replace(moved, {"draft": "", "draft_call": 0}) if state.draft_call == call else moved
 
 
 def _choose(state: S, call: int) -> S:

@@ -1,9 +1,8 @@
-"""Values of a run as plain JSON, and back: the hints of their classes are the schema.
+"""JSON in both directions: the values of a run, and what services send. Pure.
 
-JSON as services send it: money to the last digit, and no more memory than is reasonable. Pure.
-
-What has a point is a `Decimal`. NaN, Infinity and numbers out of all bounds become a `Decimal` that is none, and are
-refused where they are read.
+Values of a run are written as plain JSON and built again by the hints of their classes, which are the schema. What
+services send is read to the last digit of money and with no more memory than is reasonable: a number with a point is a
+`Decimal`; NaN, Infinity and numbers out of all bounds become a `Decimal` that is none, refused where they are used.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from typing import Any
 def to_plain(value: Any) -> Any:
     """Any value of a run (an event, a state, a verdict) as plain JSON; fields at rest are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        held = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
-        return {f.name: to_plain(v) for f, v in held if f.name in ("seq", "at", "v") or v != _default(f)}
+        values = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return {f.name: to_plain(v) for f, v in values if f.name in ("seq", "at", "v") or v != _default(f)}
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, Mapping):
@@ -115,6 +114,7 @@ def _float(digits: str) -> Decimal:
 
 _quick = json.JSONDecoder(parse_float=Decimal, parse_constant=lambda _: _NAN).decode
 _bounded = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=lambda _: _NAN).decode
+_verbatim = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
 
 
 def decode_service_json(text: str) -> Any:
@@ -133,6 +133,14 @@ def decode_service_json(text: str) -> Any:
         return _bounded(text)
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def decode_verbatim(text: str) -> Any:
+    """What `text` says, with every number as the text that was sent; `None` where it cannot be read."""
+    try:
+        return _verbatim(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _swells(text: str) -> bool:

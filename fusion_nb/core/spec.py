@@ -23,6 +23,9 @@ class StreamSplitter(Protocol):
 
     def close(self) -> Sequence[tuple[Channel, str]]: ...
 
+    def restart(self) -> None:
+        """All text so far was a thought: the verdict begins now."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModeInput:
@@ -104,7 +107,7 @@ class RunSpec:
     limits: Limits = Limits()
     seed: int = 0
     notes: tuple[str, ...] = ()
-    kept: tuple[Reply, ...] = ()
+    reused: tuple[Reply, ...] = ()
     """Replies of an earlier run that stand for calls of this one: by member and round, they are not asked for again."""
     of: str = ""
     """That earlier run."""
@@ -112,25 +115,25 @@ class RunSpec:
     """See `RunStarted.also`."""
 
 
-def run_started(order: RunSpec, run: str, when: str) -> RunStarted:
-    """The first event of the run that carries the order out: all that makes it what it is."""
+def run_started(spec: RunSpec, run: str, when: str) -> RunStarted:
+    """The first event of the run that carries the spec out: all that makes it what it is."""
     return RunStarted(
         run=run,
         when=when,
-        prompt=order.prompt,
-        mode=order.mode,
-        then=order.then if order.mode == "debate" else "",
-        pool=order.pool,
-        judge=order.judge,
-        seed=order.seed,
-        params=order.params,
-        limits=order.limits,
-        notes=order.notes,
-        criteria=order.criteria,
-        max_rounds=order.rounds,
-        orders=order.orders,
-        of=order.of,
-        also=order.also,
+        prompt=spec.prompt,
+        mode=spec.mode,
+        then=spec.then if spec.mode == "debate" else "",
+        pool=spec.pool,
+        judge=spec.judge,
+        seed=spec.seed,
+        params=spec.params,
+        limits=spec.limits,
+        notes=spec.notes,
+        criteria=spec.criteria,
+        max_rounds=spec.rounds,
+        orders=spec.orders,
+        of=spec.of,
+        also=spec.also,
     )
 
 

@@ -164,7 +164,7 @@ class RunState:
 
     @property
     def cut(self) -> tuple[Reply, ...]:
-        """The candidates that were weighed although they were cut off."""
+        """The candidates that were weighed although they were cut off, or nobody vouches for their end."""
         return tuple(reply for reply in self.candidates if reply.usable and reply.status == "incomplete")
 
     @property
@@ -183,11 +183,11 @@ class RunState:
         newest = {reply.ref.name: reply for reply in self.replies}
         this_round = max((reply.round for reply in newest.values()), default=0)
         left_out = [reply for reply in newest.values() if reply.round < this_round and not reply.usable]
-        asked = [reply for reply in newest.values() if reply.round == this_round]
-        under_way = [reply for reply in asked if reply.status is None]
-        done = [reply.started + (reply.latency or 0.0) for reply in asked if reply.usable]
+        in_round = [reply for reply in newest.values() if reply.round == this_round]
+        under_way = [reply for reply in in_round if reply.status is None]
+        done = [reply.started + (reply.latency or 0.0) for reply in in_round if reply.usable]
         silent = all(not reply.text and not reply.reasoning for reply in under_way)
-        if not (silent and done and len(asked) + len(left_out) == len(self.pool)) or now - max(done) < PATIENCE:
+        if not (silent and done and len(in_round) + len(left_out) == len(self.pool)) or now - max(done) < PATIENCE:
             return ()
         return tuple(reply.call for reply in under_way)
 
@@ -214,7 +214,7 @@ def is_play(pool: Sequence[Ref], judge: Ref | None) -> bool:
 
 _LONGEST_REASON = 160
 _OUTCOMES = {
-    "incomplete": "was cut off",
+    "incomplete": "may not be whole",
     "filtered": "was filtered",
     "refused": "refused",
     "empty": "sent no text",
@@ -229,7 +229,8 @@ def missing_note(state: RunState) -> str:
     usable = len(state.pool) - len(state.missing)
     if not usable or not state.partial:
         return ""
-    first = f"{usable} of {len(state.pool)} models answered" if state.missing else "Not every reply is whole"
+    answered = f"{usable} of {len(state.pool)} models answered"
+    first = answered if state.missing else "Not every reply is known to be whole"
     missing = [f"{name} {_outcome(reply)}" for name, reply in state.missing.items()]
     cut = [f"{reply.ref.name} {_outcome(reply)}" for reply in state.cut]
     return "".join(f"{sentence}. " for sentence in (first, *missing, *cut)).rstrip()
@@ -238,7 +239,7 @@ def missing_note(state: RunState) -> str:
 def _outcome(reply: Reply | None) -> str:
     if reply is None:
         return "was not asked"
-    outcome = _OUTCOMES.get(reply.status or "", "sent no text")
+    outcome = "was cut off" if reply.error == "length" else _OUTCOMES.get(reply.status or "", "sent no text")
     reason = _first_sentence(reply.detail or "")
     if reason.lower().startswith("cut off"):
         return f"was c{reason[1:]}"

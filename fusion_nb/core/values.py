@@ -101,6 +101,8 @@ class Chunk:
     model: str | None = None
     """The concrete model that answered, where it differs from the one asked (aliases, `~latest`)."""
     warning: str | None = None
+    thought_ended: bool = False
+    """All content so far was a thought: it belongs to `reasoning`, and the answer comes now."""
 
 
 @dataclass(frozen=True, slots=True)

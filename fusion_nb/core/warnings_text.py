@@ -37,6 +37,7 @@ SENTENCES = {
     "not_text": "A part of the reply is no text ({about}) and was left out.",
     "told_twice": "The service sent its text more than once; it is kept once.",
     "maybe_told_twice": "The reply begins twice with the same words: the service may have sent its text twice.",
+    "told_differently": "The service closed with another text than it had sent; the text it had sent is kept.",
     "tool_calls": "It wanted to call a tool, which is never done here: {about}",
     # The bill.
     "bad_cost": "The service named a cost that cannot be read: the cost is unknown.",

@@ -28,22 +28,28 @@ def worth(runs: Iterable[FusionResult | str], correct: Correct | None = None) ->
             Without it nothing is said about quality.
 
     In a debate a member alone is its first answer. Raises `UserError` without runs, or where their pools differ.
+
+    >>> import fusion_nb
+    >>> question = "How many times does the letter r occur in the word strawberry?"
+    >>> report = fusion_nb.worth([fusion_nb.fuse(question, pool="demo")], {question: "3"})
+    >>> report.fused.runs
+    1
     """
-    held = [history.load(run) if isinstance(run, str) else run for run in runs]
-    names = [ref.name for ref in held[0].pool] if held else []
+    results = [history.load(run) if isinstance(run, str) else run for run in runs]
+    names = [ref.name for ref in results[0].pool] if results else []
     if len(names) < 2:
         raise UserError("Give worth() at least one run of a pool of two or more members.")
-    odd = next((run for run in held if [ref.name for ref in run.pool] != names), None)
+    odd = next((run for run in results if [ref.name for ref in run.pool] != names), None)
     if odd is not None:
-        raise UserError(f"Run {odd.run} has another pool than {held[0].run}: compare runs of the same members.")
+        raise UserError(f"Run {odd.run} has another pool than {results[0].run}: compare runs of the same members.")
     right = _judge_of(correct)
-    alone = [[_first(run, name) for run in held] for name in names]
-    members = tuple(_alone(name, held, said, right) for name, said in zip(names, alone, strict=True))
-    answers = [run.answer for run in held]
-    seconds = tuple(None if any(r.kept_from for r in run.replies) else run.seconds for run in held)
-    fused = Strategy("fused", _hits(held, answers, right), tuple(map(_cost, held)), seconds)
-    demo = any(run.demo for run in held)
-    vote, anyone = _together(held, alone, members, right) if right else (None, None)
+    alone = [[_first(run, name) for run in results] for name in names]
+    members = tuple(_alone(name, results, replies, right) for name, replies in zip(names, alone, strict=True))
+    answers = [run.answer for run in results]
+    seconds = tuple(None if any(r.kept_from for r in run.replies) else run.seconds for run in results)
+    fused = Strategy("fused", _hits(results, answers, right), tuple(map(_cost, results)), seconds)
+    demo = any(run.demo for run in results)
+    vote, anyone = _together(results, alone, members, right) if right else (None, None)
     return Worth(fused, members, vote, anyone, demo)
 
 
@@ -74,16 +80,16 @@ def _judge_of(correct: Correct | None) -> Right | None:
 
 def _first(run: FusionResult, name: str) -> Reply | None:
     """What a member said before it saw the others."""
-    said = [r for r in run.replies if r.role == "candidate" and r.ref.name == name and r.round == 0]
-    return next((r for r in said if r.usable), said[-1] if said else None)
+    replies = [r for r in run.replies if r.role == "candidate" and r.ref.name == name and r.round == 0]
+    return next((r for r in replies if r.usable), replies[-1] if replies else None)
 
 
-def _alone(name: str, runs: Sequence[FusionResult], said: Sequence[Reply | None], right: Right | None) -> Strategy:
-    texts = [reply.text if reply and reply.usable else None for reply in said]
+def _alone(name: str, runs: Sequence[FusionResult], replies: Sequence[Reply | None], right: Right | None) -> Strategy:
+    texts = [reply.text if reply and reply.usable else None for reply in replies]
     verdicts = [(run, run.verdict) for run in runs if run.verdict]
     chosen = sum(any(run.reply(call).ref.name == name for call in verdict.chosen) for run, verdict in verdicts)
-    seconds = tuple(reply.latency if reply else None for reply in said)
-    return Strategy(name, _hits(runs, texts, right), tuple(map(_paid, said)), seconds, chosen)
+    seconds = tuple(reply.latency if reply else None for reply in replies)
+    return Strategy(name, _hits(runs, texts, right), tuple(map(_paid, replies)), seconds, chosen)
 
 
 def _hits(runs: Sequence[FusionResult], texts: Sequence[str | None], right: Right | None) -> tuple[bool, ...] | None:
@@ -93,9 +99,9 @@ def _hits(runs: Sequence[FusionResult], texts: Sequence[str | None], right: Righ
     return tuple(text is not None and bool(right(run, text)) for run, text in zip(runs, texts, strict=True))
 
 
-def _vote(run: FusionResult, said: Sequence[Reply | None]) -> str | None:
+def _vote(run: FusionResult, replies: Sequence[Reply | None]) -> str | None:
     """The text whose short answer most members share; of equals, the earliest member's."""
-    texts = [(final_answer(reply.text, run.prompt), reply.text) for reply in said if reply and reply.usable]
+    texts = [(final_answer(reply.text, run.prompt), reply.text) for reply in replies if reply and reply.usable]
     counts = Counter(short for short, _ in texts if short)
     winner = max(counts, key=lambda short: counts[short], default=None)
     return next((text for short, text in texts if short == winner), None)
@@ -111,5 +117,5 @@ def _cost(run: FusionResult) -> Decimal | None:
 
 
 def _total(costs: Sequence[Decimal | None]) -> Decimal | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known, Decimal(0)) if known and len(known) == len(costs) else None
+    costs_known = [cost for cost in costs if cost is not None]
+    return sum(costs_known, Decimal(0)) if costs_known and len(costs_known) == len(costs) else None

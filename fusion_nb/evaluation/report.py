@@ -59,8 +59,8 @@ class Strategy:
     @property
     def cost_usd(self) -> Decimal | None:
         """Sum of what is known; `None` where nothing is."""
-        known = [cost for cost in self.costs if cost is not None]
-        return sum(known, Decimal(0)) if known else None
+        values = [cost for cost in self.costs if cost is not None]
+        return sum(values, Decimal(0)) if values else None
 
     @property
     def unpriced(self) -> int:
@@ -68,8 +68,8 @@ class Strategy:
 
     @property
     def median_s(self) -> float | None:
-        known = [seconds for seconds in self.seconds if seconds is not None]
-        return statistics.median(known) if known else None
+        values = [seconds for seconds in self.seconds if seconds is not None]
+        return statistics.median(values) if values else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,34 +135,35 @@ class Worth:
         return f'<div class="{IGNORED}"><p>{html.escape(str(self))}</p>{table}</div>'
 
 
-def _counted(found: Worth) -> str:
-    best, fused = found.best, found.fused
-    said = (
+def _counted(report: Worth) -> str:
+    best, fused = report.best, report.fused
+    sentence = (
         f"Over {fused.runs:,} run{'' if fused.runs == 1 else 's'} the fused answer was right in {_percent(fused)}, "
         f"{best.who} alone (the best member, picked after the fact) in {_percent(best)}, a plain vote of the members "
-        f"in {_percent(found.vote)}; in {_percent(found.any)} at least one member was. "
+        f"in {_percent(report.vote)}; in {_percent(report.any)} at least one member was. "
     )
-    if not found.gained and not found.lost:
-        return f"{said}The fused answer and {best.who} were right in the same runs: no gain is shown."
-    against = f"Against {best.who} the fused answer gained {found.gained:,} and lost {found.lost:,}"
-    p = f"p {'< 0.001' if found.p < 0.001 else f'= {found.p:.2g}'}"
-    if found.p >= LEVEL:
-        return f"{said}{against}: no more than chance would give ({p}), so no difference is shown."
-    return f"{said}{against}: it was {'better' if found.gained > found.lost else 'worse'}, by more than chance ({p})."
+    if not report.gained and not report.lost:
+        return f"{sentence}The fused answer and {best.who} were right in the same runs: no gain is shown."
+    against = f"Against {best.who} the fused answer gained {report.gained:,} and lost {report.lost:,}"
+    p = f"p {'< 0.001' if report.p < 0.001 else f'= {report.p:.2g}'}"
+    if report.p >= LEVEL:
+        return f"{sentence}{against}: no more than chance would give ({p}), so no difference is shown."
+    which = "better" if report.gained > report.lost else "worse"
+    return f"{sentence}{against}: it was {which}, by more than chance ({p})."
 
 
-def _uncounted(found: Worth) -> str:
-    runs = found.fused.runs
-    said = (
+def _uncounted(report: Worth) -> str:
+    runs = report.fused.runs
+    sentence = (
         f"Over {runs:,} run{'' if runs == 1 else 's'} nobody counted which answers were right (give `correct`), so "
         "nothing is said about quality."
     )
-    chosen = [f"{way.who} {way.chosen}" for way in found.members if way.chosen]
-    return f"{said} The judge chose {', '.join(chosen)}." if chosen else said
+    chosen = [f"{way.who} {way.chosen}" for way in report.members if way.chosen]
+    return f"{sentence} The judge chose {', '.join(chosen)}." if chosen else sentence
 
 
-def _price(found: Worth) -> str:
-    fused, best = found.fused, found.best
+def _price(report: Worth) -> str:
+    fused, best = report.fused, report.best
     times = []
     if fused.median_s is not None and best.median_s:
         times.append(f"it took {fused.median_s / best.median_s:.1f} times as long (median)")

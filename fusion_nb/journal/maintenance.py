@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from fusion_nb.core.events import Event, RunStarted
+from fusion_nb.core.events import ChoiceMade, Event, RunStarted
+from fusion_nb.core.fold import S, fold
 from fusion_nb.errors import UserError
 from fusion_nb.journal import run_files
 from fusion_nb.journal.reader import entries, entry_of, find
@@ -232,3 +233,23 @@ def may_have_crashed() -> bool:
         return not all(map(has_end, run_files.entries(_NEWEST).values()))
     except OSError:
         return False
+
+
+def record_choice(result: S, call: int) -> S:
+    """`result` with that candidate as its answer, also in the journal: `load()` gives the choice back.
+
+    The judge's rationale and ranking stay, and its whole verdict is `judged`. Where the run is in no journal, a note
+    says that the choice lives in this result alone. Raises `UserError` where there is no such candidate, or it has no
+    text, or the run is under way.
+    """
+    if result.status == "running":
+        raise UserError("The run is under way: choose when it is over.")
+    if not any(reply.call == call and reply.text.strip() for reply in result.candidates):
+        raise UserError(f"Call {call!r} is not a candidate with a text to choose.")
+    made = ChoiceMade(call=call, when=datetime.now(UTC).isoformat())
+    chosen = fold(result, made)
+    try:
+        append_events(result.run, [made])
+    except UserError as error:
+        return replace(chosen, notes=(*chosen.notes, f"The choice is kept in this result alone. {error}"))
+    return chosen

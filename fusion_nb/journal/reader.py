@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from fusion_nb.core import Ref, RunState, RunStatus
 from fusion_nb.core.events import CallEnded, CallStarted, ChoiceMade, Event, RunEnded, RunStarted, VerdictReached
-from fusion_nb.core.fold import fold
+from fusion_nb.core.fold import fold, join_events
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.journal import run_files
 from fusion_nb.storage import folders
@@ -77,7 +77,7 @@ def settled_state(run: str, recorded: run_files.RecordedEvents, state: S) -> S:
 def folded_state(events: Iterable[Event], state: S) -> tuple[S, bool]:
     """`state` after the events, and whether they fitted together; those that do not are passed over."""
     whole = True
-    for event in run_files.join_events(events):
+    for event in join_events(events):
         try:
             state, fits = _step(state, event)
             whole = whole and fits

@@ -9,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import heapq
-import itertools
 import json
 import os
 import re
 import tempfile
-import typing
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -183,27 +181,6 @@ def _without_answer(event: Event) -> Event:
     return event
 
 
-def join_deltas(deltas: Iterable[TextDelta]) -> list[TextDelta]:
-    """As few deltas as say the same: neighbours of one call and channel become one, with the `seq` of the last."""
-    unfinished: dict[int, tuple[TextDelta, list[str]]] = {}
-    joined: list[TextDelta] = []
-    for delta in deltas:
-        previous = unfinished.get(delta.call)
-        if previous is not None and previous[0].channel == delta.channel:
-            previous[1].append(delta.text)
-            unfinished[delta.call] = (delta, previous[1])
-            continue
-        if previous is not None:
-            joined.append(_with_texts(*previous))
-        unfinished[delta.call] = (delta, [delta.text])
-    joined += [_with_texts(*rest) for rest in unfinished.values()]
-    return sorted(joined, key=lambda delta: delta.seq)
-
-
-def _with_texts(last: TextDelta, texts: list[str]) -> TextDelta:
-    return last if len(texts) == 1 else replace(last, text="".join(texts))
-
-
 def read(path: Path) -> RecordedEvents:
     """Everything readable of a run's file. Raises `OSError` where it cannot be opened; a link is not followed."""
     fd = os.open(path, os.O_RDONLY | NO_LINKS)
@@ -222,15 +199,6 @@ def parse(contents: bytes, *, under_way: bool = False) -> RecordedEvents:
     damaged = any(event is None and not is_newer for event, is_newer in parsed)
     events = tuple(event for event, _ in (*parsed, parse_line(torn)) if event is not None)
     return RecordedEvents(events, under_way, damaged, newer)
-
-
-def join_events(events: Iterable[Event]) -> Iterator[Event]:
-    """The same in fewer events: the text between two others as few deltas as can be."""
-    for is_text, group in itertools.groupby(events, lambda event: isinstance(event, TextDelta)):
-        if is_text:
-            yield from join_deltas(typing.cast(Iterable[TextDelta], group))
-        else:
-            yield from group
 
 
 def parse_line(line: bytes) -> tuple[Event | None, bool]:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, TextDelta
+from fusion_nb.core.fold import join_deltas
 from fusion_nb.journal import run_files
-from fusion_nb.journal.run_files import join_deltas, to_blocks
+from fusion_nb.journal.run_files import to_blocks
 from fusion_nb.storage import file_lock, folders
 from fusion_nb.storage.atomic_write import sync_folder, write_all
 

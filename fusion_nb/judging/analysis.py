@@ -18,6 +18,22 @@ _PLACEHOLDER = re.compile(r"<[^<>\n]{1,80}>")
 """What the prompt's example says in place of a text: some judges copy it."""
 
 
+_NOUN = r"(?:candidate|assistant|response|answer|output|model|option|reply|solution)"
+_LABEL = re.compile(rf"(?<![A-Za-z0-9])(?:{_NOUN})?([A-Za-z][1-9])(?![A-Za-z0-9])", re.IGNORECASE)
+_NOT_A_NAME = re.compile(
+    r"\b(?:not|no|neither|nor|or|and|vs|versus|than|except|but|without|unlike|other|against)\b", re.I
+)
+_MAX_NAME = 60
+
+
+def label_in(value: Any, names: Mapping[str, str]) -> str | None:
+    """The one label that a name holds: `k7`, `Candidate K7`, `**K7**`, `response_k7`. `None` for none, or for two."""
+    if not isinstance(value, str) or len(value) > _MAX_NAME or _NOT_A_NAME.search(value):
+        return None
+    labels = {match[1].upper() for match in _LABEL.finditer(value)} & set(names)
+    return labels.pop() if len(labels) == 1 else None
+
+
 def resolve_labels(text: str, names: Mapping[str, str]) -> str:
     """`text` with each blind label that stands as a word replaced by the member's name, so that people can read it."""
     if not names:
@@ -68,8 +84,8 @@ def _texts(value: Any, names: Mapping[str, str]) -> list[str]:
 
 def _member(value: Any, names: Mapping[str, str]) -> str | None:
     """The name of the member behind a label; `None` for a label nobody has."""
-    match = re.fullmatch(r"(?i:candidate )?([A-Za-z][1-9])", value.strip()) if isinstance(value, str) else None
-    return names.get(match[1].upper()) if match else None
+    label = label_in(value, names)
+    return names[label] if label else None
 
 
 def _contradiction(item: Mapping[str, Any], names: Mapping[str, str]) -> Contradiction | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from fusion_nb.core import Channel
+from fusion_nb.core.thoughts import THOUGHT_TAG
 
 Pieces = list[tuple[Channel, str]]
 
@@ -32,6 +33,10 @@ class AnswerSplitter:
         # Possessive: the mark must not match a part of a nonce whose rest is still on its way.
         bare, end = rf"{nonce[:8]}[0-9a-f]{{0,40}}+", r"[ \t:*_`=-]{0,20}+(?:\n|(?=.))"
         self._mark = re.compile(rf"[ \t>*_#`=-]{{0,12}}ANSWER[ \t:*_`]{{1,8}}{bare}{end}", re.IGNORECASE)
+        self.restart()
+
+    def restart(self) -> None:
+        """All text so far was a thought: the verdict begins now."""
         self._state: Literal["verdict", "opening", "answer"] = "verdict"
         self._buffer = ""
         self._consumed = 0
@@ -114,11 +119,28 @@ class AnswerSplitter:
 
 
 def split(text: str, nonce: str) -> tuple[str, str]:
-    """(verdict, answer) of a judge's whole text, by the same rules as while it streams."""
+    """(verdict, answer) of a judge's whole text, by the same rules as while it streams; thoughts before them go."""
     splitter = AnswerSplitter(nonce)
-    pieces = [*splitter.feed(text), *splitter.close()]
+    pieces = [*splitter.feed(_after_thoughts(text, nonce)), *splitter.close()]
     verdict = "".join(piece for channel, piece in pieces if channel == "content")
     return verdict, "".join(piece for channel, piece in pieces if channel == "answer")
+
+
+def without_mark(verdict: str, nonce: str) -> str:
+    """The verdict without the line that ends it."""
+    return verdict[:place] if (place := verdict.rfind(f"ANSWER {nonce}")) >= 0 else verdict
+
+
+def _after_thoughts(text: str, nonce: str) -> str:
+    """What follows thoughts with which `text` begins. An answer that speaks of their tags is left alone."""
+    tag = THOUGHT_TAG.search(text)
+    if tag is None or (tag["opening"] and text[: tag.start()].strip()):
+        return text
+    closing = tag if tag["closing"] else next((each for each in THOUGHT_TAG.finditer(text) if each["closing"]), None)
+    if closing is None:
+        return ""
+    rest = text[closing.end() :]
+    return rest if tag["opening"] or nonce[:8] in rest else text
 
 
 def unwrapped(answer: str) -> str:

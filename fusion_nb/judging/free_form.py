@@ -8,17 +8,25 @@ contradicts itself is no verdict.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fusion_nb.judging.free_form_prose import conclusion
-from fusion_nb.judging.free_form_scores import MARK, first_line, label_marks, mark_labels, stated_scores
+from fusion_nb.judging.free_form_prose import conclusion, speaks_for_others
+from fusion_nb.judging.free_form_scores import (
+    MARK,
+    first_line,
+    label_marks,
+    mark_labels,
+    names_any,
+    stated_scores,
+)
 
 MAX_CHARS = 32_000
 """Longer texts are not searched: a verdict in prose is short."""
 NOUNS = ("Candidate", "Assistant", "Response", "Answer", "Output", "Model", "Option")
 """What judges call the candidates when they count them in the order shown."""
 _TIE = frozenset({"same", "tie", "tied", "both", "equal", "it's a tie", "it is a tie", "a tie", "draw"})
+_CUT_BRACKET = re.compile(r"\[\[[^\[\]]*\]?\Z")
 _TOGETHER = re.compile(rf"\b(?:both|all|the) (?:\w+ )?(?:{'|'.join(NOUNS[:5])})s\b", re.IGNORECASE)
 """Speaks of the candidates without telling them apart."""
 _ANSWER = re.compile(
@@ -38,42 +46,69 @@ class Form:
 
 
 def parse_free_form(text: str, labels: Sequence[str], texts: Sequence[str] = ()) -> Form | None:
-    """The verdict in `text`, whether it names candidates by blind label or by position in the order shown.
+    """The verdict in `text` in a form judges are trained on, by blind label or by position in the order shown.
 
     `texts`: the prompt and the candidates. What they too speak of (an "option A", a `[[B]]`) says nothing about a
     candidate: the judge may be answering the prompt itself. So may a line of numbers in a text that names nobody.
     """
-    if label_marks(mark_labels(text[:MAX_CHARS], labels)):
-        return read_form(text, labels)
-    for names in _schemes(len(labels)):
-        if label_marks(mark_labels(text[:MAX_CHARS], names)):
-            return None if any(label_marks(mark_labels(each, names)) for each in texts) else read_form(text, names)
-    if not text.strip() or (first_line(text, len(labels)) and not _TOGETHER.search(text)):
-        return None
-    return None if any("[[" in each or read_form(each, labels) for each in texts) else read_form(text, labels)
+    return _in_any_scheme(text, labels, texts, _stated)
+
+
+def read_prose(text: str, labels: Sequence[str], texts: Sequence[str] = ()) -> Form | None:
+    """The verdict that the last sentence of `text` states in plain prose."""
+    return _in_any_scheme(text, labels, texts, _concluded)
 
 
 def read_form(text: str, names: Sequence[str]) -> Form | None:
-    """The verdict in `text`, where the judge calls the candidates `names`, in the order shown.
+    """The verdict in `text`, in a form or in prose, where the judge calls the candidates `names`, in the order shown.
 
     `None` where no verdict should be claimed: no verdict in it, cut off before it, refused, or contradicting itself.
     """
+    return _stated(text, names) or _concluded(text, names)
+
+
+Reader = Callable[[str, Sequence[str]], Form | None]
+
+
+def _in_any_scheme(text: str, labels: Sequence[str], texts: Sequence[str], read: Reader) -> Form | None:
+    if names_any(text[:MAX_CHARS], labels):
+        return read(text, labels)
+    for names in _schemes(len(labels)):
+        if names_any(text[:MAX_CHARS], names):
+            return None if any(names_any(each, names) for each in texts) else read(text, names)
+    if not text.strip() or (first_line(text, len(labels)) and not _TOGETHER.search(text)):
+        return None
+    return None if any("[[" in each or read(each, labels) for each in texts) else read(text, labels)
+
+
+def _stated(text: str, names: Sequence[str]) -> Form | None:
+    """Brackets, scores, or a name as the answer."""
     if not text.strip() or len(text) > MAX_CHARS:
         return None
     scores = first_line(text, len(names))
     if scores:
         return _by_scores(scores)
     bracketed = _brackets(text, names)
-    if bracketed or re.search(r"\[\[[^\[\]]*\]?\s*\Z", text):
+    if bracketed or _CUT_BRACKET.search(text.rstrip()[-100:]):
         return bracketed.pop() if len(bracketed) == 1 else None
     marked = mark_labels(text, names)
     scores = stated_scores(marked, len(names))
     if scores:
-        return _by_scores(scores)
+        form = _by_scores(scores)
+        return None if speaks_for_others(marked, form.best) else form
     best = _bare(marked)
-    if best is None:
-        best = conclusion(marked)
     return None if best is None else Form(best or tuple(range(len(names))))
+
+
+def _concluded(text: str, names: Sequence[str]) -> Form | None:
+    """What the last sentence concludes; nothing where the text states a verdict in another form as well."""
+    if not text.strip() or len(text) > MAX_CHARS or "[[" in text or first_line(text, len(names)):
+        return None
+    marked = mark_labels(text, names)
+    if stated_scores(marked, len(names)):
+        return None
+    best = conclusion(marked, len(names))
+    return None if best is None else Form(best)
 
 
 def _schemes(count: int) -> Iterator[list[str]]:

@@ -18,9 +18,17 @@ _MARKUP = re.compile(rf"{MARK}|[*`#]+|(?<!\w)_+|_+(?!\w)")
 def mark_labels(text: str, names: Sequence[str]) -> str:
     """`text` without markup, where the name of candidate n stands as the one character U+E000+n."""
     plain = _MARKUP.sub("", text)
-    for place, name in enumerate(names):
-        plain = re.sub(_pattern(name), chr(_FIRST + place), plain)
-    return plain
+    if not names:
+        return plain
+    # The longest first: where two names begin alike, the longer one is meant.
+    places = sorted(range(len(names)), key=lambda place: -len(names[place]))
+    pattern = "|".join(f"({_pattern(names[place])})" for place in places)
+    return re.sub(pattern, lambda match: chr(_FIRST + places[(match.lastindex or 1) - 1]), plain)
+
+
+def names_any(text: str, names: Sequence[str]) -> bool:
+    """Whether `text` speaks of a candidate by one of `names`."""
+    return re.search("|".join(map(_pattern, names)), _MARKUP.sub("", text)) is not None
 
 
 def label_marks(text: str) -> tuple[int, ...]:
@@ -62,6 +70,16 @@ _TUPLE = re.compile(
     rf"\b(?:scores|tuple)\b[^.\n\d(]{{0,60}}\((?P<numbers>{_NUMBER}(?:\s*,\s*{_NUMBER})+)\s*\)", re.IGNORECASE
 )
 _TO = re.compile(rf"(?:{_OF_TEN})?\s*(?:to|for) (?:both )?{_GROUP}", re.IGNORECASE)
+_HEDGED = re.compile(
+    r"\b(?:if|unless|not|could|might|should|would (?:be|have)|were|had|claims?|says?|said|asks?|wants?|deserves?|"
+    r"disagree|refuse|pretend\w*|rank(?:s|ed|ing|ings)?|places?|lower|lowest|fewest|penalt(?:y|ies)|"
+    r"(?:number|count) of|mistakes:|errors:)\b|n['\u2019]t\b|\?",
+    re.IGNORECASE,
+)
+"""In the sentence of a score: it is conditional, denied, somebody else's, or counts the other way round."""
+_BRACKETS = re.compile(r"\([^()\n]*\)?")
+_SENTENCE = 300
+"""Characters looked at on either side of a score."""
 _LAST_WORD = re.compile(r"\b(?:overall|final|total|average)\b", re.IGNORECASE)
 _HEADING = re.compile(rf"^[^\n]{{0,30}}?({MARK})[^\n{MARK[1:-1]}]{{0,20}}:?[^\S\n]*$", re.MULTILINE)
 
@@ -77,6 +95,8 @@ def first_line(text: str, count: int) -> tuple[float, ...] | None:
 
 def stated_scores(marked: str, count: int) -> tuple[float, ...] | None:
     """One score for every candidate, attributed to the name it stands by. `None` where one lacks or they contradict."""
+    if any(_hedged(marked, match) for pattern in (_LIST, _TUPLE, _MENTION) for match in pattern.finditer(marked)):
+        return None
     lists = [_numbers(match["numbers"]) for match in (*_LIST.finditer(marked), *_TUPLE.finditer(marked))]
     whole = {tuple(numbers) for numbers in lists if len(numbers) == count}
     if len(whole) == 1:
@@ -90,6 +110,15 @@ def stated_scores(marked: str, count: int) -> tuple[float, ...] | None:
     if set(scores) != set(range(count)) or any(len(set(mentions)) > 1 for mentions in scores.values()):
         return None
     return tuple(scores[place][0] for place in range(count))
+
+
+def _hedged(marked: str, match: re.Match[str]) -> bool:
+    """Whether the sentence around a score says that it is none. A reason in brackets after it may say anything."""
+    before = marked[max(0, match.start() - _SENTENCE) : match.start()]
+    after = marked[match.end() : match.end() + _SENTENCE]
+    begin = max(before.rfind("\n"), before.rfind(". ")) + 1
+    stops = [stop for stop in (after.find("\n"), after.find(". ")) if stop >= 0]
+    return _HEDGED.search(_BRACKETS.sub("", before[begin:] + match[0] + after[: min(stops, default=None)])) is not None
 
 
 def _numbers(text: str) -> list[float]:

@@ -15,6 +15,7 @@ from fusion_nb.judging.judge_opinion import JudgeOpinion, JudgeRequest, read_opi
 from fusion_nb.judging.position_swap import combine_swapped
 from fusion_nb.judging.prompts import criteria_of, judge_prompt, repair_prompt, verdict_schema
 
+CUT = "The judge's server cut the prompt: it has not read every candidate whole."
 MAX_SHOWN = 12_000
 """Characters of an unreadable reply that are shown to the judge again."""
 
@@ -29,7 +30,8 @@ async def ask_judge(task: ModeInput, calls: ModeCalls, *, merge: bool) -> JudgeO
     swapped = replace(request, blind=blind.reversed, nonce=nonce(texts), merge=False)
     async with asyncio.TaskGroup() as group:
         first, second = (group.create_task(_ask_once(task, calls, each)) for each in (request, swapped))
-    return _noted(combine_swapped(first.result(), second.result(), task.candidates), blind)
+    combined = combine_swapped(first.result(), second.result(), task.candidates, merge=merge)
+    return _noted(combined, blind)
 
 
 def _noted(opinion: JudgeOpinion, blind: BlindCandidates) -> JudgeOpinion:
@@ -72,7 +74,11 @@ async def _call(
         splitter=AnswerSplitter(request.nonce) if answer else None,
         labels=request.blind.calls,
     )
-    return read_opinion(request, reply)
+    opinion = read_opinion(request, reply)
+    if "prompt_cut" not in reply.warnings:
+        return opinion
+    note = f"{opinion.verdict.note} {CUT}".strip()
+    return replace(opinion, verdict=replace(opinion.verdict, note=note))
 
 
 def _shortened(text: str) -> str:

@@ -9,13 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fusion_nb.core import Reply, Verdict, VerdictState
-from fusion_nb.judging.analysis import text_of
-from fusion_nb.judging.answer_splitter import split, unwrapped
+from fusion_nb.judging.analysis import resolve_labels, text_of
+from fusion_nb.judging.answer_splitter import split, unwrapped, without_mark
 from fusion_nb.judging.framing import BlindCandidates
-from fusion_nb.judging.free_form import Form, parse_free_form
-from fusion_nb.judging.verdict_reader import OVERALL, Problem, Reading, read_verdict
+from fusion_nb.judging.free_form import Form, parse_free_form, read_prose
+from fusion_nb.judging.score_reader import OVERALL
+from fusion_nb.judging.verdict_json import ends_with_object
+from fusion_nb.judging.verdict_reader import Reading, read_verdict, visible
 
 OWN_FORM = "The judge ignored the form it was asked for; its verdict was read from its own words."
+LEFT_OUT = "A part of the judge's verdict could not be used and was left out: {left_out}."
+IN_REASONING = "The judge's reply was empty; its verdict stood complete in its reasoning and was read there."
+PROMPT_CUT = (
+    "The service cut off the judge's prompt, so the judge did not read all of the candidates: give its model a larger "
+    "context (Ollama: OLLAMA_CONTEXT_LENGTH) or take another judge."
+)
 MAX_RATIONALE = 4_000
 """Characters kept of a text no verdict could be read from."""
 
@@ -44,7 +52,7 @@ class JudgeOpinion:
     verdict: Verdict
     """Without an answer: that is the mode's to give."""
     text: str
-    """The reply up to the fused answer."""
+    """The reply up to the fused answer, without thoughts."""
     decided: bool = False
     """Whether it says who is best, be it that all are equal."""
     tied: tuple[int, ...] = ()
@@ -55,6 +63,8 @@ class JudgeOpinion:
     """The answer was cut off by a limit."""
     problem: str = ""
     """Why no verdict could be read."""
+    own_words: bool = False
+    """Whether the reply is whole and in a form of the judge's own, which prose may be."""
 
     @property
     def failed(self) -> bool:
@@ -64,79 +74,114 @@ class JudgeOpinion:
 def read_opinion(request: JudgeRequest, reply: Reply) -> JudgeOpinion:
     """What `reply` decides."""
     text, written = split(reply.text, request.nonce) if request.merge else (reply.text, "")
+    if reply.status == "empty" and reply.finish == "stop":
+        return _read_reasoning(request, reply)
     reading = read_verdict(text, request.blind.names, request.criteria)
-    problem, form = "", None
-    if isinstance(reading, Problem):
-        problem = reading.text + (" (it was cut off)" if reply.status == "incomplete" else "")
-        # A verdict in a form of its own that was cut off may have gone on to say the opposite.
-        if reply.status == "ok" and not reading.tried:
-            form = parse_free_form(text, request.blind.labels, request.texts)
-    opinion = JudgeOpinion(reply, Verdict(labels=request.blind.calls), text, problem=problem)
+    own = visible(without_mark(text, request.nonce) if written else text)
+    opinion = JudgeOpinion(reply, Verdict(labels=request.blind.calls, note=_cut_note(reply)), own)
     if not opinion.failed:
         answer = unwrapped(written or (reading.answer if isinstance(reading, Reading) else ""))
         opinion = replace(opinion, answer=answer, cut=bool(answer) and reply.status == "incomplete")
     if isinstance(reading, Reading):
-        return _decided(request, replace(opinion, verdict=_by_reading(request, reading)))
-    if form is not None:
-        verdict, tied = _by_form(request, text, form)
-        return _decided(request, replace(opinion, verdict=verdict, tied=tied))
-    note, state = _undecided(opinion)
-    rationale = text_of(text[:MAX_RATIONALE], request.blind.names)
-    return replace(opinion, verdict=replace(opinion.verdict, rationale=rationale, state=state, note=note))
+        return _decided(request, _with_reading(request, opinion, reading))
+    # A verdict in a form of its own that was cut off may have gone on to say the opposite.
+    own_words = reply.status == "ok" and not reading.tried
+    problem = reading.text + (" (it was cut off)" if reply.status == "incomplete" else "")
+    opinion = replace(opinion, problem=problem, own_words=own_words)
+    form = parse_free_form(opinion.text, request.blind.labels, request.texts) if own_words else None
+    return _decided(request, _with_form(request, opinion, form)) if form else _undecided(request, opinion)
+
+
+def _read_reasoning(request: JudgeRequest, reply: Reply) -> JudgeOpinion:
+    """An empty reply that ended by itself: its verdict may stand, whole and as the last word, in its reasoning.
+
+    Some servers send all of a reply in that field. Nothing else in it counts, an answer least of all.
+    """
+    opinion = JudgeOpinion(reply, Verdict(labels=request.blind.calls, note=_cut_note(reply)), "")
+    text = without_mark(split(reply.reasoning, request.nonce)[0], request.nonce) if request.merge else reply.reasoning
+    reading = read_verdict(text, request.blind.names, request.criteria) if ends_with_object(text) else None
+    if not isinstance(reading, Reading) or not reading.ranking or not reading.scores or reading.left_out:
+        return _undecided(request, opinion)
+    return replace(_noted(_with_reading(request, opinion, reading), IN_REASONING), decided=True)
 
 
 def with_repair(request: JudgeRequest, first: JudgeOpinion, repaired: JudgeOpinion) -> JudgeOpinion:
-    """The opinion after the one repair. The answer is the first reply's where it wrote one."""
+    """The opinion after the one repair. The answer is the first reply's where it wrote one.
+
+    Prose is read last: only where the repair brought nothing. Then the later reply decides, and the earlier one must
+    not say otherwise.
+    """
     writer = first if first.answer else repaired
     opinion = replace(repaired, answer=writer.answer, cut=writer.cut)
     if repaired.decided:
         return _decided(request, opinion, state="repaired")
     again = _failure(repaired.reply) if repaired.failed else f"Its second try: {repaired.problem}."
+    forms = [_prose(request, each) for each in (first, repaired)]
+    form = forms[0] if repaired.failed else forms[1]
+    if form and all(each in (None, form) for each in forms):
+        told = first if repaired.failed else replace(repaired, answer=writer.answer, cut=writer.cut)
+        read = _noted(_with_form(request, told, form), again if repaired.failed else "")
+        return replace(_decided(request, read, state="repaired"), answer=writer.answer, cut=writer.cut)
     return replace(opinion, verdict=replace(first.verdict, note=f"{first.verdict.note} {again}"))
+
+
+def _prose(request: JudgeRequest, opinion: JudgeOpinion) -> Form | None:
+    return read_prose(opinion.text, request.blind.labels, request.texts) if opinion.own_words else None
 
 
 def _decided(request: JudgeRequest, opinion: JudgeOpinion, state: VerdictState = "judged") -> JudgeOpinion:
     """With the state of a verdict that was read."""
-    verdict = opinion.verdict
     if opinion.failed:
         # The verdict had arrived whole before the call broke off. A merge owes an answer as well.
         state = "failed" if request.merge and not opinion.answer else state
-        verdict = replace(verdict, note=f"{_failure(opinion.reply)} It came after the verdict.")
-    return replace(opinion, verdict=replace(verdict, state=state), decided=True)
+        opinion = _noted(opinion, f"{_failure(opinion.reply)} It came after the verdict.")
+    return replace(opinion, verdict=replace(opinion.verdict, state=state), decided=True)
 
 
-def _undecided(opinion: JudgeOpinion) -> tuple[str, VerdictState]:
+def _undecided(request: JudgeRequest, opinion: JudgeOpinion) -> JudgeOpinion:
     """`failed` where the judge's call did, `unread` where it answered and could not be read."""
-    if opinion.failed:
-        return _failure(opinion.reply), "failed"
-    return f"The judge's verdict could not be read: {opinion.problem}.", "unread"
+    state: VerdictState = "failed" if opinion.failed else "unread"
+    note = _failure(opinion.reply) if opinion.failed else f"The judge's verdict could not be read: {opinion.problem}."
+    rationale = text_of(opinion.text[:MAX_RATIONALE], request.blind.names)
+    return _noted(replace(opinion, verdict=replace(opinion.verdict, rationale=rationale, state=state)), note)
 
 
-def _by_form(request: JudgeRequest, text: str, form: Form) -> tuple[Verdict, tuple[int, ...]]:
-    """(verdict, the calls it calls equal without scores)."""
+def _noted(opinion: JudgeOpinion, note: str) -> JudgeOpinion:
+    """With one more sentence for people."""
+    return replace(opinion, verdict=replace(opinion.verdict, note=f"{opinion.verdict.note} {note}".strip()))
+
+
+def _cut_note(reply: Reply) -> str:
+    return PROMPT_CUT if any(warning.startswith("prompt_cut") for warning in reply.warnings) else ""
+
+
+def _with_form(request: JudgeRequest, opinion: JudgeOpinion, form: Form) -> JudgeOpinion:
+    """With the verdict of a form of the judge's own."""
     calls = [candidate.reply.call for candidate in request.blind.shown]
     best = tuple(calls[place] for place in form.best)
     others = tuple(call for call in calls if call not in best) if len(calls) == 2 else ()
-    verdict = Verdict(
-        rationale=text_of(text[:MAX_RATIONALE], request.blind.names),
+    verdict = replace(
+        opinion.verdict,
+        rationale=text_of(opinion.text[:MAX_RATIONALE], request.blind.names),
         ranking=(*best, *others) if len(best) == 1 else (),
         scores=_form_scores(calls, form),
-        note=OWN_FORM,
-        labels=request.blind.calls,
+        note=f"{_cut_note(opinion.reply)} {OWN_FORM}".strip(),
     )
-    return _ranked(request, verdict), best if len(best) > 1 else ()
+    return replace(opinion, verdict=_ranked(request, verdict), tied=best if len(best) > 1 else ())
 
 
-def _by_reading(request: JudgeRequest, reading: Reading) -> Verdict:
+def _with_reading(request: JudgeRequest, opinion: JudgeOpinion, reading: Reading) -> JudgeOpinion:
     calls = request.blind.calls
-    verdict = Verdict(
+    verdict = replace(
+        opinion.verdict,
         rationale=reading.rationale,
         ranking=tuple(calls[label] for label in reading.ranking),
         scores={calls[label]: dict(scores) for label, scores in (reading.scores or {}).items()},
         analysis=reading.analysis,
-        labels=calls,
     )
-    return _ranked(request, verdict)
+    opinion = replace(opinion, verdict=_ranked(request, verdict))
+    left_out = resolve_labels(reading.left_out, request.blind.names)
+    return _noted(opinion, LEFT_OUT.format(left_out=left_out)) if left_out else opinion
 
 
 def _form_scores(calls: list[int], form: Form) -> dict[int, dict[str, float]]:

@@ -15,10 +15,12 @@ from fusion_nb.judging.judge_opinion import JudgeOpinion, equal_best, tie_order
 Scores = Mapping[int, Mapping[str, float]]
 
 
-def combine_swapped(first: JudgeOpinion, second: JudgeOpinion, candidates: tuple[Reply, ...]) -> JudgeOpinion:
+def combine_swapped(
+    first: JudgeOpinion, second: JudgeOpinion, candidates: tuple[Reply, ...], *, merge: bool
+) -> JudgeOpinion:
     """One opinion of two orders. The answer of a merge is the first one's; so are rationale and analysis."""
     if not (first.decided and second.decided):
-        return _one_of(first, second)
+        return _one_of(first, second, merge=merge)
     tops = [equal_best(opinion.verdict, candidates, opinion.tied) for opinion in (first, second)]
     agreed = not set(tops[0]).isdisjoint(tops[1])
     verdict = replace(_averaged(first.verdict, second.verdict, candidates), agreed=agreed)
@@ -31,7 +33,7 @@ def combine_swapped(first: JudgeOpinion, second: JudgeOpinion, candidates: tuple
     return replace(first, verdict=replace(verdict, note=note), tied=tied)
 
 
-def _one_of(first: JudgeOpinion, second: JudgeOpinion) -> JudgeOpinion:
+def _one_of(first: JudgeOpinion, second: JudgeOpinion, *, merge: bool) -> JudgeOpinion:
     """What is left where one order, or both, came to no verdict."""
     if not first.decided and not second.decided:
         note = f"{first.verdict.note} In the other order: {second.verdict.note}"
@@ -39,7 +41,10 @@ def _one_of(first: JudgeOpinion, second: JudgeOpinion) -> JudgeOpinion:
     decided, lost = (second, first) if second.decided else (first, second)
     own = "One of the two orders came to no verdict, so nothing says whether the judge would agree with itself."
     note = " ".join(part for part in (decided.verdict.note, own, lost.verdict.note) if part)
-    verdict = replace(decided.verdict, note=note, labels=first.verdict.labels)
+    # A merge whose writing order failed has no answer, whatever the other order decided: the same state as with one.
+    owed = merge and decided is second and not first.answer
+    state = first.verdict.state if owed else decided.verdict.state
+    verdict = replace(decided.verdict, state=state, note=note, labels=first.verdict.labels)
     return replace(decided, verdict=verdict, answer=first.answer, cut=first.cut)
 
 

@@ -100,11 +100,15 @@ class Background:
 
     def __repr__(self) -> str:
         state = self.result
-        asked = [reply for reply in state.replies if reply.role == "candidate"]
-        said = f"{sum(reply.status is not None for reply in asked)} of {len(asked)} replies, " if not self.done else ""
+        candidates = [reply for reply in state.replies if reply.role == "candidate"]
+        progress = (
+            f"{sum(reply.status is not None for reply in candidates)} of {len(candidates)} replies, "
+            if not self.done
+            else ""
+        )
         trouble = f" {' '.join(self._trouble)}" if self._trouble else ""
         failed = f" {state.error}" if self.done and state.error else ""
-        return f"<run {state.run} in the background: {said}{text.headline(state)}.{failed}{trouble} {_HOW}>"
+        return f"<run {state.run} in the background: {progress}{text.headline(state)}.{failed}{trouble} {_HOW}>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         # What its own cell shows first stays there, in a saved notebook too: nothing that will not be true then.
@@ -141,15 +145,15 @@ class Background:
 _HOW = ".result, .frame, .wait(), .stop()"
 
 
-def announce(shell: Any, held: Background, name: str | None, *, quiet: bool) -> None:
+def announce(shell: Any, handle: Background, name: str | None, *, quiet: bool) -> None:
     """Tell of the end after the first cell that ends later, unless somebody has heard of it: nothing is written while
     a person types, and no failure is lost. `quiet`: tell of a failure alone."""
 
     def tell(*_: Any) -> None:
-        if not held.done:
+        if not handle.done:
             return
         shell.events.unregister("post_run_cell", tell)
-        if not held.told and (held.failed or not quiet):
-            print(held.line(name or "fusion_nb.last()"))
+        if not handle.told and (handle.failed or not quiet):
+            print(handle.line(name or "fusion_nb.last()"))
 
     shell.events.register("post_run_cell", tell)

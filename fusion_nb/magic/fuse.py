@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import builtins
 import functools
+import keyword
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import TraitError
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    needs_local_scope,
+    no_var_expand,
+)
 
 from fusion_nb.core import option_checks as check
 from fusion_nb.errors import FusionError, RunFailed, UserError
-from fusion_nb.journal.maintenance import may_have_crashed
 from fusion_nb.magic import lazy_imports, line
-from fusion_nb.magic.interpolation import interpolate
+from fusion_nb.magic.interpolation import fill_option, interpolate, notebook_names
 from fusion_nb.magic.screens import background_screen_for, screen_for
-from fusion_nb.magic.tables import Tables
-from fusion_nb.options import ROWS, configured, defaults, refusal
-from fusion_nb.views.escape import keep_mathjax_from_tables
+from fusion_nb.options import ROWS, configured, refusal
 
 _VERBS = {"resume": "resume_run", "add": "add_members", "retry": "retry_failed", "rejudge": "rejudge_run"}
 """Calls that continue a past run, by the option that asks for each."""
@@ -30,18 +34,26 @@ _NOT_IN_A_PANEL = ("dry_run", "background", "quiet", *_VERBS.values())
 class FuseMagics(Magics):
     """`%%fuse`, `%fuse` and `%fuse_panel`. Their defaults are `fusion_nb.defaults`, which `%config Fuse` sets."""
 
+    _typed = ""
+
+    @property
+    def _shell(self) -> Any:
+        return self.shell
+
     @line.fuse_arguments
     @no_var_expand
+    @needs_local_scope
     @line_cell_magic
-    def fuse(self, text: str, cell: str | None = None) -> Any:
+    def fuse(self, text: str, cell: str | None = None, local_ns: Any = None) -> Any:
         """Ask a pool of models, let a judge fuse their answers, get every call back as a DataFrame.
 
-        The prompt is the cell: {name} stands for a variable of this notebook where it resolves, every other brace is
-        text. The DataFrame is the cell's value: _, or -o df, or %%fuse df << --pool ...; a ; at the end silences it.
-        Keys come from the environment (OPENROUTER_API_KEY), never from this line.
+        The prompt is the cell, or on a line what follows the options (-- ends them). {name} stands for a variable where
+        it resolves, but in no code and no formula; {name!full} fills in there too, and large objects; every other brace
+        is text. The DataFrame is the cell's value: _, or -o df, or %%fuse df << --pool ...; a ; at the end silences it.
+        Option values may be variables: --pool {members}. Keys come from the environment, never from this line.
         """
         try:
-            return self._fuse(text, cell)
+            return self._fuse(text, cell, notebook_names(self.shell, local_ns))
         except FusionError as error:
             if "--debug" in text.split():
                 raise RuntimeError(str(error)) from error
@@ -50,8 +62,9 @@ class FuseMagics(Magics):
 
     @line.fuse_arguments
     @no_var_expand
+    @needs_local_scope
     @line_magic
-    def fuse_panel(self, text: str) -> Any:
+    def fuse_panel(self, text: str, local_ns: Any = None) -> Any:
         """Open the workbench: pick a pool, write a prompt, run, compare. Takes the options and the prompt of %fuse;
         -o NAME, or %fuse_panel NAME << ..., binds the panel to a name."""
         parsed_line, parsed = self._parsed(text, type(self).fuse_panel.parser)
@@ -60,29 +73,40 @@ class FuseMagics(Magics):
         for name in _NOT_IN_A_PANEL:
             if getattr(parsed, name):
                 raise UserError(f"{ROWS[name].flags[-1]} does not go with %fuse_panel: leave it out.")
+        names = notebook_names(self.shell, local_ns)
         bind = _variable(parsed.out or parsed_line.bind)
-        prompt = parsed_line.rest if parsed.raw else interpolate(parsed_line.rest, self._names)
-        panel = lazy_imports.panel().Panel(prompt, **self._options(parsed))
+        prompt = self._filled(parsed_line.rest, parsed, names)
+        panel = lazy_imports.panel().Panel(prompt, **self._options(parsed, names))
         self._bind(bind, panel)
         return panel
 
-    def _fuse(self, text: str, cell: str | None) -> Any:
-        silent = text.rstrip().endswith(";") or (cell or "").rstrip().endswith(";")
+    def _fuse(self, text: str, cell: str | None, names: dict[str, Any]) -> Any:
+        text, cell = _continued_line(text, cell)
+        silent = self._silenced(text, cell)
         text = text.rstrip().removesuffix(";") if cell is not None else text
         parsed_line, parsed = self._parsed(text, type(self).fuse.parser)
         if parsed.help:
             return print(line.manual(type(self).fuse.parser))
         bind = _variable(parsed.out or parsed_line.bind)
         verb = _verb(parsed)
-        prompt = self._prompt(parsed_line.rest, cell, raw=parsed.raw) if verb is None else ""
         if verb is not None and (parsed_line.rest or (cell or "").strip()):
             raise UserError(f"--{verb} asks no new prompt: take the text out, or leave --{verb} out to ask it.")
-        options = self._options(parsed) if verb is None else self._continuing(verb, parsed)
+        options = self._options(parsed, names) if verb is None else self._continuing(verb, parsed, names)
+        prompt = self._prompt(parsed_line.rest, cell, parsed, names) if verb is None else ""
         if parsed.dry_run:
             return self._dry_run(prompt, verb, options, parsed, bind)
         begin = functools.partial(self._begin, prompt, verb, options)
         value = self._aside(begin(), parsed, bind) if parsed.background else self._run(begin, parsed, bind)
         return None if silent else value
+
+    def _silenced(self, text: str, cell: str | None) -> bool:
+        """Whether the cell that is run ends in `;`: where code calls the magic, the end of a prompt is its own."""
+        of_the_cell = self._typed.rstrip().endswith((cell or text).rstrip())
+        return of_the_cell and (text.rstrip().endswith(";") or (cell or "").rstrip().endswith(";"))
+
+    def remember_cell(self, info: Any) -> None:
+        """IPython's `pre_run_cell`: what is run now, as it was typed."""
+        self._typed = info.raw_cell or ""
 
     def _parsed(self, text: str, parser: Any) -> tuple[line.ParsedLine, argparse.Namespace]:
         lazy_imports.request().refuse_key("line", text)
@@ -109,20 +133,20 @@ class FuseMagics(Magics):
             return lazy_imports.api().begin("fuse", prompt, **options)
         return lazy_imports.history().begin_derived(verb, *options.pop("run"), **options)
 
-    def _continuing(self, verb: str, parsed: argparse.Namespace) -> dict[str, Any]:
+    def _continuing(self, verb: str, parsed: argparse.Namespace, names: dict[str, Any]) -> dict[str, Any]:
         """The arguments of a call that continues a past run; `run` holds which."""
-        given = self._given(parsed)
+        given = self._given(parsed, names)
         for name in given:
             if verb not in ROWS[name].calls:
                 raise UserError(refusal(verb, name, line=f"--{verb}"))
-        functions = [value for value in self._names.values() if lazy_imports.pools().is_member_function(value)]
-        run = (parsed.resume_run if verb == "resume" else parsed.rejudge_run) or "last"
+        functions = [value for value in names.values() if lazy_imports.pools().is_member_function(value)]
+        wanted = {name: self._value(name, parsed, names) for name in _VERBS.values()}
+        run = (wanted["resume_run"] if verb == "resume" else wanted["rejudge_run"]) or "last"
         options = {**given, "functions": functions, "run": (run,)}
         if "judge" in options:
-            options["judge"] = self._member(options["judge"])
+            options["judge"] = self._member(options["judge"], names)
         if verb == "add":
-            names = [name.strip() for name in parsed.add_members.split(",")]
-            options["members"] = [self._member(name) for name in names if name]
+            options["members"] = [self._member(entry, names) for entry in check.pool(wanted["add_members"])]
         return options
 
     def _run(self, begin: Callable[[], Any], parsed: argparse.Namespace, bind: str | None) -> Any:
@@ -148,33 +172,52 @@ class FuseMagics(Magics):
         self._bind(bind, held)
         return held
 
-    def _prompt(self, rest: str, cell: str | None, *, raw: bool) -> str:
+    def _prompt(self, rest: str, cell: str | None, parsed: argparse.Namespace, names: dict[str, Any]) -> str:
         if cell is not None and rest:
             raise UserError(f"Not an option: {rest!r}. Below %%fuse the cell is the prompt; --help lists the options.")
         prompt = rest if cell is None else cell.rstrip("\n")
         if prompt.rsplit("\n", 1)[-1].strip() == ";":
             prompt = prompt.rstrip().removesuffix(";").rstrip()
-        return prompt if raw else interpolate(prompt, self._names)
+        return self._filled(prompt, parsed, names)
 
-    def _options(self, parsed: argparse.Namespace) -> dict[str, Any]:
+    def _filled(self, text: str, parsed: argparse.Namespace, names: dict[str, Any]) -> str:
+        """A text with the notebook's variables; what was filled in is said before anything is sent."""
+        if parsed.raw:
+            return text
+        filled = interpolate(text, names)
+        if filled.note and not self._quiet(parsed):
+            print(filled.note)
+        return filled.text
+
+    def _options(self, parsed: argparse.Namespace, names: dict[str, Any]) -> dict[str, Any]:
         """The line's options; pool and judge, also those of `%config Fuse`, may name functions of this notebook."""
-        given = self._given(parsed)
+        given = self._given(parsed, names)
         entries = check.pool(given["pool"]) if "pool" in given else configured("pool")
         if entries:
-            at_own_service = "base_url" in given
-            given["pool"] = lazy_imports.pools().members_named(
-                entries, self._names, self._aliases, pools=not at_own_service
-            )
+            given["pool"] = [
+                member
+                for entry in entries
+                for member in (
+                    lazy_imports.pools().members_named([entry], names, self._aliases, pools="base_url" not in given)
+                    if isinstance(entry, str)
+                    else [entry]
+                )
+            ]
         if judge := given.get("judge") or configured("judge"):
-            given["judge"] = self._member(judge)
+            given["judge"] = self._member(judge, names)
         return given
 
-    def _given(self, parsed: argparse.Namespace) -> dict[str, Any]:
-        given = line.given_options(parsed)
-        for name in ("system", "criteria"):
-            if name in given and not parsed.raw:
-                given[name] = interpolate(given[name], self._names)
-        return given
+    def _given(self, parsed: argparse.Namespace, names: dict[str, Any]) -> dict[str, Any]:
+        return {name: self._value(name, parsed, names) for name in line.given_options(parsed)}
+
+    def _value(self, name: str, parsed: argparse.Namespace, names: dict[str, Any]) -> Any:
+        """What the line gives an option, with the notebook's variables in it."""
+        value = getattr(parsed, name)
+        if parsed.raw or not isinstance(value, str) or "{" not in value:
+            return value
+        if name in ("system", "criteria"):
+            return self._filled(value, parsed, names)
+        return fill_option(ROWS[name].flags[-1], value, names)
 
     def _quiet(self, parsed: argparse.Namespace) -> bool:
         return bool(parsed.quiet or configured("quiet"))
@@ -183,18 +226,12 @@ class FuseMagics(Magics):
     def _aliases(self) -> Any:
         return configured("aliases")
 
-    def _member(self, entry: str) -> Any:
-        return lazy_imports.pools().member_named(entry, self._names, self._aliases)
+    def _member(self, entry: Any, names: dict[str, Any]) -> Any:
+        return lazy_imports.pools().member_named(entry, names, self._aliases) if isinstance(entry, str) else entry
 
     def _bind(self, name: str | None, frame: Any) -> None:
         if name is not None:
-            self._names[name] = frame
-
-    @property
-    def _names(self) -> dict[str, Any]:
-        shell: Any = self.shell
-        names: dict[str, Any] = shell.user_ns
-        return names
+            self._shell.user_ns[name] = frame
 
     def offers(self, option: str, typed: str) -> Iterable[str]:
         """What could stand as the value of an option, for Tab."""
@@ -204,6 +241,14 @@ class FuseMagics(Magics):
             case _:
                 row = line.BY_FLAG.get(option)
                 return row.values if row else ()
+
+
+def _continued_line(text: str, cell: str | None) -> tuple[str, str | None]:
+    """The options of `%%fuse`, going on below where a line ends in a backslash, as in a shell."""
+    while cell is not None and text.rstrip().endswith("\\"):
+        more, _, cell = cell.partition("\n")
+        text = f"{text.rstrip()[:-1]} {more}"
+    return text, cell
 
 
 def _verb(parsed: argparse.Namespace) -> str | None:
@@ -217,46 +262,6 @@ def _verb(parsed: argparse.Namespace) -> str | None:
 def _variable(name: str | None) -> str | None:
     if name is not None and not name.isidentifier():
         raise UserError(f"-o takes the name of a variable, not {name!r}.")
+    if name is not None and (keyword.iskeyword(name) or hasattr(builtins, name)):
+        raise UserError(f"-o {name} would hide Python's own {name}: take another name.")
     return name
-
-
-def load(shell: InteractiveShell) -> None:
-    """Register the magics, their configuration and their completions; once, however often it is called."""
-    unload(shell)
-    magics = FuseMagics(shell=shell)
-    shell.register_magics(magics, Tables(shell=shell))
-    keep_mathjax_from_tables(shell)
-    _configure(shell)
-    shell.Completer.custom_matchers.append(line.fuse_matcher_for(sorted(line.VALUED | line.FLAGS), magics.offers))
-    shell.input_transformers_cleanup.append(line.keep_question)
-    if may_have_crashed() and (notice := lazy_imports.history().crash_notice()):
-        print(notice)
-
-
-def unload(shell: InteractiveShell) -> None:
-    """Take away what `load` brought; defaults that were set stay set."""
-    own = (FuseMagics, Tables, type(defaults()))
-    shell.configurables[:] = [each for each in shell.configurables if not isinstance(each, own)]
-    defaults().unobserve_all("journal")
-    cleanup = shell.input_transformers_cleanup
-    cleanup[:] = [each for each in cleanup if getattr(each, "__name__", "") != line.keep_question.__name__]
-    matchers = shell.Completer.custom_matchers
-    matchers[:] = [each for each in matchers if getattr(each, "__name__", "") != "fuse_matcher"]
-    for registered in shell.magics_manager.magics.values():
-        for name in ("fuse", "fuse_panel", "fuse_models", "fuse_runs", "fuse_spend"):
-            registered.pop(name, None)
-
-
-def _configure(shell: InteractiveShell) -> None:
-    """Put the defaults under `%config Fuse`, with what the profile says of them (`c.Fuse.pool = [...]`)."""
-    try:
-        defaults().update_config(shell.config)
-    except TraitError as error:
-        print(f"fusion_nb: your IPython profile: {error}")
-    shell.configurables.append(defaults())
-    defaults().observe(_on_journal, "journal")
-
-
-def _on_journal(change: Any) -> None:
-    if change["new"] is False:
-        print("Runs are not kept from now on: a crash loses what was paid, and nothing can be loaded or replayed.")

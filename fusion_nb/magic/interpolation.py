@@ -1,44 +1,162 @@
-"""`{name}` in a prompt becomes the notebook's variable, where it resolves. Every other brace is text.
+"""`{name}` in a prompt becomes the notebook's variable, where it resolves and is meant. Every other brace is text.
 
-Prompts are full of JSON and LaTeX, so `str.format` is the wrong tool: only a bare, dotted or indexed name is looked up,
-nothing is called or computed, and what does not resolve stays as it was written.
+Prompts are full of JSON, code and LaTeX, so `str.format` is the wrong tool: only a bare, dotted or indexed name is
+looked up, nothing is called or computed, and what does not resolve stays as it was written. Formulas, code and what
+follows a `$` stay as written even where a name resolves; `{name!full}` fills in there too, and large objects whole.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-_NAME = r"[A-Za-z_]\w*"
+from fusion_nb.errors import UserError
+
+MOST = 2_000
+"""Characters of an object that are filled in without `!full`; a text is always filled in whole."""
+
+_NAME = r"[^\W\d]\w*"
 _STEP = rf"\.{_NAME}|\[-?\d+\]|\['[^'\]\n]*'\]|\[\"[^\"\]\n]*\"\]"
-_FIELD = re.compile(rf"(?<!\{{)\{{({_NAME})((?:{_STEP})*)\}}(?!\}})")
+_FIELD = re.compile(rf"(?<![{{$])\{{({_NAME})((?:{_STEP})*)(!full)?\}}(?!\}})")
 _EACH_STEP = re.compile(_STEP)
+_GROUP = r"\{(?:[^{}\n]|\{[^{}\n]*\})*\}"
+_LITERAL = re.compile(
+    # Fenced code, to its fence or to the end; a code span, to as many backticks as it began with.
+    r"(?m:^[ ]{0,3}(?P<fence>`{3,}|~{3,})[^\n]*\n(?s:.*?)(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z))"
+    r"|(?<!`)(?P<ticks>`+)(?!`)(?s:.+?)(?<!`)(?P=ticks)(?!`)"
+    # A format string of Python, in code that nobody fenced.
+    r"|\b[fF][rR]?(?:(?P<quotes>'''|\"\"\")(?s:.*?)(?P=quotes)|\"[^\"\n]*\"|'[^'\n]*')"
+    # Formulas: display, inline as Pandoc reads them, environments, a command with its arguments, x_{i} and e^{x}.
+    r"|\$\$(?s:.+?)\$\$|(?<!\\)\$(?=[^\s$])[^$\n]*?(?<=[^\s\\$])\$(?!\d)"
+    r"|\\\((?s:.+?)\\\)|\\\[(?s:.+?)\\\]|\\begin\{(?P<env>[^{}\n]+)\}(?s:.*?)\\end\{(?P=env)\}"
+    rf"|\\[A-Za-z]+\*?(?:[_^]?{_GROUP}|[_^]\w|\[[^\]\n]*\])+|(?:(?<!\w)\w|[)\]}}])(?:[_^]{_GROUP})+"
+)
 
 
-def interpolate(text: str, names: Mapping[str, Any]) -> str:
-    """`text` with every field that resolves in `names` replaced by its value. Values are not expanded again."""
+@dataclass(frozen=True, slots=True)
+class Interpolated:
+    """A text with the values filled in, and what was done."""
+
+    text: str
+    filled: tuple[tuple[str, int], ...] = ()
+    """Fields as written, and characters of their values."""
+    left: tuple[str, ...] = ()
+    """Fields that resolve and stand in a formula or in code, where they stay as written."""
+
+    @property
+    def note(self) -> str:
+        """What was filled in and what was left, in a line; empty where there is nothing to say."""
+        parts = []
+        if self.filled:
+            listed = ", ".join(f"{name} ({size:,} character{'' if size == 1 else 's'})" for name, size in self.filled)
+            parts.append(f"Filled in: {listed}.")
+        if self.left:
+            names = ", ".join(self.left)
+            parts.append(f"Left as written in code or a formula: {names}; {{name!full}} fills in there too.")
+        return " ".join(parts)
+
+
+def interpolate(text: str, names: Mapping[str, Any]) -> Interpolated:
+    """`text` with every field that resolves in `names` and is meant replaced by its value.
+
+    Values are not expanded again. Raises `UserError` for an object of more than `MOST` characters without `!full`.
+    """
+    literal = _Spans(match.span() for match in _LITERAL.finditer(text))
+    filled: dict[str, int] = {}
+    left: dict[str, None] = {}
 
     def value(field: re.Match[str]) -> str:
-        try:
-            held = names[field[1]]
-            for step in _EACH_STEP.findall(field[2]):
-                held = _step(held, step)
-        except Exception:  # noqa: BLE001  a property may raise anything: what does not resolve is text
+        found, value = _look_up(field[1], field[2], names)
+        if not found:
             return field[0]
-        return _text(held)
+        if literal.covers(field.start()) and not field[3]:
+            left[field[0]] = None
+            return field[0]
+        written = value_text(value)
+        if len(written) > MOST and not isinstance(value, str) and not field[3]:
+            raise UserError(
+                f"{field[0]} is a {type(value).__name__} of {len(written):,} characters: write "
+                f"{{{field[1]}{field[2]}!full}} to send it whole. Nothing was sent."
+            )
+        filled[field[0]] = len(written)
+        return written
 
-    return _FIELD.sub(value, text)
+    return Interpolated(_FIELD.sub(value, text), tuple(filled.items()), tuple(left))
 
 
-def _step(held: Any, step: str) -> Any:
+def fill_option(flag: str, value: str, names: Mapping[str, Any]) -> Any:
+    """An option's value with its variables: the object itself where the value is one field and nothing else.
+
+    Raises `UserError` where a field names no variable.
+    """
+    whole = _FIELD.fullmatch(value.strip())
+    if whole is not None:
+        found, thing = _look_up(whole[1], whole[2], names)
+        if found:
+            return thing
+    filled = _FIELD.sub(lambda field: _option_text(flag, field, names), value)
+    if whole is not None:
+        raise UserError(f"{flag} {value}: there is no variable {whole[1]!r} here. --raw takes braces as they stand.")
+    return filled
+
+
+def _option_text(flag: str, field: re.Match[str], names: Mapping[str, Any]) -> str:
+    found, value = _look_up(field[1], field[2], names)
+    if not found:
+        raise UserError(f"{flag}: {field[0]} names no variable here. --raw takes braces as they stand.")
+    return value_text(value)
+
+
+def value_text(value: Any) -> str:
+    """A value as it is sent: a table whole, for a model that is shown "..." answers about dots."""
+    whole = getattr(value, "to_string", None)
+    return str(whole()) if callable(whole) and type(value).__module__.startswith("pandas") else str(value)
+
+
+def notebook_names(shell: Any, local_names: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The variables that a field can mean: the caller's own before the notebook's, none that IPython put there."""
+    hidden = getattr(shell, "user_ns_hidden", {})
+    names = {name: value for name, value in shell.user_ns.items() if not _is_ipythons(name, value, hidden)}
+    return {**names, **{k: v for k, v in (local_names or {}).items() if not _is_ipythons(k, v, hidden)}}
+
+
+def _is_ipythons(name: str, value: Any, hidden: Mapping[str, Any]) -> bool:
+    if re.fullmatch(r"_+|_\d+|_i+|_i\d+|_[io]h|_dh|In|Out|get_ipython|exit|quit|__\w+__", name):
+        return True
+    return name in hidden and hidden[name] is value
+
+
+def _look_up(name: str, steps: str, names: Mapping[str, Any]) -> tuple[bool, Any]:
+    """Whether a field resolves to something that can be sent, and to what."""
+    try:
+        value = names[name]
+        for step in _EACH_STEP.findall(steps):
+            value = _step(value, step)
+        str(value)
+    except Exception:  # noqa: BLE001  a property may raise anything: what does not resolve is text
+        return False, None
+    # A function, a class or a module is no part of a prompt: the braces are somebody's code.
+    return not (inspect.isroutine(value) or isinstance(value, type) or inspect.ismodule(value)), value
+
+
+def _step(value: Any, step: str) -> Any:
     if step[0] == ".":
-        return getattr(held, step[1:])
+        return getattr(value, step[1:])
     key = step[1:-1]
-    return held[key[1:-1]] if key[0] in "'\"" else held[int(key)]
+    return value[key[1:-1]] if key[0] in "'\"" else value[int(key)]
 
 
-def _text(held: Any) -> str:
-    # A long table is shortened by str(); a model that is shown "..." answers about dots.
-    whole = getattr(held, "to_string", None)
-    return str(whole()) if callable(whole) and type(held).__module__.startswith("pandas") else str(held)
+class _Spans:
+    """Parts of a text that do not overlap, in order."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        self._spans = list(spans)
+        self._starts = [start for start, _ in self._spans]
+
+    def covers(self, place: int) -> bool:
+        before = bisect_right(self._starts, place) - 1
+        return before >= 0 and place < self._spans[before][1]

@@ -1,18 +1,19 @@
-"""What stands on the line of a magic: `name <<`, options, and for `%fuse` the prompt, which is not shell text.
+"""The line of a magic: `name <<`, the options of the table, and for `%fuse` the prompt, which is not shell text.
 
-The options of `%%fuse`, once: argparse, Tab and the line reader all look here.
-
-Tab in a `%fuse` line: options, modes, members and judges, through IPython's matcher API.
+Options stand before the prompt; from its first word on a prompt is sent as it is typed. Also here: the line's argument
+parser and Tab, both of which derive from the table of options.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import tokenize
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.inputtransformer2 import TokenTransformBase
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from fusion_nb.errors import UnknownName, UserError
@@ -22,14 +23,35 @@ _BINDING = re.compile(r"\s*([A-Za-z_]\w*)\s*<<\s*(.*)", re.DOTALL)
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 _VALUE = re.compile(r"\s*(?:\"((?:\\.|[^\"\\])*)\"|'([^']*)'|(\S+))", re.DOTALL)
 _QUESTION = re.compile(r"(\s*(?:[A-Za-z_][\w.\[\], ]*=\s*)?)%(fuse\w*)[ \t]+(\S.*\?)[ \t]*\n?")
+_LONG_DASH = re.compile(r"[\u2010-\u2015\u2212]+\s*([a-z][\w-]*)")
 
 
-def keep_question(lines: list[str]) -> list[str]:
-    """`%fuse Why is the sky blue?` asks; to IPython, a line that ends in `?` would ask for help on `blue`."""
-    if lines and lines[0].lstrip().startswith("%%"):
-        return lines
-    asked = ((_QUESTION.fullmatch(line), line) for line in lines)
-    return [f"{m[1]}get_ipython().run_line_magic({m[2]!r}, {m[3]!r})\n" if m else line for m, line in asked]
+class KeepQuestion(TokenTransformBase):
+    """`%fuse Why is the sky blue?` asks; to IPython, a line that ends in `?` would ask for help on `blue`.
+
+    It sees tokens, so a line that stands inside of a string is left alone.
+    """
+
+    priority = 1
+
+    @classmethod
+    def find(cls, tokens_by_line: Any) -> KeepQuestion | None:
+        for tokens in tokens_by_line:
+            code = [token for token in tokens if token.type not in (tokenize.INDENT, tokenize.DEDENT, tokenize.NL)]
+            place = next((n for n, token in enumerate(code) if token.string == "%"), None)
+            # Only names, subscripts and the sign of an assignment may stand before it.
+            if place is None or (place and code[place - 1].string != "="):
+                continue
+            if code[0].line.count("\n") <= 1 and _QUESTION.fullmatch(code[0].line):
+                return cls(code[0].start)
+        return None
+
+    def transform(self, lines: list[str]) -> list[str]:
+        match = _QUESTION.fullmatch(lines[self.start_line])
+        if match is None:  # pragma: no cover  `find` has seen it
+            return lines
+        call = f"{match[1]}get_ipython().run_line_magic({match[2]!r}, {match[3]!r})\n"
+        return [*lines[: self.start_line], call, *lines[self.start_line + 1 :]]
 
 
 class ParsedLine(NamedTuple):
@@ -41,27 +63,42 @@ class ParsedLine(NamedTuple):
 
 
 def parse_line(text: str, valued: Collection[str], flags: Collection[str]) -> ParsedLine:
-    """Take a line apart. Options stand before the prompt, or after it to the line's end.
+    """Take a line apart. Options stand before the prompt; `--` ends them.
 
     Args:
         text: the line as typed.
         valued: options that take a value, as typed (`--pool`, `-p`).
         flags: options that take none.
+
+    Raises `UserError` for what was meant as an option and would be sent as text.
     """
     bind, text = bound.groups() if (bound := _BINDING.fullmatch(text)) else (None, text)
     options, rest = _leading(text, valued, flags)
     if rest in ("?", "??"):
         # `%fuse ?` looks for help, as `%fuse?` does; as a prompt it would cost money.
         return ParsedLine(bind, [*options, "--help"], "")
-    last = [m.start() for m in re.finditer(r"(?<=\s)--?[A-Za-z]", rest)]
-    for start in last:
+    if rest == "--" or rest.startswith("-- "):
+        return ParsedLine(bind, options, rest[2:].strip())
+    dash = _LONG_DASH.match(rest)
+    if dash is not None and f"--{dash[1]}" in {*valued, *flags}:
+        raise UserError(f"{dash[0]!r} begins with a long dash: write --{dash[1]}. Nothing was sent.")
+    _refuse_trailing_options(rest, valued, flags)
+    return ParsedLine(bind, options, rest)
+
+
+def _refuse_trailing_options(rest: str, valued: Collection[str], flags: Collection[str]) -> None:
+    """Raise `UserError` where a prompt ends in what is, to its last word, long options of ours."""
+    for start in re.finditer(r"(?<=\s)--[A-Za-z]", rest):
         try:
-            more, left = _leading(rest[start:], valued, flags)
+            options, left = _leading(rest[start.start() :], valued, flags)
         except UserError:
             continue
-        if more and not left:
-            return ParsedLine(bind, options + more, rest[:start].strip())
-    return ParsedLine(bind, options, rest)
+        if options and not left:
+            name = re.split(r"[\s=]", rest[start.start() :], maxsplit=1)[0]
+            raise UserError(
+                f"{name} stands behind the prompt, where it would be sent as text: put it before the prompt, or put -- "
+                "before the prompt to send all of it. Nothing was sent."
+            )
 
 
 def _leading(text: str, valued: Collection[str], flags: Collection[str]) -> tuple[list[str], str]:
@@ -88,7 +125,7 @@ def _plain(name: str, value: re.Match[str], *, last: bool) -> str:
     """What was meant by a value as typed. `last`: nothing follows it, so a `;` there only silences the cell."""
     quoted, single, bare = value.groups()
     if quoted is not None:
-        return re.sub(r"\\(.)", r"\1", quoted)
+        return re.sub(r"\\([\"\\])", r"\1", quoted)
     if bare and bare[0] in "\"'":
         raise UserError(f"{name}: the quotation mark before {bare[1:]} is not closed.")
     return single or (bare.removesuffix(";") if last and bare else bare) or ""

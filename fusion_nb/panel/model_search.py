@@ -67,7 +67,7 @@ def known_models(aliases: Mapping[str, str] | None = None) -> list[PickerRow]:
 def picker_row(info: model_list.ModelInfo) -> PickerRow:
     """One model of a catalogue; what nobody said is left out."""
     at_openrouter = info.ref.service == services.OPENROUTER.name
-    said = {
+    fields = {
         "entry": info.ref.model if at_openrouter and info.ref.model in model_names.slugs() else str(info.ref),
         "name": info.name,
         "kin": model_families.model_family(info.ref),
@@ -76,7 +76,7 @@ def picker_row(info: model_list.ModelInfo) -> PickerRow:
         "context": info.context,
         "takes": ", ".join(kind for kind in info.modalities if kind != "text") or None,
     }
-    return {name: value for name, value in said.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def offline_rows() -> list[PickerRow]:
@@ -111,12 +111,12 @@ class ModelSearch:
             if any(map(keys.has_key, services.OPENROUTER.keys)):
                 work = asyncio.run_coroutine_threadsafe(live_rows(self._names), engine_thread.engine_loop())
                 work.add_done_callback(self._take)
-        asked = words.lower().split()
+        search_words = words.lower().split()
         rows = (*self.known, *self._rows)
-        found = [row for row in rows if all(matches_search(row, word) for word in asked)]
+        matching = [row for row in rows if all(matches_search(row, word) for word in search_words)]
         # Whose name begins so comes first.
-        found.sort(key=lambda r: not r["entry"].lower().startswith(words.lower().strip()))
-        return found[:SHOWN], len(found)
+        matching.sort(key=lambda r: not r["entry"].lower().startswith(words.lower().strip()))
+        return matching[:SHOWN], len(matching)
 
     def _take(self, listed: concurrent.futures.Future[list[PickerRow]]) -> None:
         if listed.exception() is None:
@@ -127,8 +127,8 @@ def pool_entries(pool: Sequence[Ref], named: Callable[[str], bool]) -> list[str]
     """What a person writes to ask the same pool again. `named`: whether a function of that name is at hand; others are
     left out, for a panel knows names alone."""
     names = [(ref, re.sub(r" #\d+$", "", ref.name)) for ref in pool]
-    kept = Counter(name for ref, name in names if ref.service != PYTHON or named(name))
-    return [f"{name}*{times}" if times > 1 else name for name, times in kept.items()]
+    counts = Counter(name for ref, name in names if ref.service != PYTHON or named(name))
+    return [f"{name}*{times}" if times > 1 else name for name, times in counts.items()]
 
 
 def pool_advice(pool: Sequence[Member], judge: Member | None, names: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from traitlets import Instance
 from fusion_nb import api, history
 from fusion_nb.core.option_types import PanelOptions
 from fusion_nb.errors import UserError
-from fusion_nb.history import record_choice
+from fusion_nb.journal.maintenance import record_choice
+from fusion_nb.options import settle
 from fusion_nb.panel import model_search
 from fusion_nb.panel.pool_form import PoolForm
 from fusion_nb.providers.function import SERVICE as PYTHON
@@ -46,8 +47,10 @@ class Panel(PoolForm):
     `result` and `frame` are the newest run's; all of these are traits, to observe and to link. `run()` starts a run and
     returns at once, `stop()` ends it, `stop_call()` and `retry()` end or repeat one member.
 
-    >>> panel = fusion_nb.Panel("Why is the sky blue?", pool="claude,gemini,gpt4o")
-    >>> panel
+    >>> import fusion_nb
+    >>> panel = fusion_nb.Panel("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> panel.run()
+    >>> panel.stop()
     """
 
     result = Instance(FusionResult, allow_none=True, help="The newest run that ended.")
@@ -65,6 +68,7 @@ class Panel(PoolForm):
         # First: a panel that is refused is closed too.
         self._shown: list[tuple[DisplayHandle, DisplayHandle]] = []
         self._confirmed = ""
+        prompt = prompt.encode("utf-8", "replace").decode("utf-8") if isinstance(prompt, str) else prompt
         refuse_key("prompt", prompt)
         shell = get_ipython()
         notebook = dict(shell.user_ns) if shell is not None else {}
@@ -189,7 +193,12 @@ class Panel(PoolForm):
         self._keep(result)
 
     def _on_run(self, message: Message) -> None:
-        form = {name: value for name, value in message["form"].items() if name in _FORM}
+        sent = message.get("form")
+        if not isinstance(sent, Mapping):
+            raise UserError("The panel sent no form: reload the page, or run it from Python with panel.run().")
+        form = {name: value for name, value in sent.items() if name in _FORM}
+        # A form that could not be sent leaves the panel as it was.
+        settle("panel", {name: value or None for name, value in form.items() if name != "prompt"})
         try:
             with self.hold_trait_notifications():
                 for name, value in form.items():
@@ -215,7 +224,7 @@ class Panel(PoolForm):
             self.set_snapshot(snapshot(self.result, self.result.seconds))
 
     def _on_choose(self, message: Message) -> None:
-        self.choose(int(message["call"]))
+        self.choose(call_number(message))
 
     def _on_markdown(self, message: Message) -> Mapping[str, Any]:
         return {"text": self.result.to_markdown() if self.result is not None else ""}

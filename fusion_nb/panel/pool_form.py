@@ -113,23 +113,29 @@ class PoolForm(RunFollower):
 
     def _offer(self) -> None:
         pools, self._trouble = model_search.saved_pool_rows()
-        mine = [{"entry": name, "name": f"{name}(), a Python function", "kin": PYTHON} for name in self._functions]
-        self.offers = {"rows": [*mine, *self._search.known], "presets": model_search.preset_rows(), "pools": pools}
+        function_rows = [
+            {"entry": name, "name": f"{name}(), a Python function", "kin": PYTHON} for name in self._functions
+        ]
+        self.offers = {
+            "rows": [*function_rows, *self._search.known],
+            "presets": model_search.preset_rows(),
+            "pools": pools,
+        }
 
     def _advise(self, change: Any = None) -> None:
         try:
-            said = model_search.pool_advice(self._members() or (), self._judge(self.judge), self._names)
+            advice = model_search.pool_advice(self._members() or (), self._judge(self.judge), self._names)
         except UserError as error:
-            said = {"error": str(error)}
-        if self._trouble and "notes" in said:
-            said["notes"] = [*said["notes"], self._trouble]
-        self.advice = said
+            advice = {"error": str(error)}
+        if self._trouble and "notes" in advice:
+            advice["notes"] = [*advice["notes"], self._trouble]
+        self.advice = advice
 
     def _on_estimate(self, message: Message) -> Mapping[str, Any]:
         if not self.prompt.strip():
             return {"text": ""}
-        asked = {name: value for name, value in self._asked().items() if "estimate" in ROWS[name].calls}
-        expected = estimate.estimate(self.prompt, **asked)
+        options = {name: value for name, value in self._asked().items() if "estimate" in ROWS[name].calls}
+        expected = estimate.estimate(self.prompt, **options)
         problems = [problem.sentence for problem in expected.problems]
         return {"text": forecast_view.summary(expected.forecast), "problems": problems}
 

@@ -58,11 +58,11 @@ class RunFollower(View):
         def received(message: Message) -> None:
             # Messages come on a thread of the kernel's where the front end chose that.
             if aside:
-                threading.Thread(target=self.answer, args=(message, do), name="fusion_nb-aside", daemon=True).start()
+                threading.Thread(target=self.respond, args=(message, do), name="fusion_nb-aside", daemon=True).start()
             elif self._home is None or self._home is engine_thread.running_loop():
                 self.respond(message, do)
             else:
-                self._home.call_soon_threadsafe(self.answer, message, do)
+                self._home.call_soon_threadsafe(self.respond, message, do)
 
         return received
 

@@ -105,7 +105,9 @@ async def current_catalogue(
     if cached is not None and cached.fresh(now) and not refresh:
         return cached
     try:
-        body = await http.get_json(f"{service.base_url}/models", auth=auth, timeout=TIMEOUT)
+        body = await http.get_json(
+            f"{service.base_url}/models", auth=auth, headers=dict(service.headers), timeout=TIMEOUT
+        )
     except ProviderError:
         return cached
     models = parse_models(body, service)

@@ -1,126 +1,141 @@
-"""The chat-completions wire over HTTP: a request goes out, chunks come in. One provider for every service.
-
-The body of a chat-completions request, field by field as the service wants it. Pure.
-"""
+"""The chat-completions wire over HTTP: a request goes out, chunks come in. One provider for every service."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from contextlib import aclosing
 from typing import Any
 
 from fusion_nb.core import Chunk, Request
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import faults
 from fusion_nb.providers.chat_decoder import ChatDecoder
-from fusion_nb.providers.faults import Target
+from fusion_nb.providers.faults import Refusal, Target
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.http_response import StreamingResponse
 from fusion_nb.providers.keys import KeyAuth
+from fusion_nb.providers.request_fields import LEARNT, FieldChange, Learnt, change_for, request_body
 from fusion_nb.providers.services import Service
+from fusion_nb.providers.thoughts import asked_tags
 
 AFTER_FINISH = 10.0
-"""Seconds to wait for the bill once the reply has finished and the connection stays open without a word."""
+"""Seconds to wait for the bill once the reply has finished and the connection stays open, whatever comes on it."""
 _ERROR_BODY = 64 * 1024
 _ERROR_SECONDS = 5.0
+_MAX_CHANGES = 4
+"""Times one call is asked again because of a field that the service refused."""
 
 
 class ChatProvider:
-    """Asks one service. Yields chunks for progress only: no keep-alives, no empty deltas."""
+    """Asks one service. Yields chunks for progress only: no keep-alives, no empty deltas.
 
-    def __init__(self, service: Service, http: Http, auth: KeyAuth | None = None) -> None:
-        self._service, self._http, self._auth = service, http, auth
+    Args:
+        learnt: what services refused in earlier requests of this session.
+    """
+
+    def __init__(self, service: Service, http: Http, auth: KeyAuth | None = None, learnt: Learnt = LEARNT) -> None:
+        self._service, self._http, self._auth, self._learnt = service, http, auth, learnt
 
     def __repr__(self) -> str:
         return f"ChatProvider({self._service.name!r})"
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        """The reply as it comes. Raises `ProviderError`; closing the iterator closes the connection."""
-        service, auth = self._service, self._auth
-        if auth:
-            target = Target(service.name, request.ref.model, auth.variable, auth.hide, auth.begins)
-        else:
-            target = Target(service.name, request.ref.model, service.key_env)
-        body, warnings = request_body(request, service)
+        """The reply as it comes. Raises `ProviderError`; closing the iterator closes the connection.
+
+        An optional field that the service refuses does not cost the call: it is asked again without it, before any
+        text, and that is said and kept in mind for this model.
+        """
+        body, warnings = request_body(request, self._service)
+        place = (self._service.base_url, request.ref.model)
+        for change in self._learnt.of(*place):
+            body = change.applied(body)
+            warnings = (*warnings, *change.warnings)
         for warning in warnings:
             yield Chunk(warning=warning)
+        tags = asked_tags("\n".join(message.content for message in request.messages))
+        target = self._target(request.ref.model)
+        changes: list[FieldChange] = []
+        while True:
+            wrote = False
+            try:
+                async with aclosing(self._exchange(body, target, tags)) as chunks:  # type: ignore[type-var]
+                    async for chunk in chunks:
+                        wrote = wrote or bool(chunk.text)
+                        yield chunk
+                self._learnt.add(*place, *changes)
+                return
+            except Refusal as refusal:
+                step = None if wrote or len(changes) == _MAX_CHANGES else change_for(refusal, body)
+                if step is None or step in changes:
+                    raise
+            body = step.applied(body)
+            changes.append(step)
+            for warning in step.warnings:
+                yield Chunk(warning=warning)
+
+    def _target(self, model: str) -> Target:
+        service, auth = self._service, self._auth
+        if auth is None:
+            return Target(service.name, model, service.key_env, has_key=False)
+        return Target(service.name, model, auth.variable, auth.hide, auth.begins)
+
+    async def _exchange(self, body: dict[str, Any], target: Target, tags: Collection[str]) -> AsyncIterator[Chunk]:
+        """One request and the reply to it."""
+        service = self._service
         url = f"{service.base_url}/chat/completions"
-        async with self._http.post(url, body, auth=auth, headers=dict(service.headers)) as answer:
-            if not 200 <= answer.status < 300:
-                head = await answer.read_head(_ERROR_BODY, _ERROR_SECONDS)
-                raise faults.of_response(answer.status, answer.headers, head, target)
-            generation = answer.headers.get("x-generation-id")
+        async with self._http.post(url, body, auth=self._auth, headers=dict(service.headers)) as response:
+            if not 200 <= response.status < 300:
+                head = await response.read_head(_ERROR_BODY, _ERROR_SECONDS)
+                raise faults.of_response(response.status, response.headers, head, target)
+            generation = response.headers.get("x-generation-id")
             if generation:
                 yield Chunk(generation_id=target.clean(generation, 200))
-            decoder = ChatDecoder(target, answer.headers.get("content-type", ""))
-            broken: ProviderError | None = None
-            while not decoder.done:
-                try:
-                    data = await _next(answer, decoder)
-                except ProviderError as fault:
-                    broken = fault
-                    break
-                if not data:
-                    break
-                for chunk in decoder.feed(data):
+            decoder = ChatDecoder(target, response.headers.get("content-type", ""), tags)
+            reading = _Reading(response, decoder)
+            async with aclosing(reading.chunks()) as chunks:  # type: ignore[type-var]
+                async for chunk in chunks:
                     yield chunk
-            for chunk in decoder.end():
-                yield chunk
             # A reply that has finished is whole, however its connection ended.
-            final = decoder.fault if decoder.finished else broken or decoder.fault
-            if final is not None:
-                raise final
-            answer.done()
+            fault = decoder.fault if decoder.finished else reading.broken or decoder.fault
+            if fault is not None:
+                raise fault
+            response.done()
 
 
-async def _next(answer: StreamingResponse, decoder: ChatDecoder) -> bytes:
-    """What comes next. Once a reply has finished, not for ever."""
-    if not decoder.finished:
-        return await answer.read()
-    try:
-        async with asyncio.timeout(AFTER_FINISH):
-            return await answer.read()
-    except TimeoutError:
-        return b""
+class _Reading:
+    """A response read to its end, or to the end of what is worth waiting for."""
 
+    def __init__(self, response: StreamingResponse, decoder: ChatDecoder) -> None:
+        self.broken: ProviderError | None = None
+        """What broke the connection, if anything."""
+        self._response, self._decoder = response, decoder
+        self._finished_at: float | None = None
 
-_EFFORTS = ((2048, "low"), (8192, "medium"))
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        decoder = self._decoder
+        while not decoder.done:
+            try:
+                data = await self._next()
+            except ProviderError as fault:
+                self.broken = fault
+                break
+            if not data:
+                break
+            for chunk in decoder.feed(data):
+                yield chunk
+        for chunk in decoder.end():
+            yield chunk
 
-
-def request_body(request: Request, service: Service) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The body, and warnings about what was asked and cannot be passed on."""
-    options = dict(request.ref.options)
-    seed = options.pop("seed", request.seed)
-    body: dict[str, Any] = {
-        "model": request.ref.model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-        "stream": True,
-        service.max_tokens: request.max_tokens,
-    }
-    if service.stream_options:
-        body["stream_options"] = {"include_usage": True}
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if service.seed is not None and seed is not None:
-        body[service.seed] = seed
-    if request.schema is not None and service.structured:
-        schema = {"name": "verdict", "schema": request.schema}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    reasoning = _reasoning(request.reasoning, service)
-    ignored = (
-        ("seed_ignored", seed is not None and service.seed is None),
-        ("reasoning_ignored", request.reasoning is not None and not reasoning),
-    )
-    return {**body, **reasoning, **dict(service.body), **options}, tuple(word for word, true in ignored if true)
-
-
-def _reasoning(effort: str | None, service: Service) -> dict[str, Any]:
-    """Effort, or a number of tokens: as the service takes it, or the nearest it takes."""
-    if effort is None or service.reasoning is None:
-        return {}
-    tokens = int(effort) if effort.isascii() and effort.isdigit() else None
-    if service.reasoning == "object":
-        return {"reasoning": {"effort": effort} if tokens is None else {"max_tokens": tokens}}
-    if tokens is not None:
-        effort = next((level for most, level in _EFFORTS if tokens <= most), "high")
-    return {"reasoning_effort": service.nearest_effort(effort)}
+    async def _next(self) -> bytes:
+        """What comes next. Once a reply has finished, not for ever: keep-alives may follow it without end."""
+        if not self._decoder.finished:
+            self._finished_at = None
+            return await self._response.read()
+        now = asyncio.get_running_loop().time()
+        self._finished_at = self._finished_at or now
+        try:
+            async with asyncio.timeout_at(self._finished_at + AFTER_FINISH):
+                return await self._response.read()
+        except TimeoutError:
+            return b""

@@ -1,24 +1,25 @@
 """The chat-completions wire, apart from the socket: bytes in, chunks out, tested byte by byte.
 
 Whatever comes ends in a chunk or a fault, never in an exception: text that arrived is kept, what nobody can read is
-skipped and said, what was promised and did not come is `incomplete`.
+skipped and said, and a reply that is not known to be whole is `incomplete`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from fusion_nb.core import Chunk
 from fusion_nb.core.json_codec import decode_service_json
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers import faults
+from fusion_nb.providers import error_bodies, faults
 from fusion_nb.providers.chat_response import ReplyReader
 from fusion_nb.providers.faults import Target
+from fusion_nb.providers.redaction import page_text
 from fusion_nb.providers.sse import MAX_EVENT, ServerSentEvent, SSEDecoder, decode_utf8
-from fusion_nb.providers.text_chunks import page_text
 
 _BAD_EVENTS = 3
+"""Unreadable events before any text: nothing else is to be expected."""
 _BLANK = 4096
 """Blank bytes before it is called a stream: they could go on for ever."""
 _WORDS = 8192
@@ -32,20 +33,27 @@ class ChatDecoder:
     Args:
         target: who is asked for what.
         content_type: of the response; its first byte is trusted more.
+        asked_tags: see `thoughts.asked_tags`.
     """
 
-    def __init__(self, target: Target, content_type: str = "text/event-stream") -> None:
+    def __init__(
+        self, target: Target, content_type: str = "text/event-stream", asked_tags: Collection[str] = ()
+    ) -> None:
         self.done = False
         """Whether everything was said, however long the connection stays open."""
         self._target = target
         self._is_stream = content_type.lower().startswith("text/event-stream")
-        self._reader = ReplyReader(target)
-        self._sse = SSEDecoder()
+        self._reader = ReplyReader(target, asked_tags)
+        self._sse = SSEDecoder(is_whole=lambda line: isinstance(_json(line.decode(errors="replace")), dict))
         self._form: Literal["sse", "json", "other"] | None = None
         self._body: list[bytes] = []
         self._size = 0
         self._bad = 0
-        self._last_bad = False
+        self._bad_words = ""
+        """What the first unreadable event held."""
+        self._marked = False
+        """Whether the end was marked: `[DONE]`, or a body in one piece."""
+        self._one_piece = False
 
     @property
     def fault(self) -> ProviderError | None:
@@ -53,8 +61,8 @@ class ChatDecoder:
 
     @property
     def finished(self) -> bool:
-        """Whether a reason to finish was given: no more text follows, at most the bill."""
-        return self._reader.finished
+        """Whether a reason to finish was given that can be trusted: no more text follows, at most the bill."""
+        return self._reader.finished and (self._marked or not self._reader.unreliable)
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks these bytes complete."""
@@ -77,8 +85,8 @@ class ChatDecoder:
         elif self._form == "other":
             self._refuse()
         self._reader.close()
-        if self.fault is None and not self.finished:
-            self._judge_end()
+        if self.fault is None:
+            self._check_end()
         return self._reader.taken()
 
     def _stream(self, data: bytes) -> None:
@@ -94,27 +102,47 @@ class ChatDecoder:
         reader, data = self._reader, event.data
         if event.replaced:
             reader.warn("bad_utf8")
-        said = _json(data)
+        payload = _json(data)
         if event.event == "error":
-            reader.stop(faults.of_error(faults.error_in(said) or said or data, self._target))
-        elif said.__class__ is dict:
-            self._last_bad = False
-            reader.read(said)
-        elif data.strip() == "[DONE]":
-            self.done = True
-        elif data.strip():
-            self._bad += 1
-            self._last_bad = True
-            reader.warn("bad_event")
-            if self._bad >= _BAD_EVENTS:
-                reader.fail("bad_event", "Three of its events could not be read.", status="incomplete")
+            told = data if payload is UNREADABLE else error_bodies.error_in(payload) or payload or data
+            reader.stop(faults.of_error(told, self._target))
+        elif payload.__class__ is dict:
+            reader.read(payload, data)
+        elif isinstance(payload, list) and any(isinstance(each, dict) for each in payload):
+            for each in payload:
+                reader.read(each if isinstance(each, dict) else {}, data)
+        elif (payload if isinstance(payload, str) else data).strip().upper() in ("[DONE]", "DONE"):
+            self.done = self._marked = True
+        elif payload is not UNREADABLE:
+            return  # a word, a number, `null`: it keeps the connection alive
+        elif "\n" in data and (events := _lines(data)):
+            for line in events:
+                self._take(ServerSentEvent(line, event.event))
+        elif _set_out_to_be_an_object(data):
+            self._damage(data)
         if reader.fault is not None:
             self.done = True
+
+    def _damage(self, data: str) -> None:
+        """An event that should have held a part of the reply cannot be read: what else comes is kept."""
+        self._bad += 1
+        self._bad_words = self._bad_words or self._target.clean(data, 120)
+        self._reader.warn("bad_event")
+        if self._bad >= _BAD_EVENTS and not self._reader.text.any:
+            self._fail_damaged()
+
+    def _fail_damaged(self) -> None:
+        text = self._reader.text.any
+        end = "text may be missing" if text else "no text could be read"
+        detail = f"Part of what {self._target.service} sent cannot be read ({self._bad_words}): {end}."
+        self._reader.fail("bad_event", detail, status="incomplete" if text else "error")
 
     def _take_unfinished(self) -> None:
         """The event a stream broke off in: kept where it is whole, for it may be the one with the bill."""
         event = self._sse.close()
-        if event is not None and (event.data.strip() == "[DONE]" or isinstance(_json(event.data), dict)):
+        if event is None:
+            return
+        if _json(event.data).__class__ is dict or "[DONE]" in event.data[-20:] or _lines(event.data):
             self._reader.warn("unterminated_event")
             self._take(event)
 
@@ -162,40 +190,74 @@ class ChatDecoder:
         """A reply in one piece, or an error under the status of a success."""
         body = b"".join(self._body)
         self._body.clear()
-        found = decode_utf8(body, len(_BOM) if body.startswith(_BOM) else 0)
-        if found is None:
+        decoded = decode_utf8(body, len(_BOM) if body.startswith(_BOM) else 0)
+        if decoded is None:
             self._reader.fail("too_big", "It sent a body of more than 16 MiB.", status="incomplete")
             return
         del body
-        said = _json(found[0])
-        replied = isinstance(said, Mapping) and said.get("choices")
-        error = None if replied else faults.error_in(said)
+        self.done = self._marked = True
+        text = decoded[0]
+        payload = _json(text)
+        replied = isinstance(payload, Mapping) and payload.get("choices")
+        error = None if replied else error_bodies.error_in(payload, whole=True)
         if error is not None:
             self._reader.stop(faults.of_error(error, self._target))
-        elif isinstance(said, dict):
+        elif isinstance(payload, dict):
+            self._one_piece = True
             self._reader.warn("not_streamed")
-            self._reader.read(said)
+            self._reader.read(payload, text)
+        elif lines := _lines(text):
+            self._marked = False  # one object a line: a stream without the frame of one
+            for line in lines:
+                self._take(ServerSentEvent(line))
         else:
             self._reader.fail(
                 "protocol", f"{self._target.service} answered with JSON that is no reply: check the base URL."
             )
-        self.done = True
 
-    def _judge_end(self) -> None:
-        """No reason to finish was given: whether that can be taken for a whole reply."""
+    def _check_end(self) -> None:
+        """Whether what came can be taken for a whole reply: only where that is known."""
         reader, text = self._reader, self._reader.text.any
-        if self._last_bad and text:
-            reader.fail("bad_event", "Its last event could not be read: something is missing.", status="incomplete")
+        if self._bad:
+            self._fail_damaged()
+        elif self.finished:
+            return
         elif not text:
-            reader.fail("empty", "It answered with nothing.", status="empty", retryable=True)
-        elif self.done:
+            words = f" but this: {reader.notice}" if reader.notice else ""
+            reader.fail("empty", f"It answered with nothing{words or '.'}", status="empty", retryable=True)
+        elif self._marked or reader.finished:
             reader.warn("no_finish")
+            if self._one_piece:  # JSON that has its end: nothing of it was lost on the way
+                return
+            reader.fail(
+                "no_finish",
+                f"{self._target.service} did not say why the reply ended: it may be cut off.",
+                status="incomplete",
+            )
         else:
             reader.fail("truncated", "The stream ended in the middle: something is missing.", status="incomplete")
 
 
+UNREADABLE = object()
+
+
 def _json(text: str) -> Any:
+    """What `text` says, or `UNREADABLE`."""
     try:
         return decode_service_json(text)
     except ValueError:
-        return None
+        return UNREADABLE
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text in which each line is an event; none where one is not."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    whole = all(
+        _json(line).__class__ is dict or "[DONE]" in line or not _set_out_to_be_an_object(line) for line in lines
+    )
+    return lines if whole and any(line.lstrip().startswith("{") for line in lines) else []
+
+
+def _set_out_to_be_an_object(data: str) -> bool:
+    """Whether data was meant to hold a part of the reply. Words, numbers and `null` keep a connection alive."""
+    return data.lstrip()[:1] in ("{", "[") or '"choices"' in data or '"content"' in data or '"delta"' in data

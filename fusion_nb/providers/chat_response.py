@@ -1,53 +1,79 @@
 """Chat-completion objects into chunks, in order: what the objects of one reply say, one after the other. Pure.
 
-What a chat-completion object says, field by field. Pure; every field may be missing, or nonsense.
+Every field may be missing, stand elsewhere, or hold nonsense. What can be text is text; what cannot is said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from fusion_nb.core import Channel, Chunk, Usage
+from fusion_nb.core import Channel, Chunk
+from fusion_nb.core.json_codec import decode_verbatim
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers import faults
+from fusion_nb.providers import error_bodies, faults
+from fusion_nb.providers.chat_usage import FINISH, FINISH_FIELDS, bill_of, finish_of, usage_in, usage_of
 from fusion_nb.providers.faults import Target
-from fusion_nb.providers.text_chunks import TextBatcher
+from fusion_nb.providers.text_chunks import OnceTold, TextBatcher
 
 MAX_TEXT = 8 * 1024 * 1024
 """Characters of one reply, reasoning included."""
 GENERATION = "gen-"
 """What an object's `id` begins with where it is what the call will be billed under (OpenRouter)."""
 _MAX_TOOLS = 2000
+_THOUGHTS = (
+    "reasoning",
+    "reasoning_content",
+    "reasoning_text",
+    "thinking",
+    "thinking_content",
+    "thought",
+    "thoughts",
+    "reasoning_details",
+    "thinking_blocks",
+)
+_THINKING_TYPES = ("think", "reason", "thought")
+_TEXT_KEYS = ("text", "content", "value", "summary", "output_text")
 
 
 class ReplyReader:
-    """Reads the objects of one reply. `finished` once a reason to finish was given; `fault` once it went wrong."""
+    """Reads the objects of one reply. `fault` is set once it went wrong."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, asked_tags: Collection[str] = ()) -> None:
         self.fault: ProviderError | None = None
         self.finished = False
+        """Whether a reason to finish was given that no text followed."""
+        self.unreliable = False
+        """Whether such a reason was given and text followed all the same."""
+        self.notice = ""
+        """What the service wrote beside any reply: it may explain why there is none."""
         self._target = target
         self._out: list[Chunk] = []
-        self.text = TextBatcher(self._out, MAX_TEXT, target.hide, target.begins)
+        self.text = TextBatcher(self._out, MAX_TEXT, target.hide, target.begins, asked_tags)
+        self._told: dict[Channel, OnceTold] = {"content": OnceTold(), "reasoning": OnceTold()}
+        self._by_delta = False
+        self._raw = ""
         self._named = self._refused = False
         self._tools: list[str] = []
         self._bill: Chunk | None = None
         self._cost: Decimal | None = None
 
-    def read(self, said: dict[str, Any]) -> None:
+    def read(self, payload: dict[str, Any], raw: str = "") -> None:
+        """Take in one object. `raw` is its JSON, for numbers that are meant as text."""
+        self._raw = raw
         if not self._named:
-            self._name(said)
-        choices = said.get("choices")
+            self._name(payload)
+        choices = payload.get("choices")
         if choices.__class__ is list:
-            for choice in choices:
+            for at, choice in enumerate(choices):
                 if choice.__class__ is dict and not choice.get("index"):
-                    self._choice(choice)
-        if (said.get("usage") or "x_groq" in said) and (bill := usage_in(said)):
-            self._usage(bill)
-        if said.get("error"):
-            self.stop(faults.of_error(faults.error_in(said), self._target))
+                    self._choice(choice, at)
+        if bill := usage_in(payload):
+            self._usage(bill, payload)
+        if not choices or payload.get("error") or "base_resp" in payload:
+            self._refusal(payload)
+        self._raw = ""
         if self.text.full:
             self.fail("too_big", "It went on for more than 8 million characters.", status="incomplete")
 
@@ -65,6 +91,11 @@ class ReplyReader:
 
     def close(self) -> None:
         """No more objects come."""
+        for channel, told in self._told.items():
+            if rest := told.close():
+                self.text.write(channel, rest)
+            if told.warning:
+                self.warn(told.warning)
         self.text.close()
         if self._tools:
             self.warn(f"tool_calls: {self._target.clean(''.join(self._tools), 500)}")
@@ -83,43 +114,84 @@ class ReplyReader:
         self.text.flush()
         self._out.append(chunk)
 
-    def _name(self, said: dict[str, Any]) -> None:
+    def _refusal(self, payload: dict[str, Any]) -> None:
+        """An error under the status of a success, under whatever name."""
+        error = error_bodies.error_in(payload)
+        if error is not None:
+            self.stop(faults.of_error(error, self._target))
+        elif not self.notice and (words := error_bodies.message_in(payload)):
+            self.notice = self._target.clean(words, 300)
+
+    def _name(self, payload: dict[str, Any]) -> None:
         """The model that answered and the generation's id, from the first object that has them."""
-        model, generation = said.get("model"), said.get("id")
+        model, generation = payload.get("model"), payload.get("id")
         self._named = bool(model or generation)
         name = self._target.clean(model, 200) if isinstance(model, str) else ""
-        known = isinstance(generation, str) and generation.startswith(GENERATION)
-        if known or (name and name != self._target.model):
+        billed = isinstance(generation, str) and generation.startswith(GENERATION)
+        if billed or (name and name != self._target.model):
             other = name if name != self._target.model else None
-            self._say(Chunk(generation_id=self._target.clean(generation, 200) if known else None, model=other))
+            self._say(Chunk(generation_id=self._target.clean(generation, 200) if billed else None, model=other))
 
-    def _choice(self, choice: dict[str, Any]) -> None:
-        delta = choice.get("delta") or choice.get("message")
-        if delta.__class__ is dict:
-            self._delta(delta)
-        elif isinstance(choice.get("text"), str) and choice["text"]:
-            self.text.say("content", choice["text"])
-        finish = choice.get("finish_reason")
+    def _choice(self, choice: dict[str, Any], at: int) -> None:
+        delta, message = choice.get("delta"), choice.get("message")
+        if delta.__class__ is dict and delta:
+            self._delta(delta, ("choices", at, "delta"))
+        if message.__class__ is dict and message:
+            self._delta(message, ("choices", at, "message"), whole=self._by_delta)
+        elif choice.get("text") and not delta:
+            text = choice["text"]
+            text = self._verbatim(("choices", at, "text")) if text.__class__ in _SCALARS else text
+            self._write("content", [_text(text)], by_delta=True)
+        finish = next((choice[name] for name in FINISH_FIELDS if choice.get(name)), None)
+        if finish is None and finish_of(choice.get("stop_reason")) in FINISH:
+            finish = choice["stop_reason"]
         if finish:
-            self._finish(finish_of(finish))
-        if choice.get("usage") and (bill := usage_in(choice)):
-            self._usage(bill)
+            # Cleaned first: in another spelling a key would not be known again.
+            self._finish(finish_of(self._target.clean(finish, 60) if isinstance(finish, str) else finish))
         if choice.get("error"):
             self.stop(faults.of_error(choice["error"], self._target))
 
-    def _delta(self, delta: dict[str, Any]) -> None:
+    def _delta(self, delta: dict[str, Any], path: tuple[Any, ...], *, whole: bool = False) -> None:
+        """A piece of the reply; `whole`: all of it, told once more."""
+        by_delta = path[-1] == "delta"
         content = delta.get("content")
         if content.__class__ is str and content and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
-            self.text.say("content", str(content))  # what nearly every delta is
+            self._write("content", [content], by_delta=by_delta, whole=whole)  # what nearly every delta is
             return
-        for channel, text in texts_of(delta):
-            self.text.say(channel, text)
+        if content.__class__ not in (str, type(None)) or any(delta.get(n).__class__ in _SCALARS for n in _THOUGHTS):
+            delta = self._verbatim(path) or delta
+        pieces = [(channel, [text]) for channel, text in texts_of(delta)]
+        if whole:
+            kinds: tuple[Channel, ...] = ("reasoning", "content")
+            pieces = [(kind, [text for channel, [text] in pieces if channel == kind]) for kind in kinds]
+        for channel, texts in pieces:
+            self._write(channel, texts, by_delta=by_delta, whole=whole)
         refusal = delta.get("refusal")
-        if refusal and isinstance(refusal, str):
+        if refusal and isinstance(refusal, str) and not (whole and self._refused):
             self._refused = True
-            self.text.say("content", refusal)
+            self._write("content", [refusal], by_delta=by_delta)
         if delta.get("tool_calls") or delta.get("function_call"):
             self._tool_calls(delta)
+
+    def _verbatim(self, path: tuple[Any, ...]) -> Any:
+        """What stands there, with the digits of numbers as they were sent: tokens come as numbers too."""
+        return _at(decode_verbatim(self._raw), path)
+
+    def _write(self, channel: Channel, parts: list[str | None], *, by_delta: bool = False, whole: bool = False) -> None:
+        if None in parts:
+            self.warn("not_text: something of another kind")
+        text = "".join(part for part in parts if part)
+        if not text:
+            return
+        self._by_delta = self._by_delta or by_delta
+        told = self._told[channel]
+        new = told.whole(text) if whole else told.piece(text)
+        if not new:
+            return
+        if self.finished and new.strip():
+            # More text than the end it had given: only a reason that nothing follows makes a reply whole.
+            self.finished, self.unreliable = False, True
+        self.text.write(channel, new)
 
     def _tool_calls(self, delta: dict[str, Any]) -> None:
         """Kept as text for people to see; never executed."""
@@ -127,8 +199,8 @@ class ReplyReader:
         for call in [*(calls if isinstance(calls, list) else ()), {"function": delta.get("function_call")}]:
             function = call.get("function") if isinstance(call, Mapping) else None
             if isinstance(function, Mapping):
-                said = [function.get(part) for part in ("name", "arguments")]
-                self._tools += [part for part in said if isinstance(part, str)]
+                parts = [function.get(part) for part in ("name", "arguments")]
+                self._tools += [part for part in parts if isinstance(part, str)]
         if sum(map(len, self._tools)) > _MAX_TOOLS:
             self._tools = ["".join(self._tools)[:_MAX_TOOLS]]
 
@@ -137,139 +209,84 @@ class ReplyReader:
             self.finished = True
             self._say(Chunk(finish="refusal" if self._refused and finish == "stop" else self._target.clean(finish, 60)))
 
-    def _usage(self, said: Mapping[str, Any]) -> None:
-        usage, bad_count = usage_of(said)
-        cost, bad_cost = cost_of(said)
-        if bad_cost or bad_count:
-            self.warn("bad_cost" if bad_cost else "bad_usage")
+    def _usage(self, counts: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
+        usage, bad_count = usage_of(counts)
+        bill = bill_of(counts, payload)
+        if bad_count:
+            self.warn("bad_usage")
+        if bill.warning:
+            self.warn(self._target.clean(bill.warning, 60))
         # The last bill counts, and the last cost that any of them named.
-        self._cost = self._cost if cost is None else cost
+        self._cost = bill.cost if bill.told and bill.warning != "bad_cost" else self._cost
         self._bill = Chunk(usage=usage, cost=self._cost)
 
 
-MAX_COST = Decimal(10_000)
-"""USD. No single call costs that much: whoever says so made a mistake."""
-_MAX_TOKENS = 2**40
-_FINISH = {
-    "eos": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "complete": "stop",
-    "model_length": "length",
-    "max_tokens": "length",
-    "max_output_tokens": "length",
-    "function_call": "tool_calls",
-    "tool_use": "tool_calls",
-    "safety": "content_filter",
-    "sensitive": "content_filter",
-    "prohibited_content": "content_filter",
-    "recitation": "content_filter",
-    "content_filtered": "content_filter",
-}
+_SCALARS = (int, Decimal)
 
 
-def finish_of(said: object) -> str | None:
-    """The service's word for how it ended, in the field's terms where there is one."""
-    if not isinstance(said, str) or not said:
-        return None
-    word = said.lower()[:60]
-    return _FINISH.get(word, word)
-
-
-def texts_of(delta: Mapping[str, Any]) -> Iterator[tuple[Channel, str]]:
-    """The text in a delta or a message, reasoning first."""
-    for name in ("reasoning", "reasoning_content"):
-        said = delta.get(name)
-        if said and isinstance(said, str):
-            yield "reasoning", said
+def texts_of(delta: Mapping[str, Any]) -> Iterator[tuple[Channel, str | None]]:
+    """The text in a delta or a message, reasoning first; `None` in place of what is no text."""
+    for name in _THOUGHTS:
+        thought = delta.get(name)
+        if thought and not isinstance(thought, bool) and (text := _joined(thought)):
+            yield "reasoning", text
             break
+    extra = _at(delta, ("extra_content", "google"))
+    thinks = delta.get("thought") is True or (isinstance(extra, Mapping) and extra.get("thought") is True)
     content = delta.get("content")
-    if isinstance(content, str):
-        if content:
-            yield "content", content
-    elif isinstance(content, list):
-        yield from _parts(content, "content")
+    if isinstance(content, list):
+        yield from _parts(content, "reasoning" if thinks else "content")
+    elif content is not None and content != "":
+        yield "reasoning" if thinks else "content", _text(content)
 
 
-def _parts(parts: list[Any], channel: Channel) -> Iterator[tuple[Channel, str]]:
-    """Content in parts: `text`, and Mistral's `thinking`, whose text is in parts again."""
+def _parts(parts: list[Any], channel: Channel) -> Iterator[tuple[Channel, str | None]]:
+    """Content in parts: text, and thoughts, whose text may be in parts again."""
     for part in parts:
-        if isinstance(part, str):
-            yield channel, part
-        elif isinstance(part, Mapping):
-            text, thinking = part.get("text"), part.get("thinking")
-            if isinstance(text, str) and text:
-                yield channel, text
-            if isinstance(thinking, str) and thinking:
-                yield "reasoning", thinking
-            elif isinstance(thinking, list) and channel == "content":
-                yield from _parts(thinking, "reasoning")
+        if not isinstance(part, Mapping):
+            if part is not None:
+                yield channel, _text(part)
+            continue
+        thinking = part.get("thinking") or part.get("reasoning")
+        thinks = any(word in str(part.get("type", "")).lower() for word in _THINKING_TYPES)
+        text = _joined({k: v for k, v in part.items() if k in _TEXT_KEYS})
+        if thinking and not isinstance(thinking, bool):
+            yield "reasoning", _joined(thinking)
+        if text or not thinking:
+            known = text or part.get("type") == "text" or any(k in part for k in _TEXT_KEYS)
+            yield "reasoning" if thinks else channel, text if known else None
 
 
-def usage_of(said: Mapping[str, Any]) -> tuple[Usage, bool]:
-    """Tokens, and whether a count was nonsense. What is not said, or nonsense, is `None`."""
-    details = _inner(said, "prompt_tokens_details")
-    prompt, bad1 = _count(_first(said, "prompt_tokens", "input_tokens"))
-    completion, bad2 = _count(_first(said, "completion_tokens", "output_tokens"))
-    cached, bad3 = _count(details.get("cached_tokens", said.get("prompt_cache_hit_tokens")))
-    reasoning, bad4 = _count(_inner(said, "completion_tokens_details").get("reasoning_tokens"))
-    total, _ = _count(said.get("total_tokens"))
-    if total is not None and prompt is not None and completion is not None:
-        # xAI and Gemini count reasoning beside the completion, and only the total tells.
-        beside = total - prompt - completion
-        if beside > 0 and reasoning in (None, beside):
-            completion, reasoning = completion + beside, beside
-    return Usage(prompt, completion, cached, reasoning), bad1 or bad2 or bad3 or bad4
+def _text(value: Any) -> str | None:
+    """A value that stands where text should, as text; `None` where it cannot be."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _joined(value) or None
 
 
-def cost_of(said: Mapping[str, Any]) -> tuple[Decimal | None, bool]:
-    """USD as reported, exact to the last digit, and whether it was nonsense."""
-    cost = said.get("cost")
-    if cost is None or isinstance(cost, Mapping):
-        return None, False
-    if isinstance(cost, str):
+def _joined(value: Any, depth: int = 0) -> str:
+    """All text in a value: itself, its parts', or what stands under the names of text."""
+    if isinstance(value, str):
+        return value
+    if depth > 4 or isinstance(value, bool):
+        return ""
+    if isinstance(value, (int, Decimal)):
+        return str(value)
+    if isinstance(value, list):
+        return "".join(_joined(each, depth + 1) for each in value)
+    if isinstance(value, Mapping):
+        names = (*_TEXT_KEYS, "thinking", "reasoning")
+        return next((text for name in names if (text := _joined(value.get(name), depth + 1))), "")
+    return ""
+
+
+def _at(value: Any, path: tuple[Any, ...]) -> Any:
+    """What stands at a path of keys and places; `None` where nothing does."""
+    for step in path:
         try:
-            cost = Decimal(cost.strip()) if len(cost) < 60 else None
-        except ArithmeticError:
-            cost = None
-    if isinstance(cost, bool) or not isinstance(cost, (int, Decimal)):
-        return None, True
-    exact = Decimal(cost)
-    sensible = exact.is_finite() and 0 <= exact <= MAX_COST and (not exact or exact.adjusted() > -16)
-    return (exact, False) if sensible and len(exact.as_tuple().digits) < 40 else (None, True)
-
-
-def usage_in(said: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The usage object, wherever the service puts it."""
-    for holder in (said, _inner(said, "x_groq"), *(c for c in _choices(said) if isinstance(c, Mapping))):
-        found = holder.get("usage")
-        if found and isinstance(found, Mapping):
-            return found
-    return None
-
-
-def _choices(said: Mapping[str, Any]) -> list[Any]:
-    found = said.get("choices")
-    return found if isinstance(found, list) else []
-
-
-def _inner(said: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = said.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _first(said: Mapping[str, Any], *names: str) -> Any:
-    return next((said[name] for name in names if said.get(name) is not None), None)
-
-
-def _count(said: Any) -> tuple[int | None, bool]:
-    """A number of tokens, and whether what stood there was nonsense."""
-    if said is None:
-        return None, False
-    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 16:
-        said = int(said)
-    if isinstance(said, Decimal) and said.is_finite() and abs(said) < _MAX_TOKENS and said == int(said):
-        said = int(said)
-    if isinstance(said, bool) or not isinstance(said, int) or not 0 <= said < _MAX_TOKENS:
-        return None, True
-    return said, False
+            value = value[step]
+        except (LookupError, TypeError):
+            return None
+    return value

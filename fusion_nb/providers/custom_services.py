@@ -55,7 +55,7 @@ def custom_service(name: str, /, base_url: str | None = None, key_env: str | Non
     url = (base_url or row.base_url if row else str(base_url)).strip().rstrip("/")
     url = url.removesuffix("/chat/completions").rstrip("/")
     address = origins.parse(url)
-    origins.check(url, address)
+    origins.check_address(url, address)
     _check_variable(key_env, address)
     if row is None:
         row = Service(name, url, key_env)
@@ -98,7 +98,8 @@ def _with_fields(row: Service, fields: Mapping[str, Any], address: origins.Addre
     """The row with the user's own fields. Raises `UserError`."""
     for field, value in fields.items():
         if field not in CUSTOM_FIELDS:
-            raise UnknownName("field of a service", field, ["base_url", "key_env", *CUSTOM_FIELDS])
+            names = ["base_url", "key_env", *CUSTOM_FIELDS]
+            raise UnknownName("field of a service", field, names, f"There are {', '.join(names)}.")
         valid, words = CUSTOM_FIELDS[field]
         if not valid(value):
             raise UserError(f"{field} of service {row.name!r} must be {words}, not {str(value)[:60]!r}.")
@@ -132,7 +133,8 @@ def _checked_body(service: str, body: Mapping[Any, Any]) -> dict[str, Any]:
     for name in body:
         if not isinstance(name, str) or name in _OUR_BODY:
             raise UserError(
-                f"{str(name)[:60]!r} cannot be a body field of service {service!r}: an option of the call sets it."
+                f"{str(name)[:60]!r} cannot be a body field of service {service!r}: an option of the call sets it, or "
+                "it would cost more than a cap has held."
             )
     try:
         written = json.dumps(body, allow_nan=False)

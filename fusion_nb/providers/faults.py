@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from fusion_nb.core.json_codec import decode_service_json
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.redaction import scrub
+from fusion_nb.providers.error_bodies import error_in, field_of, kind_of, message_of, part_of, status_of
+from fusion_nb.providers.redaction import one_line, page_text, scrub
 from fusion_nb.providers.retry_after import LONGEST, retry_after
-from fusion_nb.providers.text_chunks import one_line, page_text
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Who was asked for what: all a sentence about a failure needs."""
+    """Which model of which service is asked: all a sentence about a failure needs."""
 
     service: str
     model: str = ""
@@ -26,6 +27,8 @@ class Target:
     """Takes the key out of a text."""
     begins: Callable[[str], int] = lambda text: 0
     """How many characters at the end of a text may be the beginning of the key."""
+    has_key: bool = True
+    """Whether a key is sent."""
 
     def clean(self, text: object, limit: int = 1200) -> str:
         """A text of the service as one harmless line, without keys."""
@@ -37,65 +40,24 @@ class Target:
         return scrub(self.hide(one_line(self.hide(words), limit)))
 
 
-_BY_STATUS = {
-    400: "bad_request",
-    401: "auth",
-    402: "credits",
-    403: "forbidden",
-    404: "model",
-    408: "timeout",
-    409: "conflict",
-    410: "model",
-    413: "too_large",
-    422: "bad_request",
-    425: "conflict",
-    429: "rate_limit",
-    451: "forbidden",
-    498: "rate_limit",
-    504: "timeout",
-    524: "timeout",
-    529: "overloaded",
-}
-# The words services use for the same things; a part of the word is enough. The first that fits counts.
-_BY_WORD = (
-    ("context_length", "too_large"),
-    ("too_large", "too_large"),
-    ("string_above_max", "too_large"),
-    ("quota", "credits"),
-    ("payment", "credits"),
-    ("credit", "credits"),
-    ("billing", "credits"),
-    ("balance", "credits"),
-    ("rate_limit", "rate_limit"),
-    ("resource_exhausted", "rate_limit"),
-    ("overload", "overloaded"),
-    ("refusal", "refusal"),
-    ("content_policy", "forbidden"),
-    ("content_filter", "forbidden"),
-    ("moderation", "forbidden"),
-    ("guardrail", "forbidden"),
-    ("permission", "forbidden"),
-    ("api_key", "auth"),
-    ("authentic", "auth"),
-    ("unauthorized", "auth"),
-    ("no_endpoints", "model"),
-    ("deprecated", "model"),
-    ("model_not", "model"),
-    ("not_found", "model"),
-    ("timeout", "timeout"),
-)
-# Words that say less than a status does.
-_BY_VAGUE_WORD = (
-    ("unavailable", "server"),
-    ("invalid", "bad_request"),
-    ("server", "server"),
-    ("internal", "server"),
-    ("api_error", "server"),
-)
+class Refusal(ProviderError):
+    """What a service answered with an error object or status, as it said it.
+
+    `words` is its message, and `field` the field of the request that it names, where it names one.
+    """
+
+    words: str = ""
+    field: str = ""
+
+
 _RETRYABLE = frozenset({"timeout", "conflict", "rate_limit", "server", "overloaded"})
 _REMEDY = {
     "bad_request": "{service} refused the request{status}.",
     "auth": "{service} does not accept the key{key}: check it, or set a new one.",
+    "no_key": "{service} wants a key: set {key_env} to it.",
+    "afford": "The credit at {service}{key} is too little for this request: fewer --max-tokens, or top it up.",
+    "address": "{service} has nothing at this address, or no {model}: check that the base URL ends as the service "
+    "documents it (mostly in /v1); %fuse_models lists what there is.",
     "credits": "There is no credit left at {service}{key}: top it up, or ask another service.",
     "forbidden": "{service} does not allow this request{status}.",
     "model": "{service} does not have {model}: %fuse_models lists what there is.",
@@ -115,7 +77,7 @@ def of_response(status: int, headers: Mapping[str, str], body: bytes, target: Ta
     if 300 <= status < 400:
         return _redirect(headers, target)
     text = body.decode(errors="replace")
-    error = error_in(_json(text))
+    error = error_in(_json(text), whole=True)
     if error is None:
         error = page_text(text) if "<" in text[:512] else text
     return of_error(error, target, status=status, headers=headers, billed=status in (408, 504, 524))
@@ -131,25 +93,27 @@ def of_error(
 ) -> ProviderError:
     """The fault an error object tells of, wherever it came: in a body, in a chunk, in a choice."""
     fields = error if isinstance(error, Mapping) else {}
-    status = status or _status(fields)
-    kind = _kind(fields, status)
-    availability = _part(fields, "availability")
-    wait = retry_after(headers or {}, fields) if kind in _RETRYABLE else None
+    status = status or status_of(fields)
+    message = message_of(error, fields)
+    kind = kind_of(fields, status, message)
+    availability = part_of(fields, "availability")
+    wait = retry_after(headers or {}, fields, message=message) if kind in _RETRYABLE else None
     told = availability.get("retryable")
     retryable = told if isinstance(told, bool) else kind in _RETRYABLE
-    sentence = _REMEDY[kind].format(
+    sentence = _REMEDY[_remedy(kind, status, message, target)].format(
         service=target.service,
         model=target.model or "the model",
         status=f" ({status})" if status else "",
         key=f" in {target.key_env}" if target.key_env else "",
+        key_env=target.key_env,
     )
     parts = [sentence]
     if wait is not None and wait > LONGEST:
         retryable = False
         moment = datetime.now(UTC) + timedelta(seconds=min(wait, 10**8))
         parts.append(f"It asks to wait {_span(wait)}, until {moment:%Y-%m-%d %H:%M} UTC.")
-    parts += _said(error, fields, availability, target)
-    return ProviderError(
+    parts += _quotes(message, fields, availability, target)
+    refusal = Refusal(
         kind,
         " ".join(parts),
         status="refused" if kind == "refusal" else "error",
@@ -157,62 +121,30 @@ def of_error(
         retry_after=wait,
         maybe_billed=billed,
     )
+    refusal.words, refusal.field = target.clean(message, 4000), target.clean(field_of(fields), 100)
+    return refusal
 
 
-def error_in(said: Any) -> Any:
-    """The error in a JSON body, in any of the shapes services give it; `None` where there is none."""
-    if isinstance(said, list) and said:
-        said = said[0]  # Gemini
-    if not isinstance(said, Mapping):
-        return None
-    if said.get("error"):
-        inner = said["error"]
-        return {"availability": said.get("availability"), **inner} if isinstance(inner, Mapping) else inner
-    if said.get("object") == "error" or said.get("type") == "error":
-        return said
-    return {"message": said["detail"]} if said.get("detail") else None
-
-
-def _part(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = fields.get(name)
-    return found if isinstance(found, Mapping) else {}
+def _remedy(kind: str, status: int | None, message: str, target: Target) -> str:
+    """Which of the sentences helps."""
+    if kind == "auth" and not target.has_key and target.key_env:
+        return "no_key"
+    if kind == "credits" and re.search(r"can only afford|fewer max_tokens", message):
+        return "afford"
+    named = "model" in message.lower() or (target.model and target.model in message)
+    return "address" if kind == "model" and status == 404 and not named else kind
 
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return decode_service_json(text)
+    except ValueError:
         return None
 
 
-def _status(fields: Mapping[str, Any]) -> int | None:
-    for name in ("code", "status", "status_code"):
-        value = fields.get(name)
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
-            value = int(value)
-        if isinstance(value, int) and 400 <= value < 600:
-            return value
-    return None
-
-
-def _kind(fields: Mapping[str, Any], status: int | None) -> str:
-    if status == 413:  # Groq calls it a rate limit, and waiting would not make the prompt shorter
-        return "too_large"
-    metadata, availability = _part(fields, "metadata"), _part(fields, "availability")
-    said = (metadata.get("error_type"), availability.get("code"), *(fields.get(n) for n in ("code", "type", "status")))
-    words = [word[:100].lower() for word in said if isinstance(word, str)]
-    by_word = next((kind for word in words for part, kind in _BY_WORD if part in word), None)
-    if by_word:
-        return by_word
-    if status is not None:
-        return _BY_STATUS.get(status, "server" if status >= 500 else "bad_request")
-    return next((kind for word in words for part, kind in _BY_VAGUE_WORD if part in word), "provider")
-
-
-def _said(error: Any, fields: Mapping[str, Any], availability: Mapping[str, Any], target: Target) -> list[str]:
+def _quotes(message: str, fields: Mapping[str, Any], availability: Mapping[str, Any], target: Target) -> list[str]:
     """What the service itself says, in its own words."""
-    metadata = _part(fields, "metadata")
-    message = fields.get("message") or fields.get("msg") or ("" if fields else error)
+    metadata = part_of(fields, "metadata")
     parts = [("It said: ", message), ("The provider said: ", metadata.get("raw"))]
     reasons = metadata.get("reasons")
     if isinstance(reasons, list):

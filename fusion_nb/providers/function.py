@@ -1,6 +1,6 @@
 """A Python function as a member: sync or async, returning its answer or yielding it piece by piece.
 
-Pieces of text from any thread or loop to the one that reads them, a bounded number ahead.
+Its pieces of text go from any thread or loop to the one that reads them, a bounded number ahead.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import contextvars
 import functools
 import inspect
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
 from typing import Any, Self
 
 from fusion_nb.core import Chunk, Ref, Request
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.faults import Target
+from fusion_nb.providers.redaction import one_line, scrub
 from fusion_nb.providers.text_chunks import TextBatcher
 
 SERVICE = "python"
@@ -61,16 +64,17 @@ class FunctionProvider:
         self._name = name_of(fn)
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        """What the function says. Raises `ProviderError` (`function`) for what it raises."""
+        """The function's text. Raises `ProviderError` (`function`) for what it raises, or gives that is no text."""
         pipe = TextPipe()
-        call = functools.partial(self._fn, *_positional(self._fn, request), **_named(self._fn, request))
+        args, named = _arguments(self._fn, request)
+        call = functools.partial(self._fn, *args, **named)
         work = asyncio.ensure_future(self._work(call, pipe))
         work.add_done_callback(pipe.end)
         out: list[Chunk] = []
         text = TextBatcher(out, MAX_TEXT)
         try:
-            async for said in pipe:
-                text.say("content", said)
+            async for piece in pipe:
+                text.write("content", piece)
                 text.flush()
                 for chunk in out:
                     yield chunk
@@ -96,23 +100,35 @@ class FunctionProvider:
         if left is not None:  # a plain function that returned a coroutine, as lambdas do
             await self._on_loop(left, pipe)
 
-    async def _on_loop(self, said: Any, pipe: TextPipe) -> None:
-        listening = _listen(said, pipe)
+    async def _on_loop(self, result: Any, pipe: TextPipe) -> None:
+        listening = _listen(result, pipe)
         await (self._runner(listening) if self._runner else listening)
 
     def _fault(self, error: BaseException) -> ProviderError:
-        said = Target(SERVICE).clean(f"{self._name} raised {type(error).__name__}: {error}", 500)
-        return ProviderError("function", said.rstrip(": "))
+        """What the function raised, as text of Python's: with all that stands in angle brackets."""
+        if isinstance(error, ProviderError):
+            return error
+        raised = f"{self._name} raised {type(error).__name__}: {error}".rstrip(": ")
+        return ProviderError("function", scrub(one_line(f"{raised}{_line_of(error)}", 600, tags=True)))
 
 
-async def _listen(said: Any, pipe: TextPipe) -> None:
-    """Everything an awaitable or an async generator says."""
+def _line_of(error: BaseException) -> str:
+    """Where in the person's own code it was raised."""
+    ours = str(Path(__file__).parents[1])
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
+    return f" (line {frames[-1].lineno} of {frames[-1].name}: {frames[-1].line})" if frames else ""
+
+
+async def _listen(result: Any, pipe: TextPipe) -> None:
+    """Everything an awaitable or an async generator gives."""
     try:
-        if hasattr(said, "__aiter__"):
-            async for piece in said:
+        if inspect.isawaitable(result):
+            result = await result
+        if hasattr(result, "__aiter__"):
+            async for piece in result:
                 await pipe.send(text_of(piece))
         else:
-            await pipe.send(text_of(await said if inspect.isawaitable(said) else said))
+            await pipe.send(text_of(result))
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  the last two would end the loop
         pipe.raised = error
 
@@ -125,11 +141,11 @@ async def _in_thread(call: Callable[[], Any], pipe: TextPipe) -> tuple[Any, Base
     def work() -> None:
         left, raised = None, None
         try:
-            said = call()
-            if inspect.isawaitable(said) or hasattr(said, "__aiter__"):
-                left = said
+            result = call()
+            if inspect.isawaitable(result) or hasattr(result, "__aiter__"):
+                left = result
             else:
-                _say(said, pipe)
+                _put(result, pipe)
         except BaseException as error:  # noqa: BLE001  whatever a user's function raises is its reply's error
             raised = error
         pipe.call(lambda: None if over.done() else over.set_result((left, raised)))
@@ -139,23 +155,66 @@ async def _in_thread(call: Callable[[], Any], pipe: TextPipe) -> tuple[Any, Base
     return await over
 
 
-def _say(said: Any, pipe: TextPipe) -> None:
-    if not isinstance(said, Iterator):
-        pipe.put(text_of(said))
+def _put(result: Any, pipe: TextPipe) -> None:
+    if not isinstance(result, Iterator):
+        pipe.put(text_of(result))
         return
-    for piece in said:
+    for piece in result:
         if not pipe.put(text_of(piece)):
-            if isinstance(said, Generator):
-                said.close()
+            if isinstance(result, Generator):
+                result.close()
             return
 
 
-def text_of(said: Any) -> str:
-    if isinstance(said, str):
-        return said
-    if isinstance(said, bytes):
-        return said.decode(errors="replace")
-    return "" if said is None else str(said)
+_MISSING = object()
+_TEXT_FIELDS = ("content", "text", "answer", "output_text")
+
+
+def text_of(value: Any) -> str:
+    """The text in what a function gave: itself, or the text of a library's message, reply or chunk.
+
+    Raises `ProviderError` for what is no text: shown by its `str()` it would be taken for an answer.
+    """
+    text = _text_in(value)
+    if text is None:
+        raise ProviderError(
+            "function",
+            f"The function gave a {type(value).__name__}, which is no text: return a str, or an object with the text "
+            "in .content or .text.",
+        )
+    return text
+
+
+def _text_in(value: Any, depth: int = 0) -> str | None:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, (bool, int, float, Decimal)):
+        return str(value)
+    if depth > 4 or isinstance(value, type):
+        return None
+    if isinstance(value, (list, tuple)):  # the content of a message, in parts
+        if not depth:
+            return None
+        parts = [_text_in(part, depth + 1) for part in value if not isinstance(part, (bool, int, float))]
+        return None if None in parts or len(parts) != len(value) else "".join(part for part in parts if part)
+    choices = _field(value, "choices")
+    if isinstance(choices, (list, tuple)) and choices:  # a chat completion, or a chunk of one
+        inner = _field(choices[0], "message") or _field(choices[0], "delta") or choices[0]
+        return _text_in(inner, depth + 1)
+    fields = [_field(value, name, _MISSING) for name in (*_TEXT_FIELDS, "message")]
+    known = [field for field in fields if field is not _MISSING and not callable(field)]
+    return _text_in(next((field for field in known if field is not None), None), depth + 1) if known else None
+
+
+def _field(value: Any, name: str, default: Any = None) -> Any:
+    try:
+        return value.get(name, default) if isinstance(value, Mapping) else getattr(value, name, default)
+    except Exception:  # noqa: BLE001  a property of somebody's object
+        return default
 
 
 def prompt_of(request: Request) -> str:
@@ -165,28 +224,17 @@ def prompt_of(request: Request) -> str:
     return "\n\n".join(f"{m.role.capitalize()}: {m.content}" for m in request.messages)
 
 
-def _parameter(fn: Callable[..., Any]) -> inspect.Parameter | None:
+def _arguments(fn: Callable[..., Any], request: Request) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The prompt as one text, or the messages where it has a parameter of that name."""
     try:
-        return inspect.signature(fn).parameters.get("messages")
+        parameter = inspect.signature(fn).parameters.get("messages")
     except (TypeError, ValueError):
-        return None
-
-
-def _positional(fn: Callable[..., Any], request: Request) -> tuple[Any, ...]:
-    parameter = _parameter(fn)
+        parameter = None
     if parameter is None:
-        return (prompt_of(request),)
-    return (_messages(request),) if parameter.kind is inspect.Parameter.POSITIONAL_ONLY else ()
-
-
-def _named(fn: Callable[..., Any], request: Request) -> dict[str, Any]:
-    parameter = _parameter(fn)
-    named = parameter is not None and parameter.kind is not inspect.Parameter.POSITIONAL_ONLY
-    return {"messages": _messages(request)} if named else {}
-
-
-def _messages(request: Request) -> list[dict[str, str]]:
-    return [{"role": m.role, "content": m.content} for m in request.messages]
+        return (prompt_of(request),), {}
+    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+    by_place = parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+    return ((messages,), {}) if by_place else ((), {"messages": messages})
 
 
 AHEAD = 64
@@ -208,11 +256,11 @@ class TextPipe:
         return self
 
     async def __anext__(self) -> str:
-        said = await self._queue.get()
-        if said is None:
+        piece = await self._queue.get()
+        if piece is None:
             raise StopAsyncIteration
         self._room.release()
-        return said
+        return piece
 
     def put(self, text: str) -> bool:
         """From a thread: waits while the writer is too far ahead. False once nobody reads any more."""

@@ -27,7 +27,7 @@ from fusion_nb.providers import faults, redaction
 from fusion_nb.providers.http_response import RequestBody, StreamingResponse, transport_error
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import Address, parse
-from fusion_nb.providers.text_chunks import one_line
+from fusion_nb.providers.redaction import one_line
 
 # What the client loads with its first request (0.1 s), loaded with this room: a reply's first second is not for that.
 for _part in ("httpcore2", "anyio._backends._asyncio", "anyio.streams.tls"):
@@ -48,6 +48,13 @@ def _address(url: httpx2.URL) -> Address:
     host = url.raw_host.decode("ascii").strip("[]")
     port = {"http": 80, "https": 443}.get(url.scheme, 0) if url.port is None else url.port
     return Address(url.scheme, host, port, url.path)
+
+
+def _parsed(url: str) -> Address:
+    try:
+        return _address(httpx2.URL(url))
+    except (httpx2.InvalidURL, ValueError):
+        raise ProviderError("protocol", "The base URL cannot be read: write it like https://host.example/v1.") from None
 
 
 class Http:
@@ -122,7 +129,7 @@ class Http:
         self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
     ) -> StreamingResponse:
         """Send the request and wait for the head of the response."""
-        address, body = _address(httpx2.URL(url)), RequestBody(content)
+        address, body = _parsed(url), RequestBody(content)
         fault: ProviderError
         redaction.hide.set(auth.hide if auth else str)
         try:

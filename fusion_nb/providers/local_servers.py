@@ -68,7 +68,7 @@ async def list_server(http: Http, service: Service) -> LocalServer | None:
 
 async def _get(http: Http, url: str, service: Service) -> Any:
     try:
-        return await http.get_json(url, auth=bind(service), timeout=TIMEOUT)
+        return await http.get_json(url, auth=bind(service), headers=dict(service.headers), timeout=TIMEOUT)
     except ProviderError as fault:
         return fault
     except FusionError:  # a key that cannot be sent

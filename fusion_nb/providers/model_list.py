@@ -17,8 +17,8 @@ from typing import Any
 from fusion_nb.accounts import prices
 from fusion_nb.accounts.prices import Prices, Rates, Tier
 from fusion_nb.core import Ref
+from fusion_nb.providers.redaction import one_line
 from fusion_nb.providers.services import Service
-from fusion_nb.providers.text_chunks import one_line
 
 _MILLION = 1_000_000
 MAX_MODELS = 5000

@@ -17,9 +17,9 @@ from fusion_nb.accounts.forecast_types import Speed
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.core import Usage
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.chat_response import cost_of, finish_of, usage_of
+from fusion_nb.providers.chat_usage import bill_of, finish_of, usage_of
+from fusion_nb.providers.redaction import one_line
 from fusion_nb.providers.services import Service
-from fusion_nb.providers.text_chunks import one_line
 
 if TYPE_CHECKING:
     from fusion_nb.providers.http import Http
@@ -45,7 +45,9 @@ class Credit:
 async def fetch_credit(http: Http, service: Service, auth: KeyAuth | None) -> Credit | None:
     """What the key has left; `None` where its service does not say. Never raises."""
     try:
-        return parse_credit(await http.get_json(f"{service.base_url}/key", auth=auth, timeout=TIMEOUT))
+        return parse_credit(
+            await http.get_json(f"{service.base_url}/key", auth=auth, headers=dict(service.headers), timeout=TIMEOUT)
+        )
     except ProviderError:
         return None
 
@@ -99,7 +101,8 @@ def parse_generation(body: Any) -> Generation | None:
     reasoning = {"completion_tokens_details": {"reasoning_tokens": data.get("native_tokens_reasoning")}}
     cached = {"prompt_tokens_details": {"cached_tokens": data.get("native_tokens_cached")}}
     usage, _ = usage_of({**counts, **reasoning, **cached})
-    cost, _ = cost_of({"cost": data.get("total_cost", data.get("usage"))})
+    upstream = {"is_byok": data.get("is_byok"), "cost_details": data}
+    cost = bill_of({"cost": data.get("total_cost", data.get("usage")), **upstream}).cost
     times = [t for t in map(_seconds, (data.get("latency"), data.get("generation_time"))) if t is not None]
     model = data.get("model")
     return Generation(
@@ -123,7 +126,9 @@ async def fetch_generation(
     for wait in waits:
         await asyncio.sleep(wait)
         try:
-            generation = parse_generation(await http.get_json(url, auth=auth, timeout=5.0))
+            generation = parse_generation(
+                await http.get_json(url, auth=auth, headers=dict(service.headers), timeout=5.0)
+            )
         except ProviderError as fault:
             if fault.error not in ("model", "timeout", "disconnect", "server", "overloaded", "rate_limit"):
                 return None
@@ -155,7 +160,12 @@ async def fetch_speed(http: Http, service: Service, auth: KeyAuth | None, model:
     slug = quote(model.partition(":")[0], safe="/~")  # a variant (`:free`) has its base's endpoints
     try:
         return parse_speed(
-            await http.get_json(f"{service.base_url}/models/{slug}/endpoints", auth=auth, timeout=SPEED_TIMEOUT)
+            await http.get_json(
+                f"{service.base_url}/models/{slug}/endpoints",
+                auth=auth,
+                headers=dict(service.headers),
+                timeout=SPEED_TIMEOUT,
+            )
         )
     except ProviderError:
         return None

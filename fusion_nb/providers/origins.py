@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from fusion_nb.errors import UserError
 
-_STRANGE = re.compile(r"[\s\\\x00-\x20\x7f-\xa0@#?%]|[^\x00-\x7f]")
+_FORBIDDEN = re.compile(r"[\s\\\x00-\x20\x7f-\xa0@#?%]|[^\x00-\x7f]")
 _NUMERIC = re.compile(r"\d*|0x[0-9a-f]*", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)*")
 _METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
@@ -41,15 +41,15 @@ class Address(NamedTuple):
     @property
     def loopback(self) -> bool:
         """Whether it is this machine, by an address that no name server can turn elsewhere."""
-        address = _address(self.host)
-        return self.host == "localhost" if address is None else address.is_loopback
+        ip = _ip(self.host)
+        return self.host == "localhost" if ip is None else ip.is_loopback
 
 
 def parse(url: str) -> Address:
     """`url` as a base URL. Raises `UserError` where it cannot be read.
 
-    What `check` lets through is read alike by every parser; the key goes only where the client itself reads the same
-    origin (`http.Http`).
+    What `check_address` lets through is read alike by every parser; the key goes only where the client itself reads the
+    same origin (`http.Http`).
     """
     try:
         parts = urlsplit(url.strip())
@@ -61,10 +61,10 @@ def parse(url: str) -> Address:
     return Address(parts.scheme, host, default if port is None else port, parts.path)
 
 
-def check(url: str, address: Address) -> None:
+def check_address(url: str, address: Address) -> None:
     """Raise a `UserError` with the remedy where no request may go to `url`."""
     shown = f"Base URL {_shown(url)}"
-    if _STRANGE.search(url):
+    if _FORBIDDEN.search(url):
         raise UserError(
             f"{shown} may hold a scheme, a host, a port and a path only: write it like https://host.example/v1, "
             "without user name, query, spaces or backslashes; a key goes into an environment variable."
@@ -73,15 +73,15 @@ def check(url: str, address: Address) -> None:
         raise UserError(f"{shown} must begin with https:// (or http:// for a server on this machine).")
     if not 0 < address.port < 65536:
         raise UserError(f"{shown} has a port outside 1 to 65535.")
-    where = _address(address.host)
-    if where is None and (_NUMERIC.fullmatch(address.host.rpartition(".")[2]) or not _HOST.fullmatch(address.host)):
+    ip = _ip(address.host)
+    if ip is None and (_NUMERIC.fullmatch(address.host.rpartition(".")[2]) or not _HOST.fullmatch(address.host)):
         raise UserError(f"{shown} names no proper host: write a name, or an address like 127.0.0.1 or [::1].")
-    if where is not None and where.is_unspecified:
+    if ip is not None and ip.is_unspecified:
         raise UserError(
             f"{shown} is where a server listens, not an address of it: for one on this machine write "
             f"{address.scheme}://127.0.0.1:{address.port}{address.path}."
         )
-    if address.host in _METADATA_NAMES or (where is not None and _refused(where)):
+    if address.host in _METADATA_NAMES or (ip is not None and _refused(ip)):
         raise UserError(
             f"{shown} points at link-local or cloud metadata, where no model answers; requests never go there."
         )
@@ -91,19 +91,19 @@ def check(url: str, address: Address) -> None:
         )
 
 
-def _address(host: str) -> _IP | None:
+def _ip(host: str) -> _IP | None:
     try:
-        found: _IP = ipaddress.ip_address(host)
+        ip: _IP = ipaddress.ip_address(host)
     except ValueError:
         return None
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in _NAT64 else None
-        return found.ipv4_mapped or found.sixtofour or inner or found
-    return found
+    if isinstance(ip, ipaddress.IPv6Address):
+        translated = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None
+        return ip.ipv4_mapped or ip.sixtofour or translated or ip
+    return ip
 
 
-def _refused(where: _IP) -> bool:
-    return where in _METADATA or where.is_link_local or where.is_multicast
+def _refused(ip: _IP) -> bool:
+    return ip in _METADATA or ip.is_link_local or ip.is_multicast
 
 
 def _shown(url: str) -> str:

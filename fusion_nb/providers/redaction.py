@@ -1,10 +1,12 @@
-"""What API keys look like, so that none is shown, kept, or taken for a prompt.
+"""Text from outside, made fit to be shown: no keys, no tags, no control characters, one line, not too long.
 
-The HTTP client's own log, without keys: at its loudest it writes down what a service answers, and services quote.
+It knows what API keys look like, takes the key of a request out of what a service says, and cleans the HTTP client's
+own log the same way: at its loudest it writes down what a service answers, and services quote.
 """
 
 from __future__ import annotations
 
+import html
 import logging
 import re
 from collections.abc import Callable
@@ -37,12 +39,13 @@ _PREFIX = re.compile(
 _BEARER = re.compile(r"(?i)\bbearer\s+[A-Za-z0-9._~+/=-]{16,}")
 
 
-_SAME = re.compile(r"(.)\1{3,}")
+_SAME = re.compile(r"(.)\1{4,}")
 _FILLER = re.compile(
     r"(?i)example|placeholder|redacted|replace|changeme|insert|dummy|sample|secret|token|"
     r"(?<![a-z0-9])(?:your|my|the|api|key|here|goes|right|fake|test|demo|todo|none|real|put|this)(?![a-z0-9])"
 )
-_WORD = re.compile(r"[a-z]{1,15}|[A-Z]{1,15}|[A-Z][a-z]{1,14}|\d{1,4}")
+_TOGETHER = re.compile(r"(?i)your|api|key|here|paste|change|goes|please|fake|test|demo|valid|real|face")
+_WORD = re.compile(r"[a-z]{1,15}|[A-Z]{1,15}|[A-Z][a-z]{1,14}|\d+")
 _RANDOM = 10
 """Characters that no placeholder explains, from which on a text of a key's shape is taken for a key."""
 
@@ -65,7 +68,12 @@ def is_placeholder(key: str) -> bool:
 def _random_characters(key: str) -> int:
     """Characters of `key` behind its prefix that are no filler, no repetition and no word or number."""
     rest = _SAME.sub("-", _FILLER.sub("-", _PREFIX.sub("", key)))
-    return sum(len(part) for part in re.split(r"[-_.]+", rest) if not _WORD.fullmatch(part))
+    return sum(len(part) for part in re.split(r"[-_.]+", rest) if not _made_of_words(part))
+
+
+def _made_of_words(part: str) -> bool:
+    """Whether a part is one word or number, or words of documentation written together: `YourApiKeyGoesHere`."""
+    return _WORD.fullmatch(part) is not None or len({word.lower() for word in _TOGETHER.findall(part)}) > 1
 
 
 def scrub(text: str) -> str:
@@ -82,9 +90,9 @@ class Redacted(logging.Filter):
     """Lets every record through, with `***` in place of keys."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        said = record.getMessage()
-        clean = scrub(hide.get()(said))
-        if clean != said:
+        message = record.getMessage()
+        clean = scrub(hide.get()(message))
+        if clean != message:
             record.msg, record.args = clean, ()
         return True
 
@@ -93,5 +101,39 @@ def install_log_filter() -> None:
     """Once is enough, more does no harm."""
     for name in LOGGERS:
         logger = logging.getLogger(name)
-        if not any(isinstance(known, Redacted) for known in logger.filters):
+        if not any(isinstance(each, Redacted) for each in logger.filters):
             logger.addFilter(Redacted())
+
+
+_HIDDEN = re.compile(r"<(script|style|head)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,400})", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,2000}>")
+# Escape sequences of terminals: CSI, OSC and friends, then whatever C0, C1 and bidirectional controls are left.
+_ESCAPE = re.compile(r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]|\x1b[\]PX^_][^\x07\x1b\x9c]{0,512}(?:\x07|\x1b\\|\x9c)?|\x1b.?")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+_CUT_TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,2000}\Z")
+_SPACE = re.compile(r"\s+")
+
+
+def one_line(text: str, limit: int = 2000, *, tags: bool = False) -> str:
+    """`text` on one line, of at most `limit` characters: what a service says of itself is not to be trusted.
+
+    Args:
+        tags: keep what stands in angle brackets, for text that is Python's and not a page's.
+    """
+    text = text[: max(8192, 2 * limit)]
+    text = _CONTROL.sub("", _ESCAPE.sub("", text if tags else html.unescape(text)))
+    if "<" in text and not tags:
+        text = _CUT_TAG.sub(" ", _TAG.sub(" ", _HIDDEN.sub(" ", text)))
+    text = _SPACE.sub(" ", text).strip()
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def page_text(text: str) -> str:
+    """What a web page says where no web page should be: its title and the first words."""
+    title = _TITLE.search(text[:8192])
+    words = one_line(text, 200)
+    named = one_line(title[1], 100) if title else ""
+    return f"{named}: {words}" if named and not words.startswith(named) else words

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -12,46 +14,79 @@ LONGEST = 120.0
 """Seconds a run is willing to wait for one call; whoever asks for more is not asked again."""
 
 
-def retry_after(headers: Mapping[str, str], error: Any = None, now: float | None = None) -> float | None:
+_UNITS = {"ms": 0.001, "millisecond": 0.001, "s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0}
+_UNITS |= {"minute": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0}
+_PART = r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)(?![a-z])"
+_DURATION = re.compile(rf"(?:{_PART}[\s,]*(?:and\s+)?){{1,4}}", re.IGNORECASE)
+_EACH = re.compile(_PART, re.IGNORECASE)
+_IN_WORDS = re.compile(
+    r"(?:(?:try|retry|again|wait|available|resets?|retried)\b[^.\d]{0,40}?\b(?:in|after|for)|\bwait|retry[- ]?after:?)"
+    r"\s+(?:about\s+|at least\s+|another\s+)?(?=\d)",
+    re.IGNORECASE,
+)
+_IN_BODY = ("retry_after", "retryAfter", "retry_after_seconds", "retry_after_ms", "retryAfterMs", "retryDelay", "wait")
+
+
+def retry_after(
+    headers: Mapping[str, str], error: Any = None, now: float | None = None, message: str = ""
+) -> float | None:
     """Seconds to wait, at least zero; `None` where the service said nothing that makes sense.
 
     Args:
         headers: of the response, names in lower case.
         error: the body's error object: `availability.retry_after`, or headers of the provider behind in `metadata`.
         now: seconds since the epoch, where the response has no `Date` of its own to count from.
+        message: what the service says in words.
     """
-    for said, kind in _said(headers, error):
+    for value, kind in _values(headers, error):
         base = _date(headers.get("date")) or (time.time() if now is None else now)
-        seconds = _seconds(said, kind, base)
+        seconds = _seconds(value, kind, base)
         if seconds is not None:
             return max(0.0, seconds)
+    if match := _IN_WORDS.search(message[:4000]):
+        return _duration(message[match.end() : match.end() + 60], anywhere=True)
     return None
 
 
-def _said(headers: Mapping[str, str], error: Any) -> Iterator[tuple[Any, str]]:
+def _values(headers: Mapping[str, str], error: Any) -> Iterator[tuple[Any, str]]:
     """(value, what kind of value), the most reliable first."""
     inner = _mapping(_mapping(error, "metadata"), "headers")
     both = {**{str(k).lower(): str(v) for k, v in inner.items()}, **headers}
-    yield both.get("retry-after-ms"), "ms"
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        yield both.get(name), "ms"
     yield both.get("retry-after"), "seconds"
-    yield both.get("x-ratelimit-reset"), "reset"
+    for name in ("x-ratelimit-reset", "ratelimit-reset"):
+        yield both.get(name), "reset"
+    # A limit that is used up says when it is there again; the others say nothing of the wait.
+    for name, left in both.items():
+        if "ratelimit" in name and "remaining" in name and left.strip() == "0":
+            yield both.get(name.replace("remaining", "reset")), "reset"
     for holder in (_mapping(error, "availability"), _mapping(_mapping(error, "metadata"), "availability")):
         yield holder.get("retry_after"), "seconds"
+    details = error.get("details") if isinstance(error, Mapping) else None
+    for holder in (error, *(details if isinstance(details, list) else ())):  # Google's RetryInfo is among the details
+        for name in _IN_BODY:
+            if isinstance(holder, Mapping) and holder.get(name) is not None:
+                yield holder[name], "ms" if name.lower().endswith("ms") else "seconds"
 
 
 def _mapping(value: Any, name: str) -> Mapping[str, Any]:
-    found = value.get(name) if isinstance(value, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    inner = value.get(name) if isinstance(value, Mapping) else None
+    return inner if isinstance(inner, Mapping) else {}
 
 
-def _seconds(said: Any, kind: str, base: float) -> float | None:
-    if said is None or isinstance(said, bool):
+def _seconds(value: Any, kind: str, base: float) -> float | None:
+    if isinstance(value, Mapping):
+        value = value.get("seconds")
+    if value is None or isinstance(value, bool):
         return None
     try:
-        number = float(said)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
-        moment = _date(said) if isinstance(said, str) else None
-        return None if moment is None else max(0.0, moment - base)
+        if not isinstance(value, str):
+            return None
+        moment = _date(value)
+        return _duration(value) if moment is None else max(0.0, moment - base)
     if not math.isfinite(number) or number < 0:
         return None
     if kind == "ms":
@@ -61,8 +96,20 @@ def _seconds(said: Any, kind: str, base: float) -> float | None:
     return number
 
 
+def _duration(text: str, *, anywhere: bool = False) -> float | None:
+    """Seconds in a text like `9.05s`, `1m30s`, `500 ms`, `2 minutes`; `anywhere`: more text may follow."""
+    match = _DURATION.match(text.strip())
+    if match is None or not (anywhere or match.end() == len(text.strip())):
+        return None
+    parts = [(float(number), unit.lower()) for number, unit in _EACH.findall(match[0])]
+    return sum(number * _UNITS[unit if unit in _UNITS else unit.rstrip("s")] for number, unit in parts)
+
+
 def _date(text: str | None) -> float | None:
+    """A moment as HTTP writes it, or as ISO 8601 does."""
     try:
+        if text and len(text) > 18 and text[:4].isdigit() and "T" in text:
+            return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
         return parsedate_to_datetime(text).timestamp() if text else None
     except (TypeError, ValueError, OverflowError, IndexError):
         return None

@@ -16,6 +16,14 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _UP_TO_HIGH = ("none", "low", "medium", "high")
 
 
+def nearest_effort(level: str, efforts: tuple[str, ...]) -> str:
+    """The one of `efforts` that is nearest to `level`; of two as near, the lower one."""
+    if level not in EFFORTS:
+        return level
+    wanted = EFFORTS.index(level)
+    return min(efforts, key=lambda effort: (abs(EFFORTS.index(effort) - wanted), EFFORTS.index(effort)))
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """One service: `base_url` is followed by `/chat/completions` and `/models`."""
@@ -56,10 +64,7 @@ class Service:
 
     def nearest_effort(self, level: str) -> str:
         """The level it takes that is nearest to `level`; of two as near, the lower one: it is never the dearer."""
-        if level not in EFFORTS:
-            return level
-        wanted = EFFORTS.index(level)
-        return min(self.efforts, key=lambda known: (abs(EFFORTS.index(known) - wanted), EFFORTS.index(known)))
+        return nearest_effort(level, self.efforts)
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -2,16 +2,14 @@
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 Lines end at CR, LF or CRLF and nowhere else: U+2028 and U+0085 are legal inside JSON, and readers that split text with
-`str.splitlines` damage it there.
-
-
-Bytes to text, within bounds: Python keeps a text as wide as its widest character, so one emoji can make it four
-times as large as its bytes. Pure.
+`str.splitlines` damage it there. Text is bounded too: Python keeps it as wide as its widest character, so one emoji can
+make it four times as large as its bytes.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 MAX_EVENT = 16 * 1024 * 1024
@@ -33,12 +31,22 @@ class SSEDecoder:
 
     What is not complete is kept as pieces and joined once, when its end is there, so the work is linear however small
     the pieces are. An event larger than `limit` bytes sets `too_big`, and nothing is decoded from there on.
+
+    Args:
+        is_whole: whether a line's data is an event by itself. Some servers put no blank lines between their events:
+            where the first line of an event is a whole one and more data follows, each line is one from there on.
     """
 
-    def __init__(self, limit: int = MAX_EVENT) -> None:
+    def __init__(self, limit: int = MAX_EVENT, is_whole: Callable[[bytes], bool] = lambda data: False) -> None:
         self.too_big = False
         self._limit = limit
-        self._held: list[bytes] = []
+        self._is_whole = is_whole
+        self._by_line = self._looked = False
+        self._seam = b""
+        """The last bytes, as long as they may begin a line of data."""
+        self._line = b""
+        """A line that has not ended, where each line is an event."""
+        self._pending: list[bytes] = []
         self._size = 0
         self._start: bytes | None = b""
         """The first bytes, as long as they may be a byte order mark."""
@@ -52,30 +60,53 @@ class SSEDecoder:
             data = self._with_lf(data)
         if not data or self.too_big:
             return []
-        if b"\n\n" not in data and not (self._held and data[0] == 10 and self._held[-1][-1] == 10):
-            self._hold(data)
+        if self._by_line or self._lines_are_events(data):
+            data = self._spaced(data)
+        if not data:
             return []
-        self._held.append(data)
-        whole = b"".join(self._held)
-        self._held, self._size = [], 0
+        if b"\n\n" not in data and not (self._pending and data[0] == 10 and self._pending[-1][-1] == 10):
+            self._keep(data)
+            return []
+        self._pending.append(data)
+        whole = b"".join(self._pending)
+        self._pending, self._size, self._looked = [], 0, False
         *blocks, rest = whole.split(b"\n\n")
         del whole, data  # a block can be as large as all of it
         events = [event for block in blocks if block and (event := self._event(block)) is not None]
         if rest and not self.too_big:
-            self._hold(rest)
+            self._keep(rest)
         return events
 
     def close(self) -> ServerSentEvent | None:
         """The event the stream broke off in, if any. The standard drops it; a caller who can tell whether it is
         complete may keep it, for it may be the one with the bill."""
-        block = (self._start or b"") + b"".join(self._held)
-        self._held, self._start = [], None
+        block = (self._start or b"") + b"".join([*self._pending, self._line])
+        self._pending, self._start = [], None
         return self._event(block) if block and not self.too_big else None
 
-    def _hold(self, data: bytes) -> None:
-        self._held.append(data)
+    def _keep(self, data: bytes) -> None:
+        self._pending.append(data)
         self._size += len(data)
         self.too_big = self._size > self._limit
+
+    def _lines_are_events(self, data: bytes) -> bool:
+        """Whether the first line of an event that has not ended is a whole one, with more data behind it."""
+        seam, self._seam = self._seam + data, (self._seam + data[-5:])[-5:]
+        if self._looked or b"\ndata:" not in seam or b"\n\n" in data:
+            return False
+        lines = b"".join([*self._pending, data])
+        first, _, rest = lines[0 if lines.startswith(b"data:") else lines.find(b"\ndata:") + 1 :].partition(b"\n")
+        self._looked = b"data:" in rest  # once for an event: JSON may truly stand on several lines
+        self._by_line = self._looked and self._is_whole(first.removeprefix(b"data:"))
+        if self._by_line:
+            self._line, self._pending, self._size = b"".join(self._pending), [], 0
+        return self._by_line
+
+    def _spaced(self, data: bytes) -> bytes:
+        """`data` up to the end of its last line, with a blank line behind each line of data."""
+        *lines, self._line = (self._line + data).split(b"\n")
+        self.too_big = len(self._line) > self._limit
+        return b"".join(line + (b"\n\n" if line.startswith(b"data:") else b"\n") for line in lines)
 
     def _without_bom(self, data: bytes) -> bytes:
         data = (self._start or b"") + data
@@ -100,11 +131,11 @@ class SSEDecoder:
         if self.too_big:
             return None
         plain = block.startswith(b"data: ") and b"\n" not in block  # what nearly every event is
-        found = decode_utf8(block, 6 if plain else 0)
-        if found is None:
+        decoded = decode_utf8(block, 6 if plain else 0)
+        if decoded is None:
             self.too_big = True
             return None
-        text, replaced = found
+        text, replaced = decoded
         if plain:
             return ServerSentEvent(text, "message", self._id, None, replaced)
         return self._fields(text, replaced)

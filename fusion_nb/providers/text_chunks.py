@@ -1,22 +1,31 @@
-"""Text on its way into chunks: what comes together goes together, bounded, without halves of characters. Pure.
+"""The text of one reply on its way into chunks: told once, thoughts apart, whole characters, no key. Pure.
 
-Text from outside, made fit to be shown as one plain sentence: no tags, no control characters, not too long.
+What comes together goes together, bounded. Thoughts that a model writes into its text go to `reasoning`.
 """
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from fusion_nb.core import Channel, Chunk
+from fusion_nb.providers.thoughts import THOUGHT_ENDED, ThoughtFilter
 
 STEP = 256 * 1024
 """Characters of one chunk at most: whoever comes next makes copies of it."""
+_KEPT = 1024 * 1024
+"""Characters of a text that are kept to compare with: a longer one is not looked at any more."""
+_TELLING = 32
+"""Characters a text has at least before the same words a second time count as the same text told again."""
 
 
 class TextBatcher:
-    """Joins pieces of the same channel until `flush()`; the chunks go to `out`, in order."""
+    """Joins pieces of the same channel until `flush()`; the chunks go to `out`, in order.
+
+    Args:
+        limit: characters of all channels together.
+        hide, begins: take the key that was sent out of a text, and tell what may be the beginning of it.
+        asked_tags: names of tags that the prompt itself holds (see `thoughts`).
+    """
 
     def __init__(
         self,
@@ -24,17 +33,58 @@ class TextBatcher:
         limit: int,
         hide: Callable[[str], str] = str,
         begins: Callable[[str], int] = lambda text: 0,
+        asked_tags: Collection[str] = (),
     ) -> None:
         self.any = False
-        """Whether content was said."""
+        """Whether content was written."""
         self.full = False
         self._out, self._left = out, limit
         self._hide, self._begins = hide, begins
+        self._thoughts = ThoughtFilter(asked_tags)
         self._channel: Channel = "content"
         self._pieces: list[str] = []
-        self._half = self._held = ""
+        self._half = self._withheld = ""
 
-    def say(self, channel: Channel, text: str) -> None:
+    def write(self, channel: Channel, text: str) -> None:
+        if channel != "content":
+            self._append(channel, text)
+            return
+        for kind, piece in self._thoughts.feed(text):
+            self._take(kind, piece)
+
+    def flush(self) -> None:
+        """Make a chunk of what is there."""
+        if not self._pieces:
+            return
+        text = self._pieces[0] if len(self._pieces) == 1 else "".join(self._pieces)
+        self._pieces.clear()
+        if self._half or not text.isascii():
+            text = self._whole(text)
+        if self._withheld:
+            text, self._withheld = self._withheld + text, ""
+        # What may go on as the key that was sent is held back until it does not.
+        size = self._begins(text)
+        if size:
+            text, self._withheld = text[:-size], text[-size:]
+        self._emit(text)
+
+    def close(self) -> None:
+        """No more text comes."""
+        for kind, piece in self._thoughts.close():
+            self._take(kind, piece)
+        self.flush()
+        self._rest()
+
+    def _take(self, kind: str, piece: str) -> None:
+        if kind == THOUGHT_ENDED:
+            self.flush()
+            self._rest()
+            self._out.append(Chunk(thought_ended=True))
+            self.any = False
+        elif piece:
+            self._append("reasoning" if kind == "reasoning" else "content", piece)
+
+    def _append(self, channel: Channel, text: str) -> None:
         if channel != self._channel:
             self.flush()
             self._rest()
@@ -47,27 +97,7 @@ class TextBatcher:
         if channel == "content":
             self.any = True
 
-    def flush(self) -> None:
-        """Make a chunk of what is there."""
-        if not self._pieces:
-            return
-        text = self._pieces[0] if len(self._pieces) == 1 else "".join(self._pieces)
-        self._pieces.clear()
-        if self._half or not text.isascii():
-            text = self._whole(text)
-        if self._held:
-            text, self._held = self._held + text, ""
-        # What may go on as the key that was sent is held back until it does not.
-        held = self._begins(text)
-        if held:
-            text, self._held = text[:-held], text[-held:]
-        self._give(text)
-
-    def close(self) -> None:
-        self.flush()
-        self._rest()
-
-    def _give(self, text: str) -> None:
+    def _emit(self, text: str) -> None:
         text = self._hide(text)
         for at in range(0, len(text), STEP):
             self._out.append(Chunk(text[at : at + STEP], self._channel))
@@ -85,35 +115,105 @@ class TextBatcher:
 
     def _rest(self) -> None:
         """Nothing follows in this channel: what was held back is all there is, and half a character is none."""
-        self._give(self._held + ("\ufffd" if self._half else ""))
-        self._held = self._half = ""
+        self._emit(self._withheld + ("\ufffd" if self._half else ""))
+        self._withheld = self._half = ""
 
 
-_HIDDEN = re.compile(r"<(script|style|head)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
-_TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,400})", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,2000}>")
-# Escape sequences of terminals: CSI, OSC and friends, then whatever C0, C1 and bidirectional controls are left.
-_ESCAPE = re.compile(r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]|\x1b[\]PX^_][^\x07\x1b\x9c]{0,512}(?:\x07|\x1b\\|\x9c)?|\x1b.?")
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
-_CUT_TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,2000}\Z")
-_SPACE = re.compile(r"\s+")
+class OnceTold:
+    """Text that some services tell again, kept once: each piece holds all text so far, or the last one does.
+
+    A reply may truly repeat itself, so that one piece which begins like the text so far is no proof: it waits for what
+    follows. Three pieces that each begin with the one before, or a last piece that is all text so far, are.
+    """
+
+    def __init__(self) -> None:
+        self.warning: str | None = None
+        """What is to be told about it, once the text has ended."""
+        self._parts: list[str] = []
+        self._size = 0
+        self._waiting: list[str] = []
+        """Pieces that each begin with the one before, the first with all the text so far."""
+        self._cumulative = False
+
+    def piece(self, text: str) -> str:
+        """What is new in a piece, as far as that is known."""
+        if self._size > _KEPT:
+            return text
+        if self._cumulative:
+            return self._next_version(text)
+        if self._waiting:
+            return self._after_waiting(text)
+        if len(text) < self._size or not self._size or not text.startswith(self._so_far()):
+            return self._told(text)
+        again = len(text) == self._size
+        if again and (self._size < _TELLING or len(self._parts) < 3):
+            return self._told(text)
+        self._waiting.append(text)
+        return ""
+
+    def whole(self, text: str) -> str:
+        """What is new in a text that is the whole reply."""
+        if self._size > _KEPT:
+            return ""
+        before, waiting = self._so_far(), "".join(self._waiting)
+        self._waiting.clear()
+        if text.startswith(before):
+            return self._told(text[len(before) :])
+        if before.split() == text.split():
+            return ""
+        if (before + waiting).split() != text.split():
+            self.warning = "told_differently"
+        return self._told(waiting)
+
+    def close(self) -> str:
+        """What was held back and is part of the text after all."""
+        if not self._waiting:
+            return ""
+        before, waiting = self._so_far(), "".join(self._waiting)
+        self._waiting.clear()
+        if len(self._parts) >= 3 and self._size >= _TELLING:
+            self.warning = "told_twice"
+            return self._told(waiting[len(before) :])
+        if _distinct(before):
+            self.warning = "maybe_told_twice"
+        return self._told(waiting)
+
+    def _after_waiting(self, text: str) -> str:
+        last = self._waiting[-1]
+        if len(last) > self._size and len(text) > len(last) and text.startswith(last):
+            self._waiting.append(text)
+            if not _distinct(last):
+                return ""
+            self._cumulative, self.warning = True, "told_twice"
+            self._waiting.clear()
+            return self._next_version(text)
+        waiting = "".join(self._waiting)
+        self._waiting.clear()
+        return self._told(waiting) + self.piece(text)
+
+    def _next_version(self, text: str) -> str:
+        before = self._so_far()
+        if text.startswith(before):
+            return self._told(text[len(before) :])
+        if before.startswith(text):
+            return ""
+        self._cumulative = False
+        return self._told(text)
+
+    def _told(self, text: str) -> str:
+        self._size += len(text)
+        if self._size > _KEPT:
+            self._parts.clear()
+        else:
+            self._parts.append(text)
+        return text
+
+    def _so_far(self) -> str:
+        if len(self._parts) > 1:
+            self._parts[:] = ["".join(self._parts), *[""] * min(2, len(self._parts) - 1)]
+        return self._parts[0] if self._parts else ""
 
 
-def one_line(text: str, limit: int = 2000) -> str:
-    """`text` on one line, of at most `limit` characters: what a service says of itself is not to be trusted."""
-    text = text[: max(8192, 2 * limit)]
-    text = _CONTROL.sub("", _ESCAPE.sub("", html.unescape(text)))
-    if "<" in text:
-        text = _CUT_TAG.sub(" ", _TAG.sub(" ", _HIDDEN.sub(" ", text)))
-    text = _SPACE.sub(" ", text).strip()
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
-def page_text(text: str) -> str:
-    """What a web page says where no web page should be: its title and the first words."""
-    title = _TITLE.search(text[:8192])
-    words = one_line(text, 200)
-    named = one_line(title[1], 100) if title else ""
-    return f"{named}: {words}" if named and not words.startswith(named) else words
+def _distinct(text: str) -> bool:
+    """Whether a text is more than a few signs repeated."""
+    return len(text) >= 8 and len(set(text)) >= 4

@@ -100,19 +100,20 @@ def estimate(prompt: str, pool: Any = None, mode: Any = None, **options: Unpack[
     """What `fuse()` with the same arguments would take; nothing is sent to a model, nothing is paid.
 
     Judged by the models' prices, their own past calls in the journal, and OpenRouter's figures of the last half hour
-    where there is a key. Raises `UserError` for what `fuse()` would refuse.
+    where there is a key. Needs no key: a note says which one the run will need. Raises `UserError` for whatever else
+    `fuse()` would refuse.
 
     >>> estimate("Why is the sky blue?", pool="demo").usd is not None
     True
     """
     settings = settle("estimate", {"pool": pool, "mode": mode, **options})
-    resolver = Resolver(settings)
+    resolver = Resolver(settings, keys_needed=False)
     return estimate_spec(build_spec(prompt, settings, resolver.resolved, resolver.reach.worst), resolver, settings)
 
 
 def estimate_spec(spec: RunSpec, resolver: Resolver, settings: Settings) -> Estimate:
     """The estimate for a spec; replies that are taken over from an earlier run cost nothing."""
-    taken_over = {(reply.ref.name, reply.round) for reply in spec.kept}
+    taken_over = {(reply.ref.name, reply.round) for reply in spec.reused}
     asked = [ref for ref in spec.pool if (ref.name, 0) not in taken_over]
     notes, speeds = engine_thread.run_on_engine(_ask_around(resolver, (*asked, *([spec.judge] if spec.judge else []))))
     history = _History(spec.mode if spec.mode != "debate" else spec.then)
@@ -129,7 +130,11 @@ def estimate_spec(spec: RunSpec, resolver: Resolver, settings: Settings) -> Esti
     # A judge's line stands behind those of the members, in pool order.
     lines = [line for n, line in enumerate(whole.lines) if n >= len(spec.pool) or spec.pool[n] in asked]
     expected = Estimate(replace(whole, lines=tuple(lines)), tuple(notes), spec)
-    return replace(expected, notes=(*notes, *_notes(expected, settings)))
+    keys_to_set = [
+        f"A key will be needed: set {variable} for {service} before the run."
+        for service, variable in resolver.missing_keys.items()
+    ]
+    return replace(expected, notes=(*keys_to_set, *notes, *_notes(expected, settings)))
 
 
 def _notes(expected: Estimate, settings: Settings) -> Iterator[str]:
@@ -177,8 +182,8 @@ async def _ask_around(resolver: Resolver, refs: Sequence[Ref]) -> tuple[list[str
     if not routed:
         return notes, {}
     auth = keys.bind(services.OPENROUTER)
-    found = await asyncio.gather(*(fetch_speed(http(), services.OPENROUTER, auth, ref.model) for ref in routed))
-    return notes, {ref: said for ref, said in zip(routed, found, strict=True) if said is not None}
+    speeds = await asyncio.gather(*(fetch_speed(http(), services.OPENROUTER, auth, ref.model) for ref in routed))
+    return notes, {ref: speed for ref, speed in zip(routed, speeds, strict=True) if speed is not None}
 
 
 class _History:

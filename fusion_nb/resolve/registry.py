@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fusion_nb.accounts import prices
 from fusion_nb.core import Ref, Usage, engine_thread
 from fusion_nb.core.spec import Provider
-from fusion_nb.errors import UserError
+from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.options import Settings
 from fusion_nb.providers import custom_services, demo, keys, services
 from fusion_nb.providers.demo.scripts import find_model as find_demo
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fusion_nb.accounts.prices import Rates
     from fusion_nb.providers.catalogue_cache import Catalogue
     from fusion_nb.providers.http import Http
+    from fusion_nb.providers.keys import KeyAuth
     from fusion_nb.providers.openrouter_api import Credit, Generation
 
 
@@ -100,8 +101,8 @@ class ServiceRegistry:
         if ref.service == PYTHON:
             return None
         if ref.service == demo.SERVICE:
-            found = find_demo(ref.model)
-            return Rates(Prices(found.prompt_price, found.completion_price), source="play money") if found else None
+            model = find_demo(ref.model)
+            return Rates(Prices(model.prompt_price, model.completion_price), source="play money") if model else None
         service = self.service(ref)
         if service.local:
             return FREE
@@ -162,8 +163,8 @@ class ServiceRegistry:
         await self._list_local(refs)
         for service in {ref.service: self.service(ref) for ref in paid}.values():
             auth = keys.bind(service) if any(map(keys.has_key, service.keys)) else None
-            found = await catalogue_cache.current_catalogue(http(), service, auth, folders.home())
-            notes += [note] if found and (note := found.note(datetime.now(UTC))) else []
+            catalogue = await catalogue_cache.current_catalogue(http(), service, auth, folders.home())
+            notes += [note] if catalogue and (note := catalogue.note(datetime.now(UTC))) else []
         return notes
 
     async def _list_local(self, refs: Iterable[Ref]) -> None:
@@ -188,10 +189,11 @@ class ServiceRegistry:
         from fusion_nb.providers.openrouter_api import fetch_credit
 
         rows = {**SERVICES, **self.own}.values()
-        known = [row for row in rows if row.reports_credit and custom_services.unconfirmed_destination(row) is None]
-        asked = [row for row in known if any(map(keys.has_key, row.keys))]
-        told = await asyncio.gather(*(fetch_credit(http(), row, keys.bind(row)) for row in asked))
-        return {row.name: found for row, found in zip(asked, told, strict=True) if found is not None}
+        confirmed = [row for row in rows if row.reports_credit and custom_services.unconfirmed_destination(row) is None]
+        with_key = [(row, auth) for row in confirmed if (auth := _usable_key(row))]
+        credits_told = await asyncio.gather(*(fetch_credit(http(), row, auth) for row, auth in with_key))
+        pairs = zip(with_key, credits_told, strict=True)
+        return {row.name: credit for (row, _), credit in pairs if credit is not None}
 
     async def bill(self, ref: Ref, generation_id: str) -> Generation | None:
         """`generation`, for a run that goes on: of a service that keeps bills, and at a pace that fits two seconds."""
@@ -208,17 +210,17 @@ class ServiceRegistry:
         """Every model a pool can name; a service that does not answer as it last did, else from the price table."""
         from fusion_nb.providers import catalogue_cache, local_servers, model_list
 
-        found = [model_list.ModelInfo(ref, f"{ref} (scripted)", source="demo") for ref in (*DEMO_POOL, DEMO_JUDGE)]
+        models = [model_list.ModelInfo(ref, f"{ref} (scripted)", source="demo") for ref in (*DEMO_POOL, DEMO_JUDGE)]
         for server in await local_servers.find_local_servers(http()):
-            found += [model_list.ModelInfo(ref, ref.model, source="this machine") for ref in server.models]
+            models += [model_list.ModelInfo(ref, ref.model, source="this machine") for ref in server.models]
         wanted = [row for row in SERVICES.values() if not row.local and any(map(keys.has_key, row.keys))]
         own = [row for row in self.own.values() if custom_services.unconfirmed_destination(row) is None]
         for row in {row.name: row for row in (services.OPENROUTER, *wanted, *own)}.values():
-            auth = keys.bind(row) if any(map(keys.has_key, row.keys)) else None
+            auth = _usable_key(row)
             # Kept, so that a price that was listed here is one that a cap knows.
             listed = await catalogue_cache.current_catalogue(http(), row, auth, folders.home(), refresh=True)
-            found += listed.models.values() if listed else model_list.offline_models(row)
-        return found
+            models += listed.models.values() if listed else model_list.offline_models(row)
+        return models
 
     def _catalogue(self, service: Service) -> Catalogue | None:
         from fusion_nb.providers import catalogue_cache
@@ -238,6 +240,13 @@ def _own_services(settings: Settings) -> Mapping[str, Service]:
     elif settings["key_env"] is not None:
         raise UserError("key_env goes with base_url: it names the variable that holds that service's key.")
     return own
+
+
+def _usable_key(row: Service) -> KeyAuth | None:
+    """The service's key, where there is one that can be sent: a list of many services is not lost to one bad key."""
+    with contextlib.suppress(KeyMissing):
+        return keys.bind(row) if any(map(keys.has_key, row.keys)) else None
+    return None
 
 
 _https: dict[int, Http] = {}

@@ -6,21 +6,21 @@ import functools
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fusion_nb import judging
 from fusion_nb.core import Ref, engine_thread
 from fusion_nb.core.spec import Provider, RunServices, RunSpec
-from fusion_nb.errors import UserError
+from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.options import Settings
 from fusion_nb.providers import demo, keys, model_families, model_names, services
 from fusion_nb.providers.custom_services import AskConsent
 from fusion_nb.providers.demo.scripts import find_model as find_demo
 from fusion_nb.providers.function import SERVICE as PYTHON
 from fusion_nb.providers.function import FunctionProvider, is_async, name_of
-from fusion_nb.providers.services import SERVICES
+from fusion_nb.providers.services import SERVICES, Service
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.function_fingerprint import function_fingerprint
 from fusion_nb.resolve.pools import reserved_names
@@ -50,8 +50,16 @@ _TEXTS = {
 class Resolver:
     """One call's view of the services: the user's own names, the keys at hand, the functions in the pool."""
 
-    def __init__(self, settings: Settings, ask: AskConsent | None = None) -> None:
-        """`ask`: puts the question whether a new address may be used; without it, none may."""
+    def __init__(self, settings: Settings, ask: AskConsent | None = None, *, keys_needed: bool = True) -> None:
+        """
+        Args:
+            settings: the options of the call.
+            ask: puts the question whether a new address may be used; without it, none may.
+            keys_needed: off where nothing is to be sent: a key that is missing is then noted in `missing_keys`.
+        """
+        self._keys_needed = keys_needed
+        self.missing_keys: dict[str, str] = {}
+        """Service -> the variable its key is looked for in."""
         self._settings = settings
         for what, names in _TEXTS.items():
             refuse_key(what, repr([settings.get(name) for name in names]))
@@ -60,6 +68,7 @@ class Resolver:
         self._alike: dict[str, list[Callable[..., Any]]] = {}
         """Those of an earlier run's by their own name: `my_fn #2` is `my_fn` where there is only one of that name."""
         self._callers_loop = engine_thread.running_loop()
+        self._has_coroutine = False
 
     @functools.cached_property
     def resolved(self) -> ResolvedPool:
@@ -108,28 +117,31 @@ class Resolver:
         for ref in refs:
             self._check_key(ref)
 
-    def resolve(self, asked: Sequence[Member]) -> tuple[Ref, ...]:
+    def resolve(self, entries: Sequence[Member]) -> tuple[Ref, ...]:
         """The refs of some more members."""
-        return tuple(self._keep(member) for member in self._resolve(asked))
+        return tuple(self._keep(member) for member in self._resolve(entries))
 
     def judge_named(self, name: Member) -> Ref:
         """The one model `name` stands for."""
-        found = self._resolve([name])
-        if len(found) != 1:
-            raise UserError(f"The judge is one model, and {name!r} names {len(found)}.")
-        return self._keep(found[0], judge=True)
+        members = self._resolve([name])
+        if len(members) != 1:
+            raise UserError(f"The judge is one model, and {name!r} names {len(members)}.")
+        return self._keep(members[0], judge=True)
 
     @property
     def needs_callers_loop(self) -> bool:
-        """Whether a member is a coroutine function while the caller's own loop waits for us."""
-        return self._callers_loop is not None and any(is_async(fn) for fn in self._functions.values())
+        """Whether a member waits for the caller's own loop, by now: a coroutine function, or a plain one that returned
+        something to await."""
+        if self._callers_loop is None:
+            return False
+        return self._has_coroutine or any(is_async(fn) for fn in self._functions.values())
 
     def _pool(self) -> tuple[tuple[Ref, ...], list[str]]:
         if self._settings["pool"] is None:
-            asked, notes = self._default_pool()
+            asked_for, notes = self._default_pool()
         else:
-            asked, notes = self._settings["pool"], []
-        return tuple(self._keep(member) for member in self._resolve(asked)), notes
+            asked_for, notes = self._settings["pool"], []
+        return tuple(self._keep(member) for member in self._resolve(asked_for)), notes
 
     def _default_pool(self) -> tuple[Sequence[Member], list[str]]:
         """What the keys at hand allow, else what runs on this machine, else the scripted demo."""
@@ -140,11 +152,11 @@ class Resolver:
             return at_hand, []
         if models := self._local_models:
             return self._first_local(models)
-        said = "No key and no model server was found, so the scripted demo pool answers. Set OPENROUTER_API_KEY to ask "
-        return ["demo"], [f"{said}real models."]
+        note = "No key and no model server was found, so the scripted demo pool answers. Set OPENROUTER_API_KEY to ask "
+        return ["demo"], [f"{note}real models."]
 
-    def _resolve(self, asked: Any) -> tuple[model_names.Member, ...]:
-        entries = [e.strip() for e in asked.split(",")] if isinstance(asked, str) else asked
+    def _resolve(self, asked_for: Any) -> tuple[model_names.Member, ...]:
+        entries = [e.strip() for e in asked_for.split(",")] if isinstance(asked_for, str) else asked_for
         if not callable(entries) and self._settings["base_url"] is None:
             entries = pools.expand_pools(entries, reserved_names(self._settings["aliases"]))
         return model_names.resolve(entries, **self._names())
@@ -216,16 +228,30 @@ class Resolver:
         if ref.service == PYTHON and self._function(ref) is None:
             raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
         if ref.service not in (PYTHON, demo.SERVICE):
-            keys.bind(self.reach.service(ref))
+            service = self.reach.service(ref)
+            try:
+                keys.bind(service)
+            except KeyMissing:
+                if self._keys_needed:
+                    raise
+                self.missing_keys[service.name] = service.key_env or ""
 
     def _provider(self, ref: Ref) -> Provider:
         """Called on the engine's loop."""
         if ref.service != PYTHON:
             return self.reach.provider(ref)
-        runner = engine_thread.run_on_loop(self._callers_loop) if self._callers_loop else None
         if (fn := self._function(ref)) is None:  # pragma: no cover  checked before anything began
             raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
-        return FunctionProvider(fn, runner)
+        return FunctionProvider(fn, self._run_coroutine)
+
+    def _run_coroutine(self, work: Coroutine[Any, Any, None]) -> Awaitable[None]:
+        """Run what a function gave to be awaited on the caller's loop, which it may be bound to; where the caller has
+        none, on a loop of the functions' own. Called on the engine's loop."""
+        self._has_coroutine = True
+        loop = self._callers_loop
+        if loop is None or loop.is_closed():
+            loop = engine_thread.functions_loop()
+        return engine_thread.run_on_loop(loop)(work)
 
     def _function(self, ref: Ref) -> Callable[..., Any] | None:
         if ref.label in self._functions:
@@ -236,12 +262,17 @@ class Resolver:
     def _fingerprint(self, pool: Sequence[Ref], judge: Ref | None) -> str:
         """What names leave open: a service moved to another address, a function with other code, is not the same."""
         services_used = {ref.service for ref in (*pool, *([judge] if judge else []))}
-        own = {name: row.base_url for name, row in self.reach.own.items() if name in services_used}
+        own = {name: _row_identity(row) for name, row in self.reach.own.items() if name in services_used}
         # A function that cannot be compared is never the same: its place is taken by what occurs once.
         code = {name: function_fingerprint(fn) or secrets.token_hex(16) for name, fn in self._functions.items()}
         if not own and not code:
             return ""
         return hashlib.sha256(repr((sorted(own.items()), sorted(code.items()))).encode()).hexdigest()
+
+
+def _row_identity(row: Service) -> str:
+    """Where a service of the user's own is, and the fields that its requests carry."""
+    return row.base_url + (repr((row.headers, row.body)) if row.headers or row.body else "")
 
 
 def _kin_notes(judge: Ref, pool: Sequence[Ref]) -> list[str]:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any, cast
 
 from fusion_nb.accounts.policy import RunAccounts
+from fusion_nb.accounts.token_counts import prompt_cut
 from fusion_nb.core import (
     STOPPED,
     Channel,
@@ -20,7 +21,7 @@ from fusion_nb.core import (
     RunState,
     StreamSplitter,
 )
-from fusion_nb.core.events import CallAccepted, CallRetried, CallStarted, TextDelta
+from fusion_nb.core.events import CallAccepted, CallRetried, CallStarted, TextDelta, ThoughtEnded
 from fusion_nb.core.spec import RunServices
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.redaction import scrub
@@ -201,6 +202,11 @@ class Caller:
                 self._record.emit(TextDelta(call=call, text=chunk.text, channel=chunk.channel))
             else:
                 self._emit_pieces(call, splitter.feed(chunk.text))
+        if chunk.thought_ended:
+            if splitter is not None:
+                self._emit_pieces(call, splitter.close())
+                splitter.restart()
+            self._record.emit(ThoughtEnded(call=call))
         if chunk.generation_id is not None and chunk.generation_id != progress.generation_id:
             progress.generation_id, progress.generation_of = chunk.generation_id, progress.attempts
             self._record.emit(CallAccepted(call=call, generation_id=chunk.generation_id))
@@ -217,4 +223,6 @@ class Caller:
     def _end(self, call: int, request: Request, progress: CallProgress, fault: ProviderError | None) -> None:
         """Settle the call and put its end on record."""
         cost = self.billing.settle(call, request.ref, progress)
+        if prompt_cut([message.content for message in request.messages], request.ref, progress.usage.prompt):
+            progress.warnings.append("prompt_cut")
         self._record.emit(call_ended(self._record.state.reply(call), progress, fault, *cost))

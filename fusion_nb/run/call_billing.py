@@ -156,14 +156,11 @@ class CallBilling:
         """USD of the last attempt, and who says so."""
         if progress.cost is not None:
             return progress.cost, "reported"
-        if self._loading:
-            return None, None
-        # A snapshot that is newer than the table is priced as the model that was asked.
-        for model in dict.fromkeys((progress.model or ref.model, ref.model)):
-            with contextlib.suppress(Exception):
-                cost = self._services.price(ref, model, progress.usage)
-                if cost is not None:
-                    return cost, "computed"
+        if self._loading or "upstream_cost_unknown" in progress.warnings:
+            return None, None  # a list price is not what a person's own key behind the service was billed
+        with contextlib.suppress(Exception):
+            cost = self._services.price(ref, progress.model or ref.model, progress.usage)
+            return cost, None if cost is None else "computed"
         return None, None
 
     @property

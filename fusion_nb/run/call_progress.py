@@ -107,7 +107,10 @@ def outcome(reply: Reply, progress: CallProgress, fault: ProviderError | None) -
             return "error", "tool_calls", f"{wanted}: ask another model, or tell it to answer by itself."
         return "incomplete", "tool_calls", f"{wanted}: what it said first may not be its answer."
     if not reply.text.strip() and finish not in ("content_filter", "refusal"):
-        remedy = " It used its tokens on reasoning: raise --max-tokens." if finish == "length" else ""
+        remedy = (
+            " All it wrote is a thought: raise --max-tokens, or ask with less --reasoning." if reply.reasoning else ""
+        )
+        remedy = " It used its tokens on reasoning: raise --max-tokens." if finish == "length" else remedy
         return "empty", "empty", f"It answered without text.{remedy}"
     status = _STATUS_BY_FINISH.get(finish or "stop", "incomplete")
     match status:

@@ -37,15 +37,15 @@ def resume(state: RunState) -> RunSpec:
         raise UserError(already_resumed(state.run, state.resumed_by))
     if state.status != "cancelled" or (state.verdict is not None and state.verdict.state != "by-hand"):
         raise UserError(f"Run {state.run} has ended: there is nothing to resume. --retry asks the members that failed.")
-    kept: list[Reply] = []
+    reused: list[Reply] = []
     for turn in range(state.max_rounds + 1):
         asked = _standing(state, turn)
         ended = [reply for reply in asked if _is_final(reply, asked, state.limits.quorum)]
-        kept += ended
+        reused += ended
         if len(ended) < len(asked):
-            # What was said in a later round was said to these; others will stand in their place.
+            # The texts of a later round answer these; others will stand in their place.
             break
-    return replace(_same_spec(state), kept=tuple(kept))
+    return replace(_same_spec(state), reused=tuple(reused))
 
 
 def already_resumed(run: str, by: str) -> str:
@@ -124,12 +124,12 @@ def retry(state: RunState, call: int | None = None) -> RunSpec:
     if state.status == "running":
         raise UserError(f"Run {state.run} is under way: its own retry_call() asks a member anew.")
     if call is not None:
-        kept = tuple(reply for reply in state.candidates if reply.ref.name != _member(state, call).name)
-        return _judged_again(state, kept, _replied(state))
-    kept = tuple(reply for reply in state.candidates if reply.usable)
-    if len(kept) == len(state.pool):
+        reused = tuple(reply for reply in state.candidates if reply.ref.name != _member(state, call).name)
+        return _judged_again(state, reused, _replied(state))
+    reused = tuple(reply for reply in state.candidates if reply.usable)
+    if len(reused) == len(state.pool):
         raise UserError(f"No member failed in run {state.run}: there is nothing to ask again.")
-    return _judged_again(state, kept, state.pool)
+    return _judged_again(state, reused, state.pool)
 
 
 def _member(state: RunState, call: int) -> Ref:
@@ -201,7 +201,7 @@ def _same_spec(state: RunState) -> RunSpec:
     )
 
 
-def _judged_again(state: RunState, kept: Sequence[Reply], pool: tuple[Ref, ...]) -> RunSpec:
+def _judged_again(state: RunState, replies: Sequence[Reply], pool: tuple[Ref, ...]) -> RunSpec:
     """The judge on standing answers. A debate is over by then: what is left of it is the way it ends."""
     spec = _same_spec(state)
     return replace(
@@ -209,7 +209,7 @@ def _judged_again(state: RunState, kept: Sequence[Reply], pool: tuple[Ref, ...])
         pool=pool,
         mode=cast(Mode, spec.then if spec.mode == "debate" else spec.mode),
         rounds=1,
-        kept=tuple(replace(reply, round=0) for reply in kept),
+        reused=tuple(replace(reply, round=0) for reply in replies),
         # It was there without those who are asked now, and they are asked to be waited for.
         limits=replace(spec.limits, quorum=None),
     )

@@ -184,7 +184,7 @@ class Engine:
         if self._members is None or reply.round != self._members.round:
             raise UserError(f"Its round is over: {reply.ref.name} can be asked anew when the run is over.")
         self._caller.forgive(reply.ref.service)
-        self._members.anew(reply, self._caller.stop)
+        self._members.retry(reply, self._caller.stop)
 
     def _reply_of(self, call: int) -> Reply:
         replies = self._record.state.replies
@@ -194,7 +194,7 @@ class Engine:
 
     def _reuse(self, ref: Ref, round: int) -> None:
         """Put the reply an earlier run has for this call, if it has one, on record in this run's own file."""
-        reply = next((r for r in self._spec.kept if (r.ref.name, r.round) == (ref.name, round)), None)
+        reply = next((r for r in self._spec.reused if (r.ref.name, r.round) == (ref.name, round)), None)
         if reply is not None:
             for event in reused_reply_events(len(self._record.state.replies) + 1, reply, self._spec.of):
                 self._record.emit(event)

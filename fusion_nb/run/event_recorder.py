@@ -1,4 +1,4 @@
-"""The one place where events come into being: numbered, timed, journalled, folded, handed on, in that order."""
+"""The one place where events come into being: numbered, timed, journalled, handed on and folded, in that order."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Generic, TypeVar
 
 from fusion_nb.core import RunState
-from fusion_nb.core.events import Event
-from fusion_nb.core.fold import fold
+from fusion_nb.core.events import Event, TextDelta
+from fusion_nb.core.fold import fold_all, join_events
 
 S_co = TypeVar("S_co", bound=RunState, covariant=True)
 Journal = Callable[[Event], None]
@@ -21,7 +21,10 @@ class EventRecorder(Generic[S_co]):
     """The events of one run. Written on the engine's thread, read on any: `state` is immutable, `take` hands off."""
 
     def __init__(self, state: S_co, journal: Journal | None = None) -> None:
-        self.state: S_co = state
+        self._state: S_co = state
+        self._unfolded: list[Event] = []
+        """Pieces of text that nobody has asked for yet: to fold each by itself would copy the text each time."""
+        self._folding = threading.Lock()
         self._journal = journal
         self._start = time.monotonic()
         self._seq = 0
@@ -31,6 +34,15 @@ class EventRecorder(Generic[S_co]):
     @property
     def began(self) -> bool:
         return self._seq > 0
+
+    @property
+    def state(self) -> S_co:
+        """Everything known so far."""
+        with self._folding:
+            if self._unfolded:
+                self._state = fold_all(join_events(self._unfolded), self._state)
+                self._unfolded = []
+            return self._state
 
     def now(self) -> float:
         """Seconds since the run's start."""
@@ -42,7 +54,11 @@ class EventRecorder(Generic[S_co]):
         if self._journal is not None:
             # Durable before anyone else sees it, the judge included.
             self._journal(event)
-        self.state = fold(self.state, event)
+        with self._folding:
+            self._unfolded.append(event)
+        if not isinstance(event, TextDelta):
+            # At once, so that an event that does not fit is raised where it was made.
+            _ = self.state
         self._waiting.append(event)
         self._ready.set()
 

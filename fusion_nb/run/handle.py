@@ -15,11 +15,19 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from fusion_nb.core import RunState
-from fusion_nb.core.engine_thread import engine_loop, stop_at_exit
+from fusion_nb.core.engine_thread import engine_loop, refuse_on_engine, running_loop, stop_at_exit
 from fusion_nb.core.events import Event
 from fusion_nb.run.event_recorder import EventRecorder
 
 S = TypeVar("S", bound=RunState)
+Hear = Callable[[Sequence[Event]], None]
+NeedsLoop = Callable[[], bool]
+_SILENCE = 0.1
+"""Seconds to wait for a first event."""
+_PACE = 0.03
+"""Seconds between two looks."""
+_TURN = 0.01
+"""Seconds between two looks while the caller's loop is turned."""
 _under_way: set[Handle[Any]] = set()
 
 
@@ -64,7 +72,7 @@ class Handle(Generic[S]):
         self.stopping = True
         self._loop.call_soon_threadsafe(self._cancel)
 
-    def take(self, timeout: float = 0.1) -> list[Event]:
+    def take(self, timeout: float = _SILENCE) -> list[Event]:
         """Events not yet taken; waits up to `timeout` seconds for the first."""
         return self._record.take(timeout)
 
@@ -72,11 +80,18 @@ class Handle(Generic[S]):
         """Sleep, or less where the run ends meanwhile."""
         self._over.wait(seconds)
 
-    def events(self) -> Iterator[Event]:
-        """Every event as it happens, until the run has ended. Leaving early stops the run."""
+    def events(self, needs_loop: NeedsLoop = lambda: False) -> Iterator[Event]:
+        """Every event as it happens, until the run has ended. Leaving early stops the run.
+
+        Args:
+            needs_loop: see `wait_for_run`.
+        """
+        refuse_on_engine()
         try:
             while not self.done:
-                yield from self.take()
+                yield from self.take(0 if needs_loop() else _SILENCE)
+                if needs_loop():
+                    pause_run(self, _TURN, needs_loop)
             yield from self.take(0)
         finally:
             if not self.done:
@@ -117,76 +132,54 @@ class Handle(Generic[S]):
         self._ended.set_result(None)
 
 
-Hear = Callable[[Sequence[Event]], None]
-
-
 def wait_for_run(
-    handle: Handle[S], see: Callable[[S], None] | None = None, hear: Hear | None = None, *, pace: float = 0.03
+    handle: Handle[S],
+    see: Callable[[S], None] | None = None,
+    hear: Hear | None = None,
+    needs_loop: NeedsLoop = lambda: False,
 ) -> S:
-    """Wait for the run on the caller's thread, calling `see(state)` after each batch of events.
-
-    `hear(events)` gets the batches themselves, and an empty one where nothing happened for a while.
+    """Wait for the run on the caller's thread.
 
     The kernel's interrupt ends the run as `cancelled` and the state is returned; a second interrupt raises
-    `KeyboardInterrupt`. `pace`: seconds between two looks; streams come in far smaller pieces than eyes can follow,
-    and waking for each would cost more than all the rest.
+    `KeyboardInterrupt`.
+
+    Args:
+        see: called with the state after each batch of events, and in silence too: the seconds go on.
+        hear: called with the batches themselves, and with an empty one where nothing happened for a while.
+        needs_loop: whether a member waits for the caller's own loop, by now: one that is bound to it, or a function
+            that turned out to return something to await. That loop is turned then although its thread waits; there,
+            and only there, asyncio is patched to be entered again.
     """
+    refuse_on_engine()
     with _interrupt_stops(handle):
         while not handle.done:
-            events = handle.take()
-            if hear is not None:
-                hear(events)
-            # In silence too: the seconds go on, and a view may owe its last change.
-            if see is not None:
-                see(handle.state)
-            handle.pause(pace)
-    events = handle.take(0)
+            _pass_on(handle, handle.take(0 if needs_loop() else _SILENCE), see, hear)
+            # Streams come in far smaller pieces than eyes can follow: waking for each would cost more than the rest.
+            pause_run(handle, _TURN if needs_loop() else _PACE, needs_loop)
+    _pass_on(handle, handle.take(0), see, hear)
+    handle.raise_defect()
+    return handle.state
+
+
+def _pass_on(handle: Handle[S], events: Sequence[Event], see: Callable[[S], None] | None, hear: Hear | None) -> None:
     if hear is not None:
         hear(events)
     if see is not None:
         see(handle.state)
-    handle.raise_defect()
-    return handle.state
 
 
-def events_with_nested_loop(handle: Handle[S], *, pace: float = 0.01) -> Iterator[list[Event]]:
-    """The run's events in batches, while the caller's own loop turns although the caller waits.
+def pause_run(handle: Handle[Any], seconds: float, needs_loop: NeedsLoop) -> None:
+    """Sleep, or less where the run ends meanwhile; the caller's loop turns where that is needed."""
+    until = time.monotonic() + seconds
+    while not handle.done and (left := until - time.monotonic()) > 0:
+        if needs_loop() and (callers := running_loop()) is not None:
+            import nest_asyncio2  # noqa: PLC0415  only this case needs it, and importing it is not free
 
-    Needed where a member is a coroutine function of the notebook, bound to the notebook's loop; there, and only there,
-    asyncio is patched to be entered again.
-    """
-    callers = _entered_again()
-    with _interrupt_stops(handle):
-        while not handle.done:
-            yield handle.take(0)
-            callers.run_until_complete(asyncio.sleep(pace))
-    yield handle.take(0)
-    handle.raise_defect()
-
-
-def turn_loop(handle: Handle[S], seconds: float, *, pace: float = 0.01) -> None:
-    """Let the caller's own loop turn until the run has ended, so long at most; takes no events."""
-    callers, until = _entered_again(), time.monotonic() + seconds
-    while not handle.done and time.monotonic() < until:
-        callers.run_until_complete(asyncio.sleep(pace))
-
-
-def _entered_again() -> asyncio.AbstractEventLoop:
-    import nest_asyncio2  # noqa: PLC0415  only this case needs it, and importing it is not free
-
-    callers = asyncio.get_running_loop()
-    nest_asyncio2.apply(callers)
-    return callers
-
-
-def wait_with_nested_loop(handle: Handle[S], see: Callable[[S], None] | None = None, hear: Hear | None = None) -> S:
-    """`drive`, while the caller's loop turns."""
-    for batch in events_with_nested_loop(handle):
-        if hear is not None:
-            hear(batch)
-        if see is not None:
-            see(handle.state)
-    return handle.state
+            nest_asyncio2.apply(callers)
+            with _interrupt_stops(handle):
+                callers.run_until_complete(asyncio.sleep(min(left, _TURN)))
+        else:
+            handle.pause(min(left, _SILENCE))
 
 
 @contextlib.contextmanager

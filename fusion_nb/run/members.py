@@ -33,80 +33,80 @@ class Members:
         limits: Limits,
     ) -> None:
         self.round = round
-        self._asks = {ref.name: functools.partial(ask, ref, said) for ref, said in asks}
+        self._requests = {ref.name: functools.partial(ask, ref, replies) for ref, replies in asks}
         self._record, self._limits = record, limits
         self._group = asyncio.TaskGroup()
-        self._going: dict[str, _Task] = {}
+        self._running: dict[str, _Task] = {}
         """The newest call of each member that has none ended."""
-        self._anew: set[str] = set()
+        self._retried: set[str] = set()
         """Those a person asked anew: they are waited for, whatever the quorum says."""
-        self._coming: set[str] = set()
+        self._starting: set[str] = set()
         """Those of them whose new call has not begun."""
         self._change = asyncio.Event()
 
     async def replies(self) -> tuple[Reply, ...]:
         """Ask, wait under quorum and grace, and give each member's standing reply of this round, in order."""
         async with self._group:
-            for name in [name for name in self._asks if not self._said(name)]:
-                self._start(name, self._asks[name]())
+            for name in [name for name in self._requests if not self._replies_of(name)]:
+                self._start(name, self._requests[name]())
             if self._limits.quorum is not None:
-                await self._quorum(self._limits.quorum)
+                await self._wait_for_quorum(self._limits.quorum)
         # Read from the record, not from the tasks: a straggler that was let go has a row too.
-        return tuple(current_reply(self._said(name)) for name in self._asks)
+        return tuple(current_reply(self._replies_of(name)) for name in self._requests)
 
-    def anew(self, reply: Reply, stop: Callable[[int], None]) -> None:
+    def retry(self, reply: Reply, stop: Callable[[int], None]) -> None:
         """Ask the member of `reply` once more, in a call of its own. `stop`: ends the call that is under way.
 
         Raises `UserError` where that is too late, or it has answered, or `reply` is not its newest.
         """
         name = reply.ref.name
-        if not self._going:
+        if not self._running:
             raise UserError(f"The judge reads already: {name} can be asked anew when the run is over.")
-        said = self._said(name)
-        if current_reply(said).usable:
+        replies = self._replies_of(name)
+        if current_reply(replies).usable:
             raise UserError(f"{name} has answered: there is nothing to ask anew before the run is over.")
-        if name in self._coming or said[-1].call != reply.call:
+        if name in self._starting or replies[-1].call != reply.call:
             raise UserError(f"{name} is being asked anew already.")
-        before = self._going.get(name)
+        before = self._running.get(name)
         if before is not None:
             stop(reply.call)
-        self._anew.add(name)
-        self._coming.add(name)
-        self._start(name, self._after(before, name))
+        self._retried.add(name)
+        self._starting.add(name)
+        self._start(name, self._retry_after(before, name))
 
-    async def _after(self, before: _Task | None, name: str) -> Reply:
+    async def _retry_after(self, before: _Task | None, name: str) -> Reply:
         """The call anew, once the one before has let go of its money and its place."""
         if before is not None:
             await asyncio.wait({before})
-        self._coming.discard(name)
-        return await self._asks[name]()
+        self._starting.discard(name)
+        return await self._requests[name]()
 
     def _start(self, name: str, work: Coroutine[Any, Any, Reply]) -> None:
-        task = self._going[name] = self._group.create_task(work)
+        task = self._running[name] = self._group.create_task(work)
         task.add_done_callback(functools.partial(self._ended, name))
 
     def _ended(self, name: str, task: _Task) -> None:
-        if self._going.get(name) is task:
-            del self._going[name]
+        if self._running.get(name) is task:
+            del self._running[name]
         self._change.set()
 
-    async def _quorum(self, quorum: int) -> None:
+    async def _wait_for_quorum(self, quorum: int) -> None:
         """Once `quorum` usable candidates are there, give the others `grace` seconds, then let them go."""
-        while self._going and sum(any(r.usable for r in self._said(name)) for name in self._asks) < quorum:
+        while self._running and sum(any(r.usable for r in self._replies_of(name)) for name in self._requests) < quorum:
             await self._changed()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._limits.grace):
-                while self._going:
+                while self._running:
                     await self._changed()
-        for name, task in list(self._going.items()):
-            if name not in self._anew:
+        for name, task in list(self._running.items()):
+            if name not in self._retried:
                 task.cancel()
 
     async def _changed(self) -> None:
         self._change.clear()
         await self._change.wait()
 
-    def _said(self, name: str) -> list[Reply]:
+    def _replies_of(self, name: str) -> list[Reply]:
         return [
             reply
             for reply in self._record.state.replies
@@ -114,6 +114,6 @@ class Members:
         ]
 
 
-def current_reply(said: Sequence[Reply]) -> Reply:
+def current_reply(replies: Sequence[Reply]) -> Reply:
     """What counts of one member's replies in one round: the latest that is usable, else the latest."""
-    return next((reply for reply in reversed(said) if reply.usable), said[-1])
+    return next((reply for reply in reversed(replies) if reply.usable), replies[-1])

@@ -1,7 +1,4 @@
-"""What a run gives back: its state, with the views a person takes away.
-
-A run that has begun: its events, its result so far, and the ways to end it or one of its calls.
-"""
+"""A run under way, with its events, its result so far and the ways to end it; and the result it comes to."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from fusion_nb.journal.writer import Journal
 from fusion_nb.run import handle
 from fusion_nb.run.engine import Engine
 from fusion_nb.run.event_recorder import EventRecorder
-from fusion_nb.run.handle import Hear, events_with_nested_loop, turn_loop, wait_for_run, wait_with_nested_loop
+from fusion_nb.run.handle import Hear, pause_run, wait_for_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,9 +37,12 @@ class FusionResult(RunState):
     `answer`, `rationale`, `analysis`, `candidates`, `verdict`, `cost` (USD, `Decimal` or `None`), `usage`, `replies`;
     `frame()` has one row per call. In a notebook its last expression shows the answer, the candidates and the ledger.
 
-    >>> result = fuse("Why is the sky blue?", pool="claude,gemini,gpt4o", mode="merge")
-    >>> result.answer, result.cost
-    >>> result.frame().groupby("role", observed=True).cost_usd.sum()
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
+    >>> result.status, len(result.candidates), result.answer is not None
+    ('ok', 3, True)
+    >>> list(result.frame().groupby("role", observed=True).size())
+    [3, 1]
     """
 
     def frame(self) -> pd.DataFrame:
@@ -78,13 +78,13 @@ class FusionResult(RunState):
         return self._bundle()["text/plain"]
 
     def __repr__(self) -> str:
-        said = "no answer" if self.answer is None else f"answer of {len(self.answer)} characters"
+        answer = "no answer" if self.answer is None else f"answer of {len(self.answer)} characters"
         cost = "cost unknown" if self.cost is None else f"${self.cost}"
         demo = " DEMO: scripted models," if self.demo else ""
         answered = len(self.pool) - len(self.missing)
         partial = f" {answered} of {len(self.pool)} models," if self.missing and self.status != "running" else ""
         calls = f"{len(self.replies)} calls"
-        return f"<FusionResult {self.run}:{demo} {self.mode},{partial} {calls}, {self.status}, {said}, {cost}>"
+        return f"<FusionResult {self.run}:{demo} {self.mode},{partial} {calls}, {self.status}, {answer}, {cost}>"
 
 
 Progress = Callable[[FusionResult], None]
@@ -119,6 +119,12 @@ class Run:
         policy: the caps it is under, from its begin to its end.
         journal: whether its record is kept on disk.
         run: its id, where that had to be known before it begins.
+
+    >>> import fusion_nb
+    >>> with fusion_nb.stream("How many times does the letter r occur in the word strawberry?", pool="demo") as run:
+    ...     seen = [type(event).__name__ for event in run]
+    >>> seen[0], seen[-1], run.done
+    ('RunStarted', 'RunEnded', True)
     """
 
     def __init__(
@@ -132,7 +138,7 @@ class Run:
     ) -> None:
         now = datetime.now(UTC)
         run = run or new_run_id(now)
-        self._turns = resolver.needs_callers_loop
+        self._needs_loop = lambda: resolver.needs_callers_loop
         self._journal = Journal(run) if journal else None
         services = resolver.run_services(spec)
         accounts = RunAccounts(run, policy, play=is_play(spec.pool, spec.judge))
@@ -142,9 +148,7 @@ class Run:
         self._handle = handle.Handle(record, self._engine.run(run, now.isoformat()))
 
     def __iter__(self) -> Iterator[Event]:
-        if not self._turns:
-            return self._handle.events()
-        return (event for batch in events_with_nested_loop(self._handle) for event in batch)
+        return self._handle.events(self._needs_loop)
 
     def __enter__(self) -> Self:
         return self
@@ -156,7 +160,7 @@ class Run:
     @property
     def result(self) -> FusionResult:
         """Everything known so far; the finished result once the run has ended."""
-        return self._told(self._handle.state)
+        return self._with_journal_note(self._handle.state)
 
     @property
     def done(self) -> bool:
@@ -188,20 +192,15 @@ class Run:
     def finish(self, progress: Progress | None = None, hear: Hear | None = None) -> FusionResult:
         """Wait for the end, showing `progress`; `hear` gets the events in batches. Raises `RunFailed` where every
         member failed."""
-        # On a thread of ours there is no loop that could turn: the caller's own turns while nobody waits on it.
-        wait = wait_with_nested_loop if self._turns and engine_thread.running_loop() else wait_for_run
         hear = hear or getattr(progress, "hear", None)
         if isinstance(progress, TakesRun):
             progress.steer(self)
-        see = None if progress is None else lambda state: progress(self._told(state))
-        return raise_if_failed(self._told(wait(self._handle, see, hear)))
+        see = None if progress is None else lambda state: progress(self._with_journal_note(state))
+        return raise_if_failed(self._with_journal_note(wait_for_run(self._handle, see, hear, self._needs_loop)))
 
     def pause(self, seconds: float) -> None:
         """Wait for the end, so long at most; takes no event away from who follows the run."""
-        if self._turns and engine_thread.running_loop():
-            turn_loop(self._handle, seconds)
-        else:
-            self._handle.pause(seconds)
+        pause_run(self._handle, seconds, self._needs_loop)
 
     def take(self) -> list[Event]:
         """Events not yet taken; empty where there are none yet. For those who must not wait."""
@@ -209,19 +208,19 @@ class Run:
 
     async def wait(self) -> FusionResult:
         """Await the end on the caller's loop. Raises `RunFailed` where every member failed."""
-        return raise_if_failed(self._told(await self._handle.wait()))
+        return raise_if_failed(self._with_journal_note(await self._handle.wait()))
 
-    def _told(self, state: FusionResult) -> FusionResult:
+    def _with_journal_note(self, state: FusionResult) -> FusionResult:
         """`state`, with a word where the journal could not keep it."""
         trouble = self._journal.trouble if self._journal else None
         return state if trouble is None else replace(state, notes=(*state.notes, trouble))
 
 
-def wait_for_result(begun: Run | FusionResult, progress: Progress | None = None) -> FusionResult:
-    """Wait for the end of what has begun. Raises `RunFailed` where every member failed."""
-    if isinstance(begun, FusionResult):
-        return raise_if_failed(begun)
-    with begun as run:
+def wait_for_result(started: Run | FusionResult, progress: Progress | None = None) -> FusionResult:
+    """Wait for the end of a run that has started. Raises `RunFailed` where every member failed."""
+    if isinstance(started, FusionResult):
+        return raise_if_failed(started)
+    with started as run:
         return run.finish(progress)
 
 
@@ -238,5 +237,11 @@ _last: FusionResult | None = None
 
 
 def last() -> FusionResult | None:
-    """The result of the newest run of this kernel that has ended: `%%fuse`'s own value is its DataFrame."""
+    """The result of the newest run of this kernel that has ended: `%%fuse`'s own value is its DataFrame.
+
+    >>> import fusion_nb
+    >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo:swift")
+    >>> fusion_nb.last() is result
+    True
+    """
     return _last

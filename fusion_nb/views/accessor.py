@@ -106,7 +106,10 @@ class Fusion:
         """Cost and seconds by member and role, side by side; returns the two matplotlib axes.
 
         Args:
-            theme: `light` or `dark`; `None` follows matplotlib's own style. Raises `UserError` without matplotlib.
+            theme: `light` or `dark`. `None` follows the style that matplotlib was given; without one the picture has no
+                ground of its own and is read on a light page and on a dark one.
+
+        Raises `UserError` without matplotlib.
         """
         return plot.draw(self.by_member(), self.timeline(), self.cost().short, theme)
 

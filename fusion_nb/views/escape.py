@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from fusion_nb.views.table_html import compact_html
+
 # C0 without tab and newline, DEL, C1: what terminals obey (ESC, OSC, CSI ...). Lone surrogates: what no wire carries.
 _ACTING = r"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
 # Bidirectional controls, zero-width characters, fillers, tags and variation selectors: what eyes do not see.
@@ -87,9 +89,11 @@ class TableFormatter:
         self.previous = previous
 
     def __call__(self, table: Any) -> Any:
-        shown = self.previous(table) if self.previous else table._repr_html_()
-        frame = getattr(table, "data", table) if type(table).__name__ == "Styler" else table
+        styled = type(table).__name__ == "Styler"
+        frame = getattr(table, "data", table) if styled else table
         ours = "fusion_nb" in frame.attrs or any(names <= set(frame.columns) for names in _OURS)
+        compact = compact_html(table) if ours and not styled and self.previous is None else None
+        shown = compact or (self.previous(table) if self.previous else table._repr_html_())
         return f'<div class="{IGNORED}">{shown}</div>' if ours and isinstance(shown, str) else shown
 
 

@@ -6,7 +6,7 @@ Beside the events, a message carries fragments of the static view as safe HTML, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +19,9 @@ from fusion_nb.core.events import (
     RoundEnded,
     RunEnded,
     RunStarted,
-    TextDelta,
     to_json,
 )
-from fusion_nb.core.fold import fold_all
+from fusion_nb.core.fold import fold_all, join_events
 from fusion_nb.core.json_codec import to_plain
 from fusion_nb.core.warnings_text import remarks
 from fusion_nb.views import candidates, html, words
@@ -73,7 +72,7 @@ class Feed:
             when = events[0].when if isinstance(events[0], RunStarted) else ""
             self._started = clock_at_start(when, self._clock, events[0].at)
         self._received_up_to = events[-1].seq if events else self._received_up_to
-        self._pending += joined(map(_without_messages, events))
+        self._pending += join_events(map(_without_messages, events))
         if self._snapshot_requested or any(map(_ends_phase, events)):
             self._snapshot()
         elif self._state.waiting_on(self._now()) != self._waiting_on and not self._pending:
@@ -83,7 +82,7 @@ class Feed:
             self._send_news()
 
     def _send_news(self) -> None:
-        news = joined(self._pending)
+        news = list(join_events(self._pending))
         self._fold_pending()
         message: dict[str, Any] = {
             "kind": "news",
@@ -134,39 +133,6 @@ def _message(event: Event) -> dict[str, Any]:
     if isinstance(event, CallEnded) and event.warnings:
         return {**to_json(event), "remarks": remarks(event.warnings)}
     return to_json(event)
-
-
-def joined(events: Iterable[Event]) -> list[Event]:
-    """The same events with the pieces of each text joined, as far as nothing else happened between them.
-
-    Deltas of different calls change places; each touches its own reply alone, so the fold is the same.
-    """
-    out: list[Event] = []
-    open_pieces: dict[int, tuple[int, list[str]]] = {}
-    for event in events:
-        if not isinstance(event, TextDelta):
-            _close(out, open_pieces)
-            out.append(event)
-            continue
-        place, pieces = open_pieces.get(event.call, (-1, []))
-        delta = out[place] if place >= 0 else None
-        if isinstance(delta, TextDelta) and delta.channel == event.channel:
-            pieces.append(event.text)
-        else:
-            if delta is not None:
-                _close(out, {event.call: (place, pieces)})
-            open_pieces[event.call] = (len(out), [event.text])
-            out.append(event)
-    _close(out, open_pieces)
-    return out
-
-
-def _close(out: list[Event], open_pieces: dict[int, tuple[int, list[str]]]) -> None:
-    for place, pieces in open_pieces.values():
-        delta = out[place]
-        if isinstance(delta, TextDelta):
-            out[place] = replace(delta, text="".join(pieces))
-    open_pieces.clear()
 
 
 def _without_messages(event: Event) -> Event:

@@ -9,7 +9,7 @@ from typing import Any
 from fusion_nb.accounts.forecast_types import Forecast, ForecastLine
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.views import escape, words
-from fusion_nb.views.html import style_sheet
+from fusion_nb.views.html import style_element
 from fusion_nb.views.text import aligned
 
 _HEADS = ("who", "role", "tokens in", "tokens out", "cost", "time", "tokens from")
@@ -37,12 +37,13 @@ def html(forecast: Forecast, notes: Sequence[str] = ()) -> str:
     foot = f"<tfoot><tr>{_cells(_total(forecast))}</tr></tfoot>"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>"
     facts = f"{escape.markup(summary(forecast))} · nothing has been sent"
-    return (
-        '<div class="fusion-nb mathjax_ignore tex2jax_ignore">'
+    view = (
+        f'<div class="fusion-nb {escape.IGNORED}">'
         f'<p class="fnb-head"><strong>Forecast</strong> · {facts}</p>'
         f'{f"""<ul class="fnb-notes">{warned}</ul>""" if warned else ""}'
-        f'<div class="fnb-ledger"><div class="fnb-wide">{table}</div></div>{noted}</div><style>{style_sheet()}</style>'
+        f'<div class="fnb-ledger"><div class="fnb-wide">{table}</div></div>{noted}</div>'
     )
+    return view + style_element(view)
 
 
 def summary(forecast: Forecast) -> str:

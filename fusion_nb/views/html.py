@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from fusion_nb.core import Ref, Reply, RunState
 from fusion_nb.views import candidates, escape, words
 from fusion_nb.views.candidates import cited_answer, cited_draft, judgement, member_hue, name_tag, rounds, title
 from fusion_nb.views.ledger import Ledger, ledger
-
-_CODE = re.compile(r'class="fnb-t[a-z]"')
-"""Coloured code: see `highlight.py`."""
 
 
 def render_html(state: RunState, *, now: float | None = None, group: str | None = None, foot: str = "") -> str:
@@ -33,10 +30,8 @@ def render_html(state: RunState, *, now: float | None = None, group: str | None 
     body = _running(state, now) if state.status == "running" else _finished(state, group)
     # The outer class keeps MathJax away from prices; formulas ask for it themselves. The style comes last: where only
     # the tag is taken away, its text is not what a person sees first.
-    return (
-        f'<div class="fusion-nb mathjax_ignore tex2jax_ignore">{_head(state, now)}{_notes(state)}{body}{foot}</div>'
-        f"<style>{style_sheet(lanes=state.status == 'running', code=_CODE.search(body) is not None)}</style>"
-    )
+    view = f'<div class="fusion-nb {escape.IGNORED}">{_head(state, now)}{_notes(state)}{body}{foot}</div>'
+    return view + style_element(view)
 
 
 def _head(state: RunState, now: float | None) -> str:
@@ -215,16 +210,42 @@ def _last(text: str) -> str:
     return escape.markup(f"… {tail[-_TAIL:]}" if len(tail) > _TAIL else tail)
 
 
-@cache
-def style_sheet(*, lanes: bool = False, code: bool = True) -> str:
-    """The rules without comments and needless blanks, ready for a `<style>` element.
+_SHEETS = ("style.css", "lanes.css", "code.css")
+_RULE = re.compile(r"[^{};]+\{[^{}]*\}")
+_EMPTY = re.compile(r"[^{};]+\{\s*\}")
+_CLASS = re.compile(r"fnb-[\w-]+")
+_ARGUMENTS = re.compile(r"\([^()]*\)")
 
-    `lanes`: those of a run under way too; `code`: those of coloured code. A notebook keeps a copy for every run.
-    """
+
+@cache
+def style_sheet() -> str:
+    """Every rule, without comments and needless blanks, ready for a `<style>` element."""
     folder = files("fusion_nb.views")
-    names = ("style.css", *(["lanes.css"] if lanes else []), *(["code.css"] if code else []))
-    css = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
+    css = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SHEETS)
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     css = re.sub(r"\s*([{};,>])\s*", r"\1", re.sub(r"\s+", " ", css))
     # After a property's name; before a pseudo-class a blank says something.
     return re.sub(r"(?<=[\w-]): (?=\S)", ":", css).replace(";}", "}").strip()
+
+
+def style_element(body: str) -> str:
+    """The rules for the classes in `body` alone: a notebook keeps a copy with every result, and so does its export."""
+    classes = frozenset(_CLASS.findall(body)).intersection(_CLASS.findall(style_sheet()))
+    return f"<style>{_rules_for(classes)}</style>"
+
+
+@lru_cache(maxsize=32)
+def _rules_for(classes: frozenset[str]) -> str:
+    css = _RULE.sub(lambda rule: rule[0] if _applies(rule[0], classes) else "", style_sheet())
+    before = ""
+    while css != before:
+        before, css = css, _EMPTY.sub("", css)
+    return css
+
+
+def _applies(rule: str, classes: frozenset[str]) -> bool:
+    """Whether one of a rule's selectors asks for no class of ours but those; what stands in `:is(...)` is optional."""
+    selectors = rule.partition("{")[0]
+    while selectors != (bare := _ARGUMENTS.sub("", selectors)):
+        selectors = bare
+    return any(classes.issuperset(_CLASS.findall(selector)) for selector in selectors.split(","))

@@ -99,8 +99,8 @@ def _cost(reply: Reply, places: int) -> str:
 
 def _totals(state: RunState, places: int) -> list[str]:
     def tokens(pick: Callable[[Reply], int | None]) -> str:
-        known = [n for n in map(pick, state.replies) if n is not None]
-        return _least(words.number(sum(known)) if known else None, len(known) < len(state.replies))
+        counts = [n for n in map(pick, state.replies) if n is not None]
+        return _least(words.number(sum(counts)) if counts else None, len(counts) < len(state.replies))
 
     unpriced = words.unpriced_calls(state)
     cost: Decimal | None = state.cost

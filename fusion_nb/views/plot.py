@@ -45,6 +45,17 @@ DARK = Theme(
 )
 
 
+EITHER = Theme(
+    "none",
+    "#747c85",
+    "#747c85",
+    "#747c8555",
+    ("#4a8be0", "#dd8338", "#3aa76d", "#c45fae", "#2f9fb3", "#b39a2c", "#8166d6", "#c06a79"),
+    "#8a929b",
+)
+"""On no ground of its own: read on a light page and on a dark one. Nobody tells the kernel which the notebook has."""
+
+
 def draw(members: pd.DataFrame, times: pd.DataFrame, total: str, theme_name: str | None) -> Any:
     """Both halves as matplotlib axes. `members`, `times`: the accessor's tables; `total` stands above the left one."""
     pyplot = _pyplot()
@@ -77,8 +88,7 @@ def _rows(members: pd.DataFrame, theme: Theme) -> dict[tuple[str, str], _Row]:
     """(role, label) -> where and in which colour it is drawn."""
     rows: dict[tuple[str, str], _Row] = {}
     for y, (label, role) in enumerate(zip(members.index, members["role"], strict=True)):
-        name = escape.safe_line(str(label))
-        name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+        name = words.short_name(escape.safe_line(str(label)), _LONGEST)
         judge = role == "judge"
         shown = f"judge · {name}" if judge and "judge" not in name.lower() else name
         rows[str(role), str(label)] = _Row(y, shown, theme.judge if judge else theme.members[y % len(theme.members)])
@@ -176,6 +186,8 @@ def _theme(pyplot: Any, name: str | None) -> Theme:
         return DARK if name == "dark" else LIGHT
     import matplotlib.colors  # noqa: PLC0415  it is loaded
 
+    if pyplot.rcParams["figure.facecolor"] == pyplot.rcParamsDefault["figure.facecolor"]:
+        return EITHER
     red, green, blue = matplotlib.colors.to_rgb(pyplot.rcParams["figure.facecolor"])
     return DARK if 0.3 * red + 0.6 * green + 0.1 * blue < 0.5 else LIGHT
 

@@ -38,7 +38,7 @@ class View(anywidget.AnyWidget):
     """The kinds of messages that something here answers: a view offers no button for others."""
 
     def __init__(self, **traits: Any) -> None:
-        super().__init__(sheet=style_sheet(lanes=True) + (_STATIC / "panel.css").read_text(encoding="utf-8"), **traits)
+        super().__init__(sheet=style_sheet() + (_STATIC / "panel.css").read_text(encoding="utf-8"), **traits)
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {}
         self.on_msg(self._dispatch)
         self._receive_while_busy()

@@ -178,12 +178,12 @@ def mode(state: RunState) -> str:
 
 
 def pool(state: RunState) -> str:
-    """How many models the answer is of, and of how many: `3 models`, `2 of 3 models`, `3 models, 1 cut off`."""
+    """How many models the answer is of, and of how many: `3 models`, `2 of 3 models`, `3 models, 1 not whole`."""
     models = plural(len(state.pool), "model")
     if state.status == "running":
         return models
     answered = f"{len(state.pool) - len(state.missing):,} of {models}" if state.missing else models
-    return f"{answered}, {len(state.cut):,} cut off" if state.cut else answered
+    return f"{answered}, {len(state.cut):,} not whole" if state.cut else answered
 
 
 def notes(state: RunState) -> list[str]:

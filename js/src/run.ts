@@ -127,6 +127,7 @@ export type RunEvent = Base &
         at_most?: string;
       }
     | { event: "TextDelta"; call: number; text: string; channel?: "content" | "reasoning" | "answer" }
+    | { event: "ThoughtEnded"; call: number }
     | ({ event: "CallEnded" } & Omit<Reply, "ref" | "role" | "text">)
     | { event: "RoundEnded"; ended: Round }
     | { event: "VerdictReached"; verdict: Verdict }

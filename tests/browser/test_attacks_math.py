@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from fusion_nb.views import bundle, escape, tex
+from fusion_nb.views.embed_markdown import embed_markdown
 from fusion_nb.views.frame import frame
 from fusion_nb.views.markdown_to_html import render_markdown
-from fusion_nb.views.to_markdown import embed_markdown
 from tests import states
 
 pytestmark = pytest.mark.browser

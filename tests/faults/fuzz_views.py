@@ -8,8 +8,8 @@ import re
 from markdown_it import MarkdownIt
 
 from fusion_nb.views import escape, markdown_to_html, tables
+from fusion_nb.views.embed_markdown import embed_markdown
 from fusion_nb.views.markdown_to_html import render_markdown
-from fusion_nb.views.to_markdown import embed_markdown
 from tests.attacks import WRITTEN
 from tests.test_accessor import acts
 from tests.test_embedded import acting, worst

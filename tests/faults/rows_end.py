@@ -23,14 +23,14 @@ def both(
 
 
 ROWS = (
-    Row(number=15, name="no-finish", answers=(stream(delta(TEXT), "[DONE]"),), status="ok", text=TEXT,
-        warns=("no_finish",), split=True),
+    Row(number=15, name="no-finish", answers=(stream(delta(TEXT), "[DONE]"),), status="incomplete", error="no_finish",
+        text=TEXT, warns=("no_finish",), billed=True, split=True),
     Row(number=16, name="no-done", answers=(stream(delta(TEXT), finish()),), status="ok", text=TEXT, finish="stop",
         split=True),
     Row(number=17, name="done-open", answers=(stream(delta(TEXT), finish(), "[DONE]", end="hold"),), status="ok",
         text=TEXT, finish="stop"),
-    Row(number=17, name="done-open-no-finish", answers=(stream(delta(TEXT), "[DONE]", end="hold"),), status="ok",
-        text=TEXT, warns=("no_finish",)),
+    Row(number=17, name="done-open-no-finish", answers=(stream(delta(TEXT), "[DONE]", end="hold"),),
+        status="incomplete", error="no_finish", text=TEXT, warns=("no_finish",), billed=True),
     Row(number=18, name="after-done", answers=(stream(delta(TEXT), finish(), usage(), "[DONE]", delta("late"), usage("9"), "[DONE]"),),
         status="ok", text=TEXT, finish="stop", **_PAID),
     Row(number=18, name="after-done-for-ever", answers=(stream(delta(TEXT), finish(), "[DONE]", again=sse(delta("late"))),),

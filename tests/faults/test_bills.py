@@ -57,8 +57,12 @@ def test_neither_judge_nor_answer_waits_for_a_bill(server: Faults) -> None:
 
 def test_a_service_that_says_nothing_holds_the_end_for_two_seconds_at_most(server: Faults) -> None:
     """The answer is there before that; what nobody told stays unknown, and is not zero."""
-    events = list(server.start([member("bill-hangs"), member("bill-never")]))
+    run = server.start([member("bill-hangs"), member("bill-never")])
+    events = list(run)
     verdict, end = events[place(events, VerdictReached)], events[-1]
+    # The seconds of a run are those until its answer.
+    assert verdict.at <= run.result.seconds < end.at
+    assert fusion_nb.load(run.result.run).seconds == run.result.seconds
     assert end.at - max(event.at for event in events if isinstance(event, CallEnded)) <= SECONDS + 0.5
     assert end.at - verdict.at > 0
     assert [len(ends(events, call)) for call in (1, 2)] == [1, 1]

@@ -11,6 +11,7 @@ import pytest
 
 import fusion_nb
 from fusion_nb import judging
+from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
 from fusion_nb.core import Limits, Ref, RunState
 from fusion_nb.core.spec import RunServices, RunSpec
 from fusion_nb.providers.chat import ChatProvider
@@ -54,15 +55,13 @@ def test_a_refused_key_is_not_tried_again(server: Faults, row: str, error: str) 
     assert [posts.get(model, 0) for model in models] == [1, 0, 0]
 
 
-def test_what_was_finished_before_is_kept(server: Faults) -> None:
-    """Credit that runs out ends no reply that is there, and the judge is not asked on the empty account."""
+def test_credit_for_one_request_is_credit_for_others(server: Faults) -> None:
+    """A service that has answered is still asked after it refused one model for want of credit: the judge too."""
     models = names("6-pool", "21-402", "6-pool")
     judge = names("judge")[0]
     result = ended(server, models, concurrency=1, judge=f"fault:{judge}")
-    assert [r.error for r in result.replies] == [None, "credits", "credits", None, "credits"]
-    assert result.replies[0].text == TEXT
-    assert (result.status, result.replies[-1].role, result.replies[-1].attempts) == ("unjudged", "judge", 0)
-    assert judge not in server.stats()["posts"]
+    assert [reply.error for reply in result.replies] == [None, "credits", None, None, None]
+    assert (result.status, result.replies[-1].role) == ("ok", "judge")
 
 
 def test_a_key_that_works_is_not_refused(server: Faults) -> None:
@@ -101,6 +100,8 @@ async def alone(server: Faults, *models: str, limits: Limits) -> RunState:
     )
     order = RunSpec("How?", tuple(Ref("fault", model) for model in models), None, "best-of", limits=limits)
     record = EventRecorder(RunState())
-    await Engine(order, tools, record).run("run", "now")
+    await Engine(order, tools, record, RunAccounts("run", SpendingPolicy(order.limits.max_cost, None, None))).run(
+        "run", "now"
+    )
     await http.aclose()
     return record.state

@@ -1,0 +1,170 @@
+"""How a call ended, what it used and what it cost, as services tell it, and what of it cannot be trusted. Pure.
+
+Unknown is not zero: what is not told, or cannot be read, is `None`, and the second is said.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from fusion_nb.core import Usage
+
+FINISH_FIELDS = ("finish_reason", "finishReason", "finish", "done_reason")
+FINISH = {
+    "stop": "stop stopped eos eos_token eot end end_turn endoftext end_of_text stop_sequence stop_token stop_word "
+    "complete completed done finished success normal natural",
+    "length": "length max_length model_length max_tokens max_new_tokens max_output_tokens max_completion_tokens "
+    "token_limit limit length_limit context_length model_context_window_exceeded",
+    "tool_calls": "tool_calls tool_call function_call tool_use unexpected_tool_call",
+    "content_filter": "content_filter content_filtered safety sensitive recitation blocklist blocked "
+    "prohibited_content spii image_safety guardrail guardrail_intervened moderation",
+    "refusal": "refusal refused",
+    "error": "error network_error",
+}
+_MEANING = {word: finish for finish, words in FINISH.items() for word in words.split()}
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+MAX_COST = Decimal(10_000)
+"""USD. No single call costs that much: whoever says so made a mistake."""
+_MAX_TOKENS = 2**40
+_HOLDERS = ("usage", "usageMetadata", "usage_metadata", "token_usage")
+_PROMPT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount", "prompt_eval_count")
+_COMPLETION = (
+    "completion_tokens",
+    "output_tokens",
+    "completionTokens",
+    "outputTokens",
+    "candidatesTokenCount",
+    "eval_count",
+)
+_TOTAL = ("total_tokens", "totalTokens", "totalTokenCount")
+_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")
+_REASONING = ("reasoning_tokens", "thoughtsTokenCount", "thinking_tokens")
+_COST = ("cost", "total_cost", "cost_usd", "total_cost_usd", "costUSD")
+_ESTIMATED = ("estimated_cost", "cost_estimate", "estimated_cost_usd")
+_IN_COST = ("total_cost", "total", "total_cost_usd", "usd", "amount", "cost")
+_USD = frozenset({"usd", "$", "us$", "us dollar", "us dollars", "usdollar"})
+
+
+def finish_of(reason: object) -> str | None:
+    """The service's word for how it ended, in the field's terms where there is one; `None` where it gave none."""
+    if isinstance(reason, Mapping):
+        reason = reason.get("type") or reason.get("reason")
+    if isinstance(reason, bool) or not isinstance(reason, (str, int)) or not reason:
+        return None
+    reason = str(reason).strip()[:60]
+    word = _HUMP.sub("_", reason).lower().replace("-", "_").replace(" ", "_")
+    word = word.removeprefix("finish_reason_").removeprefix("stop_reason_").strip("<|>")
+    return _MEANING.get(word, reason.lower()) or None
+
+
+class Bill(NamedTuple):
+    """USD of a call; `told` is whether anything was said about them, so that `None` may take back what was known."""
+
+    cost: Decimal | None = None
+    told: bool = False
+    warning: str | None = None
+
+
+def usage_in(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The usage object, wherever the service puts it."""
+    choices = payload.get("choices")
+    inner = [c for c in choices if isinstance(c, Mapping)] if isinstance(choices, list) else []
+    for holder in (payload, _mapping(payload, "x_groq"), *inner):
+        for name in _HOLDERS:
+            usage = holder.get(name)
+            if usage and isinstance(usage, Mapping):
+                return usage
+    return None
+
+
+def usage_of(usage: Mapping[str, Any]) -> tuple[Usage, bool]:
+    """Tokens, and whether a count was nonsense."""
+    prompt_details = _mapping(usage, "prompt_tokens_details", "input_tokens_details")
+    completion_details = _mapping(usage, "completion_tokens_details", "output_tokens_details")
+    prompt, bad1 = _count(_first(usage, *_PROMPT))
+    completion, bad2 = _count(_first(usage, *_COMPLETION))
+    cached, bad3 = _count(_first(prompt_details, *_CACHED, default=_first(usage, *_CACHED)))
+    reasoning, bad4 = _count(_first(completion_details, *_REASONING, default=_first(usage, *_REASONING)))
+    total, _ = _count(_first(usage, *_TOTAL))
+    written, _ = _count(_first(usage, "cache_creation_input_tokens"))
+    if prompt is not None and completion is not None:
+        beside = None if total is None else total - prompt - completion
+        stored = (cached or 0) + (written or 0)
+        anthropic = total is None and "input_tokens" in usage and "cache_read_input_tokens" in usage
+        told_beside = beside and beside in (cached, stored) and reasoning != beside
+        if cached and (cached > prompt or told_beside or anthropic):
+            # What was read from the cache, or written to it, is counted beside the prompt.
+            prompt += stored if beside is None else min(stored, max(beside, 0)) or stored
+        elif beside and beside > 0 and reasoning in (None, beside):
+            # xAI and Gemini count reasoning beside the completion, and only the total tells.
+            completion, reasoning = completion + beside, beside
+    return Usage(prompt, completion, cached, reasoning), bad1 or bad2 or bad3 or bad4
+
+
+def bill_of(usage: Mapping[str, Any], payload: Mapping[str, Any] | None = None) -> Bill:
+    """USD as reported, exact to the last digit.
+
+    Args:
+        payload: the object the usage came in: it may name the currency.
+    """
+    cost, warning = _first(usage, *_COST), None
+    if cost is None:
+        cost = _first(usage, *_ESTIMATED)
+        warning = None if cost is None else "cost_estimated"
+    if cost is None:
+        return Bill()
+    parts = cost if isinstance(cost, Mapping) else {}
+    currency = _first(parts, "currency", "unit", default=_first(usage, "currency", "cost_currency", "cost_unit"))
+    currency = _first(payload or {}, "currency", default=currency) if currency is None else currency
+    if parts:
+        cost = _first(parts, *_IN_COST)
+    if isinstance(currency, str) and currency.strip() and currency.strip().casefold() not in _USD:
+        return Bill(None, True, f"other_currency: {currency.strip()}")
+    amount = _amount(cost)
+    if amount is None:
+        return Bill(None, True, "bad_cost")
+    if usage.get("is_byok") is True:
+        # The fee alone is not what the call cost: the service behind bills the person's own key.
+        upstream = _amount(_mapping(usage, "cost_details").get("upstream_inference_cost"))
+        if upstream is None:
+            return Bill(None, True, "upstream_cost_unknown")
+        amount += upstream
+    return Bill(amount, True, warning)
+
+
+def _amount(value: Any) -> Decimal | None:
+    """A number of USD that a call can cost."""
+    if isinstance(value, str):
+        try:
+            value = Decimal(value.strip()) if len(value) < 60 else None
+        except ArithmeticError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        return None
+    exact = Decimal(value)
+    sensible = exact.is_finite() and 0 <= exact <= MAX_COST and (not exact or exact.adjusted() > -16)
+    return exact if sensible and len(exact.as_tuple().digits) < 40 else None
+
+
+def _count(value: Any) -> tuple[int | None, bool]:
+    """A number of tokens, and whether what stood there was nonsense."""
+    if value is None:
+        return None, False
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        value = int(value)
+    if isinstance(value, Decimal) and value.is_finite() and abs(value) < _MAX_TOKENS and value == int(value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MAX_TOKENS:
+        return None, True
+    return value, False
+
+
+def _mapping(holder: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    return next((value for name in names if isinstance(value := holder.get(name), Mapping)), {})
+
+
+def _first(holder: Mapping[str, Any], *names: str, default: Any = None) -> Any:
+    return next((holder[name] for name in names if holder.get(name) is not None), default)

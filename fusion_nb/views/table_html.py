@@ -1,0 +1,133 @@
+"""How a table of ours looks in a notebook: one line a row, the useful columns first, the others named below.
+
+Loads no pandas: whoever has a table has loaded it.
+"""
+
+from __future__ import annotations
+
+import html
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class _Column(NamedTuple):
+    show: Callable[[Any], str]
+    right: bool = False
+    always: bool = True
+    """Whether it has a place although nothing is known in it."""
+
+
+def _line(longest: int) -> Callable[[Any], str]:
+    """Text on one line, cut at `longest` characters."""
+
+    def show(value: Any) -> str:
+        line = " ".join(str(value)[: 4 * longest].split())
+        return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+    return show
+
+
+def _places(count: int) -> Callable[[Any], str]:
+    return lambda value: f"{float(value):,.{count}f}"
+
+
+def _money(value: Any) -> str:
+    """Three significant figures, at least two decimals."""
+    amount = float(value)
+    places = max(2, min(8, 2 - int(f"{amount:e}".partition("e")[2]))) if amount else 2
+    return f"{amount:.{places}f}"
+
+
+_COLUMNS: dict[str, dict[str, _Column]] = {
+    "calls": {
+        "run": _Column(_line(30), always=False),
+        "label": _Column(_line(32)),
+        "role": _Column(str),
+        "status": _Column(str),
+        "rank": _Column(str, right=True, always=False),
+        "score": _Column(_places(1), right=True, always=False),
+        "cost_usd": _Column(_money, right=True),
+        "latency_s": _Column(_places(1), right=True),
+        "completion_tokens": _Column(_places(0), right=True),
+        "warnings": _Column(_line(40), always=False),
+        "text": _Column(_line(64)),
+    },
+    "runs": {
+        "when": _Column(lambda value: f"{value:%Y-%m-%d %H:%M}"),
+        "prompt": _Column(_line(48)),
+        "mode": _Column(str),
+        "pool": _Column(_line(32)),
+        "status": _Column(str),
+        "cost_usd": _Column(_money, right=True),
+        "seconds": _Column(_places(1), right=True),
+        "calls": _Column(str, right=True),
+        "run": _Column(str),
+    },
+}
+_STYLE = (
+    "<style>.fnb-table{overflow-x:auto}.fnb-table+p{font-size:.85em;opacity:.8}"
+    ".fnb-table td,.fnb-table th{white-space:nowrap;text-align:left}"
+    ".fnb-table .fnb-right{text-align:right}</style>"
+)
+
+
+def compact_html(frame: Any) -> str | None:
+    """A whole table of calls or of runs; `None` where it is another, or a part somebody chose, or shown as asked.
+
+    `pandas.options.display` is obeyed: with `max_columns` at `None` every column is shown by pandas itself.
+    """
+    kind = _kind(frame)
+    options = sys.modules["pandas"].options.display
+    if kind is None or not options.notebook_repr_html or options.max_columns is None:
+        return None
+    columns = {name: column for name, column in _COLUMNS[kind].items() if column.always or _tells(frame, name)}
+    shown = frame if len(frame) <= (options.max_rows or len(frame)) else frame.head(options.max_rows)
+    try:
+        rows = "".join(map(_row, *_cells(shown, columns)))
+    except (TypeError, ValueError, AttributeError):
+        # A column that somebody has filled with other things.
+        return None
+    head = "".join(f"<th{_side(column)}>{name}</th>" for name, column in columns.items())
+    hidden = [str(name) for name in frame.columns if name not in columns]
+    rest = f"; not shown here: {', '.join(hidden)}" if hidden else ""
+    size = f"{len(frame):,} rows × {len(frame.columns)} columns{rest}"
+    return (
+        f'<div class="fnb-table"><table class="dataframe"><thead><tr><th></th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div><p>{html.escape(size)}</p>{_STYLE}"
+    )
+
+
+def _kind(frame: Any) -> str | None:
+    names = set(map(str, frame.columns))
+    if frame.columns.nlevels > 1 or frame.index.nlevels > 1 or not frame.columns.is_unique:
+        return None
+    if {"run", "call", "label", "text", "cost_usd", "generation_id"} <= names:
+        return "calls"
+    return "runs" if {"run", "when", "prompt", "pool", "judge", "of"} <= names else None
+
+
+def _tells(frame: Any, name: str) -> bool:
+    """Whether a column tells anything: a run's id where there are several, else what is known at all."""
+    if name not in frame:
+        return False
+    return bool(frame[name].nunique() > 1 if name == "run" else frame[name].notna().any())
+
+
+def _cells(frame: Any, columns: dict[str, _Column]) -> tuple[list[str], list[str]]:
+    index = [f"<th>{html.escape(str(label))}</th>" for label in frame.index]
+    by_column = [[_cell(value, column) for value in frame[name]] for name, column in columns.items()]
+    return index, ["".join(cells) for cells in zip(*by_column, strict=True)]
+
+
+def _row(index: str, cells: str) -> str:
+    return f"<tr>{index}{cells}</tr>"
+
+
+def _cell(value: Any, column: _Column) -> str:
+    is_known = isinstance(value, str) or str(value) not in ("None", "<NA>", "NaT", "nan")
+    return f"<td{_side(column)}>{html.escape(column.show(value)) if is_known else '—'}</td>"
+
+
+def _side(column: _Column) -> str:
+    return ' class="fnb-right"' if column.right else ""
