@@ -17,7 +17,7 @@ class PanelHook(BuildHookInterface):  # type: ignore[type-arg]
         root = Path(self.root)
         built = [root / "fusion_nb/static" / name for name in ("panel.js", "panel.css")]
         sources = [root / "js/package-lock.json", root / "js/build.mjs", *(root / "js/src").rglob("*.ts*")]
-        sources += [*(root / "js/src").rglob("*.css")]
+        sources += [*(root / "js/src").rglob("*.css"), *(root / "js/src").rglob("*.json")]
         newest = max((path.stat().st_mtime for path in sources if path.is_file()), default=0.0)
         if all(path.is_file() and path.stat().st_mtime >= newest for path in built):
             return

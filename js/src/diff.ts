@@ -1,36 +1,36 @@
-// What two texts have in common, for the eye: shared passages stay plain, the rest is marked.
+// Word diff of two texts for display: shared passages stay plain, the rest is marked.
 
-export interface Piece {
+export interface DiffPiece {
   text: string;
   same: boolean;
 }
 
 const TOKENS = /\s+|[\p{L}\p{N}_'’]+|[^\s\p{L}\p{N}_]/gu;
 const WORD = /[\p{L}\p{N}]/u;
-/** Cells of the table that is filled; larger texts are compared line by line. */
-const LARGEST = 4_000_000;
-/** Words a shared passage has at least: two texts share many single words by chance. */
-const SHORTEST = 3;
+/** Maximum size of the comparison table; larger texts are compared line by line. */
+const MAX_TABLE_CELLS = 4_000_000;
+/** Minimum number of words of a shared passage: two texts share many single words by chance. */
+const MIN_SHARED_WORDS = 3;
 
-/** The part of both texts that is shared, 0 to 1. */
-export function alike(sides: readonly Piece[][]): number {
-  const size = (pieces: Piece[]) => pieces.reduce((all, piece) => all + piece.text.trim().length, 0);
-  const all = size(sides.flat());
-  return all ? size(sides.flat().filter((piece) => piece.same)) / all : 1;
+/** The fraction of both texts that is shared, 0 to 1. */
+export function similarity(sides: readonly DiffPiece[][]): number {
+  const size = (pieces: DiffPiece[]) => pieces.reduce((sum, piece) => sum + piece.text.trim().length, 0);
+  const total = size(sides.flat());
+  return total ? size(sides.flat().filter((piece) => piece.same)) / total : 1;
 }
 
-export function compare(a: string, b: string): [Piece[], Piece[]] {
+export function diffTexts(a: string, b: string): [DiffPiece[], DiffPiece[]] {
   const words = (text: string) => text.match(TOKENS) ?? [];
   const lines = (text: string) => text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
   let [left, right] = [words(a), words(b)];
-  if (left.length * right.length > LARGEST) [left, right] = [lines(a), lines(b)];
-  if (left.length * right.length > LARGEST) return [[{ text: a, same: a === b }], [{ text: b, same: a === b }]];
-  const [inLeft, inRight] = shared(left, right);
-  return [pieces(left, inLeft), pieces(right, inRight)];
+  if (left.length * right.length > MAX_TABLE_CELLS) [left, right] = [lines(a), lines(b)];
+  if (left.length * right.length > MAX_TABLE_CELLS) return [[{ text: a, same: a === b }], [{ text: b, same: a === b }]];
+  const [inLeft, inRight] = longestCommonSubsequence(left, right);
+  return [toPieces(left, inLeft), toPieces(right, inRight)];
 }
 
-/** For each token, which token of the other side it is, or -1: a longest common subsequence. */
-function shared(a: readonly string[], b: readonly string[]): [Int32Array, Int32Array] {
+/** For each token the index of the matching token on the other side, or -1. */
+function longestCommonSubsequence(a: readonly string[], b: readonly string[]): [Int32Array, Int32Array] {
   const width = b.length + 1;
   const longest = new Uint16Array((a.length + 1) * width);
   const get = (i: number) => longest[i] ?? 0;
@@ -50,9 +50,9 @@ function shared(a: readonly string[], b: readonly string[]): [Int32Array, Int32A
   return [inA, inB];
 }
 
-function pieces(tokens: readonly string[], other: Int32Array): Piece[] {
-  const out: Piece[] = [];
-  const put = (text: string, same: boolean) => {
+function toPieces(tokens: readonly string[], other: Int32Array): DiffPiece[] {
+  const out: DiffPiece[] = [];
+  const append = (text: string, same: boolean) => {
     const last = out.at(-1);
     if (last?.same === same) last.text += text;
     else if (text) out.push({ text, same });
@@ -63,7 +63,7 @@ function pieces(tokens: readonly string[], other: Int32Array): Piece[] {
     while (end < tokens.length && (matched ? other[end] === (other[end - 1] ?? 0) + 1 : (other[end] ?? -1) < 0)) end++;
     const run = tokens.slice(i, end);
     const words = run.filter((token) => WORD.test(token)).length;
-    put(run.join(""), matched && words >= SHORTEST);
+    append(run.join(""), matched && words >= MIN_SHARED_WORDS);
     i = end;
   }
   return out;

@@ -1,34 +1,32 @@
-// The widget's entry: one store for the model, one shadow root for each of its views.
-import { createElement, render as draw } from "preact";
+// Entry point of the widget: one store per model, one shadow root per view.
+import { createElement, render as renderInto } from "preact";
+import { guardFocus } from "./focus-guard.ts";
+import { keepKeys } from "./keyboard.ts";
 import { type Model, Store } from "./store.ts";
-import { follow } from "./theme.ts";
-import { Live } from "./view/live.tsx";
+import { followPageTheme } from "./theme.ts";
+import { LiveRun } from "./view/progress.tsx";
 import { Workbench } from "./view/workbench.tsx";
-
-const KEYS = ["keydown", "keyup", "keypress", "paste", "copy", "cut", "input", "beforeinput"];
 
 export default () => {
   let store: Store | undefined;
   return {
     initialize({ model }: { model: Model }) {
-      const own = new Store(model);
-      store = own;
-      return () => own.close();
+      const current = new Store(model);
+      store = current;
+      return () => current.close();
     },
     render({ model, el }: { model: Model; el: HTMLElement }) {
-      const own = store ?? new Store(model);
-      store = own;
-      return open(own, el);
+      const current = store ?? new Store(model);
+      store = current;
+      return open(current, el);
     },
   };
 };
 
 export function open(store: Store, el: HTMLElement): () => void {
   const host = document.createElement("div");
-  // A notebook's commands listen for keys on the page: x would cut the cell that a button of ours stands in.
-  host.dataset.lmSuppressShortcuts = "true";
-  const stay = (event: Event) => event.stopPropagation();
-  for (const key of KEYS) host.addEventListener(key, stay);
+  host.className = "fnb-widget";
+  const releaseKeys = keepKeys(host);
   const root = host.attachShadow({ mode: "open" });
   const style = document.createElement("style");
   style.textContent = store.get<string>("sheet") ?? "";
@@ -37,12 +35,17 @@ export function open(store: Store, el: HTMLElement): () => void {
   frame.className = "fusion-nb fnb-live mathjax_ignore tex2jax_ignore";
   root.append(style, frame);
   el.append(host);
-  const unfollow = follow(frame);
-  draw(createElement(store.get("kind") === "workbench" ? Workbench : Live, { store }), frame);
+  // In a row of widgets it takes the room that the others leave. `width` and `flex` belong to the widget's layout.
+  el.style.inlineSize = "100%";
+  el.style.minInlineSize = "0";
+  const stopFollowing = followPageTheme(frame);
+  const stopGuarding = guardFocus(root, frame);
+  renderInto(createElement(store.get("kind") === "workbench" ? Workbench : LiveRun, { store }), frame);
   return () => {
-    draw(null, frame);
-    unfollow();
-    for (const key of KEYS) host.removeEventListener(key, stay);
+    stopGuarding();
+    renderInto(null, frame);
+    stopFollowing();
+    releaseKeys();
     host.remove();
   };
 }

@@ -1,4 +1,4 @@
-// A run's state, as the kernel writes it: plain JSON, fields at rest left out, money as text.
+// The state of a run as the kernel sends it: plain JSON, fields with default values left out, amounts of money as text.
 
 export interface Ref {
   service: string;
@@ -38,12 +38,13 @@ export interface Reply {
   model?: string;
   attempts?: number;
   maybe_billed?: boolean;
+  /** Machine words: `seed_ignored`, `no_finish`, `suspect:plea`. */
   warnings?: string[];
+  /** The same as sentences for people, in plain text. */
+  remarks?: string[];
   kept_from?: string;
   kept_cost?: string;
   at_most?: string;
-  /** What in it seems meant for the judge. */
-  suspect?: string[];
 }
 
 export interface Verdict {
@@ -79,6 +80,8 @@ export interface RunState {
   notes?: string[];
   criteria?: string[];
   max_rounds?: number;
+  /** How many times the judge is asked, with the candidates in another order each time. */
+  orders?: number;
   of?: string;
   replies?: Reply[];
   rounds?: Round[];
@@ -91,6 +94,8 @@ export interface RunState {
   error?: string;
   seconds?: number;
   resumed_by?: string;
+  /** Calls that have been silent since their start while all others are done. */
+  waiting_on?: number[];
 }
 
 interface Base {
@@ -112,7 +117,15 @@ export type RunEvent = Base &
         at_most?: string;
       }
     | { event: "CallAccepted"; call: number; generation_id?: string }
-    | { event: "CallRetried"; call: number; attempt: number; error: string; detail?: string; wait?: number; at_most?: string }
+    | {
+        event: "CallRetried";
+        call: number;
+        attempt: number;
+        error: string;
+        detail?: string;
+        wait?: number;
+        at_most?: string;
+      }
     | { event: "TextDelta"; call: number; text: string; channel?: "content" | "reasoning" | "answer" }
     | { event: "ThoughtEnded"; call: number }
     | ({ event: "CallEnded" } & Omit<Reply, "ref" | "role" | "text">)
@@ -131,33 +144,44 @@ export type RunEvent = Base &
 
 export const nameOf = (ref: Ref): string => ref.label || `${ref.service}:${ref.model}`;
 
-const BAD: ReadonlySet<string> = new Set(["error", "timeout", "refused", "filtered", "empty"]);
-export const failed = (reply: Reply): boolean => BAD.has(reply.status ?? "");
-export const usable = (reply: Reply): boolean =>
-  (reply.status === "ok" || reply.status === "incomplete") && (reply.text ?? "").trim() !== "";
-export const running = (state: RunState): boolean => (state.status ?? "running") === "running";
+/** Begins a warning about a text that seems to speak to the judge. */
+const SUSPECT = "suspect:";
+/** What in a reply seems meant for the judge. */
+export const suspectSigns = (reply: Reply): string[] =>
+  (reply.warnings ?? []).filter((word) => word.startsWith(SUSPECT)).map((word) => word.slice(SUSPECT.length));
+/** The other warnings of a call. */
+export const otherWarnings = (reply: Reply): string[] =>
+  (reply.warnings ?? []).filter((word) => !word.startsWith(SUSPECT));
+/** What a person should know of a call, as sentences; the words themselves where the kernel sends no sentences. */
+export const remarksOf = (reply: Reply): string[] => (reply.remarks?.length ? reply.remarks : otherWarnings(reply));
 
-/** Each member's standing answer, in pool order: its latest usable reply, else its latest. */
+const FAILED_STATUSES: ReadonlySet<string> = new Set(["error", "timeout", "refused", "filtered", "empty"]);
+export const hasFailed = (reply: Reply): boolean => FAILED_STATUSES.has(reply.status ?? "");
+export const isUsable = (reply: Reply): boolean =>
+  (reply.status === "ok" || reply.status === "incomplete") && (reply.text ?? "").trim() !== "";
+export const isRunning = (state: RunState): boolean => (state.status ?? "running") === "running";
+
+/** One reply per member, in pool order: its latest usable reply, otherwise its latest reply. */
 export function candidates(state: RunState): Reply[] {
-  const standing = new Map<string, Reply>();
+  const latest = new Map<string, Reply>();
   for (const reply of state.replies ?? []) {
     if ((reply.role ?? "candidate") !== "candidate") continue;
-    const held = standing.get(nameOf(reply.ref));
-    if (!held || usable(reply) || !usable(held)) standing.set(nameOf(reply.ref), reply);
+    const current = latest.get(nameOf(reply.ref));
+    if (!current || isUsable(reply) || !isUsable(current)) latest.set(nameOf(reply.ref), reply);
   }
-  const places = new Map((state.pool ?? []).map((ref, place) => [nameOf(ref), place]));
-  const place = (reply: Reply) => places.get(nameOf(reply.ref)) ?? places.size;
-  return [...standing.values()].sort((a, b) => place(a) - place(b));
+  const poolOrder = new Map((state.pool ?? []).map((ref, place) => [nameOf(ref), place]));
+  const place = (reply: Reply) => poolOrder.get(nameOf(reply.ref)) ?? poolOrder.size;
+  return [...latest.values()].sort((a, b) => place(a) - place(b));
 }
 
-/** The member's colour: its place in the pool. */
-export function hue(state: RunState, name: string): string {
+/** The CSS class of the member's colour, chosen by its position in the pool. */
+export function colorClass(state: RunState, name: string): string {
   const place = (state.pool ?? []).findIndex((ref) => nameOf(ref) === name);
   return place < 0 ? "fnb-m8" : `fnb-m${place % 8}`;
 }
 
-/** Mean over the criteria, 1 to 10. */
-export function score(state: RunState, call: number): number | undefined {
-  const given = Object.values(state.verdict?.scores?.[call] ?? {});
-  return given.length ? given.reduce((a, b) => a + b, 0) / given.length : undefined;
+/** Mean score over the criteria, 1 to 10. */
+export function meanScore(state: RunState, call: number): number | undefined {
+  const scores = Object.values(state.verdict?.scores?.[call] ?? {});
+  return scores.length ? scores.reduce((a, b) => a + b, 0) / scores.length : undefined;
 }

@@ -1,9 +1,9 @@
-// What every view of one widget shares: the folded run, the rendered pieces, and the line to the kernel.
+// What all views of one widget share: the folded run, the rendered HTML, and the connection to the kernel.
 import { fold } from "./fold.ts";
-import { type RunEvent, type RunState, running } from "./run.ts";
+import { isRunning, type RunEvent, type RunState } from "./run.ts";
 import type { Typesetter } from "./typeset.ts";
 
-/** The part of anywidget's model that is used. */
+/** The part of anywidget's model that this package uses. */
 export interface Model {
   get(name: string): unknown;
   set(name: string, value: unknown): void;
@@ -21,6 +21,8 @@ export interface Fragments {
   judge?: string;
   rounds?: string;
   ledger?: string;
+  /** How many models answered: `3 models`, `2 of 3 models`. */
+  pool?: string;
   title?: string;
   none?: string;
   caption?: string;
@@ -35,58 +37,67 @@ interface Snapshot {
   seq?: number;
 }
 
-export interface Answer {
+export interface RpcResult {
   error?: string;
   [name: string]: unknown;
 }
 
 type Message =
-  | { kind: "news"; from: number; to: number; now: number; events: RunEvent[]; html?: Fragments }
-  | ({ kind: "reply"; id: number } & Answer);
+  | { kind: "news"; from: number; to: number; now: number; events: RunEvent[]; html?: Fragments; waiting_on?: number[] }
+  | ({ kind: "reply"; id: string } & RpcResult);
 
-const FORM = ["pool", "prompt", "mode", "judge", "max_cost", "busy", "advice", "offers", "hears"] as const;
-const PATIENCE = 30_000;
-/** Milliseconds between two drawings of what arrives: no eye reads faster. */
-const PACE = 100;
-/** Milliseconds between two drawings of all there is while only texts grow: clocks and counts. */
-export const TICK = 250;
+const WATCHED_TRAITS = ["pool", "prompt", "mode", "judge", "max_cost", "busy", "advice", "offers", "hears"] as const;
+const REQUEST_TIMEOUT = 30_000;
+const NO_REPLY: RpcResult = { error: "The kernel does not answer: is it busy?" };
+const CLOSED: RpcResult = { error: "The panel was closed." };
+/** Minimum milliseconds between two redraws of growing texts. */
+const DRAW_INTERVAL = 100;
+/** Minimum milliseconds between two full redraws (clocks, counts) while only texts grow. */
+export const FULL_DRAW_INTERVAL = 250;
 
 export class Store {
   state: RunState = {};
   html: Fragments = {};
-  /** Call -> seconds from its start to its first text, as far as this view saw it. */
-  readonly first = new Map<number, number>();
-  /** Call -> when its latest sign of life came, in seconds since the run's start. */
-  readonly heard = new Map<number, number>();
-  /** What was picked from a search, by entry: its prices. */
-  readonly picked = new Map<string, { entry: string; name: string; in?: string; out?: string }>();
+  /** Call -> seconds from its start to its first text, if this view saw that text arrive. */
+  readonly firstText = new Map<number, number>();
+  /** Call -> time of its latest event, in seconds since the run's start. */
+  readonly lastSignOfLife = new Map<number, number>();
+  /** Rows picked from a search, by entry. They carry the prices. */
+  readonly pickedRows = new Map<string, { entry: string; name: string; in?: string; out?: string }>();
   private seq = -1;
-  private zero = 0;
-  private asked = 0;
-  private waiting = new Map<number, (answer: Answer) => void>();
+  private startedAt = 0;
+  /** Traits that changed in this front end only. The kernel's echo of an older value must not take their place. */
+  private readonly uncommitted = new Map<string, unknown>();
+  /** The text that screen readers announce. */
+  spoken = "";
+  /** Kernel messages reach every browser on the kernel: a random prefix tells the replies of two browsers apart. */
+  private readonly idPrefix = randomPrefix();
+  private requestCount = 0;
+  private pending = new Map<string, { timer: ReturnType<typeof setTimeout>; resolve: (result: RpcResult) => void }>();
   private listeners = new Set<() => void>();
-  private followers = new Set<() => void>();
-  private drawn = Number.NEGATIVE_INFINITY;
-  /** When all there is was drawn, not the texts under way alone. */
-  whole = Number.NEGATIVE_INFINITY;
-  private due: ReturnType<typeof setTimeout> | undefined;
-  /** Whether more than the texts under way has changed since the latest drawing. */
-  private more = false;
+  private textListeners = new Set<() => void>();
+  private lastDraw = Number.NEGATIVE_INFINITY;
+  /** Time of the latest full redraw. */
+  lastFullDraw = Number.NEGATIVE_INFINITY;
+  private drawTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether anything but growing texts has changed since the latest redraw. */
+  private needsFullDraw = false;
 
   constructor(private readonly model: Model) {
-    model.on("change:snapshot", this.take);
-    model.on("msg:custom", this.hear as (...given: never[]) => void);
-    for (const name of FORM) model.on(`change:${name}`, this.changed);
-    this.take();
+    model.on("change:snapshot", this.applySnapshot);
+    model.on("msg:custom", this.onMessage as (...given: never[]) => void);
+    for (const name of WATCHED_TRAITS) model.on(`change:${name}`, this.redrawAll);
+    this.applySnapshot();
   }
 
   close(): void {
-    this.model.off("change:snapshot", this.take);
-    this.model.off("msg:custom", this.hear as (...given: never[]) => void);
-    for (const name of FORM) this.model.off(`change:${name}`, this.changed);
-    clearTimeout(this.due);
+    this.model.off("change:snapshot", this.applySnapshot);
+    this.model.off("msg:custom", this.onMessage as (...given: never[]) => void);
+    for (const name of WATCHED_TRAITS) this.model.off(`change:${name}`, this.redrawAll);
+    clearTimeout(this.drawTimer);
     this.listeners.clear();
-    this.followers.clear();
+    this.textListeners.clear();
+    for (const id of [...this.pending.keys()]) this.settle(id, CLOSED);
   }
 
   subscribe(listener: () => void): () => void {
@@ -94,131 +105,155 @@ export class Store {
     return () => this.listeners.delete(listener);
   }
 
-  /** To hear of every change, also where nothing but a text under way has grown. */
-  follow(follower: () => void): () => void {
-    this.followers.add(follower);
-    return () => this.followers.delete(follower);
+  /** Like `subscribe`, but also called when nothing but a text has grown. */
+  subscribeTexts(listener: () => void): () => void {
+    this.textListeners.add(listener);
+    return () => this.textListeners.delete(listener);
   }
 
-  /** The front end's MathJax, where it gives one to its widgets. */
+  /** The front end's MathJax, if it gives one to its widgets. */
   get typesetter(): Typesetter | undefined {
     const manager = this.model.widget_manager as { rendermime?: { latexTypesetter?: Typesetter } } | undefined;
     return manager?.rendermime?.latexTypesetter ?? undefined;
   }
 
-  /** Whether the kernel's side takes messages of that kind; an older one may not. */
-  hears(kind: string): boolean {
+  /** Whether the kernel answers messages of this kind; an older version may not. */
+  supports(kind: string): boolean {
     return (this.get<string[]>("hears") ?? []).includes(kind);
   }
 
   /** Seconds since the run's start. */
   now(): number {
-    return running(this.state) ? Math.max(0, performance.now() / 1000 - this.zero) : (this.state.seconds ?? 0);
+    return isRunning(this.state) ? Math.max(0, performance.now() / 1000 - this.startedAt) : (this.state.seconds ?? 0);
   }
 
   get<T>(name: string): T {
-    return this.model.get(name) as T;
+    return (this.uncommitted.has(name) ? this.uncommitted.get(name) : this.model.get(name)) as T;
   }
 
-  /** Changes a trait on this side only, until the next `set`. */
-  put(name: string, value: unknown): void {
-    this.model.set(name, value);
-    this.changed();
+  /** Changes a trait in this front end only. The next `commit` sends it. */
+  setLocal(name: string, value: unknown): void {
+    this.uncommitted.set(name, value);
+    this.redrawAll();
   }
 
-  set(values: Record<string, unknown>): void {
+  commit(values: Record<string, unknown>): void {
+    for (const [name, value] of this.uncommitted) this.model.set(name, value);
+    this.uncommitted.clear();
     for (const [name, value] of Object.entries(values)) this.model.set(name, value);
     this.model.save_changes();
-    this.changed();
+    this.redrawAll();
   }
 
   send(kind: string, more: Record<string, unknown> = {}): void {
     this.model.send({ kind, ...more });
   }
 
-  /** What the kernel answers; an answer with `error` where it does not. */
-  ask(kind: string, more: Record<string, unknown> = {}, patience = PATIENCE): Promise<Answer> {
-    const id = ++this.asked;
-    this.send(kind, { ...more, id });
+  /** Resolves to the kernel's reply, or to a result with `error` if there is none in time. */
+  request(kind: string, more: Record<string, unknown> = {}, timeout = REQUEST_TIMEOUT): Promise<RpcResult> {
+    const id = `${this.idPrefix}-${++this.requestCount}`;
     return new Promise((resolve) => {
-      const late = setTimeout(() => this.answered(id, { error: "The kernel does not answer: is it busy?" }), patience);
-      this.waiting.set(id, (answer) => {
-        clearTimeout(late);
-        resolve(answer);
-      });
+      const timer = setTimeout(() => this.settle(id, NO_REPLY), timeout);
+      this.pending.set(id, { timer, resolve });
+      this.send(kind, { ...more, id });
     });
   }
 
-  private answered(id: number, answer: Answer): void {
-    this.waiting.get(id)?.(answer);
-    this.waiting.delete(id);
+  /** Lets screen readers announce `text`, also when it is the same text as before. */
+  announce(text: string): void {
+    this.spoken = text && text === this.spoken ? `${text}\u00a0` : text;
+    this.redrawAll();
   }
 
-  private changed = (): void => {
-    this.more = true;
+  private settle(id: string, result: RpcResult): void {
+    const request = this.pending.get(id);
+    if (!request) return;
+    this.pending.delete(id);
+    clearTimeout(request.timer);
+    request.resolve(result);
+  }
+
+  private redrawAll = (): void => {
+    this.needsFullDraw = true;
     this.draw();
   };
 
   private draw = (): void => {
-    clearTimeout(this.due);
-    this.due = undefined;
-    this.drawn = performance.now();
-    if (this.more || this.drawn - this.whole >= TICK) {
-      this.whole = this.drawn;
-      this.more = false;
+    clearTimeout(this.drawTimer);
+    this.drawTimer = undefined;
+    this.lastDraw = performance.now();
+    if (this.needsFullDraw || this.lastDraw - this.lastFullDraw >= FULL_DRAW_INTERVAL) {
+      this.lastFullDraw = this.lastDraw;
+      this.needsFullDraw = false;
       for (const listener of [...this.listeners]) listener();
     }
-    for (const follower of [...this.followers]) follower();
+    for (const listener of [...this.textListeners]) listener();
   };
 
-  /** At once, or when the latest drawing has stood for a moment. */
-  private soon(): void {
-    const rest = this.drawn + PACE - performance.now();
-    if (rest <= 0) this.draw();
-    else this.due ??= setTimeout(this.draw, rest);
+  /** Redraws now, or when `DRAW_INTERVAL` has passed since the latest redraw. */
+  private scheduleDraw(): void {
+    const remaining = this.lastDraw + DRAW_INTERVAL - performance.now();
+    if (remaining <= 0) this.draw();
+    else this.drawTimer ??= setTimeout(this.draw, remaining);
   }
 
-  private take = (): void => {
-    const held = (this.model.get("snapshot") ?? {}) as Snapshot;
-    if (held.state?.run !== this.state.run) for (const known of [this.first, this.heard]) known.clear();
-    this.state = held.state ?? {};
-    this.html = held.html ?? {};
-    this.seq = held.seq ?? -1;
-    this.sync(held.now ?? 0);
-    this.changed();
+  private applySnapshot = (): void => {
+    const snapshot = (this.model.get("snapshot") ?? {}) as Snapshot;
+    if (snapshot.state?.run !== this.state.run)
+      for (const times of [this.firstText, this.lastSignOfLife]) times.clear();
+    this.state = snapshot.state ?? {};
+    this.html = snapshot.html ?? {};
+    this.seq = snapshot.seq ?? -1;
+    this.syncClock(snapshot.now ?? 0);
+    this.redrawAll();
   };
 
-  private hear = (message: Message): void => {
+  private onMessage = (message: Message): void => {
     if (message.kind === "reply") {
-      this.answered(message.id, message);
+      this.settle(message.id, message);
       return;
     }
     if (message.kind !== "news" || message.to <= this.seq) return;
-    // A view that was opened late or whose line broke knows less than the news take for granted.
+    // Events are missing (the view opened late or the connection broke): ask for a snapshot.
     if (message.from !== this.seq + 1) {
       this.send("again");
       return;
     }
-    for (const event of message.events) this.takeIn(event);
+    for (const event of message.events) this.applyEvent(event);
     this.seq = message.to;
-    this.more ||= Boolean(message.html);
+    this.needsFullDraw ||= Boolean(message.html);
     this.html = { ...this.html, ...message.html };
-    this.sync(message.now);
-    this.soon();
+    if (message.waiting_on) {
+      this.state = { ...this.state, waiting_on: message.waiting_on };
+      this.needsFullDraw = true;
+    }
+    this.syncClock(message.now);
+    this.scheduleDraw();
   };
 
-  private takeIn(event: RunEvent): void {
+  private applyEvent(event: RunEvent): void {
     if (event.event === "TextDelta") {
       const reply = this.state.replies?.[event.call - 1];
-      if (!this.first.has(event.call)) this.first.set(event.call, event.at - (reply?.started ?? event.at));
-      const begun = event.channel === "reasoning" ? reply?.reasoning : reply?.text;
-      this.more ||= !begun || (event.channel === "answer" && !this.state.draft);
-    } else this.more = true;
-    if ("call" in event) this.heard.set(event.call, event.at);
+      if (!this.firstText.has(event.call)) this.firstText.set(event.call, event.at - (reply?.started ?? event.at));
+      const before = event.channel === "reasoning" ? reply?.reasoning : reply?.text;
+      this.needsFullDraw ||= !before || (event.channel === "answer" && !this.state.draft);
+    } else this.needsFullDraw = true;
+    if ("call" in event) this.lastSignOfLife.set(event.call, event.at);
     this.state = fold(this.state, event);
+    // Whatever a call sends, nobody waits for its first word any more.
+    const { waiting_on } = this.state;
+    if (waiting_on && "call" in event && waiting_on.includes(event.call)) {
+      this.state = { ...this.state, waiting_on: waiting_on.filter((call) => call !== event.call) };
+      this.needsFullDraw = true;
+    }
   }
 
-  private sync(now: number): void {
-    this.zero = performance.now() / 1000 - now;
+  private syncClock(now: number): void {
+    this.startedAt = performance.now() / 1000 - now;
   }
+}
+
+function randomPrefix(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(6));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

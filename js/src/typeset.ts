@@ -1,6 +1,6 @@
-// Formulas by the front end's own MathJax, where it can be reached; else they stay as they were written.
+// Typesets formulas with the front end's own MathJax. Without one, formulas stay as TeX source.
 
-/** What JupyterLab and Notebook give to their widgets; ipywidgets' own HTMLMath uses the same. */
+/** The typesetter that JupyterLab and Notebook give to widgets; HTMLMath of ipywidgets uses the same. */
 export interface Typesetter {
   typeset(element: HTMLElement): unknown;
 }
@@ -9,44 +9,44 @@ interface MathJax {
   typesetPromise?: (elements: Element[]) => Promise<unknown>;
 }
 
-const wanted = new WeakMap<Element, Typesetter | undefined>();
-let watch: IntersectionObserver | undefined;
+const typesetters = new WeakMap<Element, Typesetter | undefined>();
+let observer: IntersectionObserver | undefined;
 
-/** Sets formulas when they come into sight: before that they may not be on the page, and could not be measured. */
+/** Typesets formulas when they become visible: MathJax cannot measure elements that are not on the page. */
 export function typeset(typesetter: Typesetter | undefined, elements: Iterable<HTMLElement>): void {
-  if (!typesetter && !page()?.typesetPromise) return;
-  watch ??= new IntersectionObserver(seen, { rootMargin: "400px" });
+  if (!typesetter && !pageMathJax()?.typesetPromise) return;
+  observer ??= new IntersectionObserver(onVisible, { rootMargin: "400px" });
   for (const element of elements) {
-    wanted.set(element, typesetter);
-    watch.observe(element);
+    typesetters.set(element, typesetter);
+    observer.observe(element);
   }
 }
 
-const page = () => (window as { MathJax?: MathJax }).MathJax;
+const pageMathJax = () => (window as { MathJax?: MathJax }).MathJax;
 
-function seen(entries: IntersectionObserverEntry[]): void {
-  const here = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target as HTMLElement);
-  for (const element of here) watch?.unobserve(element);
-  if (here.length) set(here);
+function onVisible(entries: IntersectionObserverEntry[]): void {
+  const visible = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target as HTMLElement);
+  for (const element of visible) observer?.unobserve(element);
+  if (visible.length) typesetNow(visible);
 }
 
-async function set(elements: HTMLElement[]): Promise<void> {
+async function typesetNow(elements: HTMLElement[]): Promise<void> {
   const roots = new Set(elements.map((element) => element.getRootNode()));
   try {
-    const own = elements.map((element) => wanted.get(element)?.typeset(element));
-    const rest = elements.filter((element) => !wanted.get(element));
-    if (rest.length) own.push(page()?.typesetPromise?.(rest));
-    await Promise.all(own);
+    const pending = elements.map((element) => typesetters.get(element)?.typeset(element));
+    const rest = elements.filter((element) => !typesetters.get(element));
+    if (rest.length) pending.push(pageMathJax()?.typesetPromise?.(rest));
+    await Promise.all(pending);
   } catch {
-    // A formula that cannot be set stays as it was written.
+    // A formula that MathJax refuses stays as TeX source.
   }
-  for (const root of roots) if (root instanceof ShadowRoot) dress(root);
+  for (const root of roots) if (root instanceof ShadowRoot) copyMathStyles(root);
 }
 
 const sheets = new WeakMap<ShadowRoot, CSSStyleSheet>();
 
-/** MathJax writes its rules into the page, which do not reach into a shadow root: they are copied. Its fonts do. */
-function dress(root: ShadowRoot): void {
+/** MathJax adds its style rules to the page, where they do not reach into a shadow root: copy them. */
+function copyMathStyles(root: ShadowRoot): void {
   const rules = [...document.styleSheets].find(
     (sheet) => (sheet.ownerNode as Element | null)?.id === "MJX-CHTML-styles",
   );

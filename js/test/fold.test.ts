@@ -28,6 +28,22 @@ describe("the fold", () => {
     expect(() => foldAll(events("debate.jsonl").map(deep), deep({}))).not.toThrow();
   });
 
+  it("leaves out fields with default values, as Python does", () => {
+    const ref = { service: "test", model: "a" };
+    const state = foldAll([
+      { event: "RunStarted", seq: 0, at: 0, pool: [ref] },
+      { event: "CallStarted", seq: 1, at: 0, call: 1, ref },
+      { event: "TextDelta", seq: 2, at: 0, call: 1, text: "", channel: "answer" },
+      { event: "RunEnded", seq: 3, at: 0, status: "cancelled" },
+    ]);
+    expect(JSON.parse(JSON.stringify(state))).toEqual({
+      pool: [ref],
+      replies: [{ call: 1, ref }],
+      draft_call: 1,
+      status: "cancelled",
+    });
+  });
+
   it("refuses an event of a newer release instead of misreading it", () => {
     expect(() => foldAll([{ event: "Telepathy", seq: 0, at: 0 } as unknown as RunEvent])).toThrow(/older/);
   });

@@ -1,13 +1,13 @@
 // @vitest-environment jsdom
 import { readFileSync } from "node:fs";
-import { beforeEach, describe, expect, it } from "vitest";
-import { alike, compare } from "../src/diff.ts";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { diffTexts, similarity } from "../src/diff.ts";
 import { foldAll } from "../src/fold.ts";
+import { formatCost, formatSeconds } from "../src/format.ts";
 import define, { open } from "../src/index.ts";
 import type { RunEvent } from "../src/run.ts";
-import { safe } from "../src/safe.ts";
+import { sanitize } from "../src/sanitize.ts";
 import { Store } from "../src/store.ts";
-import { money, seconds } from "../src/words.ts";
 import { MockModel, settled, shadow } from "./model.ts";
 
 const events: RunEvent[] = readFileSync("../tests/fixtures/runs/merge.jsonl", "utf8")
@@ -44,9 +44,36 @@ describe("a store", () => {
   });
 
   it("gives an answer to who asked", async () => {
-    const answer = store.ask("frame");
-    model.fire("msg:custom", { kind: "reply", id: 1, rows: 4 });
+    const answer = store.request("frame");
+    const { id } = model.sent[0] as unknown as { id: string };
+    model.fire("msg:custom", { kind: "reply", id: "another browser's", rows: 5 });
+    model.fire("msg:custom", { kind: "reply", id, rows: 4 });
     expect((await answer).rows).toBe(4);
+  });
+
+  it("gives its requests ids that no other browser on the kernel gives", () => {
+    const other = new Store(model);
+    void store.request("frame");
+    void other.request("frame");
+    const [first, second] = model.sent as unknown as { id: string }[];
+    expect(first?.id).not.toBe(second?.id);
+  });
+
+  it("keeps what is typed when the kernel's echo of an older text comes in between", () => {
+    store.setLocal("prompt", "Is it?");
+    model.set("prompt", "I");
+    model.fire("change:prompt");
+    expect(store.get("prompt")).toBe("Is it?");
+    store.commit({});
+    expect(model.get("prompt")).toBe("Is it?");
+    model.set("prompt", "From Python");
+    expect(store.get("prompt")).toBe("From Python");
+  });
+
+  it("ends what waits for an answer when it is closed", async () => {
+    const answer = store.request("frame");
+    store.close();
+    expect((await answer).error).toContain("closed");
   });
 });
 
@@ -87,7 +114,7 @@ describe("a view", () => {
     expect(model.count).toBe(0);
   }, 60_000);
 
-  it("keeps its keys to itself", () => {
+  it("keeps plain keys and text editing to itself, and lets other chords through", () => {
     const el = document.createElement("div");
     document.body.append(el);
     let heard = 0;
@@ -96,12 +123,17 @@ describe("a view", () => {
     };
     document.body.addEventListener("keydown", listen);
     const end = open(new Store(new MockModel({ kind: "live", sheet: "", snapshot: {} })), el);
-    const press = (target: Element) =>
-      target.dispatchEvent(new KeyboardEvent("keydown", { key: "x", bubbles: true, composed: true }));
+    const press = (target: Element, init: KeyboardEventInit = { key: "x" }) =>
+      target.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true, composed: true, ...init }));
     press(shadow(el).querySelector(".fusion-nb") as Element);
     expect(heard).toBe(0);
     press(document.body);
     expect(heard).toBe(1);
+    press(shadow(el).querySelector(".fusion-nb") as Element, { key: "s", ctrlKey: true });
+    expect(heard).toBe(2);
+    for (const kept of ["c", "v", "z", "Enter", "ArrowLeft"])
+      press(shadow(el).querySelector(".fusion-nb") as Element, { key: kept, ctrlKey: true });
+    expect(heard).toBe(2);
     end();
   });
 });
@@ -119,8 +151,8 @@ describe("stopping", () => {
     await click(el);
     expect(model.sent).toEqual([{ kind: "stop" }]);
     expect(shadow(el).querySelector(".fnb-hint")).toBeNull();
-    await new Promise((resolve) => setTimeout(resolve, 1050));
-    expect(shadow(el).querySelector(".fnb-hint")?.textContent).toContain("interrupt button");
+    const hint = () => expect(shadow(el).querySelector(".fnb-hint")?.textContent).toContain("interrupt button");
+    await vi.waitFor(hint, { timeout: 30_000 });
     end();
   });
 
@@ -141,7 +173,7 @@ describe("stopping", () => {
 describe("the second wall", () => {
   const html = (source: string) => {
     const box = document.createElement("div");
-    box.append(safe(source));
+    box.append(sanitize(source));
     return box.innerHTML;
   };
 
@@ -166,7 +198,7 @@ describe("the second wall", () => {
 describe("comparing", () => {
   it("marks what only one says, and loses nothing", () => {
     const [a, b] = ["The sky is blue because of scattering.", "The sky is blue because air scatters light."];
-    const [left, right] = compare(a, b);
+    const [left, right] = diffTexts(a, b);
     expect(left.map((piece) => piece.text).join("")).toBe(a);
     expect(right.map((piece) => piece.text).join("")).toBe(b);
     expect(left.find((piece) => piece.same)?.text).toContain("The sky is blue because");
@@ -176,13 +208,13 @@ describe("comparing", () => {
         .map((piece) => piece.text)
         .join(""),
     ).toContain("air scatters light");
-    expect(alike([left, right])).toBeGreaterThan(0.3);
+    expect(similarity([left, right])).toBeGreaterThan(0.3);
   });
 
   it("takes texts of any size", () => {
     const long = Array.from({ length: 40_000 }, (_, i) => `w${i} `).join("");
     expect(
-      compare(long, `${long}more`)[1]
+      diffTexts(long, `${long}more`)[1]
         .map((piece) => piece.text)
         .join(""),
     ).toBe(`${long}more`);
@@ -191,13 +223,13 @@ describe("comparing", () => {
 
 describe("figures", () => {
   it("are said as Python says them", () => {
-    expect([money("0.0000338"), money("1.5"), money(undefined), money("0")]).toEqual([
+    expect([formatCost("0.0000338"), formatCost("1.5"), formatCost(undefined), formatCost("0")]).toEqual([
       "$0.0000338",
       "$1.50",
       "—",
       "$0.00",
     ]);
-    expect([seconds(0.05), seconds(2.94), seconds(125), seconds(undefined)]).toEqual([
+    expect([formatSeconds(0.05), formatSeconds(2.94), formatSeconds(125), formatSeconds(undefined)]).toEqual([
       "50 ms",
       "2.9 s",
       "2 min 05 s",

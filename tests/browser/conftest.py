@@ -26,6 +26,8 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+# Waits are for events. A machine that does other work at the same time may take long for each.
+expect.set_options(timeout=30_000)
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 TOKEN = "loopback-test-token"
 HERE = re.compile(r"(http|ws)://127\.0\.0\.1|data:|blob:")
@@ -160,18 +162,18 @@ class Notebook:
             self.page.keyboard.press("Control+Enter")
             # JupyterLab drops the key while it is still attaching a freshly opened notebook.
             try:
-                expect(prompt).not_to_have_text(before or "", timeout=1500)
+                expect(prompt).not_to_have_text(before or "", timeout=5000)
             except AssertionError:
                 continue
             return
         raise AssertionError(f"cell {cell} did not start")
 
-    def run(self, cell: int, timeout: float = 60.0) -> None:
+    def run(self, cell: int, timeout: float = 120.0) -> None:
         """Run one cell and wait for its end."""
         self.start(cell)
         self.finished(cell, timeout)
 
-    def finished(self, cell: int, timeout: float = 60.0) -> None:
+    def finished(self, cell: int, timeout: float = 120.0) -> None:
         """Wait for the end of a cell that was started."""
         prompt = self.cells.nth(cell).locator(".jp-InputArea-prompt")
         expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=timeout * 1000)
@@ -203,6 +205,47 @@ def opening(browser: Browser, lab: Lab) -> Iterator:
     yield opened
     for context in contexts:
         context.close()
+
+
+class Gate:
+    """Keeps a run under way until the test has seen what it wants to see: no clock decides what comes first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def cell(self) -> str:
+        """Defines `wait()`, and `gated`, a member that writes until the gate opens."""
+        return f"""
+import pathlib, time
+gate = pathlib.Path({str(self._path)!r})
+
+def wait():
+    while not gate.exists():
+        time.sleep(0.02)
+
+def gated(prompt):
+    count = 0
+    while not gate.exists():
+        yield f"word {{count}} of many, "
+        count += 1
+        time.sleep(0.05)
+    yield "and that is all."
+"""
+
+    def open(self) -> None:
+        self._path.touch()
+
+    def shut(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    # A kernel that still waits comes to its end.
+    gate.open()
 
 
 def watched(page: Page) -> list[str]:

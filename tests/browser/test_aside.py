@@ -16,23 +16,24 @@ pytestmark = pytest.mark.browser
 
 SETUP = "import os; os.environ['FUSION_NB_DEMO_SPEED'] = '0.4'\n%load_ext fusion_nb\nimport fusion_nb, time"
 PROMPT = "What should I check before trusting a p-value?"
-BACKGROUND = f"%%fuse run << --background --pool demo\n{PROMPT}"
+BACKGROUND = f"%%fuse run << --background --pool demo,gated --judge demo:judge\n{PROMPT}"
 
 
-def test_a_background_run_is_watched_while_other_cells_run(open_notebook) -> None:
+def test_a_background_run_is_watched_while_other_cells_run(open_notebook, gate) -> None:
     """The cell ends at once; its lanes fill while another cell blocks; static HTML stands in its place at the end."""
-    notebook = open_notebook("background.ipynb", SETUP, BACKGROUND, "time.sleep(4); 6 * 7", "run", height=1500)
+    notebook = open_notebook("background.ipynb", SETUP + gate.cell, BACKGROUND, "wait(); 6 * 7", "run", height=1500)
     notebook.run(0)
-    notebook.run(1, timeout=20)
+    notebook.run(1)
     view = notebook.output(1).locator(".fnb-live")
-    expect(view.locator(".fnb-lane")).to_have_count(4, timeout=20_000)
+    expect(view.locator(".fnb-lane")).to_have_count(5, timeout=60_000)
     expect(notebook.output(1)).to_contain_text("in the background")
     notebook.start(2)
     expect(notebook.cells.nth(2).locator(".jp-InputArea-prompt")).to_have_text("[*]:")
     words = view.locator(".fnb-lane").nth(2).locator(".fnb-words")
-    expect(words).to_contain_text(re.compile(r"\w+ \w+ \w+"), timeout=20_000)
+    expect(words).to_contain_text(re.compile(r"\w+ \w+ \w+"), timeout=60_000)
     assert "[*]" in notebook.cells.nth(2).locator(".jp-InputArea-prompt").inner_text()
     notebook.screenshot("background-live")
+    gate.open()
     notebook.finished(2)
     expect(view).to_have_count(0, timeout=60_000)
     expect(notebook.output(1)).to_contain_text("Fused answer")
@@ -42,22 +43,25 @@ def test_a_background_run_is_watched_while_other_cells_run(open_notebook) -> Non
     assert "done" in notebook.output(3).inner_text() or "$" in notebook.output(3).inner_text()
 
 
-def test_stop_in_the_view_of_a_background_run(open_notebook) -> None:
+def test_stop_in_the_view_of_a_background_run(open_notebook, gate) -> None:
     """Stop in the view ends it while no cell runs, and while one does; the cell is not touched."""
-    notebook = open_notebook("background-stop.ipynb", SETUP, BACKGROUND, "time.sleep(3); print('slept')", BACKGROUND)
+    notebook = open_notebook(
+        "background-stop.ipynb", SETUP + gate.cell, BACKGROUND, "wait(); print('waited')", BACKGROUND
+    )
     notebook.run(0)
     for cell, busy in ((1, False), (3, True)):
-        notebook.run(cell, timeout=20)
+        notebook.run(cell)
         view = notebook.output(cell).locator(".fnb-live")
-        expect(view.locator(".fnb-lane")).to_have_count(4, timeout=20_000)
+        expect(view.locator(".fnb-lane")).to_have_count(5, timeout=60_000)
         if busy:
             notebook.start(2)
         view.get_by_role("button", name="Stop", exact=True).click()
-        expect(notebook.output(cell)).to_contain_text(re.compile("stopped|cancelled", re.IGNORECASE), timeout=2_500)
+        expect(notebook.output(cell)).to_contain_text(re.compile("stopped|cancelled", re.IGNORECASE))
         if busy:
             assert "[*]" in notebook.cells.nth(2).locator(".jp-InputArea-prompt").inner_text()
+            gate.open()
             notebook.finished(2)
-            assert "slept" in notebook.output(2).inner_text()
+            assert "waited" in notebook.output(2).inner_text()
     notebook.screenshot("background-stopped")
 
 
@@ -80,10 +84,10 @@ def test_a_workbench_whose_kernel_was_killed(open_notebook, lab, ran: bool) -> N
     notebook.run(1)
     view = notebook.output(1).locator(".fnb-live")
     left = notebook.output(1).locator(".fnb-behind")
-    expect(view.get_by_role("button", name="Run")).to_be_visible(timeout=20_000)
+    expect(view.get_by_role("button", name="Run")).to_be_visible(timeout=60_000)
     if ran:
         view.get_by_role("button", name="Run").click()
-        expect(view.get_by_role("tab")).to_have_count(3, timeout=30_000)
+        expect(view.get_by_role("tab")).to_have_count(3, timeout=60_000)
         expect(left).to_contain_text("Before you trust a p-value")
     expect(left).to_be_hidden()
     notebook.screenshot(f"killed-before-{ran}")

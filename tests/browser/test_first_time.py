@@ -26,7 +26,7 @@ def setup(tmp_path) -> str:
 def answer(notebook, cell: int, text: str) -> None:
     """Type into the field that a busy cell asks with."""
     field = notebook.cells.nth(cell).locator(".jp-Stdin-input")
-    expect(field).to_be_visible(timeout=20_000)
+    expect(field).to_be_visible(timeout=60_000)
     field.fill(text)
     field.press("Enter")
     notebook.finished(cell)
@@ -65,7 +65,7 @@ def test_tab_completes_the_line(open_notebook, setup: str) -> None:
         notebook.page.keyboard.press("End")
         notebook.page.keyboard.press("Tab")
         offer = notebook.page.locator(".jp-Completer:visible .jp-Completer-match", has_text=offered).first
-        expect(offer).to_be_visible(timeout=10_000)
+        expect(offer).to_be_visible(timeout=60_000)
         notebook.screenshot(f"first-tab-{offered.strip('-')}")
         notebook.page.keyboard.press("Enter")
         expect(line).to_have_text(then)
@@ -108,7 +108,7 @@ SLOW = """
 import os, time
 print(os.getpid())
 def slow(prompt):
-    for i in range(400 if {wait} else 3):
+    for i in range(8000 if {wait} else 3):
         yield f"word {i} of many, "
         time.sleep(0.05)
 """
@@ -121,7 +121,7 @@ def test_a_killed_kernel_is_spoken_of(open_notebook, setup: str) -> None:
     first.run(0)
     first.start(1)
     lane = first.output(1).locator(".fnb-lane")
-    expect(lane.nth(1)).to_contain_text("done", timeout=20_000)
+    expect(lane.nth(1)).to_contain_text("done", timeout=60_000)
     expect(lane.nth(0)).to_contain_text("word 3")
     os.kill(int(first.output(0).inner_text()), signal.SIGKILL)
     first.page.close()

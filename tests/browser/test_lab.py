@@ -8,20 +8,21 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 SETUP = "import os; os.environ['FUSION_NB_DEMO_SPEED'] = '1'\n%load_ext fusion_nb"
-MERGE = "%%fuse df << --pool demo --mode merge\nWhat should I check before trusting a p-value?"
+MERGE = "%%fuse df << --pool demo,gated --judge demo:judge --mode merge\nWhat should I check before trusting a p-value?"
 DEBATE = "%%fuse --pool demo --mode debate --then best-of;\nCan you see the Great Wall of China from the Moon with the naked eye?"
 
 
-def test_a_merge_streams_and_ends_as_a_static_view(open_notebook) -> None:
+def test_a_merge_streams_and_ends_as_a_static_view(open_notebook, gate) -> None:
     """Text is on the screen while the cell is busy; then the answer comes first, candidates are tabs, `df` is bound."""
-    notebook = open_notebook("merge.ipynb", SETUP, MERGE, "len(df), df.attrs['status']")
+    notebook = open_notebook("merge.ipynb", SETUP + gate.cell, MERGE, "len(df), df.attrs['status']")
     notebook.run(0)
     notebook.start(1)
     view = notebook.output(1).locator(".fusion-nb")
-    expect(view).to_contain_text("demo:careful", timeout=20_000)
-    expect(view).to_contain_text(re.compile("p-value|effect|sample", re.IGNORECASE), timeout=20_000)
+    expect(view).to_contain_text("demo:careful", timeout=60_000)
+    expect(view).to_contain_text(re.compile("p-value|effect|sample", re.IGNORECASE), timeout=60_000)
     assert "[*]" in notebook.cells.nth(1).locator(".jp-InputArea-prompt").inner_text()
     notebook.screenshot("lab-streaming")
+    gate.open()
     notebook.finished(1)
     expect(view).to_have_count(1)
     expect(view).to_contain_text("scripted")
@@ -31,7 +32,7 @@ def test_a_merge_streams_and_ends_as_a_static_view(open_notebook) -> None:
     expect(candidate).to_have_attribute("open", "")
     notebook.screenshot("lab-merge")
     notebook.run(2)
-    assert "(4, 'ok')" in notebook.output(2).inner_text()
+    assert "(5, 'ok')" in notebook.output(2).inner_text()
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 480)])
@@ -49,15 +50,17 @@ def test_a_debate_looks_right(open_notebook, lab, theme: str, width: int) -> Non
     lab.dark(False)
 
 
-def test_the_interrupt_button_keeps_what_was_received(open_notebook) -> None:
+def test_the_interrupt_button_keeps_what_was_received(open_notebook, gate) -> None:
     """Interrupting ends the run at once; what was received is shown and returned, and the next cell works."""
-    cell = "%%fuse df << --pool demo --quorum 3\nWhat should I check before trusting a p-value?"
-    notebook = open_notebook("stop.ipynb", SETUP, cell, "print(df.attrs['status'], sorted(set(df['status'])))")
+    cell = "%%fuse df << --pool demo,gated --judge demo:judge\nWhat should I check before trusting a p-value?"
+    notebook = open_notebook(
+        "stop.ipynb", SETUP + gate.cell, cell, "print(df.attrs['status'], sorted(set(df['status'])))"
+    )
     notebook.run(0)
     notebook.run(2)
     notebook.start(1)
     view = notebook.output(1).locator(".fusion-nb")
-    expect(view).to_contain_text(re.compile("p-value|effect|sample", re.IGNORECASE), timeout=20_000)
+    expect(view).to_contain_text(re.compile("p-value|effect|sample", re.IGNORECASE), timeout=60_000)
     notebook.page.locator('[data-command="notebook:interrupt-kernel"], jp-button[title*="Interrupt"]').first.click()
     notebook.finished(1)
     notebook.screenshot("lab-stopped")

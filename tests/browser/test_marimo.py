@@ -78,12 +78,12 @@ def test_the_panel_runs(browser: Browser, marimo, how: str, theme: str) -> None:
     expect(panel.locator(".fnb-forecast")).to_contain_text("3 models and a judge", timeout=60_000)
     expect(page.get_by_text("Read: nothing yet", exact=True)).to_be_visible()
     panel.get_by_role("button", name="Run").click()
-    expect(panel.locator(".fnb-lane")).to_have_count(4, timeout=20_000)
-    expect(panel.get_by_role("tab")).to_have_count(3, timeout=20_000)
+    expect(panel.locator(".fnb-lane")).to_have_count(4, timeout=60_000)
+    expect(panel.get_by_role("tab")).to_have_count(3, timeout=60_000)
     expect(panel.locator(".fnb-answer")).to_contain_text("Before you trust a p-value")
     assert panel.evaluate("e => getComputedStyle(e).colorScheme") == theme
     assert panel.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
-    expect(page.get_by_text("Read: ok (4, 27)", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Read: ok (4, 27)", exact=True)).to_be_visible(timeout=60_000)
     # The result itself, in marimo's own output.
     static = page.locator(".fusion-nb:not(.fnb-live)")
     expect(static).to_contain_text("Before you trust a p-value")

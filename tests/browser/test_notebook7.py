@@ -25,25 +25,31 @@ def open_in_seven(browser: Browser, seven: Lab) -> Iterator:
     yield from opening(browser, seven)
 
 
-def test_a_cell_and_the_panel_run(open_in_seven, seven: Lab) -> None:
+def test_a_cell_and_the_panel_run(open_in_seven, seven: Lab, gate) -> None:
     """A cell is a live panel, then static HTML; `%fuse_panel` runs; its result is there in Python; nothing leaves."""
     seven.dark(True)
     asked = "panel.result.status, panel.frame.shape"
-    cells = (SETUP, f"%%fuse df << --pool demo\n{PROMPT}", f"panel = %fuse_panel --pool demo {PROMPT}\npanel", asked)
+    cells = (
+        SETUP + gate.cell,
+        f"%%fuse df << --pool demo,gated --judge demo:judge\n{PROMPT}",
+        f"panel = %fuse_panel --pool demo {PROMPT}\npanel",
+        asked,
+    )
     notebook = open_in_seven("seven.ipynb", *cells, height=1900)
     seen = watched(notebook.page)
     notebook.run(0)
     notebook.start(1)
     lanes = notebook.output(1).locator(".fnb-live .fnb-lane")
-    expect(lanes).to_have_count(4, timeout=20_000)
-    expect(lanes.nth(0)).to_contain_text("done", timeout=20_000)
+    expect(lanes).to_have_count(5, timeout=60_000)
+    expect(lanes.nth(0)).to_contain_text("done", timeout=60_000)
+    gate.open()
     notebook.finished(1)
     expect(notebook.output(1).locator(".fnb-live")).to_have_count(0)
-    expect(notebook.output(1).locator(".fusion-nb")).to_contain_text("Before you trust a p-value")
+    expect(notebook.output(1).locator(".fusion-nb")).to_contain_text("cannot merge what it does not read")
     notebook.run(2)
     panel = notebook.output(2).locator(".fnb-live")
     panel.get_by_role("button", name="Run").click()
-    expect(panel.get_by_role("tab")).to_have_count(3, timeout=20_000)
+    expect(panel.get_by_role("tab")).to_have_count(3, timeout=60_000)
     expect(panel.locator(".fnb-answer")).to_contain_text("Before you trust a p-value")
     assert panel.evaluate("e => getComputedStyle(e).colorScheme") == "dark"
     panel.scroll_into_view_if_needed()

@@ -21,13 +21,13 @@ RULES = """async () => {
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(open_notebook, lab, theme: str) -> None:
+def test_axe_finds_nothing(open_notebook, lab, gate, theme: str) -> None:
     """Names, roles, contrast and focus hold in the form, while a run goes on, and at its end; in both themes."""
     if not AXE.exists():
         pytest.skip("axe-core is not installed: run `npm ci` in js/")
     lab.dark(theme == "dark")
-    cell = f"panel = fusion_nb.Panel({PROMPT!r}, 'demo', 'debate')\npanel"
-    notebook = open_notebook(f"axe-{theme}.ipynb", SETUP, cell)
+    cell = f"panel = fusion_nb.Panel({PROMPT!r}, ['demo', gated], 'debate', judge='demo:judge')\npanel"
+    notebook = open_notebook(f"axe-{theme}.ipynb", SETUP + gate.cell, cell)
     notebook.run(0)
     notebook.run(1)
     view = notebook.output(1).locator(".fnb-live")
@@ -35,9 +35,10 @@ def test_axe_finds_nothing(open_notebook, lab, theme: str) -> None:
     expect(view.get_by_role("button", name="Run")).to_be_visible()
     assert notebook.page.evaluate(RULES) == []
     view.get_by_role("button", name="Run").click()
-    expect(view.locator(".fnb-lane").nth(2)).to_contain_text("writing", timeout=20_000)
+    expect(view.locator(".fnb-lane").nth(3)).to_contain_text("word 3", timeout=60_000)
     assert notebook.page.evaluate(RULES) == []
-    expect(view.get_by_role("tab")).to_have_count(3, timeout=20_000)
+    gate.open()
+    expect(view.get_by_role("tab")).to_have_count(4, timeout=60_000)
     for summary in view.locator("summary").all():
         if summary.locator("xpath=..").get_attribute("open") is None:
             summary.click()
@@ -50,8 +51,10 @@ import time
 
 def member(seed):
     def talk(prompt):
-        for i in range(600):
+        i = 0
+        while not gate.exists():
             yield f"token{i % 10} "
+            i += 1
             time.sleep(0.005)
     return talk
 
@@ -59,10 +62,10 @@ m0, m1, m2, m3, m4, m5, m6, m7 = map(member, range(8))
 """
 
 
-def test_eight_fast_members_are_light(open_notebook, record_property) -> None:
+def test_eight_fast_members_are_light(open_notebook, gate) -> None:
     """Eight members at 200 tokens a second: few messages, and a browser with time to spare."""
     cell = f"%%fuse --pool m0,m1,m2,m3,m4,m5,m6,m7 --judge demo:judge --mode best-of;\n{PROMPT}"
-    notebook = open_notebook("fast.ipynb", SETUP + FAST, cell)
+    notebook = open_notebook("fast.ipynb", SETUP + gate.cell + FAST, cell)
     counted: list[tuple[int, str]] = []
 
     def count(frame: str | bytes) -> None:
@@ -81,13 +84,14 @@ def test_eight_fast_members_are_light(open_notebook, record_property) -> None:
     session.send("Performance.enable")
     notebook.start(1)
     lanes = notebook.output(1).locator(".fnb-live .fnb-lane")
-    expect(lanes).to_have_count(9, timeout=20_000)
+    expect(lanes).to_have_count(9, timeout=60_000)
     expect(lanes.first).to_contain_text("token")
     busy = lambda: {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}  # noqa: E731
     before, n, began = busy(), len(counted), time.perf_counter()
     notebook.page.wait_for_timeout(2000)
     after, messages = busy(), counted[n:]
     seconds = time.perf_counter() - began
+    gate.open()
     task = 1000 * (after["TaskDuration"] - before["TaskDuration"]) / seconds
     rate, size = len(messages) / seconds, sum(length for length, _ in messages) / seconds
     parts = {k: round(1000 * (after[k] - before[k]) / seconds) for k in after if k.endswith("Duration")}

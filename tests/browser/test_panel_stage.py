@@ -33,7 +33,7 @@ def stage(browser: Browser) -> Iterator:
 
     def opened(width: int = 900, **options) -> Stage:
         context = browser.new_context(viewport={"width": width, "height": 800}, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         return Stage(context.new_page())
 
@@ -204,16 +204,132 @@ def test_pools_are_kept_and_forgotten(stage) -> None:
     assert not [one for one in page.sent() if one["kind"] == "run"]
 
 
-def test_a_badge_fits_a_tab(stage) -> None:
+def warned(state: RunState, call: int, *warnings: str) -> RunState:
+    """The same run, with warnings of one call."""
+    replies = [replace(reply, warnings=warnings) if reply.call == call else reply for reply in state.replies]
+    return replace(state, replies=tuple(replies))
+
+
+@pytest.mark.parametrize("width", [320, 900])
+def test_a_badge_fits_a_tab(stage, width: int) -> None:
     """A candidate that seems to speak to the judge is marked on its tab, from the narrowest panel on."""
-    for width in (320, 900):
-        page = stage(width)
-        panel = page.open(states.merge())
-        page.page.evaluate("values.snapshot.state.replies[1].suspect = ['plea']; fire('change:snapshot')")
-        expect(panel.get_by_role("tab").nth(1)).to_contain_text("speaks to the judge")
-        expect(panel.get_by_role("tab").nth(0)).not_to_contain_text("speaks to the judge")
+    page = stage(width)
+    panel = page.open(warned(states.merge(), 2, "suspect:plea"))
+    expect(panel.get_by_role("tab").nth(1)).to_contain_text("speaks to the judge")
+    expect(panel.get_by_role("tab").nth(0)).not_to_contain_text("speaks to the judge")
+    panel.get_by_role("tab").nth(1).click()
+    expect(panel.get_by_role("tabpanel").get_by_text("it asks to be chosen")).to_have_count(1)
+    assert panel.evaluate(WIDER) == []
+    page.screenshot(f"badge-{width}")
+
+
+@pytest.mark.parametrize("width", [320, 900])
+def test_every_warning_of_a_call_is_seen(stage, width: int) -> None:
+    """In its lane when the call ends, on its tab, under it, and with the ledger: a mark and what it means."""
+    page = stage(width)
+    state = warned(under_way(4), 3, "seed_ignored", "suspect:plea")
+    panel = page.open(state, busy=True)
+    lane = panel.locator(".fnb-lane").nth(2)
+    expect(lane.locator(".fnb-remark")).to_contain_text("The service takes no seed")
+    expect(panel.locator(".fnb-lane").nth(0).locator(".fnb-remark")).to_have_count(0)
+    page.screenshot(f"warned-lane-{width}")
+    page.set(busy=False)
+    page.show(warned(states.merge(), 2, "seed_ignored", "no_finish"))
+    tab = panel.get_by_role("tab").nth(1)
+    expect(tab).to_contain_text("2 warnings")
+    expect(panel.get_by_role("tab").nth(0)).not_to_contain_text("warning")
+    tab.click()
+    expect(panel.get_by_role("tabpanel").get_by_text("The service takes no seed")).to_have_count(1)
+    ledger = panel.locator(".fnb-ledger", has_text="Ledger")
+    ledger.locator("summary").click()
+    expect(ledger.get_by_text("The service did not say that the reply is whole")).to_have_count(1)
+    assert panel.evaluate(WIDER) == []
+    page.screenshot(f"warned-{width}")
+
+
+def test_a_word_without_a_sentence_is_shown_itself(stage) -> None:
+    """Where the kernel sends no sentence for a warning, its word stands there; what hides in a sentence is named."""
+    page = stage()
+    panel = page.open(warned(states.merge(), 2, "seed_ignored"))
+    page.page.evaluate("""() => {
+      delete values.snapshot.state.replies[1].remarks; values.snapshot.html.calls = {}; values.snapshot.html.ledger = '';
+      values.snapshot.state.replies[2].remarks = ['A line\u202e turned']; fire('change:snapshot');
+    }""")
+    panel.get_by_role("tab").nth(1).click()
+    expect(panel.get_by_role("tabpanel")).to_contain_text("seed_ignored")
+    panel.get_by_role("tab").nth(2).click()
+    expect(panel.get_by_role("tabpanel")).to_contain_text("A line[U+202E] turned")
+    expect(panel.locator(".fnb-remarks")).to_contain_text("call 2, gemini: seed_ignored")
+
+
+def test_a_run_from_which_someone_is_missing_says_so_first(stage) -> None:
+    """The headline counts who answered; while the run goes on, who is asked."""
+    page = stage()
+    panel = page.open(states.one_failed())
+    expect(panel.locator(".fnb-outcome .fnb-head")).to_contain_text("merge · 2 of 3 models")
+    page.show(states.merge())
+    expect(panel.locator(".fnb-outcome .fnb-head")).to_contain_text("merge · 3 models · judge")
+    page.show(under_way(4))
+    expect(panel.locator(".fnb-outcome .fnb-head")).to_contain_text(" · 4 models · judge")
+
+
+def test_one_can_go_on_without_a_silent_member(stage) -> None:
+    """Where all others are done and one has said nothing, its lane offers to go on without it, in a cell too."""
+    page = stage()
+    for kind in ("workbench", "live"):
+        state = under_way(3)
+        done = [replace(reply, status="ok", latency=2.0) for reply in state.replies]
+        state = replace(state, replies=(done[0], state.replies[1], done[2]))
+        panel = page.open(state, busy=True, kind=kind, now=2.2)
+        button = panel.get_by_role("button", name="Go on without it")
+        expect(panel.locator(".fnb-lane").nth(1)).to_be_visible()
+        expect(button).to_have_count(0)
+        page.show(state, now=40.0)
+        lane = panel.locator(".fnb-lane").nth(1)
+        expect(lane).to_contain_text("all others are done")
+        expect(panel.get_by_role("status")).to_contain_text("nothing has come from model-2")
         assert panel.evaluate(WIDER) == []
-        page.screenshot(f"badge-{width}")
+        page.screenshot(f"waiting-{kind}")
+        button.click()
+        assert page.asked() | {"id": 0} == {"kind": "stop_member", "call": 2, "id": 0}
+        expect(lane).to_contain_text("goes on without it")
+        page.tell(
+            {"kind": "news", "from": 0, "to": 0, "now": 41.0, "events": [
+                {"event": "TextDelta", "seq": 0, "at": 41.0, "call": 2, "text": "At last"}
+            ]}
+        )  # fmt: skip
+        expect(button).to_have_count(0)
+        expect(lane.locator(".fnb-words")).to_contain_text("At last")
+
+
+@pytest.mark.parametrize("width", [320, 900, 1800])
+def test_compared_texts_take_the_whole_width(stage, width: int) -> None:
+    """Two texts side by side fill the panel, and stand below one another where it is narrow."""
+    page = stage(width)
+    panel = page.open(states.merge())
+    panel.get_by_text("Compare", exact=False).first.click()
+    sides = panel.locator(".fnb-difftext")
+    expect(sides).to_have_count(2)
+    left, right, whole = sides.first.bounding_box(), sides.last.bounding_box(), panel.bounding_box()
+    assert right["x"] + right["width"] > min(width, 1500) - 60
+    assert (left["y"] == right["y"]) == (width > 600)
+    assert left["width"] > (0.4 if width > 600 else 0.8) * whole["width"]
+    page.screenshot(f"compare-{width}")
+
+
+def test_an_unknown_price_is_said(stage) -> None:
+    """Where nobody knows a model's price, words say so; a Python function has none."""
+    page = stage()
+    rows = [
+        {"entry": "mine", "name": "mine(), a Python function", "kin": "python"},
+        {"entry": "new", "name": "New"},
+        *OFFERS["rows"],
+    ]
+    panel = page.open(None, offers={**OFFERS, "rows": rows}, pool=["mine", "new", "opus"])
+    chips = panel.locator(".fnb-chip")
+    expect(chips.nth(0)).to_have_text("mine−×1+✕")
+    expect(chips.nth(1)).to_have_text("newprice unknown−×1+✕")
+    expect(chips.nth(2)).to_have_text("opus$5.00 / $25.00−×1+✕")
 
 
 def test_lanes_do_not_move_while_texts_arrive(stage) -> None:

@@ -48,7 +48,7 @@ def sheet(browser: Browser) -> Iterator:
 
     def opened(width: int = 1200, scheme: str = "light") -> Sheet:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         return Sheet(context.new_page())
 
@@ -120,6 +120,20 @@ def test_tabs_work_with_the_keyboard(sheet) -> None:
     page.page.keyboard.press("Enter")
     expect(panel(page.page, "gpt4o")).to_be_visible()
     expect(panel(page.page, "claude")).to_be_hidden()
+
+
+def test_enter_on_the_open_tab_leaves_something_to_read(sheet) -> None:
+    """Enter on the candidate that is open, twice and thrice, and leaving it then: one candidate is seen at every time."""
+    page = sheet()
+    page.show(html.render_html(states.merge()))
+    page.page.locator(".fnb-tabs summary", has_text="gpt4o").focus()
+    for _ in range(3):
+        page.page.keyboard.press("Enter")
+        expect(panel(page.page, "gpt4o")).to_be_visible()
+        expect(panel(page.page, "claude")).to_be_hidden()
+    page.page.keyboard.press("Enter")
+    page.page.evaluate("document.activeElement.blur()")
+    expect(page.page.locator(".fnb-tabs .fnb-panel:visible")).to_have_count(1)
 
 
 def test_the_same_result_twice_does_not_interfere(sheet) -> None:

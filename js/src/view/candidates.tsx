@@ -1,62 +1,79 @@
-import { candidates, failed, hue, nameOf, type Reply, score } from "../run.ts";
+import { formatCost, formatSeconds, plural, replyStatusText } from "../format.ts";
+import { revealHidden } from "../hidden.ts";
+import {
+  candidates,
+  colorClass,
+  hasFailed,
+  meanScore,
+  nameOf,
+  otherWarnings,
+  type Reply,
+  remarksOf,
+  suspectSigns,
+} from "../run.ts";
 import type { Store } from "../store.ts";
-import { money, replyStatus, seconds } from "../words.ts";
+import { AskAgain } from "./call-actions.tsx";
 import { Html } from "./html.tsx";
-import { AskAgain } from "./member.tsx";
+import { Name } from "./name.tsx";
+import { Remarks } from "./remarks.tsx";
 import { Tabs } from "./tabs.tsx";
 
-/** The candidates as tabs, the chosen or best one open. */
+/** The candidates as tabs; the chosen or best one is open. */
 export function Candidates({ store, choose }: { store: Store; choose: (call: number) => void }) {
   const { state } = store;
-  const all = candidates(state);
-  const liked = [...(state.verdict?.chosen ?? []), ...(state.verdict?.ranking ?? [])];
-  const first = liked.find((call) => all.some((reply) => reply.call === call));
-  const tabs = all.map((reply) => ({
+  const replies = candidates(state);
+  const preferred = [...(state.verdict?.chosen ?? []), ...(state.verdict?.ranking ?? [])];
+  const first = preferred.find((call) => replies.some((reply) => reply.call === call));
+  const tabs = replies.map((reply) => ({
     key: String(reply.call),
-    label: <Label store={store} reply={reply} />,
-    body: () => <Body store={store} reply={reply} choose={choose} />,
+    label: <TabLabel store={store} reply={reply} />,
+    body: () => <TabBody store={store} reply={reply} choose={choose} />,
   }));
   return (
     <Tabs key={state.run} tabs={tabs} first={first === undefined ? undefined : String(first)} label="Candidates" />
   );
 }
 
-function Label({ store: { state }, reply }: { store: Store; reply: Reply }) {
+function TabLabel({ store: { state }, reply }: { store: Store; reply: Reply }) {
   const rank = (state.verdict?.ranking ?? []).indexOf(reply.call) + 1;
-  const mean = score(state, reply.call);
+  const score = meanScore(state, reply.call);
+  const warnings = otherWarnings(reply).length;
   const facts = [
-    reply.status && reply.status !== "ok" ? replyStatus(reply) : "",
+    reply.status && reply.status !== "ok" ? replyStatusText(reply) : "",
     rank ? `rank ${rank}` : "",
-    mean === undefined ? "" : mean.toFixed(1),
-    reply.latency === undefined ? "" : seconds(reply.latency),
-    reply.cost === undefined ? "" : money(reply.cost),
+    score === undefined ? "" : score.toFixed(1),
+    reply.latency === undefined ? "" : formatSeconds(reply.latency),
+    reply.cost === undefined ? "" : formatCost(reply.cost),
   ].filter(Boolean);
   return (
     <>
-      <b class={`fnb-name ${hue(state, nameOf(reply.ref))}${failed(reply) ? " fnb-isbad" : ""}`}>
-        {(state.verdict?.chosen ?? []).includes(reply.call) && (
-          <span class="fnb-star" title="chosen" role="img" aria-label="chosen">
-            ★{" "}
-          </span>
-        )}
-        {nameOf(reply.ref)}
-      </b>
+      <Name
+        name={nameOf(reply.ref)}
+        class={`${colorClass(state, nameOf(reply.ref))}${hasFailed(reply) ? " fnb-isbad" : ""}`}
+        chosen={(state.verdict?.chosen ?? []).includes(reply.call)}
+      />
       <span class="fnb-facts">
         {facts.join(" · ")}
-        {Boolean(reply.suspect?.length) && <span class="fnb-suspect">⚠ speaks to the judge</span>}
+        {suspectSigns(reply).length > 0 && <span class="fnb-suspect">⚠ speaks to the judge</span>}
+        {warnings > 0 && (
+          <span class="fnb-suspect" title={revealHidden(remarksOf(reply).join(" "))}>
+            ⚠ {plural(warnings, "warning")}
+          </span>
+        )}
       </span>
     </>
   );
 }
 
-function Body({ store, reply, choose }: { store: Store; reply: Reply; choose: (call: number) => void }) {
+function TabBody({ store, reply, choose }: { store: Store; reply: Reply; choose: (call: number) => void }) {
   const chosen = (store.state.verdict?.chosen ?? []).includes(reply.call);
-  const may = store.state.verdict && !chosen && (reply.text ?? "").trim();
+  const canChoose = store.state.verdict && !chosen && (reply.text ?? "").trim();
   return (
     <>
+      <Remarks reply={reply} shown={store.html.calls?.[reply.call]} />
       <Html store={store} html={store.html.calls?.[reply.call] ?? ""} class="fnb-piece" />
       <AskAgain key={reply.call} store={store} reply={reply} />
-      {may && (
+      {canChoose && (
         <button type="button" class="fnb-button" onClick={() => choose(reply.call)}>
           Use this one instead
         </button>

@@ -1,7 +1,9 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { running } from "../run.ts";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { revealHidden } from "../hidden.ts";
+import { isRunning } from "../run.ts";
 import type { Store } from "../store.ts";
-import { Picker } from "./picker.tsx";
+import { focusQuietly, ModelPicker } from "./model-picker.tsx";
+import { Name } from "./name.tsx";
 import { Pool } from "./pool.tsx";
 import { useStop } from "./stop.tsx";
 
@@ -18,22 +20,22 @@ const MODES = [
   ["debate", "debate: they challenge each other"],
   ["debate:2", "debate, two rounds"],
 ] as const;
-const PAUSE = 300;
-const CALM = 800;
+const COMMIT_DELAY = 300;
+const FORECAST_DELAY = 800;
 
-/** What will be asked, of whom, and how it is judged. */
+/** The form: prompt, pool, mode, judge, cost cap. */
 export function Form({ store, run }: { store: Store; run: () => void }) {
   const busy = store.get<boolean>("busy");
   const advice = store.get<Advice>("advice") ?? {};
   const mode = store.get<string>("mode");
-  const ahead = useForecast(store);
+  const forecast = useForecast(store);
   const modes = MODES.some(([name]) => name === mode) ? MODES : ([...MODES, [mode, mode]] as const);
   return (
     <form
       class="fnb-form"
       onSubmit={(event) => {
         event.preventDefault();
-        if (!busy) run();
+        if (!busy && !advice.error) run();
       }}
     >
       <Prompt store={store} run={run} />
@@ -41,61 +43,61 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
       <div class="fnb-fields">
         <label>
           <span>Mode</span>
-          <select value={mode} onChange={(event) => store.set({ mode: event.currentTarget.value })}>
-            {modes.map(([name, said]) => (
+          <select value={mode} onChange={(event) => store.commit({ mode: event.currentTarget.value })}>
+            {modes.map(([name, label]) => (
               <option key={name} value={name}>
-                {said}
+                {label}
               </option>
             ))}
           </select>
         </label>
         <Judge store={store} resolved={advice.judge ?? ""} />
-        <Cap store={store} />
+        <CostCap store={store} />
         <div class="fnb-go">
-          {!busy && ahead && (
+          {!busy && forecast && (
             <span class="fnb-forecast" title="A forecast: nothing has been sent">
-              {ahead}
+              {forecast}
             </span>
           )}
-          <Go store={store} refused={Boolean(advice.error)} />
+          <RunStopButton store={store} refused={Boolean(advice.error)} />
         </div>
       </div>
       {Boolean(advice.error || advice.notes?.length) && (
         <p class={advice.error ? "fnb-bad" : "fnb-warn"} role={advice.error ? "alert" : undefined}>
-          {advice.error ?? advice.notes?.join(" ")}
+          {revealHidden(advice.error ?? advice.notes?.join(" ") ?? "")}
         </p>
       )}
     </form>
   );
 }
 
-/** Run, and while it goes on Stop: one button, so that the focus stays where it is. */
-function Go({ store, refused }: { store: Store; refused: boolean }) {
+/** Run or, during a run, Stop. It is one button element, so that it keeps the focus. */
+function RunStopButton({ store, refused }: { store: Store; refused: boolean }) {
   const busy = store.get<boolean>("busy");
   const { button, label, hint } = useStop(store);
-  const on = busy && running(store.state);
-  const run = { type: "submit", class: "fnb-run", disabled: refused, "aria-disabled": busy, title: "Ctrl+Enter" };
+  const isOn = busy && isRunning(store.state);
+  const runProps = { type: "submit", class: "fnb-run", "aria-disabled": busy || refused, title: "Ctrl+Enter" };
   return (
     <>
-      <button type="submit" {...(on ? button : run)}>
-        {on ? label : "Run"}
+      <button type="submit" {...(isOn ? button : runProps)}>
+        {isOn ? label : "Run"}
       </button>
-      {on && hint}
+      {isOn && hint}
     </>
   );
 }
 
-/** What a run would take, in a few words, once the form has stood still for a moment. */
+/** A short forecast of cost and time, requested when the form has not changed for a moment. */
 function useForecast(store: Store): string {
-  const [text, set] = useState("");
+  const [text, setText] = useState("");
   const form = ["prompt", "pool", "mode", "judge", "max_cost"].map((name) => store.get(name));
   const key = JSON.stringify([...form, store.get<boolean>("busy")]);
   useEffect(() => {
     let stale = false;
     const timer = setTimeout(async () => {
-      const answer = await store.ask("estimate");
-      if (!stale) set(answer.error ? "" : [answer.text, ...((answer.problems as string[]) ?? [])].join(" "));
-    }, CALM);
+      const result = await store.request("estimate");
+      if (!stale) setText(result.error ? "" : [result.text, ...((result.problems as string[]) ?? [])].join(" "));
+    }, FORECAST_DELAY);
     return () => {
       stale = true;
       clearTimeout(timer);
@@ -105,25 +107,26 @@ function useForecast(store: Store): string {
 }
 
 function Prompt({ store, run }: { store: Store; run: () => void }) {
-  const later = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const commitTimer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const prompt = store.get<string>("prompt");
   return (
     <textarea
       class="fnb-prompt"
       aria-label="Prompt"
+      dir="auto"
       placeholder="Ask all of them at once"
       rows={Math.min(12, Math.max(3, prompt.split("\n").length))}
       value={prompt}
       onInput={(event) => {
-        // The kernel need not hear of every letter.
-        store.put("prompt", event.currentTarget.value);
-        clearTimeout(later.current);
-        later.current = setTimeout(() => store.set({}), PAUSE);
+        // Do not send every letter to the kernel.
+        store.setLocal("prompt", event.currentTarget.value);
+        clearTimeout(commitTimer.current);
+        commitTimer.current = setTimeout(() => store.commit({}), COMMIT_DELAY);
       }}
       onKeyDown={(event) => {
         if (event.key === "Enter" && (event.ctrlKey || event.metaKey || event.shiftKey)) {
           event.preventDefault();
-          if (!store.get("busy")) run();
+          if (!store.get("busy") && !store.get<Advice>("advice")?.error) run();
         }
       }}
     />
@@ -132,33 +135,41 @@ function Prompt({ store, run }: { store: Store; run: () => void }) {
 
 function Judge({ store, resolved }: { store: Store; resolved: string }) {
   const judge = store.get<string>("judge");
+  const field = useRef<HTMLDivElement>(null);
+  const moveFocus = useRef(false);
+  // The button to remove a judge and the input to pick one take each other's place.
+  useLayoutEffect(() => {
+    if (!moveFocus.current) return;
+    moveFocus.current = false;
+    focusQuietly(field.current?.querySelector<HTMLElement>("input, button"));
+  }, [judge]);
+  const setJudge = (entry: string) => {
+    moveFocus.current = true;
+    store.commit({ judge: entry });
+  };
   return (
-    <div class="fnb-field">
+    <div class="fnb-field" ref={field}>
       <span>Judge</span>
       {judge ? (
         <span class="fnb-chip fnb-m8">
-          <b class="fnb-name">{judge}</b>
-          <button
-            type="button"
-            aria-label={`Do not fix the judge to ${judge}`}
-            onClick={() => store.set({ judge: "" })}
-          >
+          <Name name={judge} />
+          <button type="button" aria-label={`Do not fix the judge to ${judge}`} onClick={() => setJudge("")}>
             ✕
           </button>
         </span>
       ) : (
-        <Picker
+        <ModelPicker
           store={store}
           label="Judge"
           placeholder={resolved ? `auto: ${resolved}` : "auto"}
-          pick={(row) => store.set({ judge: row.entry })}
+          pick={(row) => setJudge(row.entry)}
         />
       )}
     </div>
   );
 }
 
-function Cap({ store }: { store: Store }) {
+function CostCap({ store }: { store: Store }) {
   const cap = store.get<number | null>("max_cost");
   return (
     <label>
@@ -171,8 +182,8 @@ function Cap({ store }: { store: Store }) {
         placeholder="no cap"
         value={cap ?? ""}
         onChange={(event) => {
-          const given = event.currentTarget.valueAsNumber;
-          store.set({ max_cost: given > 0 ? given : null });
+          const amount = event.currentTarget.valueAsNumber;
+          store.commit({ max_cost: amount > 0 ? amount : null });
         }}
       />
     </label>

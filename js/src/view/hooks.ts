@@ -1,36 +1,36 @@
 import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
-import { running } from "../run.ts";
-import { type Store, TICK } from "../store.ts";
+import { isRunning } from "../run.ts";
+import { FULL_DRAW_INTERVAL, type Store } from "../store.ts";
 
-/** Draws anew whenever the store changes. */
+/** Redraws whenever the store changes. */
 export function useStore(store: Store): Store {
-  const [, again] = useReducer((n: number, _: undefined) => n + 1, 0);
-  // With the first drawing, not after it: what changes in between would be missed.
-  useLayoutEffect(() => store.subscribe(() => again(undefined)), [store]);
+  const [, redraw] = useReducer((n: number, _: undefined) => n + 1, 0);
+  // Subscribe during the first render: a later effect would miss changes in between.
+  useLayoutEffect(() => store.subscribe(() => redraw(undefined)), [store]);
   return store;
 }
 
-/** Draws anew as time goes on, while the run does. */
+/** Redraws regularly while a run is under way. Returns the seconds since its start. */
 export function useClock(store: Store): number {
-  const [, again] = useReducer((n: number, _: undefined) => n + 1, 0);
-  const on = running(store.state) && Boolean(store.state.run);
+  const [, redraw] = useReducer((n: number, _: undefined) => n + 1, 0);
+  const on = isRunning(store.state) && Boolean(store.state.run);
   useEffect(() => {
     if (!on) return;
-    // Where texts arrive, time is drawn along with them.
-    const tick = () => performance.now() - store.whole >= TICK && again(undefined);
-    const timer = setInterval(tick, TICK);
+    // Arriving texts redraw the clock too.
+    const tick = () => performance.now() - store.lastFullDraw >= FULL_DRAW_INTERVAL && redraw(undefined);
+    const timer = setInterval(tick, FULL_DRAW_INTERVAL);
     return () => clearInterval(timer);
   }, [on, store]);
   return store.now();
 }
 
-/** A value that is what it was set to for some seconds, then empty. */
-export function useBrief(forSeconds = 4): [string, (value: string) => void] {
+/** A text that is cleared after `duration` seconds. */
+export function useTransient(duration = 4): [string, (value: string) => void] {
   const [value, set] = useState("");
   useEffect(() => {
     if (!value) return;
-    const timer = setTimeout(() => set(""), forSeconds * 1000);
+    const timer = setTimeout(() => set(""), duration * 1000);
     return () => clearTimeout(timer);
-  }, [value, forSeconds]);
+  }, [value, duration]);
   return [value, set];
 }

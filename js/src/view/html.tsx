@@ -1,38 +1,53 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { Pieces } from "../pieces.ts";
-import { safe } from "../safe.ts";
+import { IncrementalHtml } from "../incremental-html.ts";
+import { sanitize } from "../sanitize.ts";
 import type { Store } from "../store.ts";
 import { typeset } from "../typeset.ts";
 
-/** What may be larger than its place: the keyboard must reach it to scroll. */
+/** Elements that may scroll: the keyboard must be able to reach them. */
 const SCROLLING = "pre, .fnb-wide, .fnb-md table, .fnb-panel > .fnb-md";
 
-/** The level of the panel's own headings. */
+/** Heading level of the panel's own titles. */
 const TITLE = 4;
 
-/** What Python rendered, cleaned again, with its formulas set and a copy button on every piece of code. */
+/** HTML rendered by Python: sanitized again, with typeset formulas and a copy button on every code block. */
 export function Html({ store, html, class: name = "fnb-md" }: { store: Store; html: string; class?: string }) {
   const ref = useRef<HTMLDivElement>(null);
-  const pieces = useRef<Pieces | undefined>(undefined);
+  const pieces = useRef<IncrementalHtml | undefined>(undefined);
   useLayoutEffect(() => {
     if (!ref.current) return;
-    pieces.current ??= new Pieces(ref.current, (source) => dressed(store, source));
-    pieces.current.show(html);
+    pieces.current ??= new IncrementalHtml(ref.current, (source) => renderPiece(store, source));
+    pieces.current.update(html);
   }, [html, store]);
   return <div ref={ref} class={name} />;
 }
 
-function dressed(store: Store, source: string): DocumentFragment {
-  const fragment = safe(source);
-  fragment.querySelectorAll("pre").forEach(withCopy);
+function renderPiece(store: Store, source: string): DocumentFragment {
+  const fragment = sanitize(source);
+  fragment.querySelectorAll("pre").forEach(addCopyButton);
   for (const scrolls of fragment.querySelectorAll(SCROLLING)) scrolls.setAttribute("tabindex", "0");
-  leveled(fragment);
+  levelHeadings(fragment);
+  markRightToLeft(fragment);
   typeset(store.typesetter, fragment.querySelectorAll<HTMLElement>(".fnb-math"));
   return fragment;
 }
 
-/** A text's own headings stand below the panel's, one step at a time, whatever size the model gave them. */
-function leveled(fragment: DocumentFragment): void {
+/** Blocks whose markers or columns depend on the direction of their text. */
+const DIRECTED = "ul, ol, blockquote, table";
+/** Scripts that are written from the right. */
+const RIGHT_TO_LEFT =
+  /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+
+/** Bullets, columns and quotation bars stand on the side where the block's first letter does. */
+function markRightToLeft(fragment: DocumentFragment): void {
+  for (const block of fragment.querySelectorAll(DIRECTED)) {
+    const letter = /\p{L}/u.exec(block.textContent ?? "")?.[0];
+    block.classList.toggle("fnb-rtl", letter !== undefined && RIGHT_TO_LEFT.test(letter));
+  }
+}
+
+/** Sets the level of a text's headings below the panel's titles, without gaps, whatever levels the model used. */
+function levelHeadings(fragment: DocumentFragment): void {
   const above: string[] = [];
   for (const heading of fragment.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
     while (above.length && (above.at(-1) ?? "") >= heading.tagName) above.pop();
@@ -41,7 +56,7 @@ function leveled(fragment: DocumentFragment): void {
   }
 }
 
-function withCopy(pre: Element): void {
+function addCopyButton(pre: Element): void {
   const box = document.createElement("div");
   box.className = "fnb-code";
   pre.replaceWith(box);
@@ -59,7 +74,7 @@ function withCopy(pre: Element): void {
   box.append(pre, button);
 }
 
-/** Whether it is on the clipboard: some front ends forbid that. */
+/** Returns whether the text is on the clipboard: some front ends forbid it. */
 export async function copy(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,14 +1,26 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { failed, hue, nameOf, type Ref, type Reply, type RunState, running } from "../run.ts";
+import { formatCost, formatNumber, formatSeconds, plural, replyStatusText, tokensPerSecond } from "../format.ts";
+import { revealHidden } from "../hidden.ts";
+import {
+  colorClass,
+  hasFailed,
+  isRunning,
+  nameOf,
+  type Ref,
+  type Reply,
+  type RunState,
+  remarksOf,
+  suspectSigns,
+} from "../run.ts";
 import type { Store } from "../store.ts";
-import { Tail } from "../tail.ts";
-import { money, number, plural, replyStatus, seconds, speed, visible } from "../words.ts";
-import { Member } from "./member.tsx";
+import { TextTail } from "../text-tail.ts";
+import { GoOnWithout, LaneActions } from "./call-actions.tsx";
+import { Name } from "./name.tsx";
 
-/** Characters of a failure's reason that are shown in a lane. */
-const REASON = 600;
+/** Maximum number of characters of an error message in a lane. */
+const REASON_LENGTH = 600;
 
-/** One lane per member and one for the judge, of fixed height and order: nothing jumps while texts arrive. */
+/** One lane per member and one for the judge, with fixed height and order so that nothing moves while texts arrive. */
 export function Lanes({ store, now }: { store: Store; now: number }) {
   const { state } = store;
   const latest = new Map((state.replies ?? []).map((r) => [`${r.role ?? "candidate"} ${nameOf(r.ref)}`, r]));
@@ -18,13 +30,19 @@ export function Lanes({ store, now }: { store: Store; now: number }) {
       {pool.map((ref) => (
         <Lane
           key={nameOf(ref)}
-          {...{ store, ref_: ref, now, reply: latest.get(`candidate ${nameOf(ref)}`), color: hue(state, nameOf(ref)) }}
+          {...{
+            store,
+            member: ref,
+            now,
+            reply: latest.get(`candidate ${nameOf(ref)}`),
+            color: colorClass(state, nameOf(ref)),
+          }}
         />
       ))}
       {state.judge && (
         <Lane
           key="judge"
-          {...{ store, ref_: state.judge, now, reply: latest.get(`judge ${nameOf(state.judge)}`), color: "fnb-m8" }}
+          {...{ store, member: state.judge, now, reply: latest.get(`judge ${nameOf(state.judge)}`), color: "fnb-m8" }}
           judge
         />
       )}
@@ -32,9 +50,9 @@ export function Lanes({ store, now }: { store: Store; now: number }) {
   );
 }
 
-/** The same lanes before the kernel has said who is asked: at once, with what the form knows. */
-export function Soon({ store, names, judge }: { store: Store; names: string[]; judge: string }) {
-  const lane = (name: string) => ({ store, ref_: { service: "", model: name, label: name }, now: 0 });
+/** The same lanes before the kernel has named the members, made from what the form knows. */
+export function LanesPlaceholder({ store, names, judge }: { store: Store; names: string[]; judge: string }) {
+  const lane = (name: string) => ({ store, member: { service: "", model: name, label: name }, now: 0 });
   return (
     <ul class="fnb-lanes" data-many={names.length > 4}>
       {names.map((name, at) => (
@@ -47,79 +65,99 @@ export function Soon({ store, names, judge }: { store: Store; names: string[]; j
 
 interface LaneProps {
   store: Store;
-  ref_: Ref;
+  member: Ref;
   reply?: Reply | undefined;
   now: number;
   color: string;
   judge?: boolean;
 }
 
-function Lane({ store, ref_, reply, now, color, judge }: LaneProps) {
-  const facts = reply ? figures(store, reply, now) : ["waiting"];
-  const on = reply !== undefined && reply.status === undefined;
-  const bad = reply !== undefined && failed(reply);
-  const silent = on && !reply.text && !reply.reasoning;
-  const quiet = now - Math.max(reply?.started ?? 0, store.heard.get(reply?.call ?? 0) ?? 0);
+function Lane({ store, member, reply, now, color, judge }: LaneProps) {
+  const facts = reply ? laneFacts(store, reply, now) : ["waiting"];
+  const isOpen = reply !== undefined && reply.status === undefined;
+  const isBad = reply !== undefined && hasFailed(reply);
+  const isSilent = isOpen && !reply.text && !reply.reasoning;
+  const quietFor = now - Math.max(reply?.started ?? 0, store.lastSignOfLife.get(reply?.call ?? 0) ?? 0);
   return (
     <li
-      class={`fnb-lane ${on ? "fnb-on" : "fnb-off"}${silent ? " fnb-silent" : ""} ${color}`}
-      data-state={bad ? "bad" : (reply?.status ?? "on")}
+      class={`fnb-lane ${isOpen ? "fnb-on" : "fnb-off"}${isSilent ? " fnb-silent" : ""} ${color}`}
+      data-state={isBad ? "bad" : (reply?.status ?? "on")}
     >
       <div class="fnb-lanehead">
         <p class="fnb-meta">
-          <b class={`fnb-name ${color}`} title={nameOf(ref_)}>
-            {nameOf(ref_)}
-          </b>
+          <Name name={nameOf(member)} class={color} />
           {judge && <span class="fnb-fig">judge</span>}
           {facts.map((fact) => (
             <span class="fnb-fig">{fact}</span>
           ))}
         </p>
-        {reply && !judge && running(store.state) && <Member store={store} reply={reply} quiet={quiet} />}
+        {reply && !judge && isRunning(store.state) && <LaneActions store={store} reply={reply} quietFor={quietFor} />}
       </div>
-      <p class={bad && reply.detail ? "fnb-words fnb-why" : "fnb-words"}>
-        <span>{reply ? <Words store={store} reply={reply} state={store.state} /> : "\u00a0"}</span>
+      <p class={isBad && reply.detail ? "fnb-words fnb-why" : "fnb-words"} dir="auto">
+        <span>
+          {reply && !judge && <GoOnWithout store={store} reply={reply} quietFor={quietFor} />}
+          {reply ? <LaneText store={store} reply={reply} state={store.state} /> : "\u00a0"}
+        </span>
       </p>
+      {reply && <LaneRemark reply={reply} />}
     </li>
   );
 }
 
-function Words({ store, reply, state }: { store: Store; reply: Reply; state: RunState }) {
-  if (failed(reply) && reply.detail) return <span class="fnb-badtext">{visible(reply.detail.slice(0, REASON))}</span>;
-  // A judge's answer stands below; before it comes a verdict in JSON, which is for machines.
+/** The warnings of a call that has ended, on one line over the end of its text. */
+function LaneRemark({ reply }: { reply: Reply }) {
+  const suspect = suspectSigns(reply).length && !reply.remarks?.length ? ["Speaks to the judge."] : [];
+  const remarks = [...suspect, ...remarksOf(reply)].map((remark) => revealHidden(remark)).join(" ");
+  if (!remarks) return null;
+  return (
+    <p class="fnb-remark fnb-warn" title={remarks} dir="auto">
+      ⚠ {remarks}
+    </p>
+  );
+}
+
+function LaneText({ store, reply, state }: { store: Store; reply: Reply; state: RunState }) {
+  if (hasFailed(reply) && reply.detail)
+    return <span class="fnb-badtext">{revealHidden(reply.detail.slice(0, REASON_LENGTH))}</span>;
+  // The judge's answer is shown below the lanes; its verdict is JSON, which is not shown.
   if (reply.role === "judge") return <>{state.draft ? "" : reply.status ? "" : "Comparing the candidates, blind."}</>;
   const thinks = !reply.text && Boolean(reply.reasoning);
-  const of = thinks ? "reasoning" : "text";
-  return <Growing key={`${state.run} ${reply.call} ${of}`} store={store} call={reply.call} of={of} />;
+  const channel = thinks ? "reasoning" : "text";
+  return (
+    <GrowingText key={`${state.run} ${reply.call} ${channel}`} store={store} call={reply.call} channel={channel} />
+  );
 }
 
-/** A text under way. It grows by itself, ten times a second, without the rest being drawn anew. */
-function Growing({ store, call, of }: { store: Store; call: number; of: "text" | "reasoning" }) {
-  const place = useRef<HTMLElement>(null);
+/** A growing text. It updates itself ten times a second without a redraw of the rest. */
+function GrowingText({ store, call, channel }: { store: Store; call: number; channel: "text" | "reasoning" }) {
+  const container = useRef<HTMLElement>(null);
   useLayoutEffect(() => {
-    if (!place.current) return;
-    const tail = new Tail(place.current, place.current.closest<HTMLElement>(".fnb-words") ?? place.current);
-    const grow = () => tail.show(store.state.replies?.[call - 1]?.[of] ?? "");
-    grow();
-    return store.follow(grow);
-  }, [store, call, of]);
-  return of === "reasoning" ? <em ref={place} /> : <span ref={place} />;
+    if (!container.current) return;
+    const tail = new TextTail(
+      container.current,
+      container.current.closest<HTMLElement>(".fnb-words") ?? container.current,
+    );
+    const update = () => tail.update(store.state.replies?.[call - 1]?.[channel] ?? "");
+    update();
+    return store.subscribeTexts(update);
+  }, [store, call, channel]);
+  return channel === "reasoning" ? <em ref={container} /> : <span ref={container} />;
 }
 
-function figures(store: Store, reply: Reply, now: number): string[] {
+function laneFacts(store: Store, reply: Reply, now: number): string[] {
   const ended = reply.status !== undefined;
-  const took = reply.latency ?? (ended ? undefined : Math.max(0, now - (reply.started ?? 0)));
-  const first = reply.ttft ?? store.first.get(reply.call);
+  const elapsed = reply.latency ?? (ended ? undefined : Math.max(0, now - (reply.started ?? 0)));
+  const first = reply.ttft ?? store.firstText.get(reply.call);
   const tokens = reply.usage?.completion;
-  const size = tokens !== undefined ? `${number(tokens)} tokens` : plural((reply.text ?? "").length, "character");
-  const rate = speed(reply);
+  const size = tokens !== undefined ? `${formatNumber(tokens)} tokens` : plural((reply.text ?? "").length, "character");
+  const rate = tokensPerSecond(reply);
   const turn = reply.round && reply.role !== "judge" ? `round ${reply.round}, ` : "";
   const again = (reply.attempts ?? 1) > 1 && !ended ? `, attempt ${reply.attempts}` : "";
   return [
-    turn + replyStatus(reply, store.state.draft) + again,
-    took === undefined ? "" : seconds(ended ? took : Math.floor(took * 10) / 10),
-    reply.cost === undefined ? "" : money(reply.cost),
-    rate === undefined ? (reply.text ? size : "") : `${number(rate)} tokens/s`,
-    first === undefined ? "" : `first text ${seconds(first)}`,
+    turn + replyStatusText(reply, store.state.draft) + again,
+    elapsed === undefined ? "" : formatSeconds(ended ? elapsed : Math.floor(elapsed * 10) / 10),
+    reply.cost === undefined ? "" : formatCost(reply.cost),
+    rate === undefined ? (reply.text ? size : "") : `${formatNumber(rate)} tokens/s`,
+    first === undefined ? "" : `first text ${formatSeconds(first)}`,
   ].filter(Boolean);
 }

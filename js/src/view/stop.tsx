@@ -1,30 +1,30 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { running } from "../run.ts";
+import { isRunning } from "../run.ts";
 import type { Store } from "../store.ts";
 
-/** Seconds a kernel has to answer before the view names the way that always works. */
-export const PATIENCE = 1;
+/** Seconds without an answer from the kernel before the view points to the interrupt button. */
+export const HINT_AFTER = 1;
 
-/** Stop as the attributes of a button, what the button says, and a hint where nobody answers. */
+/** The Stop button's attributes and label, and a hint that appears if the kernel does not answer. */
 export function useStop(store: Store): { button: object; label: ComponentChildren; hint: ComponentChildren } {
-  const [asked, ask] = useState(false);
+  const [asked, setAsked] = useState(false);
   const [late, setLate] = useState(false);
-  const on = running(store.state);
+  const isOn = isRunning(store.state);
   useEffect(() => {
-    if (!asked || !on) return;
-    const timer = setTimeout(() => setLate(true), PATIENCE * 1000);
+    if (!asked || !isOn) return;
+    const timer = setTimeout(() => setLate(true), HINT_AFTER * 1000);
     return () => clearTimeout(timer);
-  }, [asked, on]);
+  }, [asked, isOn]);
   useEffect(() => {
-    if (on) return;
-    ask(false);
+    if (isOn) return;
+    setAsked(false);
     setLate(false);
-  }, [on]);
+  }, [isOn]);
   const onClick = (event: MouseEvent) => {
-    // The second click of a double click on Run, whose place this is.
+    // Ignore the second click of a double click on Run: Stop takes its place.
     if (event.detail > 1) return;
-    ask(true);
+    setAsked(true);
     store.send("stop");
   };
   return {
@@ -35,7 +35,7 @@ export function useStop(store: Store): { button: object; label: ComponentChildre
         {asked ? "Stopping" : "Stop"}
       </>
     ),
-    hint: late && on && (
+    hint: late && isOn && (
       <p class="fnb-warn fnb-hint" role="alert">
         This front end does not pass Stop on while a cell runs. Use the notebook’s interrupt button (■): it always
         works, and what was received is kept.
@@ -46,7 +46,7 @@ export function useStop(store: Store): { button: object; label: ComponentChildre
 
 export function Stop({ store }: { store: Store }) {
   const { button, label, hint } = useStop(store);
-  if (!running(store.state)) return null;
+  if (!isRunning(store.state)) return null;
   return (
     <>
       <button type="button" {...button}>

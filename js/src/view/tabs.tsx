@@ -7,23 +7,23 @@ export interface Tab {
   body: () => ComponentChildren;
 }
 
-/** The ARIA tabs pattern: one stop for Tab, arrows move and open, Home and End go to the ends. */
+/** The ARIA tabs pattern: one Tab stop, arrow keys move and open, Home and End go to the ends. */
 export function Tabs({ tabs, first, label }: { tabs: Tab[]; first?: string | undefined; label: string }) {
   const id = useId();
   const [chosen, choose] = useState<string | undefined>(undefined);
   const list = useRef<HTMLDivElement>(null);
   const open = tabs.find((tab) => tab.key === chosen) ?? tabs.find((tab) => tab.key === first) ?? tabs[0];
   if (!open) return null;
-  const at = tabs.indexOf(open);
+  const position = tabs.indexOf(open);
   const onKey = (event: KeyboardEvent) => {
     const last = tabs.length - 1;
-    const to: Record<string, number> = {
-      ArrowRight: at === last ? 0 : at + 1,
-      ArrowLeft: at === 0 ? last : at - 1,
+    const targets: Record<string, number> = {
+      ArrowRight: position === last ? 0 : position + 1,
+      ArrowLeft: position === 0 ? last : position - 1,
       Home: 0,
       End: last,
     };
-    const next = to[event.key];
+    const next = targets[event.key];
     const tab = next === undefined ? undefined : tabs[next];
     if (next === undefined || !tab) return;
     event.preventDefault();

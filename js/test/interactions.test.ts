@@ -1,13 +1,13 @@
 // @vitest-environment jsdom
 import { readFileSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { foldAll } from "../src/fold.ts";
+import { IncrementalHtml } from "../src/incremental-html.ts";
 import { open } from "../src/index.ts";
-import { Pieces } from "../src/pieces.ts";
 import type { RunEvent } from "../src/run.ts";
-import { safe } from "../src/safe.ts";
+import { sanitize } from "../src/sanitize.ts";
 import { Store } from "../src/store.ts";
-import { Tail } from "../src/tail.ts";
+import { TextTail } from "../src/text-tail.ts";
 import { MockModel, settled, shadow } from "./model.ts";
 
 const events: RunEvent[] = readFileSync("../tests/fixtures/runs/one-failed.jsonl", "utf8")
@@ -40,14 +40,14 @@ describe("one member", () => {
     button("Stop", ".fnb-lane").click();
     button("Stop", ".fnb-lane").click();
     await settled();
-    expect(asked("stop_member")).toEqual([{ kind: "stop_member", call: 1, id: expect.any(Number) }]);
+    expect(asked("stop_member")).toEqual([{ kind: "stop_member", call: 1, id: expect.any(String) }]);
     expect(button("Stopping").getAttribute("aria-disabled")).toBe("true");
   });
 
   it("says within a second or so when the kernel has not heard of it", async () => {
     button("Stop", ".fnb-lane").click();
-    await new Promise((resolve) => setTimeout(resolve, 1100));
-    expect(shadow(el).querySelector(".fnb-lane [role=alert]")?.textContent).toContain("interrupt button");
+    const alert = () => shadow(el).querySelector(".fnb-lane [role=alert]")?.textContent;
+    await vi.waitFor(() => expect(alert()).toContain("interrupt button"), { timeout: 30_000 });
   });
 
   it("that failed is offered once more while the others go on", async () => {
@@ -81,24 +81,24 @@ describe("saved pools", () => {
     await settled();
     button("Save").click();
     button("✕").click();
-    expect(asked("save_pool")).toEqual([{ kind: "save_pool", name: "mine", pool: ["c"], id: expect.any(Number) }]);
+    expect(asked("save_pool")).toEqual([{ kind: "save_pool", name: "mine", pool: ["c"], id: expect.any(String) }]);
   });
 });
 
 describe("a text that grows", () => {
   const box = () => {
     const place = document.createElement("span");
-    return { place, tail: new Tail(place, place) };
+    return { place, tail: new TextTail(place, place) };
   };
 
   it("is added to, not written anew", () => {
     const { place, tail } = box();
-    tail.show("one");
+    tail.update("one");
     const node = place.firstChild;
-    tail.show("one two");
+    tail.update("one two");
     expect(place.firstChild).toBe(node);
     expect(place.textContent).toBe("one two");
-    tail.show("another");
+    tail.update("another");
     expect(place.textContent).toBe("another");
   });
 
@@ -107,7 +107,7 @@ describe("a text that grows", () => {
     let text = "";
     for (let i = 0; i < 3000; i++) {
       text += "😀";
-      tail.show(text);
+      tail.update(text);
     }
     const shown = place.textContent ?? "";
     expect(shown.length).toBeLessThan(2500);
@@ -116,7 +116,7 @@ describe("a text that grows", () => {
 
   it("shows what hides", () => {
     const { place, tail } = box();
-    tail.show("a\u202eb");
+    tail.update("a\u202eb");
     expect(place.textContent).toBe("a[U+202E]b");
   });
 });
@@ -125,11 +125,11 @@ describe("html that grows", () => {
   it("keeps the nodes that stay the same, and has what it would have had at once", () => {
     const [grown, whole] = [document.createElement("div"), document.createElement("div")];
     const text = Array.from({ length: 40 }, (_, i) => `<p>Paragraph <b>${i}</b></p>\n`);
-    const pieces = new Pieces(grown, safe);
-    pieces.show(text.slice(0, 30).join(""));
+    const pieces = new IncrementalHtml(grown, sanitize);
+    pieces.update(text.slice(0, 30).join(""));
     const first = grown.firstChild;
-    pieces.show(text.join(""));
-    new Pieces(whole, safe).show(text.join(""));
+    pieces.update(text.join(""));
+    new IncrementalHtml(whole, sanitize).update(text.join(""));
     expect(grown.firstChild).toBe(first);
     expect(grown.innerHTML).toBe(whole.innerHTML);
     expect(grown.querySelectorAll("p")).toHaveLength(40);

@@ -1,4 +1,4 @@
-// The second wall: what Python rendered is cleaned once more before it enters the page. Nothing is loaded or run.
+// Second line of defence: HTML rendered by Python is sanitized again before it enters the page.
 import createPurify from "dompurify";
 
 const OPTIONS = {
@@ -6,7 +6,7 @@ const OPTIONS = {
     "h1 h2 h3 h4 h5 h6 p br hr strong em s b i code pre blockquote ul ol li a span sup div section details summary table thead tbody tfoot tr th td".split(
       " ",
     ),
-  ALLOWED_ATTR: ["href", "class", "title", "start", "colspan", "style", "target", "rel"],
+  ALLOWED_ATTR: ["href", "class", "title", "start", "colspan", "style", "target", "rel", "dir"],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
   ADD_URI_SAFE_ATTR: ["colspan", "start"],
   ALLOW_DATA_ATTR: false,
@@ -16,11 +16,12 @@ const OPTIONS = {
 
 let purify: ReturnType<typeof createPurify> | undefined;
 
-export function safe(html: string): DocumentFragment {
+export function sanitize(html: string): DocumentFragment {
   if (!purify) {
     purify = createPurify(window);
-    // Bars have a width. No other style is ours.
+    // Bars have a width. No other inline style is allowed.
     purify.addHook("uponSanitizeAttribute", (_, data) => {
+      if (data.attrName === "dir" && data.attrValue !== "auto") data.keepAttr = false;
       if (data.attrName === "style" && !/^width:\d+(\.\d+)?%$/.test(data.attrValue)) data.keepAttr = false;
     });
     purify.addHook("afterSanitizeAttributes", (node) => {

@@ -1,0 +1,94 @@
+// Text for figures and states. Gives the same text as `fusion_nb/views/words.py`.
+import { candidates, isRunning, isUsable, nameOf, type Reply, type RunState } from "./run.ts";
+
+export const DASH = "—";
+
+const REPLY_STATUS: Record<string, string> = {
+  ok: "done",
+  incomplete: "cut off",
+  filtered: "filtered",
+  refused: "refused",
+  empty: "empty",
+  error: "failed",
+  timeout: "timed out",
+  cancelled: "cancelled",
+};
+const RUN_STATUS: Record<string, string> = {
+  running: "running",
+  ok: "done",
+  unjudged: "no verdict",
+  cancelled: "cancelled",
+  error: "failed",
+};
+
+/** USD with three significant figures and at least two decimals. The exact amount travels as text. */
+export function formatCost(cost: string | number | null | undefined): string {
+  if (cost === undefined || cost === null || cost === "") return DASH;
+  const amount = Number(cost);
+  const places = amount ? Math.min(8, Math.max(2, 2 - Math.floor(Math.log10(Math.abs(amount))))) : 2;
+  const [whole, part = ""] = amount.toFixed(places).split(".");
+  return `$${whole}.${part.replace(/0+$/, "").padEnd(2, "0")}`;
+}
+
+export function formatSeconds(value: number | undefined): string {
+  if (value === undefined) return DASH;
+  if (value >= 100) return `${Math.floor(value / 60)} min ${String(Math.floor(value) % 60).padStart(2, "0")} s`;
+  return value >= 0.095 ? `${value.toFixed(1)} s` : `${Math.round(value * 1000)} ms`;
+}
+
+// Created once: creating a formatter is slower than all other work of a lane.
+const INTEGER = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
+export const formatNumber = (value: number | undefined): string => (value === undefined ? DASH : INTEGER.format(value));
+
+export const plural = (count: number, noun: string): string =>
+  `${formatNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+export const runStatusText = (state: RunState): string => RUN_STATUS[state.status ?? "running"] ?? "";
+
+/** How the call ended or, while it is open, what it is doing. */
+export function replyStatusText(reply: Reply, draft = ""): string {
+  if (reply.status) return REPLY_STATUS[reply.status] ?? reply.status;
+  if (reply.role === "judge") return draft ? "writing the answer" : reply.text ? "writing the verdict" : "reading";
+  return reply.text ? "writing" : reply.reasoning ? "thinking" : "waiting";
+}
+
+/** Completion tokens per second after the first text. */
+export function tokensPerSecond(reply: Reply): number | undefined {
+  const tokens = reply.usage?.completion;
+  if (tokens === undefined || reply.ttft === undefined || reply.latency === undefined) return undefined;
+  return reply.latency > reply.ttft ? tokens / (reply.latency - reply.ttft) : undefined;
+}
+
+/** The sum of the costs known so far. */
+export function totalCost(state: RunState): string {
+  const known = (state.replies ?? []).map((reply) => reply.cost).filter((cost) => cost !== undefined);
+  if (!known.length) return "";
+  const text = formatCost(known.reduce((sum, cost) => sum + Number(cost), 0));
+  return isRunning(state) ? `${text} so far` : text;
+}
+
+/** How many models the answer is of: `3 models`, `2 of 3 models`, `3 models, 1 not whole`; during a run, how many are asked. */
+export function poolText(state: RunState): string {
+  const count = state.pool?.length ?? 0;
+  const all = plural(count, "model");
+  if (isRunning(state)) return all;
+  const usable = candidates(state).filter(isUsable);
+  const cut = usable.filter((reply) => reply.status === "incomplete").length;
+  const answered = usable.length < count ? `${formatNumber(usable.length)} of ${all}` : all;
+  return cut ? `${answered}, ${formatNumber(cut)} not whole` : answered;
+}
+
+/** Text for screen readers. It changes with the phase of the run, not with every word. */
+export function announcement(state: RunState): string {
+  const pool = state.pool?.length ?? 0;
+  if (!pool) return "";
+  if (!isRunning(state)) return `The run has ended: ${runStatusText(state)}.`;
+  const replies = state.replies ?? [];
+  if (replies.some((reply) => reply.role === "judge")) return "The judge compares the candidates.";
+  const waiting = (state.waiting_on ?? []).map((call) => replies[call - 1]).filter((reply) => reply !== undefined);
+  if (waiting.length)
+    return `All others are done; nothing has come from ${waiting.map((reply) => nameOf(reply.ref)).join(", ")}.`;
+  const ended = replies.filter((reply) => reply.status).length;
+  return `${ended} of ${plural(pool, "member")} answered.`;
+}
