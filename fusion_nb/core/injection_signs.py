@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fusion_nb.core.default_ignorable import IGNORABLE, character_class
 from fusion_nb.core.spec import excerpt
 
 _JUDGE = r"(?:judge|grader|evaluator|rater|assessor|referee|arbiter|scorer|(?:rank|judg|reward)\w{0,3} model)s?"
@@ -213,11 +214,11 @@ _PATTERNS: dict[str, tuple[_Sign, ...]] = {
 }
 _HIDES = re.compile(
     "[\u202a-\u202e\u2066-\u2069]"  # turns the direction of a text by force
-    "|[A-Za-z][\u00ad\u200b-\u200d\u2060-\u2064\ufeff]+[A-Za-z]"  # splits a word where nobody sees it
+    rf"|[A-Za-z][{IGNORABLE}]+[A-Za-z]"  # splits a word where nobody sees it
     "|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0001-\U000e007f]"  # letters nobody sees, but for flags
-    "|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{3}|[\u200b\u2060-\u2064]{3}"
+    rf"|[{character_class((0xE0020, 0xE007F))}]{{3}}"  # says something by characters nobody sees
 )
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]")
+_UNSEEN = re.compile(f"[{IGNORABLE}]")
 _TAGS = re.compile("[\U000e0020-\U000e007e]")
 _BLANKS = re.compile(r"[^\S\n ]+ *|  +[^\S\n]*")
 _LINES = re.compile(r"\n\s+| \n")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from fusion_nb.accounts.token_counts import token_range
 from fusion_nb.core import ModeInput, Ref, Reply
+from fusion_nb.core.default_ignorable import character_class
 from fusion_nb.core.spec import MOST, RunSpec, excerpt
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -31,8 +32,12 @@ _TOKEN = re.compile(
 )
 """Begins what separates the turns of a conversation for some model: a few servers take it so in any text."""
 _NEWLINES = re.compile("\r\n|[\r\x85\u2028\u2029]")
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
-"""Control characters, what reorders a line, and what is invisible. Joiners stay: scripts and emoji need them."""
+_NEEDED = ((0x200C, 0x200F), (0x061C, 0x061C), (0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+"""Joiners, direction marks and variation selectors: scripts and emoji need them, one at a time."""
+_HIDDEN = re.compile(
+    rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{character_class(*_NEEDED)}]|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{{2,}}"
+)
+"""Control characters, what reorders a line, and what is invisible."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNKNOWN_ROOM = 2 * MOST
 """Characters of all candidates together that a judge is shown of whom nobody knows how much it holds."""
@@ -173,10 +178,10 @@ def _spaced(match: re.Match[str]) -> str:
 
 def _picture(match: re.Match[str]) -> str:
     """The control character's own picture (`\u241b` for escape), else its code in brackets."""
-    code = ord(match[0])
+    code = ord(match[0][0])
     if code < 0x20:
         return chr(0x2400 + code)
-    return "\u2421" if code == 0x7F else f"<U+{code:04X}>"
+    return "\u2421" if code == 0x7F else "".join(f"<U+{ord(char):04X}>" for char in match[0])
 
 
 def texts_of(task: ModeInput) -> tuple[str, ...]:

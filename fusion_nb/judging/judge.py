@@ -15,7 +15,6 @@ from fusion_nb.judging.judge_opinion import JudgeOpinion, JudgeRequest, read_opi
 from fusion_nb.judging.position_swap import combine_swapped
 from fusion_nb.judging.prompts import criteria_of, judge_prompt, repair_prompt, verdict_schema
 
-CUT = "The judge's server cut the prompt: it has not read every candidate whole."
 MAX_SHOWN = 12_000
 """Characters of an unreadable reply that are shown to the judge again."""
 
@@ -74,11 +73,7 @@ async def _call(
         splitter=AnswerSplitter(request.nonce) if answer else None,
         labels=request.blind.calls,
     )
-    opinion = read_opinion(request, reply)
-    if "prompt_cut" not in reply.warnings:
-        return opinion
-    note = f"{opinion.verdict.note} {CUT}".strip()
-    return replace(opinion, verdict=replace(opinion.verdict, note=note))
+    return read_opinion(request, reply)
 
 
 def _shortened(text: str) -> str:
