@@ -10,7 +10,7 @@ RANGES = (
     *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF)),
     *((0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
 )
-"""`Default_Ignorable_Code_Point` of DerivedCoreProperties.txt, and the marks of interlinear notes (U+FFF9 to U+FFFB)."""
+"""`Default_Ignorable_Code_Point` of DerivedCoreProperties.txt, and the marks of interlinear notes (U+FFF9 to FFFB)."""
 
 
 def character_class(*without: tuple[int, int]) -> str:

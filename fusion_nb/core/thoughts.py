@@ -1,14 +1,22 @@
-"""Where a model's thoughts stand in its text, whatever tags it puts them in. Pure, and linear in the text."""
+"""Where a model's thoughts stand in a text that is whole, whatever tags it puts them in. Pure, linear in the text.
+
+Services' replies are sorted while they stream, and only thoughts at their beginning are taken out there. What is to be
+believed, such as a verdict, is read without any thought, wherever it stands.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-_NAME = (
-    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion|ing)?|scratch_?pad|inner_monologue|deliberation|"
-    r"chain_of_thought|cot)"
+THOUGHT_NAMES = (
+    r"(?:[a-z]{1,12}[:_])?(?:think(?:ing)?|thoughts?|thought_process|reason(?:ing)?(?:_process)?|antthinking"
+    r"|(?:inner|internal)_(?:thoughts?|monologue)|monologue|chain_of_thought|cot)"
 )
+"""Names of tags around thoughts."""
+DRAFT_NAMES = r"analysis|reflection|scratch_?pad|deliberation|brainstorm(?:ing)?"
+"""Names of tags around thoughts, unless a prompt asks for them: then what stands in them is the answer's."""
+_NAME = rf"(?:{THOUGHT_NAMES}|{DRAFT_NAMES})"
 _OPENING = (
     rf"<(?:[\w-]{{1,20}}:)?{_NAME}(?:[ \t][^<>\n]{{0,80}})?>"
     r"|\[THINK(?:ING)?\]"

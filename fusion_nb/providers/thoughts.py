@@ -10,19 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
+from fusion_nb.core.thoughts import DRAFT_NAMES, THOUGHT_NAMES
+
 THOUGHT_ENDED = "thought-ended"
 """In place of a channel: all content so far was a thought."""
 Pieces = list[tuple[str, str]]
 
-_SURE = (
-    r"(?:[a-z]{1,12}[:_])?(?:think(?:ing)?|thoughts?|thought_process|reason(?:ing)?(?:_process)?|antthinking"
-    r"|(?:inner|internal)_(?:thoughts?|monologue)|monologue|chain_of_thought|cot)"
-)
-_UNSURE = r"analysis|reflection|scratch_?pad|deliberation|brainstorm(?:ing)?"
-"""Names that a prompt may well ask for: where it holds the tag itself, what comes in it is the answer's."""
-_ASKED = re.compile(rf"<({_UNSURE})[ />]", re.IGNORECASE)
+_ASKED = re.compile(rf"<({DRAFT_NAMES})[ />]", re.IGNORECASE)
 _BEGIN = re.compile(
-    rf"<(?P<sure>{_SURE})(?:\s[^<>]{{0,100}})?>|<(?P<unsure>{_UNSURE})(?:\s[^<>]{{0,100}})?>"
+    rf"<(?P<sure>{THOUGHT_NAMES})(?:\s[^<>]{{0,100}})?>|<(?P<unsure>{DRAFT_NAMES})(?:\s[^<>]{{0,100}})?>"
     r"|\[(?P<square>(?-i:THINK|THINKING|THOUGHTS?|REASONING))\](?!\()|◁(?P<arrow>think(?:ing)?)▷"
     r"|<\|(?P<bar>(?:begin|start)_?(?:of_?)?(?:thought|think|thinking|reasoning)s?|think(?:ing)?|thoughts?|reasoning"
     r"|inner_prefix)\|>|<(?P<unused>unused94)>"
@@ -37,7 +33,7 @@ _END_OF_BAR = re.compile(
     re.IGNORECASE,
 )
 _END = {
-    "sure": re.compile(rf"</\s*(?:{_SURE})\s*>", re.IGNORECASE),
+    "sure": re.compile(rf"</\s*(?:{THOUGHT_NAMES})\s*>", re.IGNORECASE),
     "square": re.compile(r"\[/(?:THINK|THINKING|THOUGHTS?|REASONING)\]", re.IGNORECASE),
     "arrow": re.compile(r"◁/\w{1,12}▷"),
     "bar": _END_OF_BAR,
@@ -51,10 +47,10 @@ _FINAL = ("final", "answer", "response")
 _OPENER = re.compile(r"\s*<\|(?:begin_of_solution|start_response)\|>\s*", re.IGNORECASE)
 _CLOSERS = re.compile(r"(?:<\|(?:end_of_solution|end_response|return|end|call)\|>|\s){1,8}\Z", re.IGNORECASE)
 _LONE_END = re.compile(
-    rf"</\s*(?:{_SURE})\s*>|\[/(?:THINK|REASONING)\]|◁/think(?:ing)?▷|{_END_OF_BAR.pattern}|<unused95>|assistantfinal",
+    rf"</\s*(?:{THOUGHT_NAMES})\s*>|\[/(?:THINK|REASONING)\]|◁/think(?:ing)?▷|{_END_OF_BAR.pattern}|<unused95>|assistantfinal",
     re.IGNORECASE,
 )
-_LONE_BEGIN = re.compile(rf"<(?:{_SURE})[\s>]|\[(?:THINK|REASONING)\]|◁think(?:ing)?▷", re.IGNORECASE)
+_LONE_BEGIN = re.compile(rf"<(?:{THOUGHT_NAMES})[\s>]|\[(?:THINK|REASONING)\]|◁think(?:ing)?▷", re.IGNORECASE)
 _MAY_END = re.compile(r"<(?:/\s*[\w:]{0,24}\s*|/?\w{0,8}|\|/?\w{0,24}\|?)?\Z|\[(?:/\w{0,10})?\Z|◁(?:/\w{0,12})?\Z")
 _BARE_FINAL = "assistantfinal"
 _TURN = re.compile(r"\s*<\|end\|>\s*(?:<\|start\|>\s*assistant\s*)?\Z", re.IGNORECASE)
