@@ -44,7 +44,6 @@ _BIG = "x" * 24_000_000
 """A prompt no socket buffer swallows."""
 CONNECT = 2.5
 """Seconds a connection may take: ten in the product."""
-_scale = threading.local()
 
 
 @dataclass(frozen=True)
@@ -107,13 +106,9 @@ class Faults:
         }
         tag = secrets.token_hex(4)
         pool = [*(f"fault:{model}" for model in models), f"well:6-pool~whole~{tag}"]
-        given = {"judge": f"well:judge~whole~{tag}", "mode": "best-of", "services": services, **options}
+        given = {"judge": f"well:judge~whole~{tag}", "mode": "best-of", "services": services, **limits, **options}
         prompt = _BIG if given.pop("big", False) else "How?"
-        _scale.limits = dict(limits)
-        try:
-            return fusion_nb.stream(prompt, pool, **given)
-        finally:
-            _scale.limits = {}
+        return fusion_nb.stream(prompt, pool, **given)
 
     def play(self, row: Row, cuts: Sequence[str], name: str) -> list[Played]:
         """One run with a member for each of `cuts`."""
@@ -128,11 +123,6 @@ class Faults:
         return [
             Played(result.replies[n], result, events, seconds, model, others, *late) for n, model in enumerate(models)
         ]
-
-
-def scaled(**base: Any) -> Limits:
-    """`Limits()` with the timers of this thread's scenario: there is no public way to set them."""
-    return Limits(**{**getattr(_scale, "limits", {}), **base})
 
 
 @contextlib.contextmanager
@@ -182,7 +172,6 @@ def faults(home: Path, *, certificates: Path | None = None, authority: Path | No
         patch.setenv("FUSION_NB_TRUST", TRUSTED)
         if authority is not None:
             patch.setenv("SSL_CERT_FILE", str(authority))
-        patch.setattr(request, "Limits", scaled)
         patch.setattr(
             engine_thread, "_engine", None
         )  # an engine of its own, so that its connections are made under these settings
