@@ -9,7 +9,6 @@ import secrets
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +18,8 @@ from typing import Any
 import pytest
 
 import fusion_nb
-from fusion_nb.core import Limits, Reply, engine_thread
+from fusion_nb.core import Reply, engine_thread
 from fusion_nb.core.events import Event
-from fusion_nb.resolve import request
 from tests import lag
 from tests.faults.listeners import TLS
 from tests.faults.row import Row
