@@ -128,6 +128,7 @@ class ChatDecoder:
         self._bad += 1
         self._bad_words = self._bad_words or self._target.clean(data, 120)
         self._reader.warn("bad_event")
+        self._reader.text.flush()
         if self._bad >= _BAD_EVENTS and not self._reader.text.any:
             self._fail_damaged()
 

@@ -13,7 +13,7 @@ from fusion_nb.core import Channel, Chunk
 from fusion_nb.core.json_codec import decode_verbatim
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import error_bodies, faults
-from fusion_nb.providers.chat_usage import FINISH, FINISH_FIELDS, bill_of, finish_of, usage_in, usage_of
+from fusion_nb.providers.chat_usage import USAGE_FIELDS, bill_of, finish_in, finish_of, usage_in, usage_of
 from fusion_nb.providers.faults import Target
 from fusion_nb.providers.text_chunks import RepetitionFilter, TextBatcher
 
@@ -72,8 +72,8 @@ class ReplyReader:
             for at, choice in enumerate(choices):
                 if choice.__class__ is dict and not choice.get("index"):
                     self._choice(choice, at)
-        if bill := usage_in(payload):
-            self._usage(bill, payload)
+        if not USAGE_FIELDS.isdisjoint(payload) and (counts := usage_in(payload)):
+            self._usage(counts, payload)
         if not choices or payload.get("error") or "base_resp" in payload:
             self._refusal(payload)
         self._raw = ""
@@ -144,11 +144,10 @@ class ReplyReader:
         elif choice.get("text") and not delta:
             text = choice["text"]
             text = self._verbatim(("choices", at, "text")) if text.__class__ in _SCALARS else text
-            self._write("content", [_text(text)], by_delta=True)
-        finish = next((choice[name] for name in FINISH_FIELDS if choice.get(name)), None)
-        if finish is None and finish_of(choice.get("stop_reason")) in FINISH:
-            finish = choice["stop_reason"]
-        if finish:
+            self._write_parts("content", [_text(text)], by_delta=True, whole=False)
+        if not USAGE_FIELDS.isdisjoint(choice) and (counts := usage_in(choice)):
+            self._usage(counts, choice)
+        if finish := finish_in(choice):
             # Cleaned first: in another spelling a key would not be known again.
             self._finish(finish_of(self._target.clean(finish, 60) if isinstance(finish, str) else finish))
         if choice.get("error"):
@@ -159,7 +158,7 @@ class ReplyReader:
         by_delta = path[-1] == "delta"
         content = delta.get("content")
         if content.__class__ is str and content and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
-            self._write("content", [content], by_delta=by_delta, whole=whole)  # what nearly every delta is
+            self._write("content", content, by_delta=by_delta, whole=whole)  # what nearly every delta is
             return
         if content.__class__ not in (str, type(None)) or any(delta.get(n).__class__ in _SCALARS for n in _THOUGHTS):
             delta = self._verbatim(path) or delta
@@ -168,11 +167,11 @@ class ReplyReader:
             kinds: tuple[Channel, ...] = ("reasoning", "content")
             pieces = [(kind, [text for channel, [text] in pieces if channel == kind]) for kind in kinds]
         for channel, texts in pieces:
-            self._write(channel, texts, by_delta=by_delta, whole=whole)
+            self._write_parts(channel, texts, by_delta=by_delta, whole=whole)
         refusal = delta.get("refusal")
         if refusal and isinstance(refusal, str) and not (whole and self._refused):
             self._refused = True
-            self._write("content", [refusal], by_delta=by_delta)
+            self._write("content", refusal, by_delta=by_delta)
         if delta.get("tool_calls") or delta.get("function_call"):
             self._tool_calls(delta)
 
@@ -180,13 +179,15 @@ class ReplyReader:
         """What stands there, with the digits of numbers as they were sent: tokens come as numbers too."""
         return _at(decode_verbatim(self._raw), path)
 
-    def _write(self, channel: Channel, parts: list[str | None], *, by_delta: bool = False, whole: bool = False) -> None:
+    def _write_parts(self, channel: Channel, parts: list[str | None], *, by_delta: bool, whole: bool) -> None:
         if None in parts:
             self.warn("not_text: something of another kind")
-        text = "".join(part for part in parts if part)
-        if not text:
-            return
-        self._by_delta = self._by_delta or by_delta
+        if text := "".join(part for part in parts if part):
+            self._write(channel, text, by_delta=by_delta, whole=whole)
+
+    def _write(self, channel: Channel, text: str, *, by_delta: bool = False, whole: bool = False) -> None:
+        if by_delta:
+            self._by_delta = True
         repetitions = self._repetitions[channel]
         new = repetitions.whole(text) if whole else repetitions.piece(text)
         if not new:

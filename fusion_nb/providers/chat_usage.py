@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from fusion_nb.core import Usage
 
-FINISH_FIELDS = ("finish_reason", "finishReason", "finish", "done_reason")
+_FINISH_FIELDS = ("finish_reason", "finishReason", "finish", "done_reason")
 FINISH = {
     "stop": "stop stopped eos eos_token eot end end_turn endoftext end_of_text stop_sequence stop_token stop_word "
     "complete completed done finished success normal natural",
@@ -29,6 +29,7 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 MAX_COST = Decimal(10_000)
 """USD. No single call costs that much: whoever says so made a mistake."""
 _MAX_TOKENS = 2**40
+_OTHER_NAMES = frozenset({*_FINISH_FIELDS[1:], "stop_reason"})
 _HOLDERS = ("usage", "usageMetadata", "usage_metadata", "token_usage")
 _PROMPT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount", "prompt_eval_count")
 _COMPLETION = (
@@ -46,6 +47,15 @@ _COST = ("cost", "total_cost", "cost_usd", "total_cost_usd", "costUSD")
 _ESTIMATED = ("estimated_cost", "cost_estimate", "estimated_cost_usd")
 _IN_COST = ("total_cost", "total", "total_cost_usd", "usd", "amount", "cost")
 _USD = frozenset({"usd", "$", "us$", "us dollar", "us dollars", "usdollar"})
+
+
+def finish_in(choice: Mapping[str, Any]) -> Any:
+    """The reason to finish, wherever the service puts it; a stop word that stands beside it is none."""
+    reason = choice.get("finish_reason")
+    if reason or not _OTHER_NAMES.intersection(choice):
+        return reason
+    reason = _first(choice, *_FINISH_FIELDS[1:])
+    return reason or (choice.get("stop_reason") if finish_of(choice.get("stop_reason")) in FINISH else None)
 
 
 def finish_of(reason: object) -> str | None:
@@ -68,11 +78,12 @@ class Bill(NamedTuple):
     warning: str | None = None
 
 
+USAGE_FIELDS = frozenset({*_HOLDERS, "x_groq"})
+
+
 def usage_in(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The usage object, wherever the service puts it."""
-    choices = payload.get("choices")
-    inner = [c for c in choices if isinstance(c, Mapping)] if isinstance(choices, list) else []
-    for holder in (payload, _mapping(payload, "x_groq"), *inner):
+    """The usage object of a chunk, or of a choice in it."""
+    for holder in (payload, _mapping(payload, "x_groq")):
         for name in _HOLDERS:
             usage = holder.get(name)
             if usage and isinstance(usage, Mapping):

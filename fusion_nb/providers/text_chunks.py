@@ -42,22 +42,52 @@ class TextBatcher:
         self._hide, self._begins = hide, begins
         self._thoughts = ThoughtFilter(requested_tags)
         self._channel: Channel = "content"
+        """Of the pieces that wait."""
+        self._last: Channel = "content"
+        """Of the last chunk: the channel that what is withheld belongs to."""
         self._pieces: list[str] = []
         self._half = self._withheld = ""
 
     def write(self, channel: Channel, text: str) -> None:
-        if channel != "content":
-            self._append(channel, text)
-            return
-        for kind, piece in self._thoughts.feed(text):
-            self._take(kind, piece)
+        if channel != self._channel:
+            self.flush()
+            self._channel = channel
+        self._left -= len(text)
+        if self._left < 0:
+            self.full = True
+            text = text[: self._left]
+        self._pieces.append(text)
 
     def flush(self) -> None:
-        """Make a chunk of what is there."""
+        """Make chunks of what is there."""
         if not self._pieces:
             return
         text = self._pieces[0] if len(self._pieces) == 1 else "".join(self._pieces)
         self._pieces.clear()
+        if self._channel != "content":
+            self._deliver("reasoning", text)
+            return
+        for kind, piece in self._thoughts.feed(text):
+            self._deliver(kind, piece)
+
+    def close(self) -> None:
+        """No more text comes."""
+        self.flush()
+        for kind, piece in self._thoughts.close():
+            self._deliver(kind, piece)
+        self._rest()
+
+    def _deliver(self, kind: str, text: str) -> None:
+        if kind == THOUGHT_ENDED:
+            self._rest()
+            self._out.append(Chunk(thought_ended=True))
+            self.any = False
+            return
+        channel: Channel = "reasoning" if kind == "reasoning" else "content"
+        if channel != self._last:
+            self._rest()
+            self._last = channel
+        self.any = self.any or channel == "content"
         if self._half or not text.isascii():
             text = self._whole(text)
         if self._withheld:
@@ -68,39 +98,10 @@ class TextBatcher:
             text, self._withheld = text[:-size], text[-size:]
         self._emit(text)
 
-    def close(self) -> None:
-        """No more text comes."""
-        for kind, piece in self._thoughts.close():
-            self._take(kind, piece)
-        self.flush()
-        self._rest()
-
-    def _take(self, kind: str, piece: str) -> None:
-        if kind == THOUGHT_ENDED:
-            self.flush()
-            self._rest()
-            self._out.append(Chunk(thought_ended=True))
-            self.any = False
-        elif piece:
-            self._append("reasoning" if kind == "reasoning" else "content", piece)
-
-    def _append(self, channel: Channel, text: str) -> None:
-        if channel != self._channel:
-            self.flush()
-            self._rest()
-            self._channel = channel
-        self._left -= len(text)
-        if self._left < 0:
-            self.full = True
-            text = text[: self._left]
-        self._pieces.append(text)
-        if channel == "content":
-            self.any = True
-
     def _emit(self, text: str) -> None:
         text = self._hide(text)
         for at in range(0, len(text), STEP):
-            self._out.append(Chunk(text[at : at + STEP], self._channel))
+            self._out.append(Chunk(text[at : at + STEP], self._last))
 
     def _whole(self, text: str) -> str:
         """Surrogates joined to characters: some servers cut a reply between the two halves of one."""
