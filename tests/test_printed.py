@@ -7,8 +7,10 @@ import logging
 import re
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -270,3 +272,64 @@ def test_a_member_that_raises_escapes_fails_quietly() -> None:
     assert not ACTING.search(str(caught.value))
     assert not ACTING.search(str(caught.value.result))
     assert not ACTING.search(caught.value.result.frame().to_string())
+
+
+HERE = Path(__file__).parent
+
+
+def test_what_hides_is_shown_as_the_panel_shows_it() -> None:
+    """The cases that the panel passes too: what hides is named, and what scripts and emoji need stays."""
+    cases = HERE / "fixtures/hidden_characters.json"
+    if not cases.exists():
+        pytest.skip("needs the cases shared with the panel")
+    for case in json.loads(cases.read_text(encoding="utf-8")):
+        assert escape.safe_text(case["text"]) == case["shown"], case["why"]
+
+
+def test_both_languages_have_one_table() -> None:
+    """The ranges of Unicode in Python are those that the panel is built with."""
+    table = HERE.parent / "js/src/generated/hidden-characters.json"
+    if not table.exists():
+        pytest.skip("needs the panel's sources")
+    panel = json.loads(table.read_text(encoding="utf-8"))
+    for name, ours in {"ignorable": escape.IGNORABLE, "joining": escape.JOINING, "emoji": escape.EMOJI}.items():
+        ranges = [[int(edge, 16) for edge in one.split("-")] for one in ours.split()]
+        assert [[one[0], one[-1]] for one in ranges] == panel[name], name
+
+
+def test_every_invisible_character_is_named() -> None:
+    """All that Unicode calls a format character, and every selector and filler, is shown by number beside Latin letters."""
+    formats = [
+        chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Cf" and chr(code) not in VISIBLE
+    ]
+    others = [
+        chr(code)
+        for first, last in (
+            (0xFE00, 0xFE0F),
+            (0x180B, 0x180F),
+            (0xE0100, 0xE01EF),
+            (0xFFF0, 0xFFF8),
+            (0x1160, 0x1160),
+            (0x3164, 0x3164),
+            (0x34F, 0x34F),
+        )
+        for code in range(first, last + 1)
+    ]
+    assert len(formats) > 100
+    for character in (*formats, *others):
+        assert escape.safe_text(f"a{character}b") == f"a[U+{ord(character):04X}]b"
+        assert "fnb-hidden" in escape.markup(f"a{character}b")
+
+
+VISIBLE = {
+    *map(chr, (*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)))
+}
+"""Format characters that are seen: signs that stand around Arabic numbers, and joints of hieroglyphs."""
+
+
+@pytest.mark.parametrize("text", [
+    "👩‍💻 🏳️‍🌈 ❤️ ☎︎ 1️⃣ #️⃣ 👨‍👩‍👧‍👦 👍🏽 🇩🇪", "می‌خواهم کتاب‌ها", "क्‍ष श्रीमान्‌", "ශ්‍රී ලංකා", "മലയാളം അവൻ‍", "עברית C++ עדיף!", "cafe\u0301 naïve ﬁ ½ — “quoted” … 漢字",
+])  # fmt: skip
+def test_writing_of_every_script_is_left_alone(text: str) -> None:
+    """Emoji with their joiners and selectors, conjuncts, half forms, accents and quotation marks come out as they are."""
+    assert escape.safe_text(text) == text

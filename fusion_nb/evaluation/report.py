@@ -128,7 +128,7 @@ class Worth:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from fusion_nb.views.escape import IGNORED  # noqa: PLC0415  views are loaded when asked for
+        from fusion_nb.views.table_html import IGNORED  # noqa: PLC0415  views are loaded when asked for
 
         table = self.frame().to_html(na_rep="—", float_format="{:.4g}".format)
         # Two prices in a sentence would be the ends of a formula.

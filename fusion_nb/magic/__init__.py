@@ -12,7 +12,7 @@ from fusion_nb.magic import lazy_imports, line
 from fusion_nb.magic.fuse import FuseMagics
 from fusion_nb.magic.tables import Tables
 from fusion_nb.options import defaults
-from fusion_nb.views.escape import keep_mathjax_from_tables
+from fusion_nb.views.table_html import keep_mathjax_from_tables
 
 __all__ = ["FuseMagics", "load", "unload"]
 

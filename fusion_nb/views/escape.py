@@ -4,23 +4,43 @@ from __future__ import annotations
 
 import html
 import re
-import sys
-from collections.abc import Callable
-from typing import Any
 
-from fusion_nb.views.table_html import compact_html
+# Unicode 17.0, as `js/unicode.mjs` derives it for the panel, which shows the same (a test compares the tables).
+# Default_Ignorable_Code_Point and the marks of interlinear annotations: what eyes do not see.
+IGNORABLE = """
+ad 34f 61c 115f-1160 17b4-17b5 180b-180f 200b-200f 202a-202e 2060-206f 3164 fe00-fe0f feff ffa0 fff0-fffb 1bca0-1bca3
+1d173-1d17a e0000-e0fff
+"""
+# Letters and marks of scripts that need joiners, after which one is part of the writing.
+JOINING = """
+610-61a 620-6dc 6df-7fd 840-8e1 8e3-952 955-df3 f00-fc6 1000-109d 1780-17b3 17b6-17dd 1820-18aa 1900-193b 1a20-1aa7
+1b00-1bbf 1cd0-1cf9 a840-a873 a8e0-a8ff a980-a9fe aa60-aa7f aae0-aaf6 abc0-abed fb50-fdfb fe70-fefc 102e0 10ac0-10ae6
+10b80-10b91 10d00-10d27 10ec2-10eff 10f30-10f50 11000-1107f 11100-11147 11180-11241 11300-11374 11400-114c7
+11b60-11b67 1e900-1e94b 1ee00-1eebb
+"""
+# What may be an emoji, without ASCII.
+EMOJI = """
+a9 ae 203c 2049 2122 2139 2194-21aa 231a-2328 23cf-23fa 24c2 25aa-2764 2795-27bf 2934-2935 2b05-2b55 3030 303d
+3297-3299 1f004-1f0ff 1f170-1faff 1fc00-1fffd
+"""
+
+
+def _characters(table: str) -> str:
+    """The ranges of a table as they stand in a class of a regular expression."""
+    return "".join("-".join(f"\\U{edge:0>8}" for edge in one.split("-")) for one in table.split())
+
 
 # C0 without tab and newline, DEL, C1: what terminals obey (ESC, OSC, CSI ...). Lone surrogates: what no wire carries.
 _ACTING = r"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
-# Bidirectional controls, zero-width characters, fillers, tags and variation selectors: what eyes do not see.
-_UNSEEN = (
-    r"\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
-    r"\U000e0000-\U000e01ef"
+UNSEEN = _characters(IGNORABLE)
+_EMOJI = _characters(EMOJI)
+_ALLOWED = (
+    # A joiner between two pictures, the first of which may have a selector; a selector behind a picture or in a keycap.
+    rf"(?:(?<=[{_EMOJI}])|(?<=[{_EMOJI}]\ufe0f))\u200d(?=[{_EMOJI}])|(?<=[{_EMOJI}])[\ufe0e\ufe0f]|(?<=[0-9#*])\ufe0f(?=\u20e3)"
+    # A joiner behind a letter of a script that needs it.
+    rf"|(?<=[{_characters(JOINING)}])[\u200c\u200d]"
 )
-# Joiners are honest between letters of scripts that need them and between the parts of an emoji.
-_JOINER = r"\u200c\u200d"
-_LETTER = rf"[^\x00-\x7f\s{_ACTING}{_UNSEEN}{_JOINER}]"
-_HIDDEN = re.compile(rf"(?:[{_ACTING}{_UNSEEN}]|(?<!{_LETTER})[{_JOINER}]|[{_JOINER}](?!{_LETTER}))+")
+_HIDDEN = re.compile(rf"(?:(?=[{_ACTING}{UNSEEN}])(?!{_ALLOWED})[{_ACTING}{UNSEEN}])+")
 _LONGEST = 8
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # What a terminal obeys, in text that is data: a carriage return is harmless in front of a newline alone.
@@ -70,52 +90,3 @@ def _named(run: str) -> str:
     if len(run) > _LONGEST:
         return f"[U+{ord(run[0]):04X} and {len(run) - 1} more hidden characters]"
     return "".join(f"[U+{ord(character):04X}]" for character in run)
-
-
-IGNORED = "mathjax_ignore tex2jax_ignore"
-"""The classes that keep MathJax away from what an element holds."""
-_TABLES = (("pandas", "DataFrame"), ("pandas.core.frame", "DataFrame"), ("pandas.io.formats.style", "Styler"))
-"""Where a table's class says it lives: pandas 3 and before."""
-_OURS = (
-    {"label", "text"}, {"model", "text"}, {"run", "call"}, {"run", "label"}, {"run", "prompt"}, {"ref", "name"},
-)  # fmt: skip
-"""Columns that tell our tables when joining or grouping has cost them their `attrs`."""
-
-
-class TableFormatter:
-    """A table of ours as HTML that MathJax leaves alone; other tables as they are shown without us."""
-
-    def __init__(self, previous: Callable[[Any], Any] | None) -> None:
-        self.previous = previous
-
-    def __call__(self, table: Any) -> Any:
-        styled = type(table).__name__ == "Styler"
-        frame = getattr(table, "data", table) if styled else table
-        ours = "fusion_nb" in frame.attrs or any(names <= set(frame.columns) for names in _OURS)
-        compact = compact_html(table) if ours and not styled and self.previous is None else None
-        shown = compact or (self.previous(table) if self.previous else table._repr_html_())
-        return f'<div class="{IGNORED}">{shown}</div>' if ours and isinstance(shown, str) else shown
-
-
-def keep_mathjax_from_tables(shell: Any = None) -> None:
-    """Tell IPython, where it runs, how tables of ours are shown: texts of models stand in their cells.
-
-    Loads neither IPython nor pandas. Called again, it changes nothing; a formatter that a person has set stays in use.
-    """
-    shell = shell or ("IPython" in sys.modules and sys.modules["IPython"].get_ipython())
-    if not shell:
-        return
-    formatter = shell.display_formatter.formatters["text/html"]
-    for module, name in _TABLES:
-        loaded = getattr(sys.modules.get(module), name, None)
-        try:
-            previous = formatter.lookup_by_type(loaded or f"{module}.{name}")
-        except KeyError:
-            previous = None
-        if isinstance(previous, TableFormatter):
-            continue
-        # A class that is loaded is looked up by itself, any other by its name.
-        if loaded is not None:
-            formatter.for_type(loaded, TableFormatter(previous))
-        else:
-            formatter.for_type_by_name(module, name, TableFormatter(previous))

@@ -10,6 +10,7 @@ from fusion_nb.accounts.forecast_types import Forecast, ForecastLine
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.views import escape, words
 from fusion_nb.views.html import style_element
+from fusion_nb.views.table_html import IGNORED
 from fusion_nb.views.text import aligned
 
 _HEADS = ("who", "role", "tokens in", "tokens out", "cost", "time", "tokens from")
@@ -38,7 +39,7 @@ def html(forecast: Forecast, notes: Sequence[str] = ()) -> str:
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>"
     facts = f"{escape.markup(summary(forecast))} · nothing has been sent"
     view = (
-        f'<div class="fusion-nb {escape.IGNORED}">'
+        f'<div class="fusion-nb {IGNORED}">'
         f'<p class="fnb-head"><strong>Forecast</strong> · {facts}</p>'
         f'{f"""<ul class="fnb-notes">{warned}</ul>""" if warned else ""}'
         f'<div class="fnb-ledger"><div class="fnb-wide">{table}</div></div>{noted}</div>'

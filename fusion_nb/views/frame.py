@@ -11,7 +11,7 @@ import pandas as pd
 import fusion_nb.views.accessor  # noqa: F401  makes `df.fusion` known to pandas
 from fusion_nb.core import Ref, Reply, Role, RunState, Status
 from fusion_nb.core.warnings_text import remarks
-from fusion_nb.views import escape
+from fusion_nb.views import escape, table_html
 from fusion_nb.views.ledger import model, speed
 
 ROLES = pd.CategoricalDtype(list(get_args(Role)))
@@ -148,7 +148,7 @@ def _table(rows: list[dict[str, Any]], dtypes: Mapping[str, Any], kind: str) -> 
 
 def _ours(df: pd.DataFrame, kind: str) -> pd.DataFrame:
     """`df`, marked as a table of ours: its parts and copies are shown without formulas too."""
-    escape.keep_mathjax_from_tables()
+    table_html.keep_mathjax_from_tables()
     df.attrs["fusion_nb"] = kind
     return df
 

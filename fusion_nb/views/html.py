@@ -15,6 +15,7 @@ from fusion_nb.core import Ref, Reply, RunState
 from fusion_nb.views import candidates, escape, words
 from fusion_nb.views.candidates import cited_answer, cited_draft, judgement, member_hue, name_tag, rounds, title
 from fusion_nb.views.ledger import Ledger, ledger
+from fusion_nb.views.table_html import IGNORED
 
 
 def render_html(state: RunState, *, now: float | None = None, group: str | None = None, foot: str = "") -> str:
@@ -30,7 +31,7 @@ def render_html(state: RunState, *, now: float | None = None, group: str | None 
     body = _running(state, now) if state.status == "running" else _finished(state, group)
     # The outer class keeps MathJax away from prices; formulas ask for it themselves. The style comes last: where only
     # the tag is taken away, its text is not what a person sees first.
-    view = f'<div class="fusion-nb {escape.IGNORED}">{_head(state, now)}{_notes(state)}{body}{foot}</div>'
+    view = f'<div class="fusion-nb {IGNORED}">{_head(state, now)}{_notes(state)}{body}{foot}</div>'
     return view + style_element(view)
 
 

@@ -1,4 +1,4 @@
-"""How a table of ours looks in a notebook: one line a row, the useful columns first, the others named below.
+"""How a table of ours looks in a notebook: one line a row, the useful columns first, no formulas in its cells.
 
 Loads no pandas: whoever has a table has loaded it.
 """
@@ -9,6 +9,9 @@ import html
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+IGNORED = "mathjax_ignore tex2jax_ignore"
+"""The classes that keep MathJax away from what an element holds."""
 
 
 class _Column(NamedTuple):
@@ -131,3 +134,50 @@ def _cell(value: Any, column: _Column) -> str:
 
 def _side(column: _Column) -> str:
     return ' class="fnb-right"' if column.right else ""
+
+
+_TABLES = (("pandas", "DataFrame"), ("pandas.core.frame", "DataFrame"), ("pandas.io.formats.style", "Styler"))
+"""Where a table's class says it lives: pandas 3 and before."""
+_OURS = (
+    {"label", "text"}, {"model", "text"}, {"run", "call"}, {"run", "label"}, {"run", "prompt"}, {"ref", "name"},
+)  # fmt: skip
+"""Columns that tell our tables when joining or grouping has cost them their `attrs`."""
+
+
+class TableFormatter:
+    """A table of ours as HTML that MathJax leaves alone; other tables as they are shown without us."""
+
+    def __init__(self, previous: Callable[[Any], Any] | None) -> None:
+        self.previous = previous
+
+    def __call__(self, table: Any) -> Any:
+        styled = type(table).__name__ == "Styler"
+        frame = getattr(table, "data", table) if styled else table
+        ours = "fusion_nb" in frame.attrs or any(names <= set(frame.columns) for names in _OURS)
+        compact = compact_html(table) if ours and not styled and self.previous is None else None
+        shown = compact or (self.previous(table) if self.previous else table._repr_html_())
+        return f'<div class="{IGNORED}">{shown}</div>' if ours and isinstance(shown, str) else shown
+
+
+def keep_mathjax_from_tables(shell: Any = None) -> None:
+    """Tell IPython, where it runs, how tables of ours are shown: texts of models stand in their cells.
+
+    Loads neither IPython nor pandas. Called again, it changes nothing; a formatter that a person has set stays in use.
+    """
+    shell = shell or ("IPython" in sys.modules and sys.modules["IPython"].get_ipython())
+    if not shell:
+        return
+    formatter = shell.display_formatter.formatters["text/html"]
+    for module, name in _TABLES:
+        loaded = getattr(sys.modules.get(module), name, None)
+        try:
+            previous = formatter.lookup_by_type(loaded or f"{module}.{name}")
+        except KeyError:
+            previous = None
+        if isinstance(previous, TableFormatter):
+            continue
+        # A class that is loaded is looked up by itself, any other by its name.
+        if loaded is not None:
+            formatter.for_type(loaded, TableFormatter(previous))
+        else:
+            formatter.for_type_by_name(module, name, TableFormatter(previous))

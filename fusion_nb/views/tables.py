@@ -68,7 +68,7 @@ def _cell(value: Any) -> Any:
 
 MAX_CELL = 32_767
 """Characters an Excel cell holds."""
-_LEADING = r"[\s\"'`\u00b4\u2018-\u201f\u2028-\u202f\u2060-\u206f\u200b-\u200f\u00ad\ufeff\x00-\x1f\x7f-\x9f]*"
+_LEADING = rf"[\s\"'`\u00b4\u2018-\u201f\u2028-\u202f\x00-\x1f\x7f-\x9f{escape.UNSEEN}]*"
 _ACTS = r"[=+\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u207a-\u207c\u208a-\u208c]"
 _FORMULA = re.compile(rf"[\t\r\n\x00]|{_LEADING}{_ACTS}")
 # Inside of a text: what would begin a cell if the file were cut at commas, semicolons, tabs, bars or lines, whatever it

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fusion_nb.views import bundle, escape, tex
+from fusion_nb.views import bundle, tex
 from fusion_nb.views.embed_markdown import embed_markdown
 from fusion_nb.views.frame import frame
 from fusion_nb.views.markdown_to_html import render_markdown
+from fusion_nb.views.table_html import TableFormatter
 from tests import states
 
 pytestmark = pytest.mark.browser
@@ -115,7 +116,7 @@ def everything() -> dict[str, str]:
     shown = bundle(states.hostile(text))
     tables = [frame(states.hostile(attack)) for attack in REACHING if len(attack) < 50]
     with pd.option_context("display.max_colwidth", 50):
-        formatted = "".join(str(escape.TableFormatter(None)(table)) for table in tables)
+        formatted = "".join(str(TableFormatter(None)(table)) for table in tables)
     return {"text/html": shown["text/html"] + formatted}
 
 
