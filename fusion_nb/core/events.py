@@ -1,4 +1,4 @@
-"""The closed union of events. A run is a list of them; whatever is seen of it is a consumer of that list.
+"""The closed union of events. A run is a list of events; every view of a run is a consumer of that list.
 
 `to_json` and `from_json` are a typed contract apart from the classes, versioned: `v` in the first event. Unknown fields
 of a newer minor form are dropped, an unknown event is an error.

@@ -52,7 +52,7 @@ def _chipped(state: RunState, text: str, citations: Sequence[Citation]) -> str:
 
 
 def _behind(text: str, end: int) -> int:
-    """A chip stands behind the sentence's own stop, as a footnote's number does."""
+    """The offset of a chip: behind the punctuation that ends its passage, like the number of a footnote."""
     return end + (_STOP.match(text, end) is not None)
 
 
@@ -98,7 +98,7 @@ def _is_answer(state: RunState, call: int) -> bool:
 
 
 def failure(reply: Reply) -> str:
-    """Why a reply is not what was asked for, as a sentence; empty where it is."""
+    """Why a reply failed or is incomplete, as a paragraph; empty for a whole one."""
     if reply.status in (None, "ok"):
         return ""
     detail = reply.detail or reply.error or ""
@@ -108,7 +108,7 @@ def failure(reply: Reply) -> str:
 
 
 def remarks(reply: Reply) -> str:
-    """What a person should know before relying on it; mostly empty."""
+    """The warnings of a reply as paragraphs; empty for most replies."""
     return "".join(f'<p class="fnb-warn">⚠ {escape.markup(sentence)}</p>' for sentence in words.remarks(reply))
 
 
@@ -135,7 +135,7 @@ _ABOVE = '<p class="fnb-meta">Its text is the answer above.</p>'
 
 
 def candidate_body(state: RunState, reply: Reply, text: str | None = None) -> str:
-    """What stands under a candidate's tab. `text`: HTML instead of its text."""
+    """The content of a candidate's tab. `text`: HTML that replaces the rendered reply."""
     if text is None:
         text = render_markdown(reply.text) if reply.text.strip() else ""
     return (
@@ -165,7 +165,7 @@ def _share(state: RunState, reply: Reply) -> str:
 
 
 def _earlier(state: RunState, reply: Reply) -> str:
-    """What the same member said in the rounds before, and in calls that were given up and asked anew."""
+    """The same member's replies of earlier rounds, and of calls that were retried by hand."""
     others = [
         r for r in state.replies if r.role == "candidate" and r.ref.name == reply.ref.name and r.call != reply.call
     ]
@@ -181,7 +181,7 @@ def _which(before: Reply, reply: Reply) -> str:
 
 
 def judgement(state: RunState) -> str:
-    """The judge's side of a finished run; empty where there is no verdict and nothing to say of it."""
+    """The judge's part of a finished run: note, rationale, scores, analysis; empty without a verdict."""
     verdict = state.verdict
     if verdict is None:
         return ""
@@ -198,7 +198,7 @@ def judgement(state: RunState) -> str:
 
 
 def rounds(state: RunState) -> str:
-    """Who changed their mind, round by round; empty where there was no debate."""
+    """The rounds of a debate as a list; empty where there was none."""
     if not state.rounds:
         return ""
     items = "".join(
@@ -226,7 +226,7 @@ def _scores(state: RunState, verdict: Verdict) -> str:
 
 
 def _breakable(word: str) -> str:
-    """`completeness` may break before its ending: columns of figures are narrow."""
+    """A criterion with a soft hyphen before `ness`: columns of figures are narrow."""
     return escape.markup(word).replace("ness", "&shy;ness")
 
 

@@ -96,7 +96,7 @@ def with_code(sentence: str) -> str:
 
 
 def share_bar(state: RunState) -> str:
-    """How much of the answer comes from whom, by the judge's citations, as one thin bar."""
+    """Each member's part of the answer, by the judge's citations, as one thin bar with a legend."""
     shares = words.cited_shares(state)
     if not shares:
         return ""
@@ -191,7 +191,7 @@ def _lane(state: RunState, ref: Ref, reply: Reply | None, now: float | None, *, 
 
 
 def _tail(reply: Reply | None, *, is_judge: bool) -> str:
-    """The last words of what has arrived; of a failed call, why. A judge's answer stands above, its verdict is JSON."""
+    """The end of the received text; a call's remarks or its fault instead. A judge's text is not shown in its lane."""
     if reply is None:
         return "&nbsp;"
     remarks = words.remarks(reply) if reply.status is not None else []
@@ -245,7 +245,7 @@ def _rules_for(classes: frozenset[str]) -> str:
 
 
 def _applies(rule: str, classes: frozenset[str]) -> bool:
-    """Whether one of a rule's selectors asks for no class of ours but those; what stands in `:is(...)` is optional."""
+    """Whether a selector of the rule names no class outside `classes`; arguments of `:is(...)` do not count."""
     selectors = rule.partition("{")[0]
     while selectors != (bare := _ARGUMENTS.sub("", selectors)):
         selectors = bare

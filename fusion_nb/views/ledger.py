@@ -13,7 +13,7 @@ from fusion_nb.views import words
 class Column(NamedTuple):
     head: str
     right: bool
-    """Figures stand on the right."""
+    """Whether the column is aligned to the right, as figures are."""
 
 
 class Ledger(NamedTuple):
@@ -22,7 +22,7 @@ class Ledger(NamedTuple):
     rows: list[list[str]]
     totals: list[str]
     caption: str
-    """All of it in one line."""
+    """The ledger in one line."""
     remarks: list[str]
     """What a person should know of each call, one sentence each, with its number and name."""
 

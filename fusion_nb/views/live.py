@@ -61,7 +61,7 @@ class Live:
             self._draw(state)
 
     def finish(self, state: RunState) -> None:
-        """Show the end, whenever that is; once."""
+        """Show the final state, once."""
         if state is not self._drawn or state.status == "running":
             self._draw(state)
 
@@ -118,14 +118,14 @@ class Pace:
         self._next = float("-inf")
 
     def due(self, *, urgent: bool = False) -> bool:
-        """Whether to draw now. What is `urgent` need not wait its turn, but no second holds more drawings for it."""
+        """Whether to draw now. An `urgent` drawing skips the interval, not the limit per second."""
         now = self._clock()
         if urgent:
             return len(self._drawn) < self._most or now - self._drawn[0] >= _WINDOW
         return now >= self._next
 
     def draw(self, drawing: Callable[[], None]) -> None:
-        """Do it, and measure how long it took."""
+        """Call `drawing`, and measure how long it took."""
         start = self._clock()
         drawing()
         ended = self._clock()

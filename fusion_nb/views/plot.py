@@ -149,7 +149,7 @@ def _spread(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], t
 
 
 def _frame(axes: Any, labels: list[str] | None, theme: Theme) -> None:
-    """Calm: no box, a thin grid for the eye, names instead of numbers."""
+    """Axes without a box, with a thin grid, and with names instead of numbers."""
     axes.set_facecolor(theme.ground)
     for side in axes.spines.values():
         side.set_visible(False)

@@ -1,4 +1,4 @@
-"""What was spent, by model: the values behind `spending()`, with the sentences for people."""
+"""What was spent, by model: the values that `spending()` returns, with their summary in words."""
 
 from __future__ import annotations
 

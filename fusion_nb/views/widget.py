@@ -35,7 +35,7 @@ class View(anywidget.AnyWidget):
     """For the view's own shadow root: a widget's usual styles would leak into the page, and the page's into it."""
     snapshot = Dict().tag(sync=True)
     hears = List(Unicode()).tag(sync=True)
-    """The kinds of messages that something here answers: a view offers no button for others."""
+    """The kinds of messages that have a handler: a view offers buttons for these alone."""
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(sheet=style_sheet() + (_STATIC / "panel.css").read_text(encoding="utf-8"), **traits)
@@ -61,7 +61,7 @@ class View(anywidget.AnyWidget):
         self.on_message(kind, lambda message: self.respond(message, do))
 
     def respond(self, message: Message, do: Callable[[Message], Any]) -> None:
-        """Do what a message asks; what it gives back goes to who asked. What a person did wrong is said, not raised."""
+        """Call `do(message)` and send its result to the sender. A `FusionError` is sent as a sentence, not raised."""
         try:
             response = do(message) or {}
         except FusionError as error:
@@ -71,11 +71,11 @@ class View(anywidget.AnyWidget):
 
     @property
     def bundle(self) -> dict[str, Any]:
-        """What to display it by."""
+        """The MIME bundle that displays the widget."""
         return (self._repr_mimebundle_() or ({},))[0]
 
     def close(self) -> None:
-        """Let go of it, in the kernel and in every view. Its layout is a widget too, which nobody else would close."""
+        """Close the widget in the kernel and in every view, and its layout, which is a widget of its own."""
         layout = self.layout
         super().close()
         if layout is not None:
@@ -129,7 +129,7 @@ _SESSION = "JPY_SESSION_NAME"
 
 
 def has_front_end() -> bool:
-    """Whether the environment is that of a kernel that a person looks at."""
+    """Whether this kernel has a front end, by its environment."""
     if any(name.startswith(_FRONT_ENDS) for name in os.environ):
         return True
     session = os.environ.get(_SESSION)
@@ -138,7 +138,7 @@ def has_front_end() -> bool:
 
 
 def _parent() -> list[str]:
-    """The environment of who started this process, where the system tells."""
+    """The environment of the parent process, where the system shows it."""
     try:
         return Path(f"/proc/{os.getppid()}/environ").read_bytes().decode(errors="replace").split("\0")
     except OSError:

@@ -1,4 +1,4 @@
-"""How figures and states are said, the same in every view. Plain text: each view escapes it for itself."""
+"""The wording of figures and states, the same in every view. Plain text: each view escapes it for itself."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def listed(names: list[str]) -> str:
 
 
 def no_answer(state: RunState) -> str:
-    """Why there is none."""
+    """Why a run has no answer."""
     if state.error:
         return state.error
     if state.status == "cancelled":
@@ -112,14 +112,14 @@ def next_step(state: RunState) -> str:
 
 
 def caption(state: RunState) -> str:
-    """The ledger in one line."""
+    """The ledger in one line: calls, tokens, cost."""
     tokens = total_tokens(state)
     parts = [plural(len(state.replies), "call"), "" if tokens == DASH else f"{tokens} tokens", total_cost(state)]
     return " · ".join(part for part in parts if part)
 
 
 def total_cost(state: RunState) -> str:
-    """The sum of what is known, with what it leaves out."""
+    """The sum of the known costs, and how many calls it leaves out."""
     if state.status == "running":
         return DASH if state.cost is None else f"{money(state.cost)} so far"
     unpriced = unpriced_calls(state)
@@ -149,7 +149,7 @@ def run_status(state: RunState) -> str:
 
 
 def reply_status(reply: Reply, draft: str = "") -> str:
-    """How it ended; while it is under way `waiting`, `thinking`, `writing`, and of a judge what it writes."""
+    """How a call ended; while it is under way `waiting`, `thinking` or `writing`, and of a judge what it writes."""
     if reply.status is not None:
         return _STATUS[reply.status]
     if reply.role == "judge":
@@ -207,12 +207,12 @@ def waiting_note(state: RunState, now: float | None) -> str:
 
 
 def verdict_note(verdict: Verdict) -> str:
-    """What there is to say of a verdict besides its rationale; empty for one that came at once."""
+    """A note on how a verdict came about, beside its rationale; empty for one that could be read at once."""
     return " ".join(part for part in (_VERDICT[verdict.state], verdict.note) if part)
 
 
 def answer_title(state: RunState) -> str:
-    """Whose words the answer is."""
+    """The title above the answer: it names the member whose text was chosen."""
     verdict = state.verdict
     if verdict is None:
         return "Answer"
@@ -223,7 +223,7 @@ def answer_title(state: RunState) -> str:
 
 
 def cited_shares(state: RunState) -> list[tuple[str, float]]:
-    """How much of a written answer comes from whom, by the judge's citations; empty where it cited nothing."""
+    """(member, its part of a written answer) by the judge's citations; empty where the judge cited nothing."""
     verdict = state.verdict
     if verdict is None or verdict.chosen:
         return []
@@ -231,12 +231,12 @@ def cited_shares(state: RunState) -> list[tuple[str, float]]:
 
 
 def shares(state: RunState) -> str:
-    """The same as a sentence's part: `claude 62 %, gemini 38 %`."""
+    """The cited shares as part of a sentence: `claude 62 %, gemini 38 %`."""
     return ", ".join(f"{name} {percent(share)}" for name, share in cited_shares(state))
 
 
 def debate_round(ended: Round) -> str:
-    """Who changed their mind, and whether that made them agree."""
+    """Which members changed their answer in a debate round, and whether they agree now."""
     if ended.round == 0:
         return "the members agree" if ended.agreed else "the members differ"
     changed = f"{listed(list(ended.changed))} changed their mind" if ended.changed else "nobody changed their mind"
