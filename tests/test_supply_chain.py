@@ -81,10 +81,27 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) ->
     }
     assert package == tracked
     assert {Path(name).suffix for name in package} == {".py", ".css", ".js", ".toml", ".typed"}
-    assert {name.partition("/")[2] for name in meta} == {"METADATA", "RECORD", "WHEEL", "licenses/LICENSE"}
+    licenses = {"licenses/LICENSE", "licenses/THIRD-PARTY-LICENSES.txt"}
+    assert {name.partition("/")[2] for name in meta} == {"METADATA", "RECORD", "WHEEL", *licenses}
     assert wheel.getinfo("fusion_nb/static/panel.js").file_size > 20_000
     assert wheel.getinfo("fusion_nb/static/panel.css").file_size > 1_000
     assert not [name for name in held if name.endswith((".pth", ".so", ".exe", ".sh"))]
+
+
+def test_the_wheel_carries_the_licences_of_what_it_bundles(wheel: zipfile.ZipFile) -> None:
+    """Each package the panel is built with is named in its locked version, with its copyright and its licence's text."""
+    (notices,) = (name for name in wheel.namelist() if name.endswith("licenses/THIRD-PARTY-LICENSES.txt"))
+    parts = wheel.read(notices).decode().split(f"\n{'=' * 80}\n")[1:]
+    lock = json.loads((ROOT / "js/package-lock.json").read_text(encoding="utf-8"))["packages"]
+    bundled = json.loads((ROOT / "js/package.json").read_text(encoding="utf-8"))["dependencies"]
+    expected = [f"{name} {lock[f'node_modules/{name}']['version']}: " for name in sorted(bundled)]
+    assert [part.strip().startswith(title) for part, title in zip(parts, expected, strict=True)] == [True] * len(expected)
+    for part in parts:
+        assert re.search(r"Copyright \(c\)|\(c\) \w+", part)
+        assert re.search("Permission is hereby granted|TERMS AND CONDITIONS FOR USE", part)
+    (metadata,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA"))
+    assert "License-File: THIRD-PARTY-LICENSES.txt" in metadata
+    assert "License-Expression: BSD-3-Clause AND MIT AND (MPL-2.0 OR Apache-2.0)" in metadata
 
 
 def test_the_panel_fetches_nothing(wheel: zipfile.ZipFile) -> None:
