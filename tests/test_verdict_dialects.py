@@ -163,6 +163,8 @@ def test_a_name_that_holds_none_or_two_is_none(name: str) -> None:
         [{"id": "B8", "score": 9}, {"id": "R4", "score": 6}, {"id": "T1", "score": 2}],
         {"1": "B8", "2": "R4", "3": "T1"},
         {"T1": 3, "B8": 1, "R4": 2},
+        {"T1": {"rank": 3}, "B8": {"rank": 1, "why": "right"}, "R4": {"rank": 2}},
+        ["B8: right and complete", "R4 - not all of it", "T1 (wrong, unlike B8)"],
     ],
 )
 def test_a_ranking_in_another_shape(ranking: Any) -> None:
@@ -208,6 +210,8 @@ def test_a_ranking_that_can_be_read_in_two_ways_is_none(ranking: Any) -> None:
         lambda n: f"Score: {n}",
         lambda n: f"{n} - right in all parts",
         lambda n: f"{n} (clear)",
+        lambda n: f"{n}/10 (2 slips)",
+        lambda n: f"{n}.0/10.0",
         lambda n: f"{n} von 10",
         lambda n: ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"][n],
         lambda n: f"{n},0",
@@ -263,6 +267,23 @@ def test_scores_under_another_name(key: str) -> None:
     """The key is a word for scores; so it may be for the ranking."""
     assert whole({key: SCORES, "final_ranking": GOOD["ranking"]})
     assert whole({**SCORES, "ranking": GOOD["ranking"]}), "beside the ranking, by label"
+
+
+def test_one_number_under_a_name_of_its_own_is_an_overall_score() -> None:
+    """Beside the criteria that were asked for, it is no score; alone it is the only one."""
+    overall = {label: {"overall": each["accuracy"], "comment": "fine"} for label, each in SCORES.items()}
+    reading = read({"scores": overall, "ranking": GOOD["ranking"]})
+    assert isinstance(reading, Reading)
+    assert reading.scores == {label: {"overall": each["accuracy"]} for label, each in SCORES.items()}
+    beside = {label: {**each, "overall": 5} for label, each in SCORES.items()}
+    assert whole({"scores": beside, "ranking": GOOD["ranking"]})
+
+
+def test_a_rationale_under_another_name() -> None:
+    """What a judge calls its reasoning is its rationale."""
+    reading = read({"reasoning": "B8 has it right.", "ranking": GOOD["ranking"]})
+    assert isinstance(reading, Reading)
+    assert reading.rationale == "gemini has it right."
 
 
 @pytest.mark.parametrize(

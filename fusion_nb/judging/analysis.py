@@ -24,11 +24,16 @@ _NOT_A_NAME = re.compile(
     r"\b(?:not|no|neither|nor|or|and|vs|versus|than|except|but|without|unlike|other|against)\b", re.I
 )
 _MAX_NAME = 60
+_REASON = re.compile(r"(?<=\d)[*_`)\]]{0,3}\s*(?::|\(|\s[-\u2013\u2014]\s)")
 
 
 def label_in(value: Any, names: Mapping[str, str]) -> str | None:
     """The one label that a name holds: `k7`, `Candidate K7`, `**K7**`, `response_k7`. `None` for none, or for two."""
-    if not isinstance(value, str) or len(value) > _MAX_NAME or _NOT_A_NAME.search(value):
+    if not isinstance(value, str):
+        return None
+    # `K7: right in all parts` is a name with a reason behind it.
+    value = _REASON.split(value[:400], maxsplit=1)[0] or value
+    if len(value) > _MAX_NAME or _NOT_A_NAME.search(value):
         return None
     labels = {match[1].upper() for match in _LABEL.finditer(value)} & set(names)
     return labels.pop() if len(labels) == 1 else None

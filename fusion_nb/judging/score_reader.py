@@ -14,7 +14,18 @@ from fusion_nb.judging.relaxed_json import TWICE
 
 OVERALL = "overall"
 """The criterion of a judge that gave each candidate one number."""
-_VALUE_KEYS = ("score", "value", "rating", "points", "grade", "mark", "number")
+_VALUE_KEYS = (
+    "score",
+    "value",
+    "rating",
+    "points",
+    "grade",
+    "mark",
+    "number",
+    "overall",
+    "overall score",
+    "final score",
+)
 _SCALE_KEYS = ("out of", "max", "maximum", "max score", "scale", "of")
 _SCALES = {"star": "5", "stars": "5", "\u2605": "5", "%": "100", "percent": "100"}
 """Unit -> the best there is, where nothing else is said."""
@@ -23,9 +34,9 @@ _WORDS = {
 }
 _NUMBER = re.compile(
     r"(?:score|rating)?\s{0,3}:?\s{0,3}(?P<number>[0-9]{1,3}(?:[.,][0-9]{1,6})?|" + "|".join(_WORDS) + r")"
-    r"(?:\s{0,3}(?:/|out of|of|von|sur|de)\s{0,3}(?P<scale>[0-9]{1,3}|ten))?"
+    r"(?:\s{0,3}(?:/|out of|of|von|sur|de)\s{0,3}(?P<scale>[0-9]{1,3}(?:\.0)?|ten))?"
     r"\s{0,3}(?P<unit>points?|pts?\.?|stars?|%|\u2605|percent)?"
-    r"\s{0,3}(?:[-\u2013\u2014:(][^0-9]{0,200})?",
+    r"\s{0,3}(?:[-\u2013\u2014:(](?(scale)(?!.*/\s?10)[^\n]{0,200}|[^0-9]{0,200}))?",
     re.IGNORECASE,
 )
 
@@ -102,7 +113,8 @@ def read_scores(value: Any, names: Mapping[str, str], criteria: Sequence[str]) -
     ]
     flaws += [f"the scores object leaves out {label}" for label in names if label not in labels]
     contradictions = [f"the scores object names {each} twice" for each in names if labels.count(each) > 1]
-    if all(read_score(each) is not None for _, each in entries):
+    wanted = {folded(criterion) for criterion in criteria}
+    if all(read_score(each) is not None and wanted.isdisjoint(_criteria_of(each, criteria)) for _, each in entries):
         entries = [(label, {OVERALL: each}) for label, each in entries]
         criteria = (OVERALL,)
     values: dict[str, dict[str, float]] = {}

@@ -42,6 +42,7 @@ WINNER_KEYS = (
     "verdict",
     "pick",
 )
+RATIONALE_KEYS = ("rationale", "reasoning", "reason", "explanation", "justification")
 _TRIED = re.compile(r"[\"'\u201c]?\b(?:scores|ranking)[\"'\u201d]?\s{0,20}[:\uff1a]\s{0,20}[\[{\uff3b\uff5b]")
 _MAX_PROBLEMS = 5
 """Problems named at once."""
@@ -175,7 +176,7 @@ def _check(value: Mapping[str, Any], names: Mapping[str, str], criteria: Sequenc
     return Reading(
         order if ranked else (),
         usable or None,
-        text_of(value.get("rationale"), names),
+        text_of(_member(value, RATIONALE_KEYS), names),
         read_analysis(value.get("analysis"), names),
         answer.strip() if isinstance(answer, str) else "",
         "; ".join(flaws[:_MAX_PROBLEMS]),
@@ -236,7 +237,7 @@ def _ordered_labels(value: Any, names: Mapping[str, str]) -> tuple[list[str], st
         return _split_ranking(value, names)
     if isinstance(value, dict):
         value = [
-            {"label": key, "rank": each} if label_in(key, names) else {"label": each, "rank": key}
+            _labelled(key, each) if label_in(key, names) else {"label": each, "rank": key}
             for key, each in value.items()
         ]
     if not isinstance(value, list):
@@ -249,6 +250,11 @@ def _ordered_labels(value: Any, names: Mapping[str, str]) -> tuple[list[str], st
     if any(place is None or place < 0 for place in places) or len(set(places)) < len(places):
         return [], "the ranking does not give each candidate a place of its own"
     return [label for _, label in sorted(zip(places, labels, strict=True), key=lambda pair: pair[0] or 0)], ""
+
+
+def _labelled(label: str, value: Any) -> dict[str, Any]:
+    """An item of a ranking that was written by label."""
+    return {"label": label, **value} if isinstance(value, dict) else {"label": label, "rank": value}
 
 
 def _label_of_item(item: Any, names: Mapping[str, str]) -> str:

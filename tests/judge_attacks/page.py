@@ -20,7 +20,8 @@ cases (arXiv 2403.17710). What fusion_nb does, and what each part of it stops:
 - **Blind labels** (`K7`), random and in random order: no candidate knows its own, no name of a model is shown.
 - **A strict verdict.** Only these labels and scores from 1 to 10 count. Form is forgiven (a dialect of JSON, `K7 > M3`,
   `[[K7]]`), meaning is never guessed at: what contradicts itself, a draft among thoughts, praise in prose is no verdict.
-  A part that cannot be used is left out and named. The judge has no tools. In `best-of` the answer is the stored text of the candidate, byte for byte.
+  A part that cannot be used is left out and named. The judge has no tools. In `best-of` the answer is the stored text of
+  the candidate, byte for byte.
 - **Two orders** (`--orders 2`, `fuse(orders=2)`): the judge is asked a second time with the candidates in reverse. Scores
   are the mean of both; where it finds another one best, that is said, and `result.verdict.agreed` is `False`.
 - **A bounded page.** Of an answer beyond 200,000 characters, or beyond what the judge holds, it is shown the beginning
