@@ -4,7 +4,7 @@ import { guardFocus } from "./focus-guard.ts";
 import { keepKeys } from "./keyboard.ts";
 import { type Model, Store } from "./store.ts";
 import { followPageTheme } from "./theme.ts";
-import { LiveRun } from "./view/progress.tsx";
+import { LiveRun } from "./view/live-run.tsx";
 import { Workbench } from "./view/workbench.tsx";
 
 export default () => {

@@ -1,5 +1,5 @@
 // Shows the end of a growing text. New characters are appended to one text node, so nothing is rewritten or moved.
-import { revealHidden, settledLength } from "./hidden.ts";
+import { revealHidden, settledLength } from "./reveal-hidden.ts";
 
 /** Number of characters that fill a lane, with some to spare. */
 const SHOWN_CHARACTERS = 600;

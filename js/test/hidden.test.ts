@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import stored from "../src/generated/hidden-characters.json" with { type: "json" };
-import { revealHidden, settledLength } from "../src/hidden.ts";
+import { revealHidden, settledLength } from "../src/reveal-hidden.ts";
 // @ts-expect-error a script without types
 import { table } from "../unicode.mjs";
 

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import { hasFailed, nameOf, type Reply } from "../run.ts";
 import type { Store } from "../store.ts";
 import { useTransient } from "./hooks.ts";

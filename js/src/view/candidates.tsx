@@ -1,5 +1,5 @@
 import { formatCost, formatSeconds, plural, replyStatusText } from "../format.ts";
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import {
   candidates,
   colorClass,
@@ -14,9 +14,9 @@ import {
 import type { Store } from "../store.ts";
 import { AskAgain } from "./call-actions.tsx";
 import { Html } from "./html.tsx";
-import { Name } from "./name.tsx";
-import { Remarks } from "./remarks.tsx";
+import { Name } from "./model-name.tsx";
 import { Tabs } from "./tabs.tsx";
+import { Remarks } from "./warnings.tsx";
 
 /** The candidates as tabs; the chosen or best one is open. */
 export function Candidates({ store, choose }: { store: Store; choose: (call: number) => void }) {

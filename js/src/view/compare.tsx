@@ -1,6 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
 import { type DiffPiece, diffTexts, similarity } from "../diff.ts";
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import { candidates, nameOf, type RunState } from "../run.ts";
 
 const MIN_SIMILARITY = 0.08;

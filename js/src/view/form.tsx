@@ -1,9 +1,9 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import { isRunning } from "../run.ts";
 import type { Store } from "../store.ts";
+import { Name } from "./model-name.tsx";
 import { focusQuietly, ModelPicker } from "./model-picker.tsx";
-import { Name } from "./name.tsx";
 import { Pool } from "./pool.tsx";
 import { useStop } from "./stop.tsx";
 

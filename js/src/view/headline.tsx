@@ -1,5 +1,5 @@
 import { formatSeconds, poolText, runStatusText, totalCost } from "../format.ts";
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import { isRunning, nameOf, type RunState } from "../run.ts";
 
 interface Props {

@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { formatCost, formatNumber, formatSeconds, plural, replyStatusText, tokensPerSecond } from "../format.ts";
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import {
   colorClass,
   hasFailed,
@@ -15,7 +15,7 @@ import {
 import type { Store } from "../store.ts";
 import { TextTail } from "../text-tail.ts";
 import { GoOnWithout, LaneActions } from "./call-actions.tsx";
-import { Name } from "./name.tsx";
+import { Name } from "./model-name.tsx";
 
 /** Maximum number of characters of an error message in a lane. */
 const REASON_LENGTH = 600;

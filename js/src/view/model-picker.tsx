@@ -1,7 +1,7 @@
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatCost } from "../format.ts";
-import { revealHidden } from "../hidden.ts";
 import { placeBelow } from "../overlay.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import type { Store } from "../store.ts";
 
 export interface ModelRow {

@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Store } from "../store.ts";
-import { CutText } from "./name.tsx";
+import { CutText } from "./model-name.tsx";
 
 interface NamedPool {
   name: string;

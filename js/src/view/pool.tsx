@@ -1,8 +1,8 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import type { Store } from "../store.ts";
+import { Name } from "./model-name.tsx";
 import { focusQuietly, formatPrice, ModelPicker, type ModelRow } from "./model-picker.tsx";
-import { Name } from "./name.tsx";
 import { NamedPools } from "./named-pools.tsx";
 
 /** Maximum number of times that one model is asked. */

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import { nameOf } from "../run.ts";
 import type { Store } from "../store.ts";
 import { Candidates } from "./candidates.tsx";
@@ -8,8 +8,8 @@ import { Compare, comparableTexts } from "./compare.tsx";
 import { Headline, Notes } from "./headline.tsx";
 import { useTransient } from "./hooks.ts";
 import { copy, Html } from "./html.tsx";
-import { LedgerRemarks } from "./remarks.tsx";
 import { Timeline } from "./timeline.tsx";
+import { LedgerRemarks } from "./warnings.tsx";
 
 /** The result of a run: the answer, then candidates beside the judge, then timeline, comparison, ledger, prompt. */
 export function RunResult({ store }: { store: Store }) {

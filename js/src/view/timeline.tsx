@@ -1,7 +1,7 @@
 import { formatSeconds } from "../format.ts";
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import { colorClass, hasFailed, nameOf, type RunState } from "../run.ts";
-import { CutText } from "./name.tsx";
+import { CutText } from "./model-name.tsx";
 
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];
 

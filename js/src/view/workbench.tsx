@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import { isRunning } from "../run.ts";
 import type { Store } from "../store.ts";
 import { Form } from "./form.tsx";
 import { useClock, useStore } from "./hooks.ts";
-import { LiveRegion, RunPending, RunProgress } from "./progress.tsx";
+import { LiveRegion, RunPending, RunProgress } from "./live-run.tsx";
 import { RunResult } from "./result.tsx";
 
 const FORM = ["prompt", "pool", "mode", "judge", "max_cost"];

@@ -1,4 +1,4 @@
-// Characters that act on a screen or hide on it, made visible. `fusion_nb/views/clean.py` does the same; the table is
+// Characters that act on a screen or hide on it, made visible. `fusion_nb/views/escape.py` does the same; the table is
 // generated from Unicode's data (`unicode.mjs`), and both pass tests/fixtures/hidden_characters.json.
 import table from "./generated/hidden-characters.json" with { type: "json" };
 

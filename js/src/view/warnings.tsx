@@ -1,6 +1,6 @@
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 import { colorClass, nameOf, type Reply, type RunState, remarksOf } from "../run.ts";
-import { Name } from "./name.tsx";
+import { Name } from "./model-name.tsx";
 
 /** What a person should know of a call besides its text. `shown`: HTML next to it; its sentences are not repeated. */
 export function Remarks({ reply, shown }: { reply: Reply; shown?: string | undefined }) {

@@ -1,4 +1,4 @@
-import { revealHidden } from "../hidden.ts";
+import { revealHidden } from "../reveal-hidden.ts";
 
 /** Names up to this length are never split. */
 const SHORT = 16;
