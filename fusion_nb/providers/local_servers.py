@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from fusion_nb.core import Ref
 from fusion_nb.errors import FusionError, ProviderError
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from fusion_nb.providers.http import Http
 
 TIMEOUT = 0.5
-PORTS: Mapping[str, int] = {"ollama": 11434, "lmstudio": 1234, "vllm": 8000, "llamacpp": 8080}
+PORTS: Mapping[str, int] = {
+    name: urlsplit(SERVICES[name].base_url).port or 0 for name in ("ollama", "lmstudio", "vllm", "llamacpp")
+}
 _DETAILS: Mapping[str, tuple[str, ...]] = {"ollama": ("/api/tags", "/api/ps"), "lmstudio": ("/api/v0/models",)}
 """Where a server tells more of its models."""
 _NOT_FOR_CHAT = re.compile(
