@@ -272,3 +272,42 @@ def test_an_answer_in_another_language_is_left_as_it_is() -> None:
         return f"{verdict_json(asked, SCORES)}\nANSWER {asked.nonce}\nパリを流れるのはセーヌ川です[{asked.label(1)}]。"
 
     assert run([japanese])[0].answer == "パリを流れるのはセーヌ川です。"
+
+
+@pytest.mark.parametrize("form", ["<think>{draft}</think>\n{reply}", "{draft}\nNo, again.\n</think>\n{reply}"])
+def test_an_answer_drafted_in_a_thought_is_no_answer(form: str) -> None:
+    """Verdict and answer are those behind the thought, be they drafted in it line for line."""
+
+    def thinks(asked: Asked) -> str:
+        draft = f"{verdict_json(asked, {1: 9, 2: 3, 3: 7})}\nANSWER {asked.nonce}\nThe Rhine."
+        return form.format(draft=draft, reply=f"{verdict_json(asked, SCORES)}\nANSWER {asked.nonce}\nThe Seine.")
+
+    verdict, desk = run([thinks])
+    assert (verdict.state, verdict.answer, verdict.score(1)) == ("judged", "The Seine.", SCORES[1])
+    assert len(desk.asked) == 1
+
+
+def test_a_thought_without_an_end_holds_no_answer() -> None:
+    """Cut off while thinking: nothing of it is read, and the judge is asked again."""
+    cut_off = lambda a: Said(f"<think>{verdict_json(a, SCORES)}\nANSWER {a.nonce}\nThe Rhine.", "incomplete")  # noqa: E731
+    verdict, desk = run([cut_off, judged(SCORES, answer="The Seine.")])
+    assert (verdict.state, verdict.answer) == ("repaired", "The Seine.")
+    assert len(desk.asked) == 2
+
+
+@pytest.mark.parametrize("answer", ["Write `</think>` to close it.", "The tag <think> opens it.\n</think> closes it."])
+def test_an_answer_may_speak_of_the_tags(answer: str) -> None:
+    """Where the question is about them, the answer keeps them."""
+    assert run([judged(SCORES, answer=answer)])[0].answer == answer
+
+
+def test_no_answer_is_taken_from_a_field_for_thoughts() -> None:
+    """An empty reply whose verdict stands in its reasoning: the verdict counts, the answer there is a thought."""
+
+    def thinks(asked: Asked) -> Said:
+        reasoning = f"{verdict_json(asked, SCORES)}\nANSWER {asked.nonce}\nThe Rhine."
+        return Said("", "empty", "It answered without text.", reasoning=reasoning, finish="stop")
+
+    verdict, _ = run([thinks])
+    assert (verdict.state, verdict.chosen) == ("judged", (max(SCORES, key=SCORES.__getitem__),))
+    assert "no merged answer" in verdict.note

@@ -95,7 +95,9 @@ def test_the_wheel_carries_the_licences_of_what_it_bundles(wheel: zipfile.ZipFil
     lock = json.loads((ROOT / "js/package-lock.json").read_text(encoding="utf-8"))["packages"]
     bundled = json.loads((ROOT / "js/package.json").read_text(encoding="utf-8"))["dependencies"]
     expected = [f"{name} {lock[f'node_modules/{name}']['version']}: " for name in sorted(bundled)]
-    assert [part.strip().startswith(title) for part, title in zip(parts, expected, strict=True)] == [True] * len(expected)
+    assert [part.strip().startswith(title) for part, title in zip(parts, expected, strict=True)] == [True] * len(
+        expected
+    )
     for part in parts:
         assert re.search(r"Copyright \(c\)|\(c\) \w+", part)
         assert re.search("Permission is hereby granted|TERMS AND CONDITIONS FOR USE", part)
