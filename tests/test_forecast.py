@@ -23,8 +23,8 @@ from fusion_nb.options import settle
 from fusion_nb.resolve.request import build_spec
 from fusion_nb.resolve.resolver import Resolver
 from fusion_nb.views import forecast_view as view
-from tests.desk import case
 from tests.replay import Replay, recordings, wire
+from tests.scripted_calls import case
 from tests.wire_server import WireServer, response
 
 A, B, C, JUDGE = (Ref("s", name, name) for name in ("a", "b", "c", "judge"))

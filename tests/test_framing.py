@@ -26,7 +26,7 @@ from fusion_nb.judging.framing import (
     nonce,
 )
 from fusion_nb.judging.prompts import criteria_of, judge_prompt, verdict_schema
-from tests.desk import ScriptedDesk, case, cut, judged
+from tests.scripted_calls import ScriptedCalls, case, cut, judged
 
 VECTORS = Path(__file__).parents[1] / "../shared/vectors"
 STRICT = re.compile(
@@ -59,10 +59,10 @@ HOSTILE = st.lists(
 ).map("".join)
 
 
-def shown(held, *, merge: bool = False) -> tuple[str, str]:
+def shown(task, *, merge: bool = False) -> tuple[str, str]:
     """(the judge's prompt, its nonce)."""
     code = nonce()
-    return judge_prompt(held, blind_candidates(held), criteria_of(held), code, merge=merge), code
+    return judge_prompt(task, blind_candidates(task), criteria_of(task), code, merge=merge), code
 
 
 def test_the_seed_fixes_order_and_labels() -> None:
@@ -112,13 +112,13 @@ def test_the_judge_never_reads_a_model_name() -> None:
 
 
 @given(st.lists(HOSTILE, min_size=2, max_size=4), HOSTILE, HOSTILE)
-def test_no_text_can_leave_its_frame(texts: list[str], asked: str, system: str) -> None:
+def test_no_text_can_leave_its_frame(texts: list[str], request: str, system: str) -> None:
     """Whatever a candidate, the prompt or the system text holds: as many frames as candidates, holding just them."""
-    held = case(*texts, prompt=asked, system=system or None)
-    prompt, code = shown(held)
-    found = {label: text for label, its, text in STRICT.findall(prompt) if its == code}
-    line = blind_candidates(held)
-    assert found == {s.label: neutralize(s.reply.text) for s in line.shown}
+    task = case(*texts, prompt=request, system=system or None)
+    prompt, code = shown(task)
+    match = {label: text for label, its, text in STRICT.findall(prompt) if its == code}
+    line = blind_candidates(task)
+    assert match == {s.label: neutralize(s.reply.text) for s in line.shown}
     assert len(LOOSE.findall(prompt)) == 2 * (len(texts) + 1 + bool(system))
     assert len(re.findall(rf"^.*{code} =====$", prompt, re.M)) == 2 * (len(texts) + 1 + bool(system))
 
@@ -178,9 +178,9 @@ def test_the_naughty_strings_stay_inside() -> None:
 
 def test_a_cut_off_candidate_is_told_as_cut_off() -> None:
     """The judge learns, outside the frames, which text stops too early."""
-    held = cut(case("The Sei", "The Seine", "The Loire"), 1)
-    prompt, _ = shown(held)
-    label = next(s.label for s in blind_candidates(held).shown if s.reply.call == 1)
+    task = cut(case("The Sei", "The Seine", "The Loire"), 1)
+    prompt, _ = shown(task)
+    label = next(s.label for s in blind_candidates(task).shown if s.reply.call == 1)
     outside = STRICT.sub("", prompt)
     assert re.search(rf"Candidate {label}: cut off", outside)
     assert "was cut off" not in STRICT.sub("", shown(case("a", "b"))[0]).split("HOW TO JUDGE")[0]
@@ -212,9 +212,9 @@ def test_only_a_merge_asks_for_an_answer() -> None:
 )
 def test_criteria_are_what_the_person_asked_for(given: tuple[str, ...], keys: tuple[str, ...]) -> None:
     """`--criteria "accuracy, brevity"` is what the judge scores; without it the three defaults."""
-    held = case("a", "b", criteria=given)
-    assert criteria_of(held) == keys
-    assert all(f'"{key}": <1-10>' in shown(held)[0] for key in keys)
+    task = case("a", "b", criteria=given)
+    assert criteria_of(task) == keys
+    assert all(f'"{key}": <1-10>' in shown(task)[0] for key in keys)
 
 
 def test_the_schema_says_what_the_prompt_says() -> None:
@@ -245,22 +245,22 @@ def test_what_is_shown_fits_and_wastes_nothing(sizes: list[int], room: int) -> N
 
 def test_a_huge_candidate_is_shown_in_part_and_it_is_said() -> None:
     """Its beginning and its end, how much is missing said inside the frame, outside it, and to people."""
-    held = case("a" * 5_000_000 + "THE MIDDLE" + "z" * 5_000_000, "The Seine.")
-    prompt, code = shown(held)
+    task = case("a" * 5_000_000 + "THE MIDDLE" + "z" * 5_000_000, "The Seine.")
+    prompt, code = shown(task)
     assert len(prompt) < MOST + 10_000
     assert "THE MIDDLE" not in prompt
     frames = {label: text for label, its, text in STRICT.findall(prompt) if its == code}
-    long = next(s for s in blind_candidates(held).shown if s.reply.call == 1)
+    long = next(s for s in blind_candidates(task).shown if s.reply.call == 1)
     assert frames[long.label].startswith("a" * 1000)
     assert frames[long.label].endswith("z" * 1000)
     assert f"[... {10_000_010 - MOST:,} characters left out here ...]" in frames[long.label]
     outside = STRICT.sub("", prompt)
     assert f"Candidate {long.label}: too long to be shown whole" in outside
-    verdict = ScriptedDesk([judged({1: 9, 2: 3})]).run("best-of", held)
+    verdict = ScriptedCalls([judged({1: 9, 2: 3})]).run("best-of", task)
     assert verdict.note == (
         "The judge was shown 200,000 of the 10,000,010 characters of claude's answer: their beginning and their end."
     )
-    assert verdict.answer == held.candidates[0].text  # all of it
+    assert verdict.answer == task.candidates[0].text  # all of it
 
 
 def test_a_small_judge_is_shown_what_it_has_room_for() -> None:
@@ -270,8 +270,8 @@ def test_a_small_judge_is_shown_what_it_has_room_for() -> None:
     order = RunSpec(prompt="Which river?", pool=(), judge=ref, mode="best-of", limits=Limits(max_tokens=1000))
     free = judge_context_budget(order, replies, ref, lambda _: 8_000)
     assert free is not None
-    held = case("word " * 40_000, "The Seine. " * 10, room=free)
-    prompt, _ = shown(held)
+    task = case("word " * 40_000, "The Seine. " * 10, room=free)
+    prompt, _ = shown(task)
     assert token_range(prompt, ref).low + 2000 < 8_000
     assert free > 4_000
     assert "The Seine. " * 10 in prompt
@@ -280,8 +280,8 @@ def test_a_small_judge_is_shown_what_it_has_room_for() -> None:
 
 def test_debaters_are_shown_no_more() -> None:
     """What others said, and what it said itself, is bounded for a debater as for a judge."""
-    held = case("a" * 3_000_000, "b" * 3_000_000, rounds=1)
-    desk = ScriptedDesk([judged({101: 9, 102: 3})], {"claude": ["The Seine."], "gemini": ["The Rhône."]})
-    desk.run("debate", held)
-    sizes = [sum(len(m.content) for m in asked.messages) for asked in desk.asked]
+    task = case("a" * 3_000_000, "b" * 3_000_000, rounds=1)
+    calls = ScriptedCalls([judged({101: 9, 102: 3})], {"claude": ["The Seine."], "gemini": ["The Rhône."]})
+    calls.run("debate", task)
+    sizes = [sum(len(m.content) for m in request.messages) for request in calls.requests]
     assert max(sizes) < 2 * MOST + 10_000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fusion_nb.core import ModeInput, Verdict
 from fusion_nb.judging.answer_splitter import AnswerSplitter, split, unwrapped
-from tests.desk import Asked, Said, Script, ScriptedDesk, case, cut, judged, verdict_json
+from tests.scripted_calls import Script, ScriptedCalls, ScriptedReply, ScriptedRequest, case, cut, judged, verdict_json
 
 NONCE = "0123456789abcdef" * 2
 HELD = case("The Seine runs through Paris.", "The Seine; it ends in the Channel.", "The Rhône.")
@@ -19,15 +19,15 @@ ANSWER = "The Seine runs through Paris. [{1}, {2}] It ends in the Channel. [{2}]
 CLEAN = "The Seine runs through Paris. It ends in the Channel.\n\nThe rest is mine."
 
 
-def run(judge: list[Script], held: ModeInput = HELD, pieces: int = 3) -> tuple[Verdict, ScriptedDesk]:
-    desk = ScriptedDesk(judge)
-    desk.pieces = pieces
-    return desk.run("merge", held), desk
+def run(judge: list[Script], task: ModeInput = HELD, pieces: int = 3) -> tuple[Verdict, ScriptedCalls]:
+    calls = ScriptedCalls(judge)
+    calls.pieces = pieces
+    return calls.run("merge", task), calls
 
 
 def test_the_answer_comes_without_its_citations_and_they_are_kept() -> None:
     """One call: the fused answer, clean, and which call each passage came from."""
-    verdict, desk = run([judged(SCORES, answer=ANSWER)])
+    verdict, calls = run([judged(SCORES, answer=ANSWER)])
     assert verdict.answer == CLEAN
     passages = [(CLEAN[c.start : c.end], c.calls) for c in verdict.citations]
     assert passages == [("The Seine runs through Paris.", (1, 2)), (" It ends in the Channel.", (2,))]
@@ -35,27 +35,27 @@ def test_the_answer_comes_without_its_citations_and_they_are_kept() -> None:
     assert verdict.state == "judged"
     assert verdict.ranking == (2, 1, 3)
     assert sum(verdict.share(call) or 0 for call in (1, 2, 3)) == pytest.approx(1)
-    assert len(desk.asked) == 1
+    assert len(calls.requests) == 1
 
 
 def test_the_answer_streams_while_it_is_written() -> None:
     """What people watch is the answer alone, citations inside; the verdict before it is no part of it."""
-    _, desk = run([judged(SCORES, answer=ANSWER)], pieces=1)
-    label = desk.asked[0].label
-    assert desk.draft == ANSWER.replace("{1}", label(1)).replace("{2}", label(2))
-    assert desk.asked[0].streamed
-    assert desk.asked[0].schema is None, "a service held to a schema could not write the answer"
+    _, calls = run([judged(SCORES, answer=ANSWER)], pieces=1)
+    label = calls.requests[0].label
+    assert calls.draft == ANSWER.replace("{1}", label(1)).replace("{2}", label(2))
+    assert calls.requests[0].streamed
+    assert calls.requests[0].schema is None, "a service held to a schema could not write the answer"
 
 
 def test_broken_json_leaves_the_answer_and_costs_one_short_repair() -> None:
     """The verdict alone is asked for again; the answer that was written stands."""
     wrong = lambda a: f'{{"scores": 3}}\nANSWER {a.nonce}\nThe Seine. [{a.label(1)}]'  # noqa: E731
-    verdict, desk = run([wrong, judged(SCORES)])
+    verdict, calls = run([wrong, judged(SCORES)])
     assert (verdict.state, verdict.answer) == ("repaired", "The Seine.")
     assert verdict.score(2) == 9
     assert [c.calls for c in verdict.citations] == [(1,)]
-    again = desk.asked[1]
-    assert "ANSWER " not in again.said
+    again = calls.requests[1]
+    assert "ANSWER " not in again.prompt
     assert "The Seine" not in again.messages[1].content
     assert not again.streamed
     assert again.schema is not None
@@ -71,21 +71,21 @@ def test_an_answer_without_a_verdict_stands() -> None:
 
 def test_no_verdict_and_no_answer_are_both_asked_for_again() -> None:
     """A judge that just answered the prompt is asked once more, for all of it, and streams anew."""
-    verdict, desk = run(["The Seine, of course.", judged(SCORES, answer=ANSWER)])
+    verdict, calls = run(["The Seine, of course.", judged(SCORES, answer=ANSWER)])
     assert (verdict.state, verdict.answer) == ("repaired", CLEAN)
-    assert f"ANSWER {desk.asked[1].nonce}" in desk.asked[1].said
-    assert desk.asked[1].streamed
-    assert desk.draft.startswith("The Seine runs")
+    assert f"ANSWER {calls.requests[1].nonce}" in calls.requests[1].prompt
+    assert calls.requests[1].streamed
+    assert calls.draft.startswith("The Seine runs")
 
 
 def test_no_answer_falls_back_to_the_best_scored() -> None:
     """Scores but no answer: the best candidate, byte for byte, said in a sentence, and nothing more is paid."""
-    verdict, desk = run([judged(SCORES)])
+    verdict, calls = run([judged(SCORES)])
     assert verdict.answer == HELD.candidates[1].text
     assert verdict.chosen == (2,)
     assert "best, gemini." in verdict.note
     assert verdict.state == "judged"
-    assert len(desk.asked) == 1
+    assert len(calls.requests) == 1
 
 
 def test_citations_alone_are_no_answer() -> None:
@@ -107,64 +107,64 @@ def test_no_verdict_at_all_falls_back_to_the_first_finished() -> None:
 
 def test_a_judge_that_fails_falls_back_too() -> None:
     """No call succeeded: one candidate, the reason, no second call."""
-    verdict, desk = run([Said("", "timeout", "No end after 600 s.")])
+    verdict, calls = run([ScriptedReply("", "timeout", "No end after 600 s.")])
     assert (verdict.state, verdict.chosen) == ("failed", (1,))
     assert "No end after 600 s" in verdict.note
-    assert len(desk.asked) == 1
+    assert len(calls.requests) == 1
 
 
 def test_a_judge_that_fails_in_the_middle_of_its_answer() -> None:
     """Half an answer is none: the best-scored candidate by the verdict that had arrived, else the first finished."""
-    half = lambda a: Said(f"{verdict_json(a, SCORES)}\nANSWER {a.nonce}\nThe Sei", "error", "Connection lost.")  # noqa: E731
+    half = lambda a: ScriptedReply(f"{verdict_json(a, SCORES)}\nANSWER {a.nonce}\nThe Sei", "error", "Connection lost.")  # noqa: E731
     verdict, _ = run([half])
     assert (verdict.state, verdict.chosen, verdict.answer) == ("failed", (2,), HELD.candidates[1].text)
     assert verdict.score(2) == 9
     assert "Connection lost" in verdict.note
-    verdict, _ = run([lambda a: Said(f"{{\nANSWER {a.nonce}\nThe Sei", "error", "Connection lost.")])
+    verdict, _ = run([lambda a: ScriptedReply(f"{{\nANSWER {a.nonce}\nThe Sei", "error", "Connection lost.")])
     assert (verdict.state, verdict.chosen) == ("failed", (1,))
 
 
 def test_a_cut_off_answer_is_kept_and_said() -> None:
     """The limit of tokens fell into the answer: it is kept, and the person is told."""
-    short = lambda a: Said(f"{verdict_json(a, SCORES)}\nANSWER {a.nonce}\nThe Seine ru", "incomplete")  # noqa: E731
-    verdict, desk = run([short])
+    short = lambda a: ScriptedReply(f"{verdict_json(a, SCORES)}\nANSWER {a.nonce}\nThe Seine ru", "incomplete")  # noqa: E731
+    verdict, calls = run([short])
     assert (verdict.state, verdict.answer) == ("judged", "The Seine ru")
     assert "cut off" in verdict.note
-    assert len(desk.asked) == 1
+    assert len(calls.requests) == 1
 
 
 def test_an_answer_inside_the_json_is_an_answer() -> None:
     """Some judges put it under a key of its own instead of behind the object."""
     verdict, _ = run([judged(SCORES, answer_=1), judged(SCORES)])
     assert verdict.chosen == (2,)
-    verdict, desk = run([lambda a: verdict_json(a, SCORES, answer=f"The Seine. [{a.label(2)}]")])
+    verdict, calls = run([lambda a: verdict_json(a, SCORES, answer=f"The Seine. [{a.label(2)}]")])
     assert (verdict.answer, verdict.chosen) == ("The Seine.", ())
     assert [c.calls for c in verdict.citations] == [(2,)]
-    assert len(desk.asked) == 1
+    assert len(calls.requests) == 1
 
 
 def test_a_judge_with_a_form_of_its_own_and_an_answer() -> None:
     """No JSON, but a verdict in brackets and the answer where it belongs: both count, at one call."""
-    verdict, desk = run([lambda a: f"[[{a.label(2)}]]\nANSWER {a.nonce}\nThe Seine."])
+    verdict, calls = run([lambda a: f"[[{a.label(2)}]]\nANSWER {a.nonce}\nThe Seine."])
     assert (verdict.state, verdict.answer) == ("judged", "The Seine.")
     assert "ignored the form" in verdict.note
-    assert len(desk.asked) == 1
+    assert len(calls.requests) == 1
 
 
 def test_prose_and_an_answer_are_asked_for_the_verdict_alone() -> None:
     """The answer stands; the repair is asked for the verdict, and where it brings none the prose counts."""
     prose = lambda a: f"{a.label(2)} is the best.\nANSWER {a.nonce}\nThe Seine."  # noqa: E731
-    verdict, desk = run([prose, judged({1: 9, 2: 3, 3: 7})])
+    verdict, calls = run([prose, judged({1: 9, 2: 3, 3: 7})])
     assert (verdict.state, verdict.answer, verdict.ranking[0]) == ("repaired", "The Seine.", 1)
-    assert "ANSWER " not in desk.asked[1].said
-    verdict, _ = run([prose, Said("", "error", "Connection lost.")])
+    assert "ANSWER " not in calls.requests[1].prompt
+    verdict, _ = run([prose, ScriptedReply("", "error", "Connection lost.")])
     assert (verdict.state, verdict.answer, verdict.ranking[:1]) == ("repaired", "The Seine.", (2,))
     assert "Connection lost" in verdict.note
 
 
 def test_a_candidate_that_was_cut_off_is_told() -> None:
     """So in merge as well."""
-    assert "cut off" in run([judged(SCORES, answer=ANSWER)], cut(HELD, 3))[1].asked[0].said
+    assert "cut off" in run([judged(SCORES, answer=ANSWER)], cut(HELD, 3))[1].requests[0].prompt
 
 
 BENT = (
@@ -268,8 +268,8 @@ def test_any_chunking_gives_the_same_channels(text: str, sizes: list[int]) -> No
 def test_an_answer_in_another_language_is_left_as_it_is() -> None:
     """The answer is the judge's text, whatever its script; only citations go."""
 
-    def japanese(asked: Asked) -> str:
-        return f"{verdict_json(asked, SCORES)}\nANSWER {asked.nonce}\nパリを流れるのはセーヌ川です[{asked.label(1)}]。"
+    def japanese(request: ScriptedRequest) -> str:
+        return f"{verdict_json(request, SCORES)}\nANSWER {request.nonce}\nパリを流れるのはセーヌ川です[{request.label(1)}]。"
 
     assert run([japanese])[0].answer == "パリを流れるのはセーヌ川です。"
 
@@ -278,21 +278,21 @@ def test_an_answer_in_another_language_is_left_as_it_is() -> None:
 def test_an_answer_drafted_in_a_thought_is_no_answer(form: str) -> None:
     """Verdict and answer are those behind the thought, be they drafted in it line for line."""
 
-    def thinks(asked: Asked) -> str:
-        draft = f"{verdict_json(asked, {1: 9, 2: 3, 3: 7})}\nANSWER {asked.nonce}\nThe Rhine."
-        return form.format(draft=draft, reply=f"{verdict_json(asked, SCORES)}\nANSWER {asked.nonce}\nThe Seine.")
+    def thinks(request: ScriptedRequest) -> str:
+        draft = f"{verdict_json(request, {1: 9, 2: 3, 3: 7})}\nANSWER {request.nonce}\nThe Rhine."
+        return form.format(draft=draft, reply=f"{verdict_json(request, SCORES)}\nANSWER {request.nonce}\nThe Seine.")
 
-    verdict, desk = run([thinks])
+    verdict, calls = run([thinks])
     assert (verdict.state, verdict.answer, verdict.score(1)) == ("judged", "The Seine.", SCORES[1])
-    assert len(desk.asked) == 1
+    assert len(calls.requests) == 1
 
 
 def test_a_thought_without_an_end_holds_no_answer() -> None:
     """Cut off while thinking: nothing of it is read, and the judge is asked again."""
-    cut_off = lambda a: Said(f"<think>{verdict_json(a, SCORES)}\nANSWER {a.nonce}\nThe Rhine.", "incomplete")  # noqa: E731
-    verdict, desk = run([cut_off, judged(SCORES, answer="The Seine.")])
+    cut_off = lambda a: ScriptedReply(f"<think>{verdict_json(a, SCORES)}\nANSWER {a.nonce}\nThe Rhine.", "incomplete")  # noqa: E731
+    verdict, calls = run([cut_off, judged(SCORES, answer="The Seine.")])
     assert (verdict.state, verdict.answer) == ("repaired", "The Seine.")
-    assert len(desk.asked) == 2
+    assert len(calls.requests) == 2
 
 
 @pytest.mark.parametrize("answer", ["Write `</think>` to close it.", "The tag <think> opens it.\n</think> closes it."])
@@ -304,9 +304,9 @@ def test_an_answer_may_speak_of_the_tags(answer: str) -> None:
 def test_no_answer_is_taken_from_a_field_for_thoughts() -> None:
     """An empty reply whose verdict stands in its reasoning: the verdict counts, the answer there is a thought."""
 
-    def thinks(asked: Asked) -> Said:
-        reasoning = f"{verdict_json(asked, SCORES)}\nANSWER {asked.nonce}\nThe Rhine."
-        return Said("", "empty", "It answered without text.", reasoning=reasoning, finish="stop")
+    def thinks(request: ScriptedRequest) -> ScriptedReply:
+        reasoning = f"{verdict_json(request, SCORES)}\nANSWER {request.nonce}\nThe Rhine."
+        return ScriptedReply("", "empty", "It answered without text.", reasoning=reasoning, finish="stop")
 
     verdict, _ = run([thinks])
     assert (verdict.state, verdict.chosen) == ("judged", (max(SCORES, key=SCORES.__getitem__),))

@@ -21,33 +21,33 @@ from fusion_nb.core.spec import RunSpec
 from fusion_nb.judging.judge_opinion import TIE_RULE
 from fusion_nb.judging.prompts import debate_frame_size, judge_frame_size
 from fusion_nb.providers.demo.scripts import find_model
-from tests.desk import Asked, Said, ScriptedDesk, case, judged, verdict_json
+from tests.scripted_calls import ScriptedCalls, ScriptedReply, ScriptedRequest, case, judged, verdict_json
 
 RIVERS = case("The Seine.", "The Rhône.", "The Loire.", orders=2)
 CRITERIA = ("correctness", "completeness", "clarity")
 
 
-def run(judge: list[object], held: ModeInput = RIVERS, mode: str = "best-of") -> tuple[Verdict, ScriptedDesk]:
-    desk = ScriptedDesk(judge)  # type: ignore[arg-type]
-    return desk.run(mode, held), desk
+def run(judge: list[object], task: ModeInput = RIVERS, mode: str = "best-of") -> tuple[Verdict, ScriptedCalls]:
+    calls = ScriptedCalls(judge)  # type: ignore[arg-type]
+    return calls.run(mode, task), calls
 
 
-def shown(asked: Asked) -> list[str]:
+def shown(request: ScriptedRequest) -> list[str]:
     """The labels in the order they stand on the page."""
-    return re.findall(r"^===== BEGIN CANDIDATE ([A-Z][1-9]) ", asked.said, re.M)
+    return re.findall(r"^===== BEGIN CANDIDATE ([A-Z][1-9]) ", request.prompt, re.M)
 
 
-def first_wins(asked: Asked) -> str:
+def first_wins(request: ScriptedRequest) -> str:
     """A judge that likes what it is shown first."""
-    order = shown(asked)
+    order = shown(request)
     scores = {label: dict.fromkeys(CRITERIA, 9 - place) for place, label in enumerate(order)}
     return json.dumps({"rationale": "It came first.", "scores": scores, "ranking": order})
 
 
 def test_the_second_page_is_the_first_one_reversed() -> None:
     """Two calls: the same candidates under the same labels, in reverse, with a code of its own in the frames."""
-    _, desk = run([judged({1: 9, 2: 3, 3: 7})] * 2)
-    one, two = desk.asked
+    _, calls = run([judged({1: 9, 2: 3, 3: 7})] * 2)
+    one, two = calls.requests
     assert shown(one) == shown(two)[::-1]
     assert one.labels == two.labels
     assert one.nonce != two.nonce
@@ -64,8 +64,8 @@ def test_a_judge_that_agrees_with_itself() -> None:
 
 def test_a_judge_that_is_swayed_by_the_order_is_found_out() -> None:
     """A judge that always likes the first: a tie by its mean scores, settled by the rule, and it is said."""
-    held = case("The Seine.", "The Rhône.", orders=2)
-    verdict, _ = run([first_wins, first_wins], held)
+    task = case("The Seine.", "The Rhône.", orders=2)
+    verdict, _ = run([first_wins, first_wins], task)
     assert verdict.agreed is False
     assert verdict.score(1) == verdict.score(2) == 8.5
     assert verdict.chosen == (1,)  # the earlier in the pool
@@ -82,9 +82,9 @@ def test_contradiction_is_decided_by_the_mean() -> None:
 
 def test_two_picks_without_scores() -> None:
     """Judges that only name a winner: two winners are a tie of these two, never of all."""
-    held = case("The Seine.", "The Rhône.", "The Loire.", orders=2)
-    pick = [lambda asked, call=call: f"Winner: {asked.label(call)}" for call in (3, 2)]
-    verdict, _ = run(pick, held)
+    task = case("The Seine.", "The Rhône.", "The Loire.", orders=2)
+    pick = [lambda request, call=call: f"Winner: {request.label(call)}" for call in (3, 2)]
+    verdict, _ = run(pick, task)
     assert verdict.agreed is False
     assert verdict.chosen == (2,)
     assert "gemini and gpt4o are equal best" in verdict.note
@@ -94,17 +94,17 @@ def test_two_picks_without_scores() -> None:
 def test_one_order_without_a_verdict(lost: int) -> None:
     """The other one's verdict stands, nothing is claimed of agreement, and why one is missing is said."""
     judge: list[object] = [judged({1: 3, 2: 9, 3: 7}), judged({1: 3, 2: 9, 3: 7})]
-    judge[lost] = Said("", "error", "It broke off.")
-    verdict, desk = run(judge)
+    judge[lost] = ScriptedReply("", "error", "It broke off.")
+    verdict, calls = run(judge)
     assert (verdict.chosen, verdict.agreed, verdict.state) == ((2,), None, "judged")
     assert "nothing says whether the judge would agree with itself" in verdict.note
     assert "It broke off" in verdict.note
-    assert len(desk.asked) == 2
+    assert len(calls.requests) == 2
 
 
 def test_neither_order_with_a_verdict() -> None:
     """No winner is made up of two failures."""
-    verdict, _ = run([Said("", "error", "No."), Said("", "timeout", "Too late.")])
+    verdict, _ = run([ScriptedReply("", "error", "No."), ScriptedReply("", "timeout", "Too late.")])
     assert (verdict.state, verdict.chosen, verdict.answer, verdict.agreed) == ("failed", (), None, None)
     assert "No." in verdict.note
     assert "Too late." in verdict.note
@@ -112,26 +112,26 @@ def test_neither_order_with_a_verdict() -> None:
 
 def test_each_order_has_its_one_repair() -> None:
     """A verdict that cannot be read is repaired in its own order."""
-    verdict, desk = run(
+    verdict, calls = run(
         [
-            lambda asked: verdict_json(asked, {1: 9, 2: 3, 3: 7}, [2, 1, 3]),
+            lambda request: verdict_json(request, {1: 9, 2: 3, 3: 7}, [2, 1, 3]),
             judged({1: 9, 2: 3, 3: 7}),
             judged({1: 9, 2: 3, 3: 7}),
         ]
     )
     assert (verdict.state, verdict.chosen, verdict.agreed) == ("repaired", (1,), True)
-    assert sorted(asked.round for asked in desk.asked) == [0, 0, 1]
-    assert desk.asked[1].messages[0] == desk.asked[0].messages[0]
+    assert sorted(request.round for request in calls.requests) == [0, 0, 1]
+    assert calls.requests[1].messages[0] == calls.requests[0].messages[0]
 
 
-@pytest.mark.parametrize("wrote", [Said("", "error", "It broke off."), "Sorry."])
-def test_a_merge_whose_writer_failed_has_no_answer(wrote: Said | str) -> None:
+@pytest.mark.parametrize("wrote", [ScriptedReply("", "error", "It broke off."), "Sorry."])
+def test_a_merge_whose_writer_failed_has_no_answer(wrote: ScriptedReply | str) -> None:
     """The call that owes the answer fails: the same state as with one order, be the other order's verdict sound."""
-    writer = [wrote] if isinstance(wrote, Said) else [wrote, "Sorry again."]
+    writer = [wrote] if isinstance(wrote, ScriptedReply) else [wrote, "Sorry again."]
     alone, _ = run([*writer], case("The Seine.", "The Rhône.", "The Loire."), mode="merge")
     fair = judged({1: 3, 2: 9, 3: 7})
     verdict, _ = run([*writer, fair], mode="merge")
-    assert alone.state == verdict.state == ("failed" if isinstance(wrote, Said) else "unread")
+    assert alone.state == verdict.state == ("failed" if isinstance(wrote, ScriptedReply) else "unread")
     assert (verdict.chosen, verdict.answer) == ((2,), "The Rhône.")
     assert "no merged answer" in verdict.note
 
@@ -146,20 +146,20 @@ def test_a_merge_with_an_answer_keeps_the_verdict_of_the_other_order() -> None:
 
 def test_a_merge_writes_its_answer_once() -> None:
     """The answer and its citations come from the first order; the second is asked for a verdict alone."""
-    verdict, desk = run(
+    verdict, calls = run(
         [judged({1: 9, 2: 3, 3: 7}, answer="It is the Seine. [{1}]"), judged({1: 9, 2: 3, 3: 7})], mode="merge"
     )
     assert verdict.answer == "It is the Seine."
     assert verdict.citations[0].calls == (1,)
     assert verdict.agreed is True
-    assert ["ANSWER " in asked.said for asked in desk.asked] == [True, False]
-    assert [asked.schema is None for asked in desk.asked] == [True, False]
+    assert ["ANSWER " in request.prompt for request in calls.requests] == [True, False]
+    assert [request.schema is None for request in calls.requests] == [True, False]
 
 
 def test_one_order_is_the_default_and_says_nothing() -> None:
     """Asked once: one call, and no claim of agreement."""
-    verdict, desk = run([judged({1: 9, 2: 3, 3: 7})], replace(RIVERS, orders=1))
-    assert (len(desk.asked), verdict.agreed, verdict.note) == (1, None, "")
+    verdict, calls = run([judged({1: 9, 2: 3, 3: 7})], replace(RIVERS, orders=1))
+    assert (len(calls.requests), verdict.agreed, verdict.note) == (1, None, "")
 
 
 def test_through_the_whole_product(tmp_path, monkeypatch) -> None:
@@ -170,24 +170,24 @@ def test_through_the_whole_product(tmp_path, monkeypatch) -> None:
     assert (frame.role == "judge").sum() == 2
     assert frame.attrs["judge_agreed"] in (True, False)
     assert result.orders == 2
-    held = fusion_nb.load(result.run)
-    assert (held.orders, held.verdict) == (2, result.verdict)
-    again = fusion_nb.rejudge(held)
+    task = fusion_nb.load(result.run)
+    assert (task.orders, task.verdict) == (2, result.verdict)
+    again = fusion_nb.rejudge(task)
     assert sum(r.role == "judge" for r in again.replies) == 2
-    assert sum(r.role == "judge" for r in fusion_nb.rejudge(held, orders=1).replies) == 1
+    assert sum(r.role == "judge" for r in fusion_nb.rejudge(task, orders=1).replies) == 1
 
 
 def test_the_cap_knows_of_the_second_call(tmp_path, monkeypatch) -> None:
     """A cap with room for one judge call: the second is not sent, its verdict is missed, and the run is judged."""
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path))
-    asked = {"pool": "demo:swift,demo:steady", "mode": "best-of", "max_tokens": 300}
-    with fusion_nb.stream("Why is the sky blue?", **asked) as run:
+    request = {"pool": "demo:swift,demo:steady", "mode": "best-of", "max_tokens": 300}
+    with fusion_nb.stream("Why is the sky blue?", **request) as run:
         started = [event for event in run if isinstance(event, CallStarted)]
     most = worst_case(started[-1].messages, 2 * 300)
     worst = find_model("judge").prompt_price * most.prompt + find_model("judge").completion_price * most.completion
     spent = sum(r.cost for r in run.result.replies if r.role == "candidate")
     cap = spent + worst * Decimal("1.5")
-    result = fusion_nb.fuse("Why is the sky blue?", **asked, orders=2, max_cost=str(cap))
+    result = fusion_nb.fuse("Why is the sky blue?", **request, orders=2, max_cost=str(cap))
     judges = [r for r in result.replies if r.role == "judge"]
     assert sorted((r.status, r.error) for r in judges) == [("error", "budget"), ("ok", None)]
     assert result.status == "ok"

@@ -1,7 +1,7 @@
-"""A desk with scripted models: what a mode asks is kept, what it hears is written in the test.
+"""`ModeCalls` with scripted models: what a mode asks is on record, what it is answered is written in the test.
 
-It is a fake of the *models*, not of our code: it keeps the `Desk` protocol as the engine does (calls numbered from 1, a
-failure is a reply, a judge's text goes through the splitter in small pieces) and decides nothing.
+It is a fake of the *models*, not of our code: calls are numbered from 1, a failure is a reply, a judge's text goes
+through the splitter in small pieces, as in the engine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ JUDGE = Ref("script", "judge", "judge")
 
 
 @dataclass(frozen=True)
-class Asked:
+class ScriptedRequest:
     """One call as the mode made it."""
 
     ref: Ref
@@ -32,21 +32,21 @@ class Asked:
     streamed: bool = False
 
     @property
-    def said(self) -> str:
+    def prompt(self) -> str:
         """The latest message."""
         return self.messages[-1].content
 
     @property
     def nonce(self) -> str:
-        found: list[str] = re.findall(r"===== BEGIN \S+(?: \S+)? ([0-9a-f]{32}) =====", self.messages[0].content)
-        return found[0]
+        codes: list[str] = re.findall(r"===== BEGIN \S+(?: \S+)? ([0-9a-f]{32}) =====", self.messages[0].content)
+        return codes[0]
 
     def label(self, call: int) -> str:
-        return next(label for label, its in self.labels.items() if its == call)
+        return next(label for label, each in self.labels.items() if each == call)
 
 
 @dataclass(frozen=True)
-class Said:
+class ScriptedReply:
     """A scripted reply that is more than text."""
 
     text: str = ""
@@ -57,16 +57,16 @@ class Said:
     warnings: tuple[str, ...] = ()
 
 
-Script = str | Said | Callable[[Asked], str | Said]
+Script = str | ScriptedReply | Callable[[ScriptedRequest], str | ScriptedReply]
 
 
-class ScriptedDesk:
+class ScriptedCalls:
     """Judges answer `judge` in turn, members `members[name]` in turn; `pieces` characters at a time."""
 
     def __init__(self, judge: Sequence[Script] = (), members: Mapping[str, Sequence[Script]] | None = None) -> None:
         self._judge = list(judge)
         self._members = {name: list(scripts) for name, scripts in (members or {}).items()}
-        self.asked: list[Asked] = []
+        self.requests: list[ScriptedRequest] = []
         self.rounds: list[Round] = []
         self.replies: list[Reply] = []
         self.draft = ""
@@ -83,13 +83,13 @@ class ScriptedDesk:
         splitter: StreamSplitter | None = None,
         labels: Mapping[str, int] | None = None,
     ) -> Reply:
-        asked = Asked(ref, messages, role, round, schema, labels or {}, splitter is not None)
-        self.asked.append(asked)
+        request = ScriptedRequest(ref, messages, role, round, schema, labels or {}, splitter is not None)
+        self.requests.append(request)
         script = (self._judge if role == "judge" else self._members[ref.name]).pop(0)
-        heard = script(asked) if callable(script) else script
-        said = heard if isinstance(heard, Said) else Said(heard)
-        self._stream(said.text, splitter)
-        reply = Reply(100 + len(self.asked), ref, role, round, **vars(said))
+        answer = script(request) if callable(script) else script
+        scripted = answer if isinstance(answer, ScriptedReply) else ScriptedReply(answer)
+        self._stream(scripted.text, splitter)
+        reply = Reply(100 + len(self.requests), ref, role, round, **vars(scripted))
         self.replies.append(reply)
         return reply
 
@@ -97,9 +97,9 @@ class ScriptedDesk:
         if splitter is None:
             return
         parts = [text[at : at + self.pieces] for at in range(0, len(text), self.pieces)]
-        given = [piece for part in parts for piece in splitter.feed(part)] + list(splitter.close())
-        assert "".join(piece for _, piece in given) == text, "a splitter loses nothing and adds nothing"
-        self.draft = "".join(piece for channel, piece in given if channel == "answer")
+        pieces = [piece for part in parts for piece in splitter.feed(part)] + list(splitter.close())
+        assert "".join(piece for _, piece in pieces) == text, "a splitter loses nothing and adds nothing"
+        self.draft = "".join(piece for channel, piece in pieces if channel == "answer")
 
     async def ask_all(self, asks: Sequence[tuple[Ref, tuple[Message, ...]]], *, round: int) -> tuple[Reply, ...]:
         return tuple([await self.ask(ref, messages, role="candidate", round=round) for ref, messages in asks])
@@ -107,8 +107,8 @@ class ScriptedDesk:
     def round_ended(self, ended: Round) -> None:
         self.rounds.append(ended)
 
-    def run(self, mode: str, case: ModeInput) -> Verdict:
-        return asyncio.run(MODES[mode](case, self))
+    def run(self, mode: str, task: ModeInput) -> Verdict:
+        return asyncio.run(MODES[mode](task, self))
 
 
 def candidate(call: int, name: str, text: str, **more: Any) -> Reply:
@@ -130,26 +130,28 @@ def cut(case: ModeInput, call: int, **more: Any) -> ModeInput:
     return replace(case, candidates=tuple(replace(r, **changed) if r.call == call else r for r in case.candidates))
 
 
-def verdict_json(asked: Asked, scores: Mapping[int, float], ranking: Sequence[int] | None = None, **more: Any) -> str:
+def verdict_json(
+    request: ScriptedRequest, scores: Mapping[int, float], ranking: Sequence[int] | None = None, **more: Any
+) -> str:
     """A judge's JSON as it is asked for. `scores`, `ranking`: by call."""
     each = {
-        asked.label(call): dict.fromkeys(("correctness", "completeness", "clarity"), s) for call, s in scores.items()
+        request.label(call): dict.fromkeys(("correctness", "completeness", "clarity"), s) for call, s in scores.items()
     }
     order = sorted(scores, key=lambda call: -scores[call]) if ranking is None else ranking
-    written = {"scores": each, "ranking": [asked.label(call) for call in order], "rationale": "Because.", **more}
+    written = {"scores": each, "ranking": [request.label(call) for call in order], "rationale": "Because.", **more}
     return json.dumps(written)
 
 
 def judged(
     scores: Mapping[int, float], ranking: Sequence[int] | None = None, answer: str = "", **more: Any
-) -> Callable[[Asked], str]:
+) -> Callable[[ScriptedRequest], str]:
     """A judge that answers in form; in a merge with `answer`, where `{1}` stands for the label of call 1."""
 
-    def reply(asked: Asked) -> str:
-        written = verdict_json(asked, scores, ranking, **more)
+    def reply(request: ScriptedRequest) -> str:
+        written = verdict_json(request, scores, ranking, **more)
         if not answer:
             return written
-        filled = re.sub(r"\{(\d)\}", lambda found: asked.label(int(found[1])), answer)
-        return f"{written}\nANSWER {asked.nonce}\n{filled}"
+        filled = re.sub(r"\{(\d)\}", lambda match: request.label(int(match[1])), answer)
+        return f"{written}\nANSWER {request.nonce}\n{filled}"
 
     return reply
