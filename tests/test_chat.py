@@ -16,10 +16,12 @@ import pytest
 from fusion_nb.core import Chunk, Message, Ref, Request, Usage
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import chat
-from fusion_nb.providers.chat import ChatProvider, request_body
+from fusion_nb.providers.chat import ChatProvider
 from fusion_nb.providers.custom_services import custom_service
+from fusion_nb.providers.faults import Target, of_response
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.keys import KeyAuth
+from fusion_nb.providers.request_fields import request_body
 from fusion_nb.providers.retry_after import retry_after
 from fusion_nb.providers.services import OPENROUTER, SERVICES, Service
 from tests.wire_server import END, WireServer, chunk, delta, event, finish, head, reply, response, sse, usage
@@ -351,7 +353,11 @@ def test_a_server_that_wants_a_key() -> None:
     """Where no key was sent, the sentence says to set one, and not that one is wrong."""
     refusal = response(401, {"error": {"message": "Missing bearer authentication"}})
     with WireServer(refusal) as server:
-        _, told = ask(server, Request(Ref("llamacpp", "m"), (Message("user", "x"),), 9), name="llamacpp")
+        _, told = ask(server)
+        assert "name that one as key_env" in str(told)
+        target = Target("llamacpp", "m", "LLAMA_API_KEY", has_key=False)
+        assert "set LLAMA_API_KEY to it" in str(of_response(401, {}, b"no", target))
+        assert "does not accept the key in MY_KEY" in str(ask(server, key=True)[1])
     assert told is not None
     assert told.error == "auth"
 

@@ -55,6 +55,7 @@ _REMEDY = {
     "bad_request": "{service} refused the request{status}.",
     "auth": "{service} does not accept the key{key}: check it, or set a new one.",
     "no_key": "{service} wants a key: set {key_env} to it.",
+    "no_variable": "{service} wants a key: put it into an environment variable, and name that one as key_env.",
     "afford": "The credit at {service}{key} is too little for this request: fewer --max-tokens, or top it up.",
     "address": "{service} has nothing at this address, or no {model}: check that the base URL ends as the service "
     "documents it (mostly in /v1); %fuse_models lists what there is.",
@@ -127,8 +128,8 @@ def of_error(
 
 def _remedy(kind: str, status: int | None, message: str, target: Target) -> str:
     """Which of the sentences helps."""
-    if kind == "auth" and not target.has_key and target.key_env:
-        return "no_key"
+    if kind == "auth" and not target.has_key:
+        return "no_key" if target.key_env else "no_variable"
     if kind == "credits" and re.search(r"can only afford|fewer max_tokens", message):
         return "afford"
     named = "model" in message.lower() or (target.model and target.model in message)

@@ -44,8 +44,6 @@ class SSEDecoder:
         self._by_line = self._looked = False
         self._seam = b""
         """The last bytes, as long as they may begin a line of data."""
-        self._line = b""
-        """A line that has not ended, where each line is an event."""
         self._pending: list[bytes] = []
         self._size = 0
         self._start: bytes | None = b""
@@ -60,27 +58,22 @@ class SSEDecoder:
             data = self._with_lf(data)
         if not data or self.too_big:
             return []
-        if self._by_line or self._lines_are_events(data):
-            data = self._spaced(data)
-        if not data:
-            return []
-        if b"\n\n" not in data and not (self._pending and data[0] == 10 and self._pending[-1][-1] == 10):
+        if not self._worth_a_look(data):
             self._keep(data)
             return []
-        self._pending.append(data)
-        whole = b"".join(self._pending)
+        whole = b"".join([*self._pending, data])
         self._pending, self._size, self._looked = [], 0, False
         *blocks, rest = whole.split(b"\n\n")
         del whole, data  # a block can be as large as all of it
-        events = [event for block in blocks if block and (event := self._event(block)) is not None]
+        events = [event for block in blocks if block for event in self._events(block)]
         if rest and not self.too_big:
-            self._keep(rest)
+            self._keep(rest[self._take_lines(rest, events) :])
         return events
 
     def close(self) -> ServerSentEvent | None:
         """The event the stream broke off in, if any. The standard drops it; a caller who can tell whether it is
         complete may keep it, for it may be the one with the bill."""
-        block = (self._start or b"") + b"".join([*self._pending, self._line])
+        block = (self._start or b"") + b"".join(self._pending)
         self._pending, self._start = [], None
         return self._event(block) if block and not self.too_big else None
 
@@ -89,24 +82,45 @@ class SSEDecoder:
         self._size += len(data)
         self.too_big = self._size > self._limit
 
-    def _lines_are_events(self, data: bytes) -> bool:
-        """Whether the first line of an event that has not ended is a whole one, with more data behind it."""
-        seam, self._seam = self._seam + data, (self._seam + data[-5:])[-5:]
-        if self._looked or b"\ndata:" not in seam or b"\n\n" in data:
-            return False
-        lines = b"".join([*self._pending, data])
-        first, _, rest = lines[0 if lines.startswith(b"data:") else lines.find(b"\ndata:") + 1 :].partition(b"\n")
-        self._looked = b"data:" in rest  # once for an event: JSON may truly stand on several lines
-        self._by_line = self._looked and self._is_whole(first.removeprefix(b"data:"))
+    def _worth_a_look(self, data: bytes) -> bool:
+        """Whether an event may have ended with `data`."""
+        seam, self._seam = self._seam + data[:5], (self._seam + data[-5:])[-5:]
+        if b"\n\n" in data or (self._pending and data[0] == 10 and self._pending[-1][-1] == 10):
+            return True
         if self._by_line:
-            self._line, self._pending, self._size = b"".join(self._pending), [], 0
-        return self._by_line
+            return b"\n" in data
+        # Once for an event: JSON may truly stand on several lines.
+        return not self._looked and (b"\ndata:" in data or b"\ndata:" in seam)
 
-    def _spaced(self, data: bytes) -> bytes:
-        """`data` up to the end of its last line, with a blank line behind each line of data."""
-        *lines, self._line = (self._line + data).split(b"\n")
-        self.too_big = len(self._line) > self._limit
-        return b"".join(line + (b"\n\n" if line.startswith(b"data:") else b"\n") for line in lines)
+    def _take_lines(self, rest: bytes, events: list[ServerSentEvent]) -> int:
+        """Take the events out of an unfinished block in which each line is one. How many bytes were taken."""
+        self._looked = rest.count(b"\ndata:") + rest.startswith(b"data:") > 1
+        self._by_line = self._by_line or self._starts_with_a_whole_one(rest)
+        last = rest.rfind(b"\ndata:", 0, rest.rfind(b"\n")) + 1 if self._by_line else 0
+        if not self._by_line or not rest[last:].startswith(b"data:") or b"\n" not in rest[last:]:
+            return 0
+        end = rest.index(b"\n", last) + 1
+        events += self._events(rest[:end])
+        return end
+
+    def _events(self, block: bytes) -> list[ServerSentEvent]:
+        if b"\ndata:" not in block or not (self._by_line or self._starts_with_a_whole_one(block)):
+            event = self._event(block)
+            return [] if event is None else [event]
+        self._by_line = True
+        events, lines = [], []
+        for line in block.split(b"\n"):
+            lines.append(line)
+            if line.startswith(b"data:"):
+                events.append(self._event(b"\n".join(lines)))
+                lines.clear()
+        return [event for event in events if event is not None]
+
+    def _starts_with_a_whole_one(self, block: bytes) -> bool:
+        """Whether the first line of data is an event by itself, with more data behind it."""
+        start = 0 if block.startswith(b"data:") else block.find(b"\ndata:") + 1
+        line, _, rest = block[start:].partition(b"\n")
+        return (rest.startswith(b"data:") or b"\ndata:" in rest) and self._is_whole(line.removeprefix(b"data:"))
 
     def _without_bom(self, data: bytes) -> bytes:
         data = (self._start or b"") + data
