@@ -105,3 +105,15 @@ def test_what_hides_is_shown_in_the_prompt_names_and_notes(page: Page) -> None:
         expect(outcome).to_contain_text(shown)
     left = outcome.evaluate("e => e.textContent.match(/.{0,30}[\\u034f\\u202e\\u200b\\u{e0041}]/gu)")
     assert left is None
+
+
+def test_an_item_that_begins_with_latin_letters_stays_beside_its_bullet(page: Page) -> None:
+    """In a Hebrew answer `C++ ...` is an item like the others, its mark at the left; an English text keeps its side."""
+    merged = states.merge()
+    for text, sides in (
+        ("השמיים כחולים.\n\n- C++ עדיף!\n- סעיף שני", ["right", "right"]),
+        ("Blue.\n\n- C++!", ["left"]),
+    ):
+        state = replace(merged, verdict=replace(merged.verdict, answer=text, citations=()))
+        page.set_content(f"<!doctype html><meta charset=utf-8>{html.render_html(state)}")
+        assert page.locator(".fnb-answer .fnb-md").evaluate(SIDES, "li") == sides
