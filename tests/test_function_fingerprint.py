@@ -225,4 +225,8 @@ def test_what_cannot_be_compared_is_asked_each_time() -> None:
         return member
 
     member = make(threading.Lock())
-    assert answers(member, member) == ["1", "2"]
+    results = [fusion_nb.fuse("Hm?", [member], replay=True) for _ in range(2)]
+    assert [result.answer for result in results] == ["1", "2"]
+    for result in results:
+        assert "Asked, not replayed: member holds an object that cannot be compared" in " ".join(result.notes)
+    assert fusion_nb.fuse("Hm?", [member]).notes == ()

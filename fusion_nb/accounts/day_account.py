@@ -81,8 +81,8 @@ class DayBook:
 
     def settle_late(self, key: str, cost: Decimal, unsettled: Decimal | None) -> None:
         """Book a bill that came after the call's end. Of a call that is not on the book, only where it is today's."""
-        known = self.unsettled.pop(key, None) is not None
-        if known or key.startswith(f"{self.day:%Y%m%d}"):
+        was_unsettled = self.unsettled.pop(key, None) is not None
+        if was_unsettled or key.startswith(f"{self.day:%Y%m%d}"):
             self.settle("", key, cost, unsettled)
 
     def to_json(self) -> dict[str, Any]:

@@ -246,10 +246,10 @@ def record_choice(result: S, call: int) -> S:
         raise UserError("The run is under way: choose when it is over.")
     if not any(reply.call == call and reply.text.strip() for reply in result.candidates):
         raise UserError(f"Call {call!r} is not a candidate with a text to choose.")
-    made = ChoiceMade(call=call, when=datetime.now(UTC).isoformat())
-    chosen = fold(result, made)
+    choice = ChoiceMade(call=call, when=datetime.now(UTC).isoformat())
+    chosen = fold(result, choice)
     try:
-        append_events(result.run, [made])
+        append_events(result.run, [choice])
     except UserError as error:
         return replace(chosen, notes=(*chosen.notes, f"The choice is kept in this result alone. {error}"))
     return chosen

@@ -220,12 +220,12 @@ def members_named(
 
 
 def name_function(
-    fn: Callable[..., Any], given: dict[str, Callable[..., Any]], aliases: Mapping[str, str] | None
+    fn: Callable[..., Any], functions: dict[str, Callable[..., Any]], aliases: Mapping[str, str] | None
 ) -> str:
-    """A name for a function of which only names are kept; `given` learns it."""
+    """A name for a function of which only names are kept; put among `functions` under that name."""
     base = name = name_of(fn)
     n = 2
-    while name in reserved_names(aliases) or not name.isidentifier() or given.get(name, fn) is not fn:
+    while name in reserved_names(aliases) or not name.isidentifier() or functions.get(name, fn) is not fn:
         name, n = f"{base}_{n}" if base.isidentifier() else f"function_{n}", n + 1
-    given[name] = fn
+    functions[name] = fn
     return name

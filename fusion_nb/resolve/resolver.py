@@ -6,7 +6,7 @@ import functools
 import hashlib
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 DEFAULT_POOL = ("claude", "gemini", "gpt")
 _JUDGE = " (judge)"
+_NOT_COMPARED = (
+    "Asked, not replayed: {name} holds an object that cannot be compared with last time's. Give it plain values: "
+    "texts, numbers, lists of them."
+)
 _LOCAL_DEFAULT = 3
 """Models on this machine that are asked where nobody named any."""
 _TEXTS = {
@@ -78,7 +82,10 @@ class Resolver:
         self.check((*pool, *([judge] if judge else [])))
         if judge is not None:
             notes += _kin_notes(judge, pool)
-        return ResolvedPool(pool, judge, tuple(notes), self._fingerprint(pool, judge))
+        digests = {name: function_fingerprint(fn) for name, fn in self._functions.items()}
+        if self._settings.get("replay"):
+            notes += [_NOT_COMPARED.format(name=name) for name, digest in digests.items() if digest is None]
+        return ResolvedPool(pool, judge, tuple(notes), self._fingerprint(pool, judge, digests))
 
     def run_services(self, spec: RunSpec) -> RunServices:
         """What the engine needs to carry the spec out."""
@@ -259,12 +266,12 @@ class Resolver:
         alike = self._alike.get(re.sub(r" #\d+$", "", ref.label), [])
         return alike[0] if alike and all(fn is alike[0] for fn in alike) else None
 
-    def _fingerprint(self, pool: Sequence[Ref], judge: Ref | None) -> str:
+    def _fingerprint(self, pool: Sequence[Ref], judge: Ref | None, functions: Mapping[str, str | None]) -> str:
         """What names leave open: a service moved to another address, a function with other code, is not the same."""
         services_used = {ref.service for ref in (*pool, *([judge] if judge else []))}
         own = {name: _row_identity(row) for name, row in self.reach.own.items() if name in services_used}
         # A function that cannot be compared is never the same: its place is taken by what occurs once.
-        code = {name: function_fingerprint(fn) or secrets.token_hex(16) for name, fn in self._functions.items()}
+        code = {name: digest or secrets.token_hex(16) for name, digest in functions.items()}
         if not own and not code:
             return ""
         return hashlib.sha256(repr((sorted(own.items()), sorted(code.items()))).encode()).hexdigest()
