@@ -168,7 +168,7 @@ def test_no_such_host() -> None:
         ([head(**{f"x{i}": "y" * 100 for i in range(10_000)}), END], "protocol", False),
         ([head(), b"zz\r\nnot a chunk", "close"], "protocol", False),
         ([head(content_encoding="br"), chunk(b"x"), END], "protocol", False),
-        ([head(content_encoding="gzip"), chunk(b"not gzip"), END], "protocol", False),
+        ([head(content_encoding="gzip"), chunk(b"\x1f\x8b\x08not gzip"), END], "protocol", False),
     ],
 )
 def test_broken_answers(script: Any, error: str, retryable: bool) -> None:

@@ -53,6 +53,15 @@ def parted(text: str, size: int, asked: frozenset[str] = frozenset()) -> tuple[s
     "analysisHmm, the user asks.assistantfinal",
     "<think>One.</think>\n<think>Two.</think>\n",
     "<think></think>",
+    "<think/>",
+    "<think />\n\n",
+    "\u200b<think>Hmm.</think>",
+    "\ufeff\u2060\n<think>Hmm.</think>",
+    "<|channel>thought\nHmm.<channel|>",
+    "<|channel>thought\n<channel|>\n",
+    "Hmm, a hill? No.\n<channel|>",
+    '<details type="reasoning" done="true" duration="3">\n<summary>Thought for 3 seconds</summary>\n> Hmm.\n</details>\n',
+    "<details>\n<summary>💭 Thinking...</summary>\n\nHmm.\n</details>\n",
     "</think>\n\n",
     "Hmm, a hill?\nNo.\n</think>\n\n",
     "Hmm, a hill? No.</think>",
@@ -85,6 +94,11 @@ def test_the_mark_behind_the_answer_is_not_part_of_it(after: str, size: int) -> 
     'Close it with "</think>".',
     "```xml\n<thinking>\nHmm.\n</thinking>\n```\n",
     "```\nHmm.\n</think>\n```\nThat is the form.",
+    "<details><summary>Proof</summary>\nHmm.\n</details>\nThat is all.",
+    "<details open>\nHmm.\n</details>",
+    "<details",
+    "<channel> and <|channel> are two",
+    "<|channel>thoughtless",
     "First:\n<thinking>\nHmm.\n</thinking>\nThen the answer.",
     "<thinker>is a statue</thinker>",
     "<thoughtful>so it is</thoughtful>",
@@ -120,6 +134,8 @@ def test_a_tag_that_the_prompt_asks_for_is_the_answers() -> None:
     """Who asks for `<analysis>` gets it; `<think>` in a prompt makes no model's thoughts an answer."""
     text = "<analysis>Sound.</analysis><verdict>Yes</verdict>"
     assert parted(text, 4, requested_tags("Answer as <analysis>...</analysis><verdict>...</verdict>.")) == (text, "")
+    folded = "<details><summary>Thinking</summary>Hmm.</details>"
+    assert parted(folded, 4, requested_tags("Put each step into <details>.")) == (folded, "")
     assert parted(text, 4, requested_tags("Give an analysis."))[0] == "<verdict>Yes</verdict>"
     assert parted(f"<think>Hmm.</think>{ANSWER}", 4, requested_tags("What does <think> mean?"))[0] == ANSWER
 

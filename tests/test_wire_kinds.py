@@ -3,6 +3,8 @@
 import gzip
 import json
 import random
+import zlib
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +33,7 @@ def raw(content: str) -> str:
 @pytest.mark.parametrize("reason", [
     "stop", "STOP", "eos", "eos_token", "EOS_TOKEN", "end_turn", "EndTurn", "endTurn", "stop_sequence", "stop-sequence",
     "COMPLETE", "completed", "finished", "FINISH_REASON_STOP", "normal", "<|endoftext|>", "end_of_text", {"type": "stop"},
+    "<|im_end|>", "<|eot_id|>", "FinishReason.STOP", "end_of_turn", "eos_found", "stop_words", ["stop"],
 ])  # fmt: skip
 def test_every_word_for_whole(reason: Any) -> None:
     """A whole reply is whole in whichever words the service says so."""
@@ -41,7 +44,7 @@ def test_every_word_for_whole(reason: Any) -> None:
 @pytest.mark.parametrize(("reason", "meaning"), [
     ("maxTokens", "length"), ("MAX_NEW_TOKENS", "length"), ("token_limit", "length"), ("model_length", "length"),
     ("model_context_window_exceeded", "length"), ("guardrail_intervened", "content_filter"), ("SPII", "content_filter"),
-    ("tool_use", "tool_calls"), ("time_limit", "time_limit"), ("cancelled", "cancelled"), ("abort", "abort"),
+    ("FinishReason.MAX_TOKENS", "length"), (["stop", "length"], None), ("tool_use", "tool_calls"), ("time_limit", "time_limit"), ("cancelled", "cancelled"), ("abort", "abort"),
     ("insufficient_system_resource", "insufficient_system_resource"), (2, "2"), (True, None), ("", None), ([], None),
 ])  # fmt: skip
 def test_every_word_for_cut(reason: Any, meaning: str | None) -> None:
@@ -176,6 +179,9 @@ def test_what_cannot_be_text_is_said() -> None:
     {"reasoning_details": [{"type": "reasoning.text", "text": "Hm."}]}, {"thinking_blocks": [{"type": "thinking", "thinking": "Hm."}]},
     {"reasoning": "Hm.", "reasoning_content": "Hm.", "reasoning_details": [{"type": "reasoning.summary", "summary": "Hm."}]},
     {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]}, {"content": [{"type": "reasoning", "text": "Hm."}]},
+    {"reasoningContent": {"reasoningText": {"text": "Hm."}}}, {"reasoning_summary": "Hm."}, {"cot": "Hm."}, {"think": "Hm."},
+    {"provider_specific_fields": {"reasoning_content": "Hm."}}, {"content": [{"text": "Hm.", "thought": True}]},
+    {"thought": "Hm.", "thought_signature": "c2ln", "reasoning_tokens": 7, "reasoning_id": "r1"},
     {"content": "Hm.", "extra_content": {"google": {"thought": True}}}, {"content": "Hm.", "thought": True},
 ])  # fmt: skip
 def test_thoughts_under_any_name(thought: dict[str, Any]) -> None:
@@ -224,6 +230,34 @@ def test_events_without_blank_lines(end: bytes, size: int) -> None:
     assert Told(named).said() == POEM
 
 
+@pytest.mark.parametrize(
+    "frame", ["data: data: {}\n\n", " data: {}\n\n", "Data: {}\n\n", "\0data: {}\n\n", "DATA:{}\n"]
+)
+def test_frames_that_are_nearly_right(frame: str) -> None:
+    """Text is not lost where a gateway frames an event in its own way."""
+    frames = [frame.format(json.dumps(each)).encode() for each in (*map(delta, LINES), finish())]
+    told = Told(sse(delta("> ")), *frames, b"\n", sse("[DONE]"))
+    assert (told.said(), told.error) == ("> " + POEM, None)
+
+
+def test_objects_behind_one_another() -> None:
+    """Objects that share a line, or stand in a list, are each read; a brace inside a text separates nothing."""
+    first, second, last = (json.dumps(each) for each in (delta("{a} {b} "), delta("}{"), finish()))
+    assert Told(stream(first + second, last, "[DONE]")).said() == "{a} {b} }{"
+    assert Told(f"[{first},{second},{last}]".encode(), kind="application/json").said() == "{a} {b} }{"
+    told = Told(stream(first, second + second[:-4], last, "[DONE]"))
+    assert told.error == ("bad_event", "incomplete")
+
+
+def test_a_reply_in_an_envelope() -> None:
+    """A reply that a gateway put into an object of its own is read; a refusal in one stays a refusal."""
+    reply = {"choices": [{"message": {"content": POEM}, "finish_reason": "stop"}]}
+    for body in ({"code": 0, "data": reply}, {"success": True, "result": reply}):
+        assert Told(json.dumps(body).encode(), kind="application/json").said() == POEM
+    told = Told(json.dumps({"code": 1301, "message": "unsafe", "data": None}).encode(), kind="application/json")
+    assert "unsafe" in str(told.fault)
+
+
 def test_lines_come_as_they_are_sent() -> None:
     """Text without blank lines between its events is there at once, not when the reply is over."""
     told = Told(lines_of(delta("first"), delta("second")))
@@ -241,6 +275,21 @@ def test_compressed_in_members(members: int) -> None:
     for size in (1, 13, len(packed)):
         pieces = [chunk(packed[at : at + size]) for at in range(0, len(packed), size)]
         with WireServer([head(content_encoding="gzip"), *pieces, END]) as server:
+            chunks, error = ask(server)
+        assert (text(chunks), error) == (POEM, None)
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [
+    ("deflate", zlib.compress), ("deflate", lambda data: zlib.compress(data, wbits=-15)), ("gzip", zlib.compress),
+    ("gzip", bytes), ("none", bytes), ("UTF-8", bytes), ("GZIP", gzip.compress),
+    ("deflate", lambda data: zlib.compress(data[:90]) + zlib.compress(data[90:])),
+])  # fmt: skip
+def test_compressed_otherwise_than_the_header_says(encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    """The first bytes say how a body is packed: a header that is wrong about it loses no reply."""
+    packed = pack(stream(*map(delta, LINES), finish(), "[DONE]"))
+    for size in (1, len(packed)):
+        pieces = [chunk(packed[at : at + size]) for at in range(0, len(packed), size)]
+        with WireServer([head(content_encoding=encoding), *pieces, END]) as server:
             chunks, error = ask(server)
         assert (text(chunks), error) == (POEM, None)
 
@@ -309,6 +358,7 @@ def test_what_came_instead_of_a_reply_is_told() -> None:
     ({"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 325, "prompt_tokens_details": {"cached_tokens": 10}}, Usage(20, 305, 10, 300)),
     ({"promptTokenCount": 8, "candidatesTokenCount": 2, "thoughtsTokenCount": 6, "totalTokenCount": 16}, Usage(8, 8, None, 6)),
     ({"input_tokens": 9, "output_tokens": 5, "input_tokens_details": {"cached_tokens": 4}}, Usage(9, 5, 4, None)),
+    ({"prompt_tokens": 12, "completion_tokens": 40, "total_tokens": 1126, "prompt_tokens_details": {"cached_tokens": 1024}, "completion_tokens_details": {"reasoning_tokens": 50}}, Usage(1036, 90, 1024, 50)),
 ])  # fmt: skip
 def test_tokens_counted_in_other_ways(counts: dict[str, Any], expected: Usage) -> None:
     """The prompt includes what was cached, the completion what was thought, whichever way a service counts."""
@@ -325,6 +375,15 @@ def test_tokens_counted_in_other_ways(counts: dict[str, Any], expected: Usage) -
     ({"cost": Decimal("1.85"), "currency": "usd"}, "1.85", None),
     ({"cost": {"input": Decimal("0.1"), "output": Decimal("0.2")}}, None, "bad_cost"),
     ({"cost": "free"}, None, "bad_cost"),
+    ({"cost": "$0.0123"}, "0.0123", None),
+    ({"cost": "0.0123 USD"}, "0.0123", None),
+    ({"cost": "€0.0123"}, None, "bad_cost"),
+    ({"cost": Decimal("1.85"), "cost_rub": Decimal("1.85")}, None, "other_currency: RUB"),
+    ({"cost": Decimal("1.85"), "cost_rub": Decimal("150")}, "1.85", None),
+    ({"cost": Decimal("1.85"), "currency": "RUB", "cost_usd": Decimal("0.02")}, "0.02", None),
+    ({"cost": {"total": Decimal("5"), "currency_code": "EUR"}}, None, "other_currency: EUR"),
+    ({"cost": Decimal("5"), "currency": {"code": "JPY"}}, None, "other_currency: JPY"),
+    ({"cost": Decimal("5"), "currency_symbol": "€"}, None, "other_currency: €"),
     ({"cost": 0}, "0", None),
     ({"cost": None}, None, None),
     ({"cost": Decimal("0.0005"), "is_byok": True, "cost_details": {"upstream_inference_cost": Decimal("0.01")}}, "0.0105", None),
@@ -336,7 +395,14 @@ def test_costs_in_other_shapes(counts: dict[str, Any], cost: str | None, warning
     """What is read is exact and in dollars; what cannot be is unknown, and said."""
     bill = bill_of(counts)
     assert (bill.cost, bill.warning) == (None if cost is None else Decimal(cost), warning)
-    assert bill_of(counts, {"currency": "EUR"}).cost is None or "currency" in counts or isinstance(counts["cost"], dict)
+    named = {"currency", "currency_symbol", "cost_usd"} & counts.keys()
+    assert bill_of(counts, {"currency": "EUR"}).cost is None or named or isinstance(counts["cost"], dict)
+
+
+def test_a_cost_beside_the_usage() -> None:
+    """A cost that stands beside the usage is read, with the currency that stands there too."""
+    assert bill_of({"prompt_tokens": 3}, {"cost": Decimal("0.5")}).cost == Decimal("0.5")
+    assert bill_of({"prompt_tokens": 3}, {"cost": Decimal("5"), "billing": {"currency": "EUR"}}).cost is None
 
 
 def test_every_warning_has_its_sentence() -> None:

@@ -6,6 +6,8 @@ skipped and said, and a reply that is not known to be whole is `incomplete`.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
@@ -25,6 +27,7 @@ _BLANK = 4096
 _WORDS = 8192
 """Bytes read of what is no reply, to tell what it is."""
 _BOM = b"\xef\xbb\xbf"
+_FRAMES = re.compile(r"\A(?:data:\s*)+")
 
 
 class ChatDecoder:
@@ -99,7 +102,8 @@ class ChatDecoder:
             self.done = True
 
     def _take(self, event: ServerSentEvent) -> None:
-        reader, data = self._reader, event.data
+        # Some gateways put the frame of an event around an event.
+        reader, data = self._reader, _FRAMES.sub("", event.data, count=1)
         if event.replaced:
             reader.warn("bad_utf8")
         payload = _json(data)
@@ -109,19 +113,22 @@ class ChatDecoder:
         elif payload.__class__ is dict:
             reader.read(payload, data)
         elif isinstance(payload, list) and any(isinstance(each, dict) for each in payload):
-            for each in payload:
-                reader.read(each if isinstance(each, dict) else {}, data)
+            self._read_each(payload)
         elif (payload if isinstance(payload, str) else data).strip().upper() in ("[DONE]", "DONE"):
             self.done = self._marked = True
         elif payload is not UNREADABLE:
             return  # a word, a number, `null`: it keeps the connection alive
-        elif "\n" in data and (events := _lines(data)):
-            for line in events:
-                self._take(ServerSentEvent(line, event.event))
+        elif events := _lines(data) or _objects(data):
+            for each in events:
+                self._take(ServerSentEvent(each, event.event))
         elif _set_out_to_be_an_object(data):
             self._damage(data)
         if reader.fault is not None:
             self.done = True
+
+    def _read_each(self, payloads: list[Any]) -> None:
+        for each in payloads:
+            self._reader.read(each if isinstance(each, dict) else {})
 
     def _damage(self, data: str) -> None:
         """An event that should have held a part of the reply cannot be read: what else comes is kept."""
@@ -203,11 +210,14 @@ class ChatDecoder:
         error = None if replied else error_bodies.error_in(payload, whole=True)
         if error is not None:
             self._reader.stop(faults.of_error(error, self._target))
+        elif isinstance(payload, list) and any(isinstance(each, dict) and "choices" in each for each in payload):
+            self._marked = False  # a stream whose frame is a list
+            self._read_each(payload)
         elif isinstance(payload, dict):
             self._one_piece = True
             self._reader.warn("not_streamed")
             self._reader.read(payload, text)
-        elif lines := _lines(text):
+        elif lines := _lines(text) or _objects(text):
             self._marked = False  # one object a line: a stream without the frame of one
             for line in lines:
                 self._take(ServerSentEvent(line))
@@ -252,11 +262,28 @@ def _json(text: str) -> Any:
 
 def _lines(text: str) -> list[str]:
     """The lines of a text in which each line is an event; none where one is not."""
-    lines = [line for line in text.split("\n") if line.strip()]
+    lines = [line for line in text.split("\n") if line.strip()] if "\n" in text else []
     whole = all(
         _json(line).__class__ is dict or "[DONE]" in line or not _set_out_to_be_an_object(line) for line in lines
     )
     return lines if whole and any(line.lstrip().startswith("{") for line in lines) else []
+
+
+def _objects(text: str) -> list[str]:
+    """The objects of a text that holds one behind the other and nothing else; none where it holds something else."""
+    text, objects = text.strip(), []
+    if not text.startswith("{") or not re.search(r"\}\s*\{", text):
+        return []
+    decoder = json.JSONDecoder()
+    at = 0
+    while at < len(text):
+        try:
+            _, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return []
+        objects.append(text[at:end])
+        at = end + len(text[end : end + 64]) - len(text[end : end + 64].lstrip())
+    return objects if len(objects) > 1 and all(each.startswith("{") for each in objects) else []
 
 
 def _set_out_to_be_an_object(data: str) -> bool:

@@ -5,7 +5,7 @@ Every field may be missing, stand elsewhere, or hold nonsense. What can be text 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from fusion_nb.errors import ProviderError
 from fusion_nb.providers import error_bodies, faults
 from fusion_nb.providers.chat_usage import USAGE_FIELDS, bill_of, finish_in, finish_of, usage_in, usage_of
 from fusion_nb.providers.faults import Target
+from fusion_nb.providers.message_text import SCALARS, THOUGHTS, text_of, texts_of, value_at
 from fusion_nb.providers.text_chunks import RepetitionFilter, TextBatcher
 
 MAX_TEXT = 8 * 1024 * 1024
@@ -22,19 +23,7 @@ MAX_TEXT = 8 * 1024 * 1024
 GENERATION = "gen-"
 """What an object's `id` begins with where it is what the call will be billed under (OpenRouter)."""
 _MAX_TOOLS = 2000
-_THOUGHTS = (
-    "reasoning",
-    "reasoning_content",
-    "reasoning_text",
-    "thinking",
-    "thinking_content",
-    "thought",
-    "thoughts",
-    "reasoning_details",
-    "thinking_blocks",
-)
-_THINKING_TYPES = ("think", "reason", "thought")
-_TEXT_KEYS = ("text", "content", "value", "summary", "output_text")
+_ENVELOPES = ("data", "result", "response", "output")
 
 
 class ReplyReader:
@@ -65,6 +54,7 @@ class ReplyReader:
     def read(self, payload: dict[str, Any], raw: str = "") -> None:
         """Take in one object. `raw` is its JSON, for numbers that are meant as text."""
         self._raw = raw
+        payload = _unwrapped(payload)
         if not self._named:
             self._name(payload)
         choices = payload.get("choices")
@@ -143,8 +133,8 @@ class ReplyReader:
             self._delta(message, ("choices", at, "message"), whole=self._by_delta)
         elif choice.get("text") and not delta:
             text = choice["text"]
-            text = self._verbatim(("choices", at, "text")) if text.__class__ in _SCALARS else text
-            self._write_parts("content", [_text(text)], by_delta=True, whole=False)
+            text = self._verbatim(("choices", at, "text")) if text.__class__ in SCALARS else text
+            self._write_parts("content", [text_of(text)], by_delta=True, whole=False)
         if not USAGE_FIELDS.isdisjoint(choice) and (counts := usage_in(choice)):
             self._usage(counts, choice)
         if finish := finish_in(choice):
@@ -160,7 +150,7 @@ class ReplyReader:
         if content.__class__ is str and content and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
             self._write("content", content, by_delta=by_delta, whole=whole)  # what nearly every delta is
             return
-        if content.__class__ not in (str, type(None)) or any(delta.get(n).__class__ in _SCALARS for n in _THOUGHTS):
+        if content.__class__ not in (str, type(None)) or any(delta.get(n).__class__ in SCALARS for n in THOUGHTS):
             delta = self._verbatim(path) or delta
         pieces = [(channel, [text]) for channel, text in texts_of(delta)]
         if whole:
@@ -177,7 +167,7 @@ class ReplyReader:
 
     def _verbatim(self, path: tuple[Any, ...]) -> Any:
         """What stands there, with the digits of numbers as they were sent: tokens come as numbers too."""
-        return _at(decode_verbatim(self._raw), path)
+        return value_at(decode_verbatim(self._raw), path)
 
     def _write_parts(self, channel: Channel, parts: list[str | None], *, by_delta: bool, whole: bool) -> None:
         if None in parts:
@@ -227,72 +217,11 @@ class ReplyReader:
         self._bill = Chunk(usage=usage, cost=self._cost)
 
 
-_SCALARS = (int, Decimal)
-
-
-def texts_of(delta: Mapping[str, Any]) -> Iterator[tuple[Channel, str | None]]:
-    """The text in a delta or a message, reasoning first; `None` in place of what is no text."""
-    for name in _THOUGHTS:
-        thought = delta.get(name)
-        if thought and not isinstance(thought, bool) and (text := _joined(thought)):
-            yield "reasoning", text
-            break
-    extra = _at(delta, ("extra_content", "google"))
-    thinks = delta.get("thought") is True or (isinstance(extra, Mapping) and extra.get("thought") is True)
-    content = delta.get("content")
-    if isinstance(content, list):
-        yield from _parts(content, "reasoning" if thinks else "content")
-    elif content is not None and content != "":
-        yield "reasoning" if thinks else "content", _text(content)
-
-
-def _parts(parts: list[Any], channel: Channel) -> Iterator[tuple[Channel, str | None]]:
-    """Content in parts: text, and thoughts, whose text may be in parts again."""
-    for part in parts:
-        if not isinstance(part, Mapping):
-            if part is not None:
-                yield channel, _text(part)
-            continue
-        thinking = part.get("thinking") or part.get("reasoning")
-        thinks = any(word in str(part.get("type", "")).lower() for word in _THINKING_TYPES)
-        text = _joined({k: v for k, v in part.items() if k in _TEXT_KEYS})
-        if thinking and not isinstance(thinking, bool):
-            yield "reasoning", _joined(thinking)
-        if text or not thinking:
-            is_text = text or part.get("type") == "text" or any(k in part for k in _TEXT_KEYS)
-            yield "reasoning" if thinks else channel, text if is_text else None
-
-
-def _text(value: Any) -> str | None:
-    """A value that stands where text should, as text; `None` where it cannot be."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return str(value).lower()
-    return _joined(value) or None
-
-
-def _joined(value: Any, depth: int = 0) -> str:
-    """All text in a value: itself, its parts', or what stands under the names of text."""
-    if isinstance(value, str):
-        return value
-    if depth > 4 or isinstance(value, bool):
-        return ""
-    if isinstance(value, (int, Decimal)):
-        return str(value)
-    if isinstance(value, list):
-        return "".join(_joined(each, depth + 1) for each in value)
-    if isinstance(value, Mapping):
-        names = (*_TEXT_KEYS, "thinking", "reasoning")
-        return next((text for name in names if (text := _joined(value.get(name), depth + 1))), "")
-    return ""
-
-
-def _at(value: Any, path: tuple[Any, ...]) -> Any:
-    """What stands at a path of keys and places; `None` where nothing does."""
-    for step in path:
-        try:
-            value = value[step]
-        except (LookupError, TypeError):
-            return None
-    return value
+def _unwrapped(payload: dict[str, Any]) -> dict[str, Any]:
+    """The object that holds the choices: some gateways put it in an envelope of their own."""
+    if not payload.get("choices"):
+        for name in _ENVELOPES:
+            inner = payload.get(name)
+            if isinstance(inner, dict) and isinstance(inner.get("choices"), list):
+                return {**payload, **inner}
+    return payload

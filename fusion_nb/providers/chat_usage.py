@@ -14,7 +14,8 @@ from fusion_nb.core import Usage
 
 _FINISH_FIELDS = ("finish_reason", "finishReason", "finish", "done_reason")
 FINISH = {
-    "stop": "stop stopped eos eos_token eot end end_turn endoftext end_of_text stop_sequence stop_token stop_word "
+    "stop": "stop stopped eos eos_token eos_found eot eot_id im_end end end_turn end_of_turn endoftext end_of_text "
+    "end_of_sentence stop_sequence stop_sequences stop_token stop_tokens stop_word stop_words stop_str stop_string "
     "complete completed done finished success normal natural",
     "length": "length max_length model_length max_tokens max_new_tokens max_output_tokens max_completion_tokens "
     "token_limit limit length_limit context_length model_context_window_exceeded",
@@ -43,10 +44,15 @@ _COMPLETION = (
 _TOTAL = ("total_tokens", "totalTokens", "totalTokenCount")
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")
 _REASONING = ("reasoning_tokens", "thoughtsTokenCount", "thinking_tokens")
-_COST = ("cost", "total_cost", "cost_usd", "total_cost_usd", "costUSD")
+_IN_USD = ("cost_usd", "total_cost_usd", "costUSD")
+_COST = ("cost", "total_cost")
 _ESTIMATED = ("estimated_cost", "cost_estimate", "estimated_cost_usd")
 _IN_COST = ("total_cost", "total", "total_cost_usd", "usd", "amount", "cost")
 _USD = frozenset({"usd", "$", "us$", "us dollar", "us dollars", "usdollar"})
+_UNITS = ("unit", "cost_unit", "price_unit")
+_IN_OTHER = re.compile(r"(?:total_)?cost_([a-z]{3})", re.IGNORECASE)
+"""A cost told in another currency beside the one without a name: `cost_rub`."""
+_WRITTEN = re.compile(r"(?:USD|US\$|\$)?\s*([\d.eE+-]+)\s*(?:USD|\$)?", re.IGNORECASE)
 
 
 def finish_in(choice: Mapping[str, Any]) -> Any:
@@ -60,13 +66,15 @@ def finish_in(choice: Mapping[str, Any]) -> Any:
 
 def finish_of(reason: object) -> str | None:
     """The service's word for how it ended, in the field's terms where there is one; `None` where it gave none."""
+    if isinstance(reason, list) and len(reason) == 1:
+        reason = reason[0]
     if isinstance(reason, Mapping):
         reason = reason.get("type") or reason.get("reason")
     if isinstance(reason, bool) or not isinstance(reason, (str, int)) or not reason:
         return None
     reason = str(reason).strip()[:60]
     word = _HUMP.sub("_", reason).lower().replace("-", "_").replace(" ", "_")
-    word = word.removeprefix("finish_reason_").removeprefix("stop_reason_").strip("<|>")
+    word = word.removeprefix("finish_reason").removeprefix("stop_reason").strip("<|>_.:/")
     return _MEANING.get(word, reason.lower()) or None
 
 
@@ -105,6 +113,8 @@ def usage_of(usage: Mapping[str, Any]) -> tuple[Usage, bool]:
         beside = None if total is None else total - prompt - completion
         stored = (cached or 0) + (written or 0)
         anthropic = total is None and "input_tokens" in usage and "cache_read_input_tokens" in usage
+        if reasoning and cached and beside in (cached + reasoning, stored + reasoning) and beside != stored:
+            completion, beside = completion + reasoning, stored  # both beside: only the total tells
         told_beside = beside and beside in (cached, stored) and reasoning != beside
         if cached and (cached > prompt or told_beside or anthropic):
             # What was read from the cache, or written to it, is counted beside the prompt.
@@ -121,19 +131,20 @@ def bill_of(usage: Mapping[str, Any], payload: Mapping[str, Any] | None = None) 
     Args:
         payload: the object the usage came in: it may name the currency.
     """
-    cost, warning = _first(usage, *_COST), None
+    payload = payload or {}
+    cost, warning, currency = _first(usage, *_IN_USD), None, None
+    if cost is None:
+        cost = _first(usage, *_COST, default=_first(payload, *_COST))
+        currency = _currency(cost, usage, payload)
     if cost is None:
         cost = _first(usage, *_ESTIMATED)
         warning = None if cost is None else "cost_estimated"
     if cost is None:
         return Bill()
-    parts = cost if isinstance(cost, Mapping) else {}
-    currency = _first(parts, "currency", "unit", default=_first(usage, "currency", "cost_currency", "cost_unit"))
-    currency = _first(payload or {}, "currency", default=currency) if currency is None else currency
-    if parts:
-        cost = _first(parts, *_IN_COST)
-    if isinstance(currency, str) and currency.strip() and currency.strip().casefold() not in _USD:
-        return Bill(None, True, f"other_currency: {currency.strip()}")
+    if currency is not None and currency.casefold() not in _USD:
+        return Bill(None, True, f"other_currency: {currency}")
+    if isinstance(cost, Mapping):
+        cost = _first(cost, *_IN_COST)
     amount = _amount(cost)
     if amount is None:
         return Bill(None, True, "bad_cost")
@@ -146,11 +157,28 @@ def bill_of(usage: Mapping[str, Any], payload: Mapping[str, Any] | None = None) 
     return Bill(amount, True, warning)
 
 
+def _currency(cost: Any, *holders: Mapping[str, Any]) -> str | None:
+    """The money, or the unit, that a cost is told in; `None` where nothing names one."""
+    for holder in (cost, *holders, *(_mapping(each, "billing") for each in holders)):
+        if not isinstance(holder, Mapping):
+            continue
+        for name, value in holder.items():
+            if "currency" in name.lower() or (name.lower() in _UNITS and (holder is cost or name != "unit")):
+                word = _first(value, "code", "name", "symbol") if isinstance(value, Mapping) else value
+                if isinstance(word, str) and word.strip():
+                    return word.strip()
+            other = _IN_OTHER.fullmatch(name)
+            if other and value == cost and other[1].lower() != "usd":
+                return other[1].upper()
+    return None
+
+
 def _amount(value: Any) -> Decimal | None:
     """A number of USD that a call can cost."""
     if isinstance(value, str):
+        written = _WRITTEN.fullmatch(value.strip()) if len(value) < 60 else None
         try:
-            value = Decimal(value.strip()) if len(value) < 60 else None
+            value = Decimal(written[1]) if written else None
         except ArithmeticError:
             return None
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):

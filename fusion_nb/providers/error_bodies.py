@@ -120,15 +120,12 @@ def error_in(body: Any, *, whole: bool = False) -> Any:
         body = body[0]  # Gemini
     if not isinstance(body, Mapping):
         return None
+    if blocked := part_of(body, "promptFeedback").get("blockReason"):  # Gemini
+        return {"message": f"The prompt was blocked: {blocked}", "code": "content_filter"}
     for name in ("error", "Error", "fault", "errors"):
         error = body.get(name)
-        error = error[0] if isinstance(error, list) and error else error
-        if error and isinstance(error, Mapping):
-            return {"availability": body.get("availability"), **error}
-        if error and not (isinstance(error, bool) or _words(body)):
-            return error
         if error:
-            return {"message": _words(body), **body} if isinstance(error, bool) else {**body, "message": _words(body)}
+            return _named_error(error[0] if isinstance(error, list) else error, body)
     if body.get("object") == "error" or body.get("type") == "error":
         return body
     for name in ("base_resp", "Response", "response", "header", "meta"):
@@ -140,6 +137,16 @@ def error_in(body: Any, *, whole: bool = False) -> Any:
     if _refused(body) or (whole and _words(body) and not body.get("choices")):
         return {**body, "message": _words(body), "code": next((body[n] for n in _CODES if body.get(n)), None)}
     return None
+
+
+def _named_error(error: Any, body: Mapping[str, Any]) -> Any:
+    """What stands under `error`, with what the body says beside it."""
+    if isinstance(error, Mapping):
+        return {"availability": body.get("availability"), **error}
+    words = _words(body)
+    if isinstance(error, bool):
+        return {"message": words, **body}
+    return {**body, "message": words or error} if words or isinstance(error, str) else error
 
 
 _WORDS = (

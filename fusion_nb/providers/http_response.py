@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fusion_nb.errors import ProviderError
 
@@ -133,25 +133,41 @@ class StreamingResponse:
             await close()
 
 
+class _Stored:
+    """A body that says it is compressed and is not."""
+
+    eof = False
+    unconsumed_tail = unused_data = b""
+
+    def decompress(self, data: memoryview, limit: int) -> bytes:
+        return bytes(data[:limit])
+
+
 class _Inflater:
     """Decompresses a bounded amount at a time: a kilobyte can hold a gigabyte of zeros.
 
     Members may follow one another (RFC 1952): some servers compress every event by itself.
     """
 
-    def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(wbits=47)
+    def __init__(self, *, deflate: bool) -> None:
+        self._zlib: Any = None
+        self._deflate = deflate
         self._rest = b""
         """Compressed bytes not yet looked at."""
         self._total = 0
 
     @property
     def pending(self) -> bool:
-        return bool(self._rest)
+        return len(self._rest) > (1 if self._zlib is None else 0)
 
     def feed(self, data: bytes) -> bytes:
         """At most `STEP` bytes more; call again with nothing while `pending`."""
         rest, out = memoryview(self._rest + data), b""
+        if self._zlib is None:
+            if len(rest) < 2:
+                self._rest = bytes(rest)
+                return b""
+            self._zlib = self._begin(rest[0], rest[1])
         while rest and not out:
             if self._zlib.eof and not self._next_member(rest):
                 self._rest = b""
@@ -167,9 +183,16 @@ class _Inflater:
             )
         return out
 
+    def _begin(self, first: int, second: int) -> Any:
+        """What unpacks a body that begins with these bytes: headers are often wrong about it."""
+        has_zlib_header = first & 15 == 8 and (first << 8 | second) % 31 == 0
+        if (first, second) == (0x1F, 0x8B) or has_zlib_header:
+            return zlib.decompressobj(wbits=47)
+        return zlib.decompressobj(wbits=-15) if self._deflate else _Stored()
+
     def _next_member(self, data: memoryview) -> bool:
         """Whether another member begins with `data`; what is behind the last one is padding."""
-        if data[0] != 0x1F:
+        if data[0] not in (0x1F, 0x78):
             return False
         self._zlib = zlib.decompressobj(wbits=47)
         return True
@@ -186,12 +209,16 @@ class _Inflater:
         return out, len(self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail)
 
 
+_NO_COMPRESSION = frozenset({"", "identity", "none", "utf-8", "utf8", "binary", "text", "7bit", "8bit", "aws-chunked"})
+"""With what servers write there by mistake: an encoding of text is none of a body."""
+
+
 def _inflater(encoding: str) -> _Inflater | None:
     name = encoding.strip().lower()
-    if name in ("", "identity"):
+    if name in _NO_COMPRESSION:
         return None
     if name in ("gzip", "x-gzip", "deflate"):
-        return _Inflater()
+        return _Inflater(deflate=name == "deflate")
     raise ProviderError("protocol", "The service compressed its answer in a way nobody asked for.", maybe_billed=True)
 
 

@@ -20,11 +20,18 @@ _PART = r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|milliseconds?|s|secs?|seconds?|m|mins?|m
 _DURATION = re.compile(rf"(?:{_PART}[\s,]*(?:and\s+)?){{1,4}}", re.IGNORECASE)
 _EACH = re.compile(_PART, re.IGNORECASE)
 _IN_WORDS = re.compile(
-    r"(?:(?:try|retry|again|wait|available|resets?|retried)\b[^.\d]{0,40}?\b(?:in|after|for)|\bwait|retry[- ]?after:?)"
-    r"\s+(?:about\s+|at least\s+|another\s+)?(?=\d)",
+    r"(?:(?:try|retry|again|wait|available|resets?|retried)\b[^.\d]{0,40}?\b(?:in|after|for)"
+    r"|\bwait(?:\s+for)?|retry[- ]?after:?)\s+(?:about\s+|at least\s+|another\s+)?(?=\d)",
     re.IGNORECASE,
 )
-_IN_BODY = ("retry_after", "retryAfter", "retry_after_seconds", "retry_after_ms", "retryAfterMs", "retryDelay", "wait")
+_IN_BODY = (
+    *("retry_after", "retryAfter", "retry_after_seconds", "retryAfterSeconds", "retry_after_ms", "retryAfterMs"),
+    *("retryDelay", "retry_delay", "retry_in", "wait", "wait_seconds", "wait_time", "estimated_time"),
+)
+_POLICY = re.compile(r"\br=0\b[^,]*?\bt=(\d{1,9})\b")
+# A limit that is used up, as the draft of the IETF has it: `"default";r=0;t=30`.
+_IN_CHINESE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(毫秒|秒|分钟|小时)钟?\s*(?:之后|以后|后)")
+_CHINESE_UNITS = {"毫秒": 0.001, "秒": 1.0, "分钟": 60.0, "小时": 3600.0}
 
 
 def retry_after(
@@ -44,7 +51,10 @@ def retry_after(
         if seconds is not None:
             return max(0.0, seconds)
     if match := _IN_WORDS.search(message[:4000]):
-        return _duration(message[match.end() : match.end() + 60], anywhere=True)
+        words = message[match.end() : match.end() + 60]
+        return _duration(re.sub(r"(?<=\d) more\b", "", words, count=1), anywhere=True)
+    if match := _IN_CHINESE.search(message[:4000]):
+        return float(match[1]) * _CHINESE_UNITS[match[2]]
     return None
 
 
@@ -55,6 +65,10 @@ def _values(headers: Mapping[str, str], error: Any) -> Iterator[tuple[Any, str]]
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         yield both.get(name), "ms"
     yield both.get("retry-after"), "seconds"
+    yield both.get("x-retry-after"), "seconds"
+    for name in ("ratelimit", "x-ratelimit"):
+        if policy := _POLICY.search(both.get(name) or ""):
+            yield policy[1], "seconds"
     for name in ("x-ratelimit-reset", "ratelimit-reset"):
         yield both.get(name), "reset"
     # A limit that is used up says when it is there again; the others say nothing of the wait.
@@ -64,7 +78,9 @@ def _values(headers: Mapping[str, str], error: Any) -> Iterator[tuple[Any, str]]
     for holder in (_mapping(error, "availability"), _mapping(_mapping(error, "metadata"), "availability")):
         yield holder.get("retry_after"), "seconds"
     details = error.get("details") if isinstance(error, Mapping) else None
-    for holder in (error, *(details if isinstance(details, list) else ())):  # Google's RetryInfo is among the details
+    # Google's RetryInfo is among the details.
+    holders = (error, *(_mapping(error, name) for name in ("metadata", "parameters", "details")))
+    for holder in (*holders, *(details if isinstance(details, list) else ())):
         for name in _IN_BODY:
             if isinstance(holder, Mapping) and holder.get(name) is not None:
                 yield holder[name], "ms" if name.lower().endswith("ms") else "seconds"

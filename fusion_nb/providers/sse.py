@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 MAX_EVENT = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
+_AROUND = " \t\0\ufeff"
+"""What stands around a field's name that the standard skips: where JSON follows, a part of a reply would be lost."""
 
 
 class ServerSentEvent(NamedTuple):
@@ -169,6 +171,8 @@ class SSEDecoder:
                     self._id = value
                 case "retry" if value.isascii() and value.isdigit():
                     retry = int(value[:15])
+                case _ if value[:1] in ("{", "[") and name.strip(_AROUND).lower() == "data":
+                    data.append(value)
         return ServerSentEvent("\n".join(data), kind or "message", self._id, retry, replaced) if data else None
 
 

@@ -16,17 +16,25 @@ THOUGHT_ENDED = "thought-ended"
 """In place of a channel: all content so far was a thought."""
 Pieces = list[tuple[str, str]]
 
-_ASKED = re.compile(rf"<({DRAFT_NAMES})[ />]", re.IGNORECASE)
+_ASKED = re.compile(rf"<({DRAFT_NAMES}|details)[ />]", re.IGNORECASE)
 _BEGIN = re.compile(
     rf"<(?P<sure>{THOUGHT_NAMES})(?:\s[^<>]{{0,100}})?>|<(?P<unsure>{DRAFT_NAMES})(?:\s[^<>]{{0,100}})?>"
+    # An interface that folds thoughts away: by its type, or by the words on the fold.
+    r"|<(?P<details>details)(?:\s[^<>]{0,100}type=[\"']?reasoning[^<>]{0,200}"
+    r"|(?:\s[^<>]{0,100})?>\s*<summary>[^<\w]{0,10}(?:think|thought|reason)[^<]{0,80}</summary)>"
+    r"|<\|channel>\s*(?P<pipe>thoughts?|thinking|analysis)(?!\w)"
     r"|\[(?P<square>(?-i:THINK|THINKING|THOUGHTS?|REASONING))\](?!\()|◁(?P<arrow>think(?:ing)?)▷"
     r"|<\|(?P<bar>(?:begin|start)_?(?:of_?)?(?:thought|think|thinking|reasoning)s?|think(?:ing)?|thoughts?|reasoning"
     r"|inner_prefix)\|>|<(?P<unused>unused94)>"
     r"|(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*(?P<channel>\w+)(?:[^<]|<\|constrain\|>){0,60}<\|message\|>",
     re.IGNORECASE,
 )
-_MAY_BEGIN = re.compile(r"<\|?[\w:]{0,24}\|?(?:\s[^<>]{0,100})?\Z|\[\w{0,9}\Z|◁\w{0,8}\Z", re.IGNORECASE)
-_MAY_CHANNEL = re.compile(r"<\|(?:start|channel)\|>[^\n]{0,120}\Z", re.IGNORECASE)
+_MAY_BEGIN = re.compile(r"<\|?[\w:]{0,24}[|/]?(?:\s[^<>]{0,100})?\Z|\[\w{0,9}\Z|◁\w{0,8}\Z", re.IGNORECASE)
+_MAY_CHANNEL = re.compile(r"<\|(?:start|channel)(?:\|>[^\n]{0,120}|>\s*\w{0,9})\Z", re.IGNORECASE)
+_MAY_DETAILS = re.compile(
+    r"<details(?:\s[^<>]{0,300})?(?:>\s*(?:<(?:s\w{0,6}(?:>[^<]{0,90}(?:</?\w{0,7})?)?)?)?)?\Z", re.IGNORECASE
+)
+_SELF_CLOSED = re.compile(rf"<(?:{THOUGHT_NAMES})(?:\s[^<>]{{0,100}})?/>", re.IGNORECASE)
 _END_OF_BAR = re.compile(
     r"<\|/?(?:/?(?:think(?:ing)?|thoughts?|reasoning)|end_?(?:of_?)?(?:thought|think|thinking|reasoning)s?"
     r"|inner_suffix)\|>",
@@ -38,6 +46,8 @@ _END = {
     "arrow": re.compile(r"◁/\w{1,12}▷"),
     "bar": _END_OF_BAR,
     "unused": re.compile(r"<unused95>"),
+    "details": re.compile(r"</\s*details\s*>", re.IGNORECASE),
+    "pipe": re.compile(r"<channel\|>"),
     "channel": re.compile(
         r"<\|channel\|>\s*final(?:[^<]|<\|constrain\|>){0,60}<\|message\|>|<\|end\|>(?=\s*[^\s<])", re.IGNORECASE
     ),
@@ -47,13 +57,16 @@ _FINAL = ("final", "answer", "response")
 _OPENER = re.compile(r"\s*<\|(?:begin_of_solution|start_response)\|>\s*", re.IGNORECASE)
 _CLOSERS = re.compile(r"(?:<\|(?:end_of_solution|end_response|return|end|call)\|>|\s){1,8}\Z", re.IGNORECASE)
 _LONE_END = re.compile(
-    rf"</\s*(?:{THOUGHT_NAMES})\s*>|\[/(?:THINK|REASONING)\]|◁/think(?:ing)?▷|{_END_OF_BAR.pattern}|<unused95>|assistantfinal",
+    rf"</\s*(?:{THOUGHT_NAMES})\s*>|\[/(?:THINK|REASONING)\]|◁/think(?:ing)?▷|{_END_OF_BAR.pattern}|<unused95>|<channel\|>|assistantfinal",
     re.IGNORECASE,
 )
-_LONE_BEGIN = re.compile(rf"<(?:{THOUGHT_NAMES})[\s>]|\[(?:THINK|REASONING)\]|◁think(?:ing)?▷", re.IGNORECASE)
-_MAY_END = re.compile(r"<(?:/\s*[\w:]{0,24}\s*|/?\w{0,8}|\|/?\w{0,24}\|?)?\Z|\[(?:/\w{0,10})?\Z|◁(?:/\w{0,12})?\Z")
+_LONE_BEGIN = re.compile(
+    rf"<(?:{THOUGHT_NAMES})[\s>]|<\|channel>|\[(?:THINK|REASONING)\]|◁think(?:ing)?▷", re.IGNORECASE
+)
+_MAY_END = re.compile(r"<(?:/\s*[\w:]{0,24}\s*|/?\w{0,8}\|?|\|/?\w{0,24}\|?)?\Z|\[(?:/\w{0,10})?\Z|◁(?:/\w{0,12})?\Z")
 _BARE_FINAL = "assistantfinal"
 _TURN = re.compile(r"\s*<\|end\|>\s*(?:<\|start\|>\s*assistant\s*)?\Z", re.IGNORECASE)
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060 \t\r\n"
 _TAIL = 160
 """Characters an end mark may take, with what must be seen behind it."""
 _LONGEST = 1024 * 1024
@@ -105,13 +118,18 @@ class ThoughtFilter:
 
     def _beginning(self, pieces: Pieces, *, last: bool) -> bool:
         """Whether a thought begins. `False` where more text must come first."""
-        text = self._text.lstrip("\ufeff \t\r\n")
+        text = self._text.lstrip(_INVISIBLE)
+        if empty := _SELF_CLOSED.match(text):
+            self._text = text[empty.end() :]
+            self._behind_thought = self._fresh = True
+            return bool(self._text)
         match = _BEGIN.match(text)
-        open_ended = not text or _MAY_BEGIN.match(text) or _MAY_CHANNEL.match(text)
-        if match is None and open_ended and not last:
-            return False
+        open_ended = not text or any(may.match(text) for may in (_MAY_BEGIN, _MAY_CHANNEL, _MAY_DETAILS))
         kind = match.lastgroup or "" if match else ""
-        if match is None or (kind == "unsure" and match["unsure"].lower() in self._requested_tags):
+        unclear = match is None or (kind == "pipe" and match.end() == len(text))  # its name may go on
+        if unclear and open_ended and not last:
+            return False
+        if match is None or (kind in ("unsure", "details") and match[kind].lower() in self._requested_tags):
             self._step = self._answer
             if self._fresh:
                 self._text = _OPENER.sub("", text, count=1)
