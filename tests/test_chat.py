@@ -148,17 +148,17 @@ def test_a_service_that_finishes_and_never_hangs_up(monkeypatch: pytest.MonkeyPa
 def test_what_was_said_is_kept(script: Any, said: str, error: str, status: str) -> None:
     """Text that arrived is there, whatever happened then, and what happened has its class."""
     with WireServer(script) as server:
-        chunks, told = ask(server)
-    assert told is not None
-    assert (text(chunks), told.error, told.status) == (said, error, status)
+        chunks, fault = ask(server)
+    assert fault is not None
+    assert (text(chunks), fault.error, fault.status) == (said, error, status)
 
 
 def test_a_bill_in_a_torn_stream_is_kept() -> None:
     """Usage that arrived whole counts, though the connection tore right behind it."""
     with WireServer([head(), event(delta("a")), chunk(sse(usage("0.5"))[:-1]), "reset"]) as server:
-        chunks, told = ask(server)
-    assert told is not None
-    assert told.error == "disconnect"
+        chunks, fault = ask(server)
+    assert fault is not None
+    assert fault.error == "disconnect"
     assert [c.cost for c in chunks if c.cost] == [Decimal("0.5")]
 
 
@@ -191,10 +191,10 @@ def test_closing_the_stream_closes_the_socket() -> None:
 def test_statuses(status: int, error: str, retryable: bool) -> None:
     """Each status has its class, and is worth another try or not."""
     with WireServer(response(status, {"error": {"message": "because"}}, location="https://x.example/")) as server:
-        chunks, told = ask(server)
+        chunks, fault = ask(server)
         assert len(server.requests) == 1
-    assert told is not None
-    assert (chunks, told.error, told.retryable, told.max_retries if retryable else 2) == ([], error, retryable, 2)
+    assert fault is not None
+    assert (chunks, fault.error, fault.retryable, fault.max_retries if retryable else 2) == ([], error, retryable, 2)
 
 
 @pytest.mark.parametrize(
@@ -219,9 +219,9 @@ def test_statuses(status: int, error: str, retryable: bool) -> None:
 def test_error_bodies(status: int, said: Any, error: str, retryable: bool) -> None:
     """What the body says more exactly than the status counts."""
     with WireServer(response(status, __import__("json").dumps(said).encode())) as server:
-        _, told = ask(server)
-    assert told is not None
-    assert (told.error, told.retryable) == (error, retryable)
+        _, fault = ask(server)
+    assert fault is not None
+    assert (fault.error, fault.retryable) == (error, retryable)
 
 
 def test_error_texts_are_harmless() -> None:
@@ -233,8 +233,8 @@ def test_error_texts_are_harmless() -> None:
         ugly.encode(),
     ):
         with WireServer(response(400, body)) as server:
-            _, told = ask(server, key=True)
-        shown = str(told)
+            _, fault = ask(server, key=True)
+        shown = str(fault)
         assert "bad" in shown
         assert len(shown) <= 2000
         for bad in (KEY, KEY[9:40], "AIza", "<", "\x1b", "\n", "\u202e", "\x00", "alert"):
@@ -246,19 +246,19 @@ def test_the_remedy_names_the_variable_not_the_key() -> None:
     with WireServer(
         lambda request: response(401, {"error": {"message": f"bad: {request.headers.get('authorization')}"}})
     ) as server:
-        _, told = ask(server, key=True)
+        _, fault = ask(server, key=True)
         assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
-    assert "MY_KEY" in str(told)
-    assert KEY not in str(told)
+    assert "MY_KEY" in str(fault)
+    assert KEY not in str(fault)
 
 
 def test_an_error_body_that_never_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A status is told at once, however slowly the reason dribbles in."""
     monkeypatch.setattr(chat, "_ERROR_SECONDS", 0.1)
     with WireServer([head(429, retry_after="3"), chunk(b'{"error": {"mess'), "hold"]) as server:
-        _, told = ask(server)
-    assert told is not None
-    assert (told.error, told.retry_after) == ("rate_limit", 3.0)
+        _, fault = ask(server)
+    assert fault is not None
+    assert (fault.error, fault.retry_after) == ("rate_limit", 3.0)
 
 
 NOW = 1_750_000_000.0
@@ -353,41 +353,41 @@ def test_what_a_service_says_in_words_counts(status: int, body: Any, error: str,
     """Where status and code say little, the service's sentence tells the class, and the remedy fits it."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     with WireServer(response(status, data)) as server:
-        _, told = ask(server, key=True)
-    assert told is not None
-    assert (told.error, words in str(told)) == (error, True), str(told)
+        _, fault = ask(server, key=True)
+    assert fault is not None
+    assert (fault.error, words in str(fault)) == (error, True), str(fault)
 
 
 def test_a_server_that_wants_a_key() -> None:
     """Where no key was sent, the sentence says to set one, and not that one is wrong."""
     refusal = response(401, {"error": {"message": "Missing bearer authentication"}})
     with WireServer(refusal) as server:
-        _, told = ask(server)
-        assert "name that one as key_env" in str(told)
+        _, fault = ask(server)
+        assert "name that one as key_env" in str(fault)
         target = Target("llamacpp", "m", "LLAMA_API_KEY", has_key=False)
         assert "set LLAMA_API_KEY to it" in str(of_response(401, {}, b"no", target))
         assert "does not accept the key in MY_KEY" in str(ask(server, key=True)[1])
-    assert told is not None
-    assert told.error == "auth"
+    assert fault is not None
+    assert fault.error == "auth"
 
 
 def test_a_wait_too_long_is_told_and_not_waited() -> None:
     """Whoever asks for an hour is not asked again, and the time is named."""
     with WireServer(response(429, {"error": {"message": "slow down"}}, retry_after="3600")) as server:
-        _, told = ask(server)
-    assert told is not None
-    assert (told.retryable, told.retry_after) == (False, 3600.0)
-    assert "60 min" in str(told)
-    assert "UTC" in str(told)
+        _, fault = ask(server)
+    assert fault is not None
+    assert (fault.retryable, fault.retry_after) == (False, 3600.0)
+    assert "60 min" in str(fault)
+    assert "UTC" in str(fault)
     with WireServer(
         response(
             503, {"error": {}}, retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
         )
     ) as server:
-        _, told = ask(server)
-    assert told is not None
-    assert told.retryable
-    assert 50 < (told.retry_after or 0) <= 61
+        _, fault = ask(server)
+    assert fault is not None
+    assert fault.retryable
+    assert 50 < (fault.retry_after or 0) <= 61
 
 
 @pytest.mark.parametrize(

@@ -155,10 +155,10 @@ def test_other_refusals_are_not_asked_again(status: int, refusal: Any, error: st
     """A refusal that is about something else is told at once, even where a word of it is a field's name."""
     request = FULL if error != "model" else Request(Ref("mine", "m"), (Message("user", "x"),), 50)
     with WireServer(lambda _: response(status, json.dumps(refusal).encode())) as server:
-        _, told = ask(server, request)
+        _, fault = ask(server, request)
         assert len(server.requests) == 1
-    assert told is not None
-    assert told.error == error
+    assert fault is not None
+    assert fault.error == error
 
 
 def test_a_service_that_refuses_everything_is_not_asked_for_ever() -> None:
@@ -166,12 +166,12 @@ def test_a_service_that_refuses_everything_is_not_asked_for_ever() -> None:
     with WireServer(
         lambda r: response(400, openai(f"Unsupported parameter: {sorted(set(r.json) - {'model'})}"))
     ) as server:
-        _, told = ask(server, FULL)
+        _, fault = ask(server, FULL)
         assert len(server.requests) <= 5
         before = len(server.requests)
         ask(server, FULL)
         assert set(server.requests[before].json) == set(server.requests[0].json)
-    assert told is not None
+    assert fault is not None
 
 
 def test_the_nearest_level_of_reasoning() -> None:

@@ -3,16 +3,16 @@
 import pytest
 
 from fusion_nb.providers.thoughts import THOUGHT_ENDED, ThoughtFilter, requested_tags
-from tests.test_wire import Told, stream
+from tests.test_wire import Decoded, stream
 from tests.wire_server import delta, finish
 
 ANSWER = "Water boils at 100 °C at sea level."
 SIZES = (1, 2, 3, 5, 11, 10_000)
 
 
-def parted(text: str, size: int, asked: frozenset[str] = frozenset()) -> tuple[str, str]:
+def parted(text: str, size: int, tags: frozenset[str] = frozenset()) -> tuple[str, str]:
     """(answer, thought) of a text that comes in pieces of `size` characters."""
-    parts = ThoughtFilter(asked)
+    parts = ThoughtFilter(tags)
     pieces = [piece for at in range(0, len(text), size) for piece in parts.feed(text[at : at + size])]
     answer = thought = ""
     for kind, piece in [*pieces, *parts.close()]:
@@ -142,14 +142,14 @@ def test_a_tag_that_the_prompt_asks_for_is_the_answers() -> None:
 
 def test_thoughts_over_the_wire() -> None:
     """Thoughts come as reasoning; a reply that only thought is empty, and the last words decide which it was."""
-    told = Told(stream(*map(delta, ("<th", "ink>Hm", "m.</", "think>\n\n", ANSWER)), finish(), "[DONE]"))
-    assert (told.said("reasoning"), told.said(), told.error) == ("Hmm.", ANSWER, None)
-    told = Told(stream(delta("<think>Hm"), delta("m."), "[DONE]"))
-    assert (told.said(), told.error) == ("", ("empty", "empty"))
-    told = Told(stream(delta("Hm.\n"), delta("</think>"), delta("\n"), delta(ANSWER), finish(), "[DONE]"))
-    moved = [n for n, chunk in enumerate(told.chunks) if chunk.thought_ended]
+    decoded = Decoded(stream(*map(delta, ("<th", "ink>Hm", "m.</", "think>\n\n", ANSWER)), finish(), "[DONE]"))
+    assert (decoded.text("reasoning"), decoded.text(), decoded.error) == ("Hmm.", ANSWER, None)
+    decoded = Decoded(stream(delta("<think>Hm"), delta("m."), "[DONE]"))
+    assert (decoded.text(), decoded.error) == ("", ("empty", "empty"))
+    decoded = Decoded(stream(delta("Hm.\n"), delta("</think>"), delta("\n"), delta(ANSWER), finish(), "[DONE]"))
+    moved = [n for n, chunk in enumerate(decoded.chunks) if chunk.thought_ended]
     assert len(moved) == 1
-    assert "".join(c.text for c in told.chunks[moved[0] :]) == ANSWER
+    assert "".join(c.text for c in decoded.chunks[moved[0] :]) == ANSWER
 
 
 def test_many_marks_cost_no_more_than_their_length() -> None:

@@ -16,14 +16,14 @@ from fusion_nb.providers.faults import Target
 from tests.wire_server import delta, finish, sse, usage
 
 DONE = sse("[DONE]")
-ASKED = Target("openrouter", "m", "OPENROUTER_API_KEY")
+TARGET = Target("openrouter", "m", "OPENROUTER_API_KEY")
 
 
-class Told:
+class Decoded:
     """What a stream came to."""
 
-    def __init__(self, *pieces: bytes, kind: str = "text/event-stream", asked: Target = ASKED) -> None:
-        decoder = ChatDecoder(asked, kind)
+    def __init__(self, *pieces: bytes, kind: str = "text/event-stream", target: Target = TARGET) -> None:
+        decoder = ChatDecoder(target, kind)
         self.chunks: list[Chunk] = []
         for piece in pieces:
             if not decoder.done:
@@ -32,7 +32,7 @@ class Told:
         self.chunks += decoder.end()
         self.fault: ProviderError | None = decoder.fault
 
-    def said(self, channel: str = "content") -> str:
+    def text(self, channel: str = "content") -> str:
         return "".join(c.text for c in self.chunks if c.channel == channel)
 
     def last(self, field: str) -> Any:
@@ -47,8 +47,8 @@ class Told:
         return (self.fault.error, self.fault.status) if self.fault else None
 
 
-def stream(*said: Any) -> bytes:
-    return b"".join(map(sse, said))
+def stream(*events: Any) -> bytes:
+    return b"".join(map(sse, events))
 
 
 GOOD = stream(delta("Hi "), delta("wörld 🥊\u2028\u2029\x85."), finish(), usage("0.0012"), "[DONE]")
@@ -56,65 +56,65 @@ GOOD = stream(delta("Hi "), delta("wörld 🥊\u2028\u2029\x85."), finish(), usa
 
 def test_a_reply() -> None:
     """Text, reason, usage and cost of a plain reply; text that came together is one chunk."""
-    told = Told(GOOD)
-    assert told.chunks == [
+    decoded = Decoded(GOOD)
+    assert decoded.chunks == [
         Chunk(generation_id="gen-1"),
         Chunk("Hi wörld 🥊\u2028\u2029\x85."),
         Chunk(finish="stop"),
         Chunk(usage=Usage(3, 2), cost=Decimal("0.0012")),
     ]
-    assert told.error is None
-    assert told.done
+    assert decoded.error is None
+    assert decoded.done
 
 
 def test_every_split_gives_the_same_text() -> None:
     """Cut at any byte, the text is the same to the byte."""
     for cut in range(len(GOOD)):
-        told = Told(GOOD[:cut], GOOD[cut:])
-        assert (told.said(), told.last("finish"), told.last("cost")) == (
+        decoded = Decoded(GOOD[:cut], GOOD[cut:])
+        assert (decoded.text(), decoded.last("finish"), decoded.last("cost")) == (
             "Hi wörld 🥊\u2028\u2029\x85.",
             "stop",
             Decimal("0.0012"),
         )
-    assert Told(*(bytes([b]) for b in GOOD)).said() == "Hi wörld 🥊\u2028\u2029\x85."
+    assert Decoded(*(bytes([b]) for b in GOOD)).text() == "Hi wörld 🥊\u2028\u2029\x85."
 
 
 @given(st.lists(st.text(max_size=8), min_size=1, max_size=8))
 def test_any_text_comes_through(texts: list[str]) -> None:
     """Whatever a model says arrives as it was said."""
-    told = Told(stream(*map(delta, texts), finish(), "[DONE]"))
-    assert told.said() == "".join(texts)
+    decoded = Decoded(stream(*map(delta, texts), finish(), "[DONE]"))
+    assert decoded.text() == "".join(texts)
 
 
 def test_channels_keep_their_order() -> None:
     """Reasoning and content are told apart, in the order they came."""
     thinking = {"index": 0, "delta": {"reasoning": "hm"}}
-    told = Told(
+    decoded = Decoded(
         stream(
             {"choices": [thinking]}, {"choices": [thinking]}, delta("a"), {"choices": [thinking]}, finish(), "[DONE]"
         )
     )
-    assert [(c.channel, c.text) for c in told.chunks if c.text] == [
+    assert [(c.channel, c.text) for c in decoded.chunks if c.text] == [
         ("reasoning", "hmhm"),
         ("content", "a"),
         ("reasoning", "hm"),
     ]
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "a"}]
-    told = Told(stream({"choices": [{"delta": {"content": parts}}]}, finish(), "[DONE]"))
-    assert (told.said("reasoning"), told.said()) == ("hm", "a")
-    told = Told(stream({"choices": [{"delta": {"reasoning_content": "hm", "content": "a"}}]}, finish(), "[DONE]"))
-    assert [c.text for c in told.chunks if c.text] == ["hm", "a"]
+    decoded = Decoded(stream({"choices": [{"delta": {"content": parts}}]}, finish(), "[DONE]"))
+    assert (decoded.text("reasoning"), decoded.text()) == ("hm", "a")
+    decoded = Decoded(stream({"choices": [{"delta": {"reasoning_content": "hm", "content": "a"}}]}, finish(), "[DONE]"))
+    assert [c.text for c in decoded.chunks if c.text] == ["hm", "a"]
 
 
 def test_done_ends_at_once_and_what_follows_is_ignored() -> None:
     """`[DONE]` is the end, whatever comes behind it."""
-    told = Told(GOOD + stream(delta("late"), "[DONE]"), stream(delta("later")))
-    assert told.said() == "Hi wörld 🥊\u2028\u2029\x85."
-    assert told.error is None
+    decoded = Decoded(GOOD + stream(delta("late"), "[DONE]"), stream(delta("later")))
+    assert decoded.text() == "Hi wörld 🥊\u2028\u2029\x85."
+    assert decoded.error is None
 
 
 @pytest.mark.parametrize(
-    ("said", "error", "warnings"),
+    ("events", "error", "warnings"),
     [
         ([delta("a")], ("truncated", "incomplete"), []),
         ([delta("a"), "[DONE]"], ("no_finish", "incomplete"), ["no_finish"]),
@@ -130,37 +130,39 @@ def test_done_ends_at_once_and_what_follows_is_ignored() -> None:
         ([delta("a"), "[" * 100_000, finish(), "[DONE]"], ("bad_event", "incomplete"), ["bad_event"]),
     ],
 )  # fmt: skip
-def test_how_it_may_end(said: list[Any], error: Any, warnings: list[str]) -> None:
+def test_how_it_may_end(events: list[Any], error: Any, warnings: list[str]) -> None:
     """A reply is whole where the service said why it stopped and nothing of it was lost; else it is not."""
-    told = Told(stream(*said))
-    assert told.error == error
-    assert told.warnings == warnings
+    decoded = Decoded(stream(*events))
+    assert decoded.error == error
+    assert decoded.warnings == warnings
     assert (
-        told.said()
+        decoded.text()
         == "".join(
-            s["choices"][0]["delta"].get("content", "") for s in said if isinstance(s, dict) and s.get("choices")
-        )[: len(told.said())]
+            s["choices"][0]["delta"].get("content", "") for s in events if isinstance(s, dict) and s.get("choices")
+        )[: len(decoded.text())]
     )
 
 
 def test_nothing_at_all_is_empty() -> None:
     """No bytes, or only blank ones, are no reply."""
     for pieces in ((), (b"",), (b"\n\n\n",), (b": ping\n\n",)):
-        assert Told(*pieces).error == ("empty", "empty")
+        assert Decoded(*pieces).error == ("empty", "empty")
 
 
 def test_progress_alone_makes_chunks() -> None:
     """Keep-alives and empty deltas are no progress, or a stalled reply would never be noticed."""
-    told = Told(b": OPENROUTER PROCESSING\n\n" * 3 + stream({"choices": [{"index": 0, "delta": {"content": ""}}]}) * 3)
-    assert told.chunks == []
+    decoded = Decoded(
+        b": OPENROUTER PROCESSING\n\n" * 3 + stream({"choices": [{"index": 0, "delta": {"content": ""}}]}) * 3
+    )
+    assert decoded.chunks == []
 
 
 def test_the_last_event_without_its_blank_line_is_kept() -> None:
     """The bill is not lost where the connection ends right behind it; half an event is."""
     bill = stream(delta("a"), finish()) + sse(usage("0.5")).rstrip(b"\n")
-    told = Told(bill)
-    assert (told.last("cost"), told.warnings, told.error) == (Decimal("0.5"), ["unterminated_event"], None)
-    assert Told(bill[:-5]).last("cost") is None
+    decoded = Decoded(bill)
+    assert (decoded.last("cost"), decoded.warnings, decoded.error) == (Decimal("0.5"), ["unterminated_event"], None)
+    assert Decoded(bill[:-5]).last("cost") is None
 
 
 @pytest.mark.parametrize(
@@ -176,9 +178,9 @@ def test_the_last_event_without_its_blank_line_is_kept() -> None:
 )
 def test_cost_is_exact(cost: str, expected: Decimal | None) -> None:
     """What the service charged is kept to the last digit; nothing said is nothing, not zero."""
-    said = b'data: {"choices": [], "usage": {"prompt_tokens": 1, "cost": %s}}\n\n' % cost.encode()
-    told = Told(stream(delta("a"), finish()) + said + DONE)
-    assert (told.last("cost"), told.warnings) == (expected, [])
+    events = b'data: {"choices": [], "usage": {"prompt_tokens": 1, "cost": %s}}\n\n' % cost.encode()
+    decoded = Decoded(stream(delta("a"), finish()) + events + DONE)
+    assert (decoded.last("cost"), decoded.warnings) == (expected, [])
 
 
 @pytest.mark.parametrize(
@@ -186,9 +188,9 @@ def test_cost_is_exact(cost: str, expected: Decimal | None) -> None:
 )
 def test_nonsense_cost_is_unknown_and_said(cost: str) -> None:
     """A cost that cannot be is `None` with a warning, and the rest of its event still counts."""
-    said = b'data: {"choices": [], "usage": {"prompt_tokens": 7, "cost": %s}}\n\n' % cost.encode()
-    told = Told(stream(delta("a"), finish()) + said + DONE)
-    assert (told.last("cost"), told.last("usage"), told.warnings) == (None, Usage(7), ["bad_cost"])
+    events = b'data: {"choices": [], "usage": {"prompt_tokens": 7, "cost": %s}}\n\n' % cost.encode()
+    decoded = Decoded(stream(delta("a"), finish()) + events + DONE)
+    assert (decoded.last("cost"), decoded.last("usage"), decoded.warnings) == (None, Usage(7), ["bad_cost"])
 
 
 @pytest.mark.parametrize(
@@ -206,40 +208,40 @@ def test_nonsense_cost_is_unknown_and_said(cost: str) -> None:
 )  # fmt: skip
 def test_tokens(used: dict[str, Any], expected: Usage) -> None:
     """Prompt includes cached, completion includes reasoning, whatever the service's habit; nonsense is unknown."""
-    assert Told(stream(delta("a"), finish(), {"usage": used}, "[DONE]")).last("usage") == expected
+    assert Decoded(stream(delta("a"), finish(), {"usage": used}, "[DONE]")).last("usage") == expected
 
 
 def test_the_last_usage_counts() -> None:
     """Usage that grows with every chunk is not added up, and may be anywhere."""
-    told = Told(stream(delta("a", usage={"prompt_tokens": 1}), finish(usage={"prompt_tokens": 2}), "[DONE]"))
-    assert [c.usage for c in told.chunks if c.usage] == [Usage(2)]
+    decoded = Decoded(stream(delta("a", usage={"prompt_tokens": 1}), finish(usage={"prompt_tokens": 2}), "[DONE]"))
+    assert [c.usage for c in decoded.chunks if c.usage] == [Usage(2)]
     groq = {"id": "x", "choices": [], "x_groq": {"usage": {"prompt_tokens": 9}}}
-    assert Told(stream(delta("a"), finish(), groq, "[DONE]")).last("usage") == Usage(9)
+    assert Decoded(stream(delta("a"), finish(), groq, "[DONE]")).last("usage") == Usage(9)
     moonshot = {"choices": [{"delta": {}, "finish_reason": "stop", "usage": {"prompt_tokens": 8}}]}
-    assert Told(stream(delta("a"), moonshot, "[DONE]")).last("usage") == Usage(8)
+    assert Decoded(stream(delta("a"), moonshot, "[DONE]")).last("usage") == Usage(8)
 
 
 @pytest.mark.parametrize(
-    ("said", "finish_as"),
+    ("events", "finish_as"),
     [("stop", "stop"), ("STOP", "stop"), ("end_turn", "stop"), ("eos", "stop"), ("MAX_TOKENS", "length"), ("model_length", "length"),
      ("SAFETY", "content_filter"), ("tool_calls", "tool_calls"), ("insufficient_system_resource", "insufficient_system_resource")],
 )  # fmt: skip
-def test_reasons_to_finish(said: str, finish_as: str) -> None:
+def test_reasons_to_finish(events: str, finish_as: str) -> None:
     """Each service's word for the same end is the field's word; an unknown one stays its own."""
-    assert Told(stream(delta("a"), finish(said), "[DONE]")).last("finish") == finish_as
+    assert Decoded(stream(delta("a"), finish(events), "[DONE]")).last("finish") == finish_as
 
 
 def test_a_refusal_is_one() -> None:
     """A refusal's words are shown, and it does not count as an answer."""
-    told = Told(stream({"choices": [{"delta": {"refusal": "I cannot."}}]}, finish(), "[DONE]"))
-    assert (told.said(), told.last("finish")) == ("I cannot.", "refusal")
+    decoded = Decoded(stream({"choices": [{"delta": {"refusal": "I cannot."}}]}, finish(), "[DONE]"))
+    assert (decoded.text(), decoded.last("finish")) == ("I cannot.", "refusal")
 
 
 def test_tool_calls_are_told_and_never_executed() -> None:
     """What a model wanted to call is on record, as words."""
     calls = [{"index": 0, "function": {"name": "rm", "arguments": '{"path"'}}]
     more = [{"index": 0, "function": {"arguments": ': "/"}'}}]
-    told = Told(
+    decoded = Decoded(
         stream(
             {"choices": [{"delta": {"tool_calls": calls}}]},
             {"choices": [{"delta": {"tool_calls": more}}]},
@@ -247,12 +249,12 @@ def test_tool_calls_are_told_and_never_executed() -> None:
             "[DONE]",
         )
     )
-    assert told.last("finish") == "tool_calls"
-    assert told.warnings == ['tool_calls: rm{"path": "/"}']
+    assert decoded.last("finish") == "tool_calls"
+    assert decoded.warnings == ['tool_calls: rm{"path": "/"}']
 
 
 @pytest.mark.parametrize(
-    ("said", "error"),
+    ("events", "error"),
     [
         ({"error": {"code": 502, "message": "bad upstream"}, "choices": [{"delta": {"content": ""}, "finish_reason": "error"}]}, "server"),
         ({"error": {"code": 429, "metadata": {"error_type": "rate_limit_exceeded"}}}, "rate_limit"),
@@ -262,11 +264,11 @@ def test_tool_calls_are_told_and_never_executed() -> None:
         ({"type": "error", "error": {"type": "overloaded_error"}}, "overloaded"),
     ],
 )  # fmt: skip
-def test_errors_in_the_middle(said: dict[str, Any], error: str) -> None:
+def test_errors_in_the_middle(events: dict[str, Any], error: str) -> None:
     """An error under the status of a success is an error; the text before it is kept."""
-    told = Told(stream(delta("half"), said))
-    assert told.fault is not None
-    assert (told.said(), told.fault.error) == ("half", error)
+    decoded = Decoded(stream(delta("half"), events))
+    assert decoded.fault is not None
+    assert (decoded.text(), decoded.fault.error) == ("half", error)
 
 
 def test_error_events() -> None:
@@ -275,9 +277,9 @@ def test_error_events() -> None:
         '{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}',
         '{"type": "overloaded_error"}',
     ):
-        told = Told(stream(delta("a")) + f"event: error\ndata: {body}\n\n".encode())
-        assert told.error == ("overloaded", "error")
-    assert Told(b"event: error\ndata: something broke\n\n").error == ("provider", "error")
+        decoded = Decoded(stream(delta("a")) + f"event: error\ndata: {body}\n\n".encode())
+        assert decoded.error == ("overloaded", "error")
+    assert Decoded(b"event: error\ndata: something broke\n\n").error == ("provider", "error")
 
 
 def test_a_body_that_is_no_stream() -> None:
@@ -289,47 +291,47 @@ def test_a_body_that_is_no_stream() -> None:
         "usage": {"prompt_tokens": 1, "cost": 0.25},
     }
     body = json.dumps(whole).encode()
-    told = Told(body[:9], body[9:], kind="application/json")
-    assert (told.said(), told.said("reasoning"), told.last("cost"), told.last("model")) == (
+    decoded = Decoded(body[:9], body[9:], kind="application/json")
+    assert (decoded.text(), decoded.text("reasoning"), decoded.last("cost"), decoded.last("model")) == (
         "Hi",
         "hm",
         Decimal("0.25"),
         "m-1",
     )
-    assert (told.warnings, told.error) == (["not_streamed"], None)
+    assert (decoded.warnings, decoded.error) == (["not_streamed"], None)
     partial = {
         "choices": [{"message": {"content": "Ha"}, "finish_reason": "error", "error": {"code": 502, "message": "x"}}]
     }
-    told = Told(json.dumps(partial).encode())
-    assert (told.said(), told.error) == ("Ha", ("server", "error"))
-    for said in ({"error": {"code": 402, "message": "pay"}}, [{"error": {"code": 402, "message": "pay"}}]):
-        assert Told(json.dumps(said).encode(), kind="application/json").error == ("credits", "error")
-    told = Told(
+    decoded = Decoded(json.dumps(partial).encode())
+    assert (decoded.text(), decoded.error) == ("Ha", ("server", "error"))
+    for events in ({"error": {"code": 402, "message": "pay"}}, [{"error": {"code": 402, "message": "pay"}}]):
+        assert Decoded(json.dumps(events).encode(), kind="application/json").error == ("credits", "error")
+    decoded = Decoded(
         b"<!doctype html><html><head><title>Hotel login</title><script>x()</script></head><body>Pay</body></html>",
         kind="text/html",
     )
-    assert told.error == ("not_sse", "error")
-    assert "Hotel login" in str(told.fault)
-    assert "<" not in str(told.fault)
-    assert Told(b'{"a": ', kind="application/json").error == ("protocol", "error")
+    assert decoded.error == ("not_sse", "error")
+    assert "Hotel login" in str(decoded.fault)
+    assert "<" not in str(decoded.fault)
+    assert Decoded(b'{"a": ', kind="application/json").error == ("protocol", "error")
 
 
 def test_content_type_is_trusted_less_than_the_bytes() -> None:
     """A stream under a wrong or missing type is a stream."""
     for kind in ("", "text/plain", "application/json"):
-        assert Told(GOOD, kind=kind).error is None
-        assert Told(b"\xef\xbb\xbf: hi\n\n" + GOOD, kind=kind).said().startswith("Hi")
+        assert Decoded(GOOD, kind=kind).error is None
+        assert Decoded(b"\xef\xbb\xbf: hi\n\n" + GOOD, kind=kind).text().startswith("Hi")
 
 
 def test_sizes_are_bounded() -> None:
     """A reply without end, or one enormous event, stops as too big; what came before is kept."""
     megabyte = stream(delta("x" * 1024 * 1024))
-    told = Told(*[megabyte] * 9)
-    assert told.error == ("too_big", "incomplete")
-    assert len(told.said()) == 8 * 1024 * 1024
-    told = Told(stream(delta("a")), b"data: ", *[b"x" * 1024 * 1024] * 17)
-    assert (told.error, told.said()) == (("too_big", "incomplete"), "a")
-    assert Told(b"{", *[b" " * 1024 * 1024] * 17).error == ("too_big", "incomplete")
+    decoded = Decoded(*[megabyte] * 9)
+    assert decoded.error == ("too_big", "incomplete")
+    assert len(decoded.text()) == 8 * 1024 * 1024
+    decoded = Decoded(stream(delta("a")), b"data: ", *[b"x" * 1024 * 1024] * 17)
+    assert (decoded.error, decoded.text()) == (("too_big", "incomplete"), "a")
+    assert Decoded(b"{", *[b" " * 1024 * 1024] * 17).error == ("too_big", "incomplete")
 
 
 def half_of(escaped: str) -> bytes:
@@ -338,28 +340,28 @@ def half_of(escaped: str) -> bytes:
 
 def test_halves_of_characters() -> None:
     """A character a server cut in two arrives whole; half of one never does."""
-    told = Told(
+    decoded = Decoded(
         *map(half_of, ("a\\ud83e", "\\udd4ab")),
         stream(finish()),
     )
-    assert told.said() == "a🥊b"
-    told = Told(
+    assert decoded.text() == "a🥊b"
+    decoded = Decoded(
         *map(half_of, ("a\\udd4a", "\\ud83e")),
         stream(finish()),
     )
-    assert told.said() == "a\ufffd\ufffd"
+    assert decoded.text() == "a\ufffd\ufffd"
 
 
 def test_nonsense_of_every_type() -> None:
     """Fields of the wrong type are nothing, never an exception."""
     junk: list[Any] = [None, 1, 1.5, "x", [], {}, [[]], [None], {"a": 1}, True]
     for value in junk:
-        for said in ({"choices": value}, {"choices": [value]}, {"choices": [{"delta": value, "index": 0}]},
+        for events in ({"choices": value}, {"choices": [value]}, {"choices": [{"delta": value, "index": 0}]},
                      {"choices": [{"delta": {"content": value, "reasoning": value, "refusal": value, "tool_calls": value}}]},
                      {"choices": [{"delta": {}, "finish_reason": value, "usage": value}]}, {"usage": value, "x_groq": value},
                      {"model": value, "id": value}, {"error": value}, {"error": {"message": value, "code": value, "metadata": value, "availability": value}}):  # fmt: skip
-            Told(stream(delta("a"), said, finish(), "[DONE]"))
-            Told(json.dumps(said).encode())
+            Decoded(stream(delta("a"), events, finish(), "[DONE]"))
+            Decoded(json.dumps(events).encode())
 
 
 VECTORS = Path(__file__).parents[1] / "../shared/vectors"
@@ -372,11 +374,11 @@ def test_the_json_test_suite() -> None:
     assert len(files) > 300
     for file in files:
         document = file.read_bytes().replace(b"\r", b" ").replace(b"\n", b"\ndata: ")
-        told = Told(stream(delta("a")), b"data: " + document + b"\n\n", stream(delta("b"), finish(), "[DONE]"))
-        assert told.said() == "ab", file.name
+        decoded = Decoded(stream(delta("a")), b"data: " + document + b"\n\n", stream(delta("b"), finish(), "[DONE]"))
+        assert decoded.text() == "ab", file.name
         damaged = ("bad_event", "incomplete") if file.name.startswith("n_") or "utf" in file.name.lower() else None
-        assert told.error in (None, damaged), file.name
-        Told(file.read_bytes(), kind="application/json")
+        assert decoded.error in (None, damaged), file.name
+        Decoded(file.read_bytes(), kind="application/json")
 
 
 @pytest.mark.skipif(not VECTORS.exists(), reason="the shared test vectors are not here")
@@ -385,17 +387,17 @@ def test_naughty_strings() -> None:
     strings = json.loads((VECTORS / "blns.json").read_text(encoding="utf-8"))
     for text in strings:
         for escaped in (json.dumps(delta(text)), json.dumps(delta(text), ensure_ascii=False)):
-            told = Told(sse(escaped), stream(finish(), "[DONE]"))
-            assert told.said() == text
+            decoded = Decoded(sse(escaped), stream(finish(), "[DONE]"))
+            assert decoded.text() == text
 
 
 def test_a_key_in_the_text_is_hidden() -> None:
     """A service that echoes the key does not get it onto the screen."""
     key = "local-secret-0123456789"
-    asked = Target("x", "m", "K", hide=lambda text: text.replace(key, "***"))
-    told = Told(
+    target = Target("x", "m", "K", hide=lambda text: text.replace(key, "***"))
+    decoded = Decoded(
         stream(delta(f"your key {key}!", model=f"m-{key}", id=f"gen-{key}"), {"error": {"message": f"bad key {key}"}}),
-        asked=asked,
+        target=target,
     )
-    assert told.said() == "your key ***!"
-    assert key not in repr(told.chunks) + str(told.fault)
+    assert decoded.text() == "your key ***!"
+    assert key not in repr(decoded.chunks) + str(decoded.fault)

@@ -17,7 +17,7 @@ from fusion_nb.core.warnings_text import remarks
 from fusion_nb.providers.chat_usage import bill_of, finish_of, usage_of
 from fusion_nb.providers.text_chunks import RepetitionFilter
 from tests.test_chat import ask, text
-from tests.test_wire import Told, stream
+from tests.test_wire import Decoded, stream
 from tests.wire_server import END, WireServer, chunk, delta, event, finish, head, response, sse, usage
 
 LINES = ["Roses are red, ", "violets are blue, ", "sugar is sweet, ", "and so are you."]
@@ -37,8 +37,8 @@ def raw(content: str) -> str:
 ])  # fmt: skip
 def test_every_word_for_whole(reason: Any) -> None:
     """A whole reply is whole in whichever words the service says so."""
-    told = Told(stream(delta(POEM), {"choices": [{"delta": {}, "finish_reason": reason}]}, "[DONE]"))
-    assert (told.last("finish"), told.error) == ("stop", None)
+    decoded = Decoded(stream(delta(POEM), {"choices": [{"delta": {}, "finish_reason": reason}]}, "[DONE]"))
+    assert (decoded.last("finish"), decoded.error) == ("stop", None)
 
 
 @pytest.mark.parametrize(("reason", "meaning"), [
@@ -55,9 +55,9 @@ def test_every_word_for_cut(reason: Any, meaning: str | None) -> None:
 @pytest.mark.parametrize("name", ["finish_reason", "finishReason", "done_reason", "finish", "stop_reason"])
 def test_a_reason_under_another_name(name: str) -> None:
     """The reason counts wherever a service puts it; the stop word beside a reason does not replace it."""
-    assert Told(stream(delta(POEM), {"choices": [{"delta": {}, name: "stop"}]}, "[DONE]")).error is None
+    assert Decoded(stream(delta(POEM), {"choices": [{"delta": {}, name: "stop"}]}, "[DONE]")).error is None
     both = {"choices": [{"delta": {}, "finish_reason": "length", "stop_reason": "###"}]}
-    assert Told(stream(delta(POEM), both)).last("finish") == "length"
+    assert Decoded(stream(delta(POEM), both)).last("finish") == "length"
 
 
 def finishing(content: str) -> dict[str, Any]:
@@ -67,11 +67,11 @@ def finishing(content: str) -> dict[str, Any]:
 def test_text_after_a_reason_takes_it_back() -> None:
     """A reason on every chunk says nothing: only the mark of the end, or a reason that nothing follows, does."""
     every = [finishing(line) for line in LINES]
-    assert Told(stream(*every[:2])).error == ("no_finish", "incomplete")
-    assert Told(stream(*every, "[DONE]")).error is None
-    assert Told(stream(every[0])).error is None
-    assert Told(stream(delta(LINES[0]), finish(), delta(LINES[1]))).error == ("truncated", "incomplete")
-    assert Told(stream(delta(POEM), finish(), delta(" \n"), usage())).error is None
+    assert Decoded(stream(*every[:2])).error == ("no_finish", "incomplete")
+    assert Decoded(stream(*every, "[DONE]")).error is None
+    assert Decoded(stream(every[0])).error is None
+    assert Decoded(stream(delta(LINES[0]), finish(), delta(LINES[1]))).error == ("truncated", "incomplete")
+    assert Decoded(stream(delta(POEM), finish(), delta(" \n"), usage())).error is None
     with WireServer([head(), *(event(each) for each in every[:2]), "reset"]) as server:
         chunks, error = ask(server)
     assert (text(chunks), error and error.error) == ("".join(LINES[:2]), "disconnect")
@@ -97,7 +97,7 @@ def message_of(content: str, **more: Any) -> dict[str, Any]:
 
 def test_text_told_again_is_kept_once() -> None:
     """Each piece with all before it, a last piece or a last message with everything: the text stands once."""
-    for said in (
+    for events in (
         cumulative(LINES),
         [delta(""), *cumulative(list(POEM))],
         [*map(delta, LINES), message_of(POEM)],
@@ -108,11 +108,11 @@ def test_text_told_again_is_kept_once() -> None:
         [*map(delta, LINES), delta(POEM)],
         [message_of(POEM)],
     ):
-        told = Told(stream(*said, finish(), "[DONE]"))
-        assert (told.said(), told.error) == (POEM, None), said
+        decoded = Decoded(stream(*events, finish(), "[DONE]"))
+        assert (decoded.text(), decoded.error) == (POEM, None), events
     thoughts = [{"choices": [{"delta": {"reasoning_content": "".join(LINES[: n + 1])}}]} for n in range(4)]
-    told = Told(stream(*thoughts, delta("Yes."), finish()))
-    assert (told.said("reasoning"), told.said()) == (POEM, "Yes.")
+    decoded = Decoded(stream(*thoughts, delta("Yes."), finish()))
+    assert (decoded.text("reasoning"), decoded.text()) == (POEM, "Yes.")
 
 
 @pytest.mark.parametrize("parts", [
@@ -130,25 +130,25 @@ def test_text_told_again_is_kept_once() -> None:
 ])  # fmt: skip
 def test_what_a_reply_truly_repeats_stays(parts: list[str]) -> None:
     """Refrains, laughter and pyramids are not the service's fault: every character stays."""
-    told = Told(stream(*map(delta, parts), finish(), "[DONE]"))
-    assert (told.said(), told.error) == ("".join(parts), None)
+    decoded = Decoded(stream(*map(delta, parts), finish(), "[DONE]"))
+    assert (decoded.text(), decoded.error) == ("".join(parts), None)
 
 
 def test_what_cannot_be_decided_is_said() -> None:
     """Two pieces that begin alike may be one text or two: both stay, with a word about it."""
-    told = Told(stream(delta("The capital is "), delta("The capital is Canberra."), finish(), "[DONE]"))
-    assert told.said() == "The capital is The capital is Canberra."
-    assert told.warnings == ["maybe_told_twice"]
-    told = Told(stream(delta("One text."), message_of("Another text."), finish(), "[DONE]"))
-    assert (told.said(), told.warnings) == ("One text.", ["told_differently"])
+    decoded = Decoded(stream(delta("The capital is "), delta("The capital is Canberra."), finish(), "[DONE]"))
+    assert decoded.text() == "The capital is The capital is Canberra."
+    assert decoded.warnings == ["maybe_told_twice"]
+    decoded = Decoded(stream(delta("One text."), message_of("Another text."), finish(), "[DONE]"))
+    assert (decoded.text(), decoded.warnings) == ("One text.", ["told_differently"])
 
 
 @given(st.lists(st.text("ab \n", min_size=1, max_size=6), max_size=30), st.randoms(use_true_random=False))
 def test_pieces_are_never_lost(parts: list[str], rng: random.Random) -> None:
     """Whatever the pieces, what comes out is all of them, or a warning says that some were taken for a repetition."""
-    told = RepetitionFilter()
-    out = "".join([*map(told.piece, parts), told.close()])
-    assert out == "".join(parts) or told.warning == "told_twice"
+    decoded = RepetitionFilter()
+    out = "".join([*map(decoded.piece, parts), decoded.close()])
+    assert out == "".join(parts) or decoded.warning == "told_twice"
 
 
 # --- text in unexpected forms
@@ -160,17 +160,17 @@ def test_pieces_are_never_lost(parts: list[str], rng: random.Random) -> None:
 ])  # fmt: skip
 def test_what_can_be_text_is_text(content: str, expected: str) -> None:
     """Tokens that look like numbers come as numbers; their digits arrive as they were sent."""
-    told = Told(stream(raw(content), finish(), "[DONE]"))
-    assert (told.said(), told.warnings) == (expected, [])
+    decoded = Decoded(stream(raw(content), finish(), "[DONE]"))
+    assert (decoded.text(), decoded.warnings) == (expected, [])
 
 
 def test_what_cannot_be_text_is_said() -> None:
     """A picture in a reply is left out, and that is told."""
-    told = Told(
+    decoded = Decoded(
         stream(delta("See: "), raw('[{"type": "image_url", "image_url": {"url": "data:"}}]'), finish(), "[DONE]")
     )
-    assert told.said() == "See: "
-    assert "no text" in " ".join(remarks(told.warnings))
+    assert decoded.text() == "See: "
+    assert "no text" in " ".join(remarks(decoded.warnings))
 
 
 @pytest.mark.parametrize("thought", [
@@ -186,8 +186,8 @@ def test_what_cannot_be_text_is_said() -> None:
 ])  # fmt: skip
 def test_thoughts_under_any_name(thought: dict[str, Any]) -> None:
     """Thoughts are kept as thoughts under every name that services use, once, and never as the answer."""
-    told = Told(stream({"choices": [{"delta": thought}]}, delta("Yes."), finish(), "[DONE]"))
-    assert (told.said("reasoning"), told.said()) == ("Hm.", "Yes.")
+    decoded = Decoded(stream({"choices": [{"delta": thought}]}, delta("Yes."), finish(), "[DONE]"))
+    assert (decoded.text("reasoning"), decoded.text()) == ("Hm.", "Yes.")
 
 
 # --- events that are none, frames that are not quite frames
@@ -196,8 +196,8 @@ def test_thoughts_under_any_name(thought: dict[str, Any]) -> None:
 )
 def test_words_between_events_keep_the_connection_alive(alive: str) -> None:
     """What never set out to be a part of the reply is no damage, however often it comes."""
-    told = Told(stream(delta("a"), *[alive] * 9, delta("b"), *[alive] * 9, finish(), "[DONE]"))
-    assert (told.said(), told.error, told.warnings) == ("ab", None, [])
+    decoded = Decoded(stream(delta("a"), *[alive] * 9, delta("b"), *[alive] * 9, finish(), "[DONE]"))
+    assert (decoded.text(), decoded.error, decoded.warnings) == ("ab", None, [])
 
 
 @pytest.mark.parametrize(
@@ -206,13 +206,13 @@ def test_words_between_events_keep_the_connection_alive(alive: str) -> None:
 )
 def test_damage_is_told_and_the_rest_is_kept(bad: str) -> None:
     """An event that should have held text and cannot be read makes the reply incomplete, wherever it stands."""
-    told = Told(stream(delta("The answer is "), bad, delta(" metres."), finish(), "[DONE]"))
-    assert (told.said(), told.error) == ("The answer is  metres.", ("bad_event", "incomplete"))
-    assert "may be missing" in str(told.fault)
+    decoded = Decoded(stream(delta("The answer is "), bad, delta(" metres."), finish(), "[DONE]"))
+    assert (decoded.text(), decoded.error) == ("The answer is  metres.", ("bad_event", "incomplete"))
+    assert "may be missing" in str(decoded.fault)
 
 
-def lines_of(*said: Any, end: bytes = b"\n") -> bytes:
-    return b"".join(sse(each).rstrip(b"\n") + end for each in said)
+def lines_of(*events: Any, end: bytes = b"\n") -> bytes:
+    return b"".join(sse(each).rstrip(b"\n") + end for each in events)
 
 
 @pytest.mark.parametrize("size", [1, 7, 40, 10_000])
@@ -220,14 +220,14 @@ def lines_of(*said: Any, end: bytes = b"\n") -> bytes:
 def test_events_without_blank_lines(end: bytes, size: int) -> None:
     """Where each line is an event by itself, each is taken; data that truly stands on several lines is joined."""
     body = lines_of(*map(delta, LINES), finish(), usage(), "[DONE]", end=end)
-    told = Told(*(body[at : at + size] for at in range(0, len(body), size)))
-    assert (told.said(), told.error, told.last("usage")) == (POEM, None, Usage(3, 2))
+    decoded = Decoded(*(body[at : at + size] for at in range(0, len(body), size)))
+    assert (decoded.text(), decoded.error, decoded.last("usage")) == (POEM, None, Usage(3, 2))
     pretty = json.dumps(delta(POEM), indent=1).encode().replace(b"\n", b"\ndata: ")
     body = b"data: " + pretty + b"\n\n" + stream(finish(), "[DONE]")
-    told = Told(*(body[at : at + size] for at in range(0, len(body), size)))
-    assert (told.said(), told.error) == (POEM, None)
+    decoded = Decoded(*(body[at : at + size] for at in range(0, len(body), size)))
+    assert (decoded.text(), decoded.error) == (POEM, None)
     named = b"".join(b"event: message\n" + lines_of(delta(line)) for line in LINES) + lines_of(finish(), "[DONE]")
-    assert Told(named).said() == POEM
+    assert Decoded(named).text() == POEM
 
 
 @pytest.mark.parametrize(
@@ -260,10 +260,10 @@ def test_a_reply_in_an_envelope() -> None:
 
 def test_lines_come_as_they_are_sent() -> None:
     """Text without blank lines between its events is there at once, not when the reply is over."""
-    told = Told(lines_of(delta("first"), delta("second")))
-    assert told.chunks[0].text.startswith("first") or told.chunks[1].text.startswith("first")
+    decoded = Decoded(lines_of(delta("first"), delta("second")))
+    assert decoded.chunks[0].text.startswith("first") or decoded.chunks[1].text.startswith("first")
     body = b"\n".join(json.dumps(each).encode() for each in (*map(delta, LINES), finish()))
-    assert Told(body, kind="application/x-ndjson").said() == POEM
+    assert Decoded(body, kind="application/x-ndjson").text() == POEM
 
 
 @pytest.mark.parametrize("members", [1, 3, 50])
@@ -323,10 +323,10 @@ def test_bombs_in_members_stay_refused() -> None:
 def test_a_refusal_inside_a_success(body: dict[str, Any], error: str, words: str) -> None:
     """The service's words and what they mean are told, in one piece or in a stream; it is not called nothing."""
     with WireServer(response(200, body)) as server:
-        _, told = ask(server)
-    assert told is not None
-    assert (told.error, words.lower() in str(told).lower()) == (error, True), str(told)
-    streamed = Told(stream(body))
+        _, fault = ask(server)
+    assert fault is not None
+    assert (fault.error, words.lower() in str(fault).lower()) == (error, True), str(fault)
+    streamed = Decoded(stream(body))
     assert streamed.error == (error, "error")
     assert words.lower() in str(streamed.fault).lower()
 
@@ -337,15 +337,15 @@ def test_a_refusal_inside_a_success(body: dict[str, Any], error: str, words: str
 ])  # fmt: skip
 def test_signs_of_success_refuse_nothing(extra: dict[str, Any]) -> None:
     """A code of success beside a reply, or alone in an event, is no error."""
-    told = Told(stream({**delta("a"), **extra}, extra, delta("b"), {**finish(), **extra}, "[DONE]"))
-    assert (told.said(), told.error) == ("ab", None)
+    decoded = Decoded(stream({**delta("a"), **extra}, extra, delta("b"), {**finish(), **extra}, "[DONE]"))
+    assert (decoded.text(), decoded.error) == ("ab", None)
 
 
 def test_what_came_instead_of_a_reply_is_told() -> None:
     """A stream of nothing but notices is empty, and its words stand in the sentence."""
-    told = Told(stream({"status": "queued", "message": "waiting for a worker"}, "[DONE]"))
-    assert told.error == ("empty", "empty")
-    assert "waiting for a worker" in str(told.fault)
+    decoded = Decoded(stream({"status": "queued", "message": "waiting for a worker"}, "[DONE]"))
+    assert decoded.error == ("empty", "empty")
+    assert "waiting for a worker" in str(decoded.fault)
 
 
 # --- tokens and money

@@ -132,7 +132,7 @@ def check(row: Row, played: Played, server: Faults) -> Played:
             if not played.busy:
                 raise
             cut = played.model.split("~")[1]
-            (played,) = server.play(row, [cut], row.name)
+            (played,) = server.play(row, [cut], f"{row.number}-{row.name}")
         else:
             return played
     check_once(row, played, server)
