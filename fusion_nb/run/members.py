@@ -33,7 +33,7 @@ class Members:
         limits: Limits,
     ) -> None:
         self.round = round
-        self._requests = {ref.name: functools.partial(ask, ref, replies) for ref, replies in asks}
+        self._requests = {ref.name: functools.partial(ask, ref, messages) for ref, messages in asks}
         self._record, self._limits = record, limits
         self._group = asyncio.TaskGroup()
         self._running: dict[str, _Task] = {}

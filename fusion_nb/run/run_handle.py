@@ -184,10 +184,10 @@ class Run:
 
         It is a new call with a row of its own. What was under way is stopped, and what it cost stays on record and
         counts towards the caps. The judge waits for it. Raises `UserError` where the member has answered, or the judge
-        reads already: `history.retry(run, call=...)` asks it after the run.
+        reads already: `fusion_nb.retry(result, call=...)` asks it after the run.
         """
         if self.done:
-            raise UserError("The run is over: fusion_nb.history.retry(result, call=...) asks that member once more.")
+            raise UserError("The run is over: fusion_nb.retry(result, call=...) asks that member once more.")
         engine_thread.call_on_engine(lambda: self._engine.retry_call(call))
 
     def finish(self, progress: Progress | None = None, hear: Hear | None = None) -> FusionResult:
