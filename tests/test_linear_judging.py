@@ -109,7 +109,7 @@ def quadratic(path: Callable[[str], object], bricks: Sequence[str], quick: float
     return [
         brick
         for brick in slow
-        if seconds(path, brick, 64_000, times=2) > 8 * max(seconds(path, brick, 16_000, times=3), quick / 4)
+        if seconds(path, brick, 30_000, times=2) > 8 * max(seconds(path, brick, 7_500, times=3), quick / 4)
     ]
 
 

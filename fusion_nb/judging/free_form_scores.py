@@ -15,9 +15,13 @@ MARK = "[\ue000-\uf8ff]"
 _MARKUP = re.compile(rf"{MARK}|[*`#]+|(?<!\w)_+|_+(?!\w)")
 
 
+_BLANKS = re.compile(r"[^\S\n]{2,}")
+"""Runs of blanks: patterns that allow for blanks in several places would try each split of them."""
+
+
 def mark_labels(text: str, names: Sequence[str]) -> str:
     """`text` without markup, where the name of candidate n stands as the one character U+E000+n."""
-    plain = _MARKUP.sub("", text)
+    plain = _BLANKS.sub(" ", _MARKUP.sub("", text))
     if not names:
         return plain
     # The longest first: where two names begin alike, the longer one is meant.
@@ -56,7 +60,7 @@ _TAIL = rf"(?={_OF_TEN}|\s*[(),;]|\.\s|\.?[^\S\n]*$)"
 _AND = r"[^\S\n]*(?:,|&|,? and)[^\S\n]*"
 _GROUP = rf"{MARK}(?:['’]s)?(?:{_AND}{MARK}(?:['’]s)?){{0,40}}"
 _MENTION = re.compile(
-    rf"{MARK}(?:['’]s)?[^\S\n]*(?:score|rating)?[^\S\n]*[:=][^\S\n]*(?P<plain>{_NUMBER}){_TAIL}"
+    rf"{MARK}(?:['’]s)?[^\S\n]*(?:(?:score|rating)[^\S\n]*)?[:=][^\S\n]*(?P<plain>{_NUMBER}){_TAIL}"
     rf"|\b(?:scores?|ratings?|rated?)\b[^.\n\d]{{0,40}}?(?P<worded>{_NUMBER})(?![%]|[^\S\n]*[-+*x=^])"
     rf"|(?P<of_ten>{_NUMBER}){_OF_TEN}",
     re.IGNORECASE | re.MULTILINE,

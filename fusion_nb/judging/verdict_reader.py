@@ -210,6 +210,8 @@ _PLACES = ("rank", "place", "position", "order", "ranking")
 _ORDINAL = re.compile(r"#?([0-9]{1,2})(?:st|nd|rd|th|\.)?")
 _SEPARATORS = re.compile(r"\s*(?:[-=]?>+|\u227b|\u2192|\u00bb|,|;|\n|\bthen\b)\s*")
 _NUMBERING = re.compile(r"\s*(?:#?[0-9]{1,2}(?:[.):]|st|nd|rd|th)\s*:?|[-*\u2022])\s*")
+_MAX_RANKING = 4_000
+"""Characters looked at of a ranking written as text."""
 _MAX_DRESS = 24
 """Characters of a label with what is around it, in a ranking written as text."""
 _NO_LIST = "the ranking is not a list of labels"
@@ -279,8 +281,9 @@ def _place(item: Any) -> float | None:
 
 def _split_ranking(text: str, names: Mapping[str, str]) -> tuple[list[str], str]:
     """`K7 > M3 > Q2`, `K7, M3, Q2`, or a numbered list of lines."""
+    text = " \n".join(" ".join(line.split()) for line in text[:_MAX_RANKING].split("\n")).strip(" []().")
     backwards = "<" in text and ">" not in text
-    parts = _SEPARATORS.split(text.replace("<", ">").strip(" []().") if backwards else text[:4000].strip(" []()."))
+    parts = _SEPARATORS.split(text.replace("<", ">") if backwards else text)
     parts = [_NUMBERING.sub("", part) for part in parts if part.strip()][: 2 * len(names)]
     labels = [label for part in parts if len(part) <= _MAX_DRESS and (label := label_in(part, names))]
     # Each part is a label in dress: prose that speaks of labels is no ranking.
