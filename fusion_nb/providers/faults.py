@@ -67,6 +67,8 @@ _REMEDY = {
     "too_large": "The prompt is too long for {model}: shorten it, or take a model with a larger context.",
     "rate_limit": "{service} limits the rate of requests{status}: wait, or ask fewer models at once.",
     "server": "{service} failed{status}: run it again later.",
+    "server_no_key": "{service} failed{status}, and was sent no key: set {key_env} if it wants one, else run it again "
+    "later.",
     "overloaded": "{service} is overloaded{status}: run it again later.",
     "refusal": "{model} refused.",
     "provider": "{service} broke off with an error.",
@@ -130,6 +132,9 @@ def _remedy(kind: str, status: int | None, message: str, target: Target) -> str:
     """Which of the sentences helps."""
     if kind == "auth" and not target.has_key:
         return "no_key" if target.key_env else "no_variable"
+    if kind == "server" and not target.has_key and target.key_env:
+        # LiteLLM without a database fails on a request without a key.
+        return "server_no_key"
     if kind == "credits" and re.search(r"can only afford|fewer max_tokens", message):
         return "afford"
     named = "model" in message.lower() or (target.model and target.model in message)
