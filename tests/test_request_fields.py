@@ -58,6 +58,10 @@ STRUCTURED = Request(Ref("openai", "m"), (Message("user", "Hi?"),), 50, schema=S
     ("stream_options", 400, {"message": "Unrecognized request argument supplied: stream_options"}, "field_dropped:stream_options"),
     ("reasoning_effort", 400, {"error": {"message": '"llama3.2" does not support thinking'}}, "field_dropped:reasoning_effort"),
     ("reasoning_effort", 400, openai("Unrecognized request argument supplied: reasoning_effort"), "field_dropped:reasoning_effort"),
+    ("temperature", 400, {"object": "error", "message": {"detail": [{"type": "extra_forbidden", "loc": ["body", "temperature"], "msg": "Extra inputs are not permitted"}]}}, "field_dropped:temperature"),
+    ("reasoning_effort", 400, {"error": "Argument not supported on this model: reasoningEffort"}, "field_dropped:reasoning_effort"),
+    ("seed", 500, {"error": {"message": "create() got an unexpected keyword argument 'seed'"}}, "field_dropped:seed"),
+    ("seed", 400, [{"error": {"code": 400, "message": 'Invalid JSON payload received. Unknown name "seed": Cannot find field.'}}], "field_dropped:seed"),
     ("max_tokens", 400, openai("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "max_tokens"), "field_renamed:max_completion_tokens"),
 ])  # fmt: skip
 def test_a_refused_field_is_left_out(field: str, status: int, refusal: Any, warning: str) -> None:

@@ -134,6 +134,14 @@ def test_what_a_reply_truly_repeats_stays(parts: list[str]) -> None:
     assert (decoded.text(), decoded.error) == ("".join(parts), None)
 
 
+def test_a_last_message_without_the_thoughts() -> None:
+    """A service that closes with the answer alone, after thoughts in its text, says nothing new."""
+    decoded = Decoded(
+        stream(delta("<think>Hm."), delta("</think>\n\n"), delta(POEM), message_of(POEM), finish(), "[DONE]")
+    )
+    assert (decoded.text(), decoded.text("reasoning"), decoded.warnings) == (POEM, "Hm.", [])
+
+
 def test_what_cannot_be_decided_is_said() -> None:
     """Two pieces that begin alike may be one text or two: both stay, with a word about it."""
     decoded = Decoded(stream(delta("The capital is "), delta("The capital is Canberra."), finish(), "[DONE]"))
@@ -236,26 +244,26 @@ def test_events_without_blank_lines(end: bytes, size: int) -> None:
 def test_frames_that_are_nearly_right(frame: str) -> None:
     """Text is not lost where a gateway frames an event in its own way."""
     frames = [frame.format(json.dumps(each)).encode() for each in (*map(delta, LINES), finish())]
-    told = Told(sse(delta("> ")), *frames, b"\n", sse("[DONE]"))
-    assert (told.said(), told.error) == ("> " + POEM, None)
+    decoded = Decoded(sse(delta("> ")), *frames, b"\n", sse("[DONE]"))
+    assert (decoded.text(), decoded.error) == ("> " + POEM, None)
 
 
 def test_objects_behind_one_another() -> None:
     """Objects that share a line, or stand in a list, are each read; a brace inside a text separates nothing."""
     first, second, last = (json.dumps(each) for each in (delta("{a} {b} "), delta("}{"), finish()))
-    assert Told(stream(first + second, last, "[DONE]")).said() == "{a} {b} }{"
-    assert Told(f"[{first},{second},{last}]".encode(), kind="application/json").said() == "{a} {b} }{"
-    told = Told(stream(first, second + second[:-4], last, "[DONE]"))
-    assert told.error == ("bad_event", "incomplete")
+    assert Decoded(stream(first + second, last, "[DONE]")).text() == "{a} {b} }{"
+    assert Decoded(f"[{first},{second},{last}]".encode(), kind="application/json").text() == "{a} {b} }{"
+    decoded = Decoded(stream(first, second + second[:-4], last, "[DONE]"))
+    assert decoded.error == ("bad_event", "incomplete")
 
 
 def test_a_reply_in_an_envelope() -> None:
     """A reply that a gateway put into an object of its own is read; a refusal in one stays a refusal."""
     reply = {"choices": [{"message": {"content": POEM}, "finish_reason": "stop"}]}
     for body in ({"code": 0, "data": reply}, {"success": True, "result": reply}):
-        assert Told(json.dumps(body).encode(), kind="application/json").said() == POEM
-    told = Told(json.dumps({"code": 1301, "message": "unsafe", "data": None}).encode(), kind="application/json")
-    assert "unsafe" in str(told.fault)
+        assert Decoded(json.dumps(body).encode(), kind="application/json").text() == POEM
+    decoded = Decoded(json.dumps({"code": 1301, "message": "unsafe", "data": None}).encode(), kind="application/json")
+    assert "unsafe" in str(decoded.fault)
 
 
 def test_lines_come_as_they_are_sent() -> None:
@@ -334,6 +342,7 @@ def test_a_refusal_inside_a_success(body: dict[str, Any], error: str, words: str
 @pytest.mark.parametrize("extra", [
     {"base_resp": {"status_code": 0, "status_msg": "success"}}, {"code": 200, "message": "ok"}, {"code": 0, "msg": "success"},
     {"success": True, "errors": []}, {"status": "completed", "message": "done"}, {"error": None}, {"error": False}, {"error": ""},
+    {"error": {"code": 0, "message": ""}},
 ])  # fmt: skip
 def test_signs_of_success_refuse_nothing(extra: dict[str, Any]) -> None:
     """A code of success beside a reply, or alone in an event, is no error."""

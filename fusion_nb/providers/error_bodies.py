@@ -124,7 +124,7 @@ def error_in(body: Any, *, whole: bool = False) -> Any:
         return {"message": f"The prompt was blocked: {blocked}", "code": "content_filter"}
     for name in ("error", "Error", "fault", "errors"):
         error = body.get(name)
-        if error:
+        if error and not (isinstance(error, Mapping) and not any(error.values())):  # code 0, no words: none
             return _named_error(error[0] if isinstance(error, list) else error, body)
     if body.get("object") == "error" or body.get("type") == "error":
         return body

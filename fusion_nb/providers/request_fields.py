@@ -156,4 +156,6 @@ def _without(fields: list[str], words: str, body: Mapping[str, Any]) -> FieldCha
 
 def _names(words: str, *names: str) -> bool:
     """Whether a message names one of the fields."""
-    return any(re.search(rf"(?<![\w-]){name}(?![\w-])", words, re.IGNORECASE) for name in names)
+    # `presence_penalty` is `presencePenalty` to some.
+    forms = (name.replace("_", "_?") for name in names)
+    return any(re.search(rf"(?<![\w-]){form}(?![\w-])", words, re.IGNORECASE) for form in forms)

@@ -160,8 +160,8 @@ class RepetitionFilter:
         self._waiting.clear()
         if text.startswith(before):
             return self._accept(text[len(before) :])
-        if before.split() == text.split():
-            return ""
+        if before.split() == text.split() or (text.strip() and before.rstrip().endswith(text.strip())):
+            return ""  # the same words, or the answer behind a thought that was written before it
         if (before + waiting).split() != text.split():
             self.warning = "told_differently"
         return self._accept(waiting)
