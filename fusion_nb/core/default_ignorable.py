@@ -15,11 +15,11 @@ RANGES = (
 
 def character_class(*without: tuple[int, int]) -> str:
     """The ranges as the inside of a regular expression's brackets, but for those in `without`."""
-    kept = list(RANGES)
+    ranges = list(RANGES)
     for first, last in without:
-        parts = [((low, min(high, first - 1)), (max(low, last + 1), high)) for low, high in kept]
-        kept = [(low, high) for pair in parts for low, high in dict.fromkeys(pair) if low <= high]
-    return "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in kept)
+        parts = [((low, min(high, first - 1)), (max(low, last + 1), high)) for low, high in ranges]
+        ranges = [(low, high) for pair in parts for low, high in dict.fromkeys(pair) if low <= high]
+    return "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in ranges)
 
 
 IGNORABLE = character_class()

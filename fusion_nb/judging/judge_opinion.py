@@ -119,9 +119,9 @@ def with_repair(request: JudgeRequest, first: JudgeOpinion, repaired: JudgeOpini
     forms = [_prose(request, each) for each in (first, repaired)]
     form = forms[0] if repaired.failed else forms[1]
     if form and all(each in (None, form) for each in forms):
-        told = first if repaired.failed else replace(repaired, answer=writer.answer, cut=writer.cut)
-        read = _noted(_with_form(request, told, form), again if repaired.failed else "")
-        return replace(_decided(request, read, state="repaired"), answer=writer.answer, cut=writer.cut)
+        source = replace(first if repaired.failed else repaired, answer=writer.answer, cut=writer.cut)
+        opinion = _noted(_with_form(request, source, form), again if repaired.failed else "")
+        return _decided(request, opinion, state="repaired")
     return replace(opinion, verdict=replace(first.verdict, note=f"{first.verdict.note} {again}"))
 
 

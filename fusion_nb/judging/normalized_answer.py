@@ -150,9 +150,8 @@ def _unit(words: list[str]) -> str:
 
 def _one(word: str) -> str:
     """A noun in the singular, as far as its last letter tells."""
-    known = _UNITS.get(word)
     plural = len(word) > 3 and word.endswith("s") and not word.endswith("ss")
-    return known or (word[:-1] if plural else word)
+    return _UNITS.get(word) or (word[:-1] if plural else word)
 
 
 def _value(digits: str, factor: int = 1) -> str:

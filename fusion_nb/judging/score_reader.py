@@ -52,7 +52,7 @@ class Score(NamedTuple):
 class Scores:
     """What could be read of a judge's scores."""
 
-    given: bool = False
+    present: bool = False
     """Whether there were any."""
     values: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Label -> criterion -> score, where it is one of ten."""
@@ -64,7 +64,7 @@ class Scores:
 
     @property
     def sound(self) -> bool:
-        return self.given and not self.flaws and not self.contradictions
+        return self.present and not self.flaws and not self.contradictions
 
     def mean(self, label: str) -> float:
         return _mean(self.values[label])

@@ -66,10 +66,10 @@ def stated_answer(whole: str) -> str | None:
     lines = list(_LINE.finditer(text))
     if lines:
         return "" if _TAKEN_BACK.search(text, lines[-1].end()) else next(filter(None, lines[-1].groups()))
-    return _said(text)
+    return _answer_sentence(text)
 
 
-def _said(text: str) -> str | None:
+def _answer_sentence(text: str) -> str | None:
     """The last "the answer is x": no denial, no condition, and no two of them that differ."""
     answers = dict[str, str]()
     last = None
@@ -81,15 +81,9 @@ def _said(text: str) -> str | None:
         return None
     if len(answers) != 1 or _TAKEN_BACK.search(text, last.end()):
         return ""
-    begin = max(
-        text.rfind("\n", max(0, last.start() - 300), last.start()),
-        text.rfind(". ", max(0, last.start() - 300), last.start()),
-    )
-    return (
-        None
-        if _CONDITIONAL.search(text, max(begin, last.start() - 300, 0), last.end())
-        else next(iter(answers.values()))
-    )
+    window = text[max(0, last.start() - 300) : last.end()]
+    sentence = window[: last.start() - last.end()].rpartition("\n")[2].rpartition(". ")[2] + last[0]
+    return "" if _CONDITIONAL.search(sentence) else next(iter(answers.values()))
 
 
 def _json_answer(text: str) -> str | None:

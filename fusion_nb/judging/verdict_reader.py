@@ -161,7 +161,7 @@ def _check(value: Mapping[str, Any], names: Mapping[str, str], criteria: Sequenc
     winner = label_in(_member(value, WINNER_KEYS), names)
     if winner is None:
         pass
-    elif not order and not order_flaws and not scores.given:
+    elif not order and not order_flaws and not scores.present:
         order = (winner, *(label for label in names if label != winner)) if len(names) == 2 else (winner,)
     elif (order and order[0] != winner) or (scores.sound and not order and _below_top(winner, scores)):
         contradictions.append(f"{winner} is named the winner, but ranking or scores put another first")

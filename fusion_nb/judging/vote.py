@@ -168,13 +168,15 @@ def _label(text: str, detail: str) -> ShortAnswer | None:
 
 def _field(text: str, detail: str) -> ShortAnswer | None:
     """What stands under a field, dotted where it is an inner one, of the last object that has it."""
-    found: Any = None
-    for members in [*json_objects(text)] or [*json_objects(mend_json(text))]:
-        value: Any = members
-        for key in detail.split("."):
-            value = value.get(key.strip()) if isinstance(value, Mapping) else None
-        found = value if value is not None else found
-    return _of_value(found)
+    objects = [*json_objects(text)] or [*json_objects(mend_json(text))]
+    values = [value for members in objects if (value := _member(members, detail.split("."))) is not None]
+    return _of_value(values[-1]) if values else None
+
+
+def _member(value: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        value = value.get(key.strip()) if isinstance(value, Mapping) else None
+    return value
 
 
 def _text(text: str, _: str) -> ShortAnswer | None:
