@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from fusion_nb.views import bundle
-from fusion_nb.views.embed_markdown import embed_markdown
+from fusion_nb.core import RunState
+from fusion_nb.views import bundle, escape, feed, frame, html, tables, to_markdown
+from fusion_nb.views import text as plain
+from fusion_nb.views.embed_markdown import embed_line, embed_markdown
 from fusion_nb.views.markdown_to_html import TAGS, render_inline, render_markdown
 from tests import states
 from tests.page import Page
@@ -64,6 +66,115 @@ TARGETS: dict[str, Callable[[str], Any]] = {
     "sentence": render_inline,
     "document": embed_markdown,
 }
+FENCE = "```"
+CODE: dict[str, Callable[[int], str]] = {
+    "strings": lambda n: '"\\' * n,
+    "triple quotes": lambda n: '"""\'' * n,
+    "comments": lambda n: "/*" * n,
+    "tags": lambda n: '<!--<a ="' * n,
+    "brackets": lambda n: "{[(a(" * n,
+    "TeX": lambda n: "\\def\\x{" * n,
+    "attributes": lambda n: "{ " * n + "{a " * n,
+    "lines": lambda n: "a\n" * n,
+}
+MORE: dict[str, Callable[[int], str]] = {
+    "slashes and words": lambda n: "\\def " * n,
+    "paths": lambda n: "C:\\a\\b" * n,
+    "open brackets of TeX": lambda n: "$\\left(\\begin{" * n,
+    "closed formulas": lambda n: "$a_{b}$ " * n,
+    "a long formula": lambda n: "$" + "{a}" * n + "$",
+    "rows": lambda n: "$$" + "a\\\\[9em]" * n + "$$",
+    "rules": lambda n: "a\n---\n\n---\n" * n,
+    "rules behind a long line": lambda n: "a" * n + "\n---\n" * n,
+    "colons": lambda n: "::: " * n,
+    "braces": lambda n: "[a]{b " * n,
+    "entities": lambda n: "&#92;&bsol;" * n,
+    "dollars and backticks": lambda n: "$`" * n,
+    "cuts": lambda n: ",=;@|+(" * n,
+    "bars": lambda n: "|+a" * n,
+    "blanks and signs": lambda n: (" " * 30 + "=") * n,
+    "separators": lambda n: ",      " * n + "+" + "a" * n,
+    "right to left": lambda n: "- א 1\n" * n,
+    "numbers": lambda n: "1 2 3 " * n,
+    "selectors": lambda n: "❤\ufe0f\u200d" * n + "a\u034f" * n,
+}
+
+
+def fenced(make: Callable[[int], str], language: str) -> Callable[[int], str]:
+    return lambda n: f"{FENCE}{language}\n{make(n)}\n{FENCE}"
+
+
+for language in ("python", "js", "html", "sql", "diff"):
+    MORE |= {f"{language}: {name}": fenced(make, language) for name, make in CODE.items()}
+
+
+def cited(text: str) -> str:
+    """The text with a mark at every twentieth place, as an answer full of citations has it."""
+    return render_markdown(text, range(0, len(text), 20))
+
+
+def a_run_of(text: str) -> RunState:
+    script = states.Script(pool=(states.CLAUDE,))
+    script.reply(states.CLAUDE, text)
+    script.judged(text, {"K7": 1}, rationale=text)
+    return script.close()
+
+
+EVERYWHERE: dict[str, Callable[[str], Any]] = {
+    **TARGETS,
+    "cited": cited,
+    "name": embed_line,
+    "cell of CSV": tables.csv_text,
+    "text": escape.safe_text,
+    "HTML text": escape.markup,
+    "view": lambda text: html.render_html(a_run_of(text)),
+    "plain view": lambda text: plain.render_text(a_run_of(text)),
+    "Markdown view": lambda text: to_markdown.to_markdown(a_run_of(text)),
+    "table": lambda text: frame.frame(a_run_of(text)).fusion.to_csv(),
+    "message": lambda text: feed.snapshot(a_run_of(text), 0.0),
+}
+
+
+def seconds(do: Callable[[str], Any], text: str) -> float:
+    """CPU time: what others do on this machine is not in it."""
+    began = time.thread_time()
+    do(text)
+    return time.thread_time() - began
+
+
+def is_square(do: Callable[[str], Any], small: str, large: str) -> bool:
+    """Whether four times the text takes far more than four times the time, at the best of up to four tries."""
+    return all(seconds(do, large) > 9 * seconds(do, small) + 0.03 for _ in range(4))
+
+
+@pytest.mark.parametrize("target", EVERYWHERE)
+def test_no_text_takes_the_square_of_its_length(target: str) -> None:
+    """Every way a text of a model takes through the views: four times the text takes about four times the time, not 16."""
+    slow = []
+    for shape, make in {**SHAPES, **MORE}.items():
+        unit = len(make(240)) / 240
+        small, large = (make(max(8, round(size / unit))) for size in (6_000, 24_000))
+        if is_square(EVERYWHERE[target], small, large):
+            slow.append(shape)
+    assert slow == []
+
+
+def test_a_row_of_thousands_of_citations_is_one_pass() -> None:
+    """Marks in one wide row, in one long line and in many lines of a paragraph: four times as many take four times as long."""
+    for make in (
+        lambda n: ("|" + "h|" * n + "\n|" + "-|" * n + "\n|" + "c|" * n + "\n", 2 * n),
+        lambda n: ("x y. " * n, n),
+        lambda n: ("x y.\n" * n, n),
+        lambda n: ("- x y.\n" * n, n),
+    ):
+        texts = [make(size) for size in (1_000, 4_000)]
+        counts = dict(texts)
+
+        def place(text: str, counts: dict[str, int] = counts) -> str:
+            half = len(text) // 2
+            return render_markdown(text, range(half, len(text), max(1, half // counts[text])))
+
+        assert not is_square(place, *(text for text, _ in texts))
 
 
 def work(do: Callable[[str], Any], text: str) -> int:

@@ -317,3 +317,25 @@ def test_marks_are_never_lost_in_prose(text: str, ends: list[int]) -> None:
     found = [marks.index(m) for m in marks.PATTERN.finditer(html)]
     assert len(found) == len(set(found))
     assert not list(strangers(html))
+
+
+@pytest.mark.parametrize(
+    ("source", "pieces"),
+    [
+        ("עברית C++ עדיף!", ['<p dir="rtl">']),
+        ("- אחת `x = 1` $a$\n- שתיים", ['<ul dir="rtl">', "<li>", '<code dir="ltr">', 'tex2jax_process" dir="ltr">']),
+        ("1) 12 عربي\n\n   > اقتباس\n\n   ```py\n   x\n   ```", ['<ol dir="rtl">', "<blockquote>", '<pre dir="ltr">']),
+        (
+            "# כותרת\n\n|א|b|\n|-|-:|\n|ג|d|",
+            ['<h1 class="jp-toc-ignore" dir="rtl">', '<table dir="rtl">', '<td class="fnb-right" dir="ltr">'],
+        ),
+        ("> English\n>\n> עברית", ["<blockquote>", "<p>", '<p dir="rtl">']),
+        ("English עברית, 12 `שלום`\n\n- 1\n\n---\n\n```\nקוד\n```", ["<p>English", "<ul>", "<pre><code>"]),
+    ],
+)
+def test_a_block_begins_at_the_side_of_its_first_letter(source: str, pieces: list[str]) -> None:
+    """Right-to-left text stands right, its bullets too, and code in it left; other text has no attribute for it."""
+    html = render_markdown(source)
+    for piece in pieces:
+        assert piece in html
+    assert not list(strangers(html))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 
 # Unicode 17.0, as `js/unicode.mjs` derives it for the panel, which shows the same (a test compares the tables).
 # Default_Ignorable_Code_Point and the marks of interlinear annotations: what eyes do not see.
@@ -90,3 +91,10 @@ def _named(run: str) -> str:
     if len(run) > _LONGEST:
         return f"[U+{ord(run[0]):04X} and {len(run) - 1} more hidden characters]"
     return "".join(f"[U+{ord(character):04X}]" for character in run)
+
+
+def direction(text: str) -> str:
+    """`rtl` or `ltr`, by the first character that has a direction of its own; empty where none has."""
+    sides = (unicodedata.bidirectional(character) for character in text)
+    first = next((side for side in sides if side in ("L", "R", "AL")), "")
+    return {"": "", "L": "ltr"}.get(first, "rtl")

@@ -84,6 +84,36 @@ def _link(href: str, tokens: list[Token]) -> list[Token]:
     return tokens if begins else [*tokens, _note(target)]
 
 
+def install_directions(md: MarkdownIt) -> None:
+    """A block is written from the side of its first letter: `dir` says so where it is not that of what holds it."""
+    md.core.ruler.push("directions", _direct)
+
+
+def _direct(state: StateCore) -> None:
+    opened: list[Token] = []
+    for token in state.tokens:
+        if token.nesting == 1:
+            opened.append(token)
+        elif token.nesting == -1:
+            opened.pop()
+        elif token.type == "inline" and (side := escape.direction(token.content)):
+            for holder in opened:
+                holder.meta.setdefault("dir", side)
+    sides = ["ltr"]
+    for token in state.tokens:
+        if token.nesting == -1:
+            sides.pop()
+            continue
+        side = token.meta.get("dir", sides[-1]) if token.nesting == 1 else "ltr"
+        if side != sides[-1] and token.type != "inline":
+            token.attrSet("dir", side)
+        for child in token.children or () if sides[-1] == "rtl" else ():
+            if child.type in ("code_inline", "math_inline"):
+                child.attrSet("dir", "ltr")
+        if token.nesting == 1:
+            sides.append(side)
+
+
 def _note(text: str) -> Token:
     return Token("note", "", 0, content=f" ({text[:200]})")
 
@@ -101,6 +131,7 @@ _MARKUP = re.compile(r"[][*_`~<>&|!$\\\n()#-]")
 _TABLE_RULE = frozenset("|-: \t>*+.)0123456789")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _ALIGN = {"text-align:left": "fnb-left", "text-align:right": "fnb-right", "text-align:center": "fnb-center"}
+_CLASS = ' class="{}"'
 # Front ends list a notebook's headings; those of a model's answer are no part of its outline.
 _NO_OUTLINE = "jp-toc-ignore"
 TAGS = {
@@ -115,7 +146,7 @@ CLASSES = {
     "td": set(_ALIGN.values()),
     **{heading: {_NO_OUTLINE} for heading in _HEADINGS},
 }
-ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+ATTRIBUTES = {**{tag: {"dir"} for tag in TAGS}, "a": {"href"}, "ol": {"start", "dir"}}
 
 
 class _Renderer(RendererHTML):
@@ -137,15 +168,15 @@ class _Renderer(RendererHTML):
     def code_inline(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
     ) -> str:
-        return f"<code>{escape.markup(tokens[idx].content)}</code>"
+        return f"<code{_dir(tokens[idx])}>{escape.markup(tokens[idx].content)}</code>"
 
     def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
-        return f"<pre><code>{escape.markup(tokens[idx].content)}</code></pre>\n{_after(tokens[idx])}"
+        return f"<pre{_dir(tokens[idx])}><code>{escape.markup(tokens[idx].content)}</code></pre>\n{_after(tokens[idx])}"
 
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
         token = tokens[idx]
         language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
-        return f"<pre><code>{highlight(token.content, language)}</code></pre>\n{_after(token)}"
+        return f"<pre{_dir(token)}><code>{highlight(token.content, language)}</code></pre>\n{_after(token)}"
 
     def hr(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
         return f"<hr>\n{_after(tokens[idx])}"
@@ -153,19 +184,19 @@ class _Renderer(RendererHTML):
     def math_inline(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
     ) -> str:
-        return _math("span", tokens[idx].content)
+        return _math("span", tokens[idx])
 
     def math_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
-        return f"{_math('p', tokens[idx].content)}\n{_after(tokens[idx])}"
+        return f"{_math('p', tokens[idx])}\n{_after(tokens[idx])}"
 
     def heading_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
     ) -> str:
-        return f'<{tokens[idx].tag} class="{_NO_OUTLINE}">'
+        return f'<{tokens[idx].tag} class="{_NO_OUTLINE}"{_dir(tokens[idx])}>'
 
     def th_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
         side = _ALIGN.get(str(tokens[idx].attrs.get("style", "")))
-        return f'<{tokens[idx].tag} class="{side}">' if side else f"<{tokens[idx].tag}>"
+        return f"<{tokens[idx].tag}{_CLASS.format(side) if side else ''}{_dir(tokens[idx])}>"
 
     td_open = th_open
 
@@ -175,11 +206,15 @@ def _after(token: Token) -> str:
     return f'<p class="fnb-tail">{placed}</p>\n' if placed else ""
 
 
-def _math(tag: str, source: str) -> str:
-    formula = tex.safe_formula(source)
+def _dir(token: Token) -> str:
+    return f' dir="{token.attrs["dir"]}"' if "dir" in token.attrs else ""
+
+
+def _math(tag: str, token: Token) -> str:
+    formula = tex.safe_formula(token.content)
     if formula is None:
-        return escape.markup(source) if tag == "span" else f"<p>{escape.markup(source)}</p>"
-    return f'<{tag} class="{" ".join(tex.CLASSES)}">{escape.markup(formula)}</{tag}>'
+        return escape.markup(token.content) if tag == "span" else f"<p>{escape.markup(token.content)}</p>"
+    return f'<{tag} class="{" ".join(tex.CLASSES)}"{_dir(token)}>{escape.markup(formula)}</{tag}>'
 
 
 class _Markdown(MarkdownIt):
@@ -194,6 +229,7 @@ def _parser() -> MarkdownIt:
     tex.install_tex(md)
     marks.install_marks(md)
     install_links(md)
+    install_directions(md)
     return md
 
 
@@ -254,4 +290,4 @@ def _too_much(text: str) -> bool:
 def _as_it_is(text: str, why: str) -> str:
     more = f"; these are its first {SHOWN:,} characters" if len(text) > SHOWN else ""
     notice = f"This text of {len(text):,} characters {why} set as Markdown{more}."
-    return f"<p>{notice}</p>\n<pre>{escape.markup(text[:SHOWN])}</pre>"
+    return f'<p>{notice}</p>\n<pre dir="auto">{escape.markup(text[:SHOWN])}</pre>'
