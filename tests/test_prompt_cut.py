@@ -62,5 +62,5 @@ def test_member_and_judge_are_told_apart() -> None:
             result = fusion_nb.fuse(question, ["a", "b"], judge="j", mode="best-of", base_url=server.url, journal=False)
         cut = {r.ref.model: "prompt_cut" in r.warnings for r in result.replies}
         assert cut == {"a": member == 2051, "b": member == 2051, "j": judge == 2051}
-        assert ("cut the prompt" in result.verdict.note) == (judge == 2051)
+        assert ("did not read all of the candidates" in result.verdict.note) == (judge == 2051)
     assert "OLLAMA_CONTEXT_LENGTH" in remarks(["prompt_cut"])[0]
