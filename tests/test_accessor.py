@@ -17,6 +17,7 @@ import fusion_nb
 from fusion_nb.core import Ref, Reply, RunState, Usage, Verdict
 from fusion_nb.views import accessor, tables
 from fusion_nb.views.frame import frame
+from tests import states
 from tests.conftest import SHARED
 
 PAYLOADS = SHARED / "vectors" / "csv-payloads.txt"
@@ -360,3 +361,17 @@ def test_without_a_writer_one_sentence_says_what_to_do(tmp_path: Path, monkeypat
         run().fusion.to_excel(tmp_path / "out.xlsx")
     with pytest.raises(fusion_nb.UserError, match="ends in"):
         run().fusion.to_excel(tmp_path / "out.xls")
+
+
+def test_costs_of_groups_that_nobody_knows_are_unknown() -> None:
+    """By one column or two: a sum without a known cost is `<NA>` and not 0.0, and what a sum leaves out is counted."""
+    df = frame(states.merge())
+    df.loc[df.role == "judge", "cost_usd"] = pd.NA
+    df.loc[df.index[0], "cost_usd"] = pd.NA
+    costs = df.fusion.costs("role")
+    assert pd.isna(costs.loc["judge", "cost_usd"])
+    assert costs.loc["candidate", "unpriced"] == 1
+    assert costs.loc["candidate", "cost_usd"] == pytest.approx(float(df.cost_usd.sum()))
+    assert list(df.fusion.costs("role", "label")["calls"]) == [1] * len(df)
+    with pytest.raises(fusion_nb.UserError, match="takes columns of this frame"):
+        df.fusion.costs("rolle")

@@ -52,8 +52,8 @@ class Cost(NamedTuple):
 class Fusion:
     """What a frame's calls cost and took, member by member; a picture of it; files that are safe to open.
 
-    `cost()`, `by_member()`, `timeline()`, `plot()`, `to_csv()`, `to_excel()`. Works on parts of a frame, and on frames
-    of several runs put together; the files are made of `runs()` and `models()` too.
+    `cost()`, `costs()`, `by_member()`, `timeline()`, `plot()`, `to_csv()`, `to_excel()`. Works on parts of a frame, and
+    on frames of several runs put together; the files are made of `runs()` and `models()` too.
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -91,6 +91,22 @@ class Fusion:
         rows = [_member(role, label, part) for role, label, part in sorted(groups, key=lambda row: row[0] == "judge")]
         table = pd.DataFrame(rows, columns=list(_MEMBER_DTYPES))
         return table.astype(_MEMBER_DTYPES).set_index("label")
+
+    def costs(self, *by: str) -> pd.DataFrame:
+        """What calls cost by one column or several: `df.fusion.costs("role")`. A sum that nobody knows is `<NA>`.
+
+        A plain `groupby(...).cost_usd.sum()` makes it 0.0. `unpriced` says how many calls `cost_usd` leaves out.
+        """
+        df = self._frame
+        unknown = [name for name in by if name not in df]
+        if unknown or not by:
+            raise UserError(
+                f"costs() takes columns of this frame, such as 'role' or 'label'; not {', '.join(unknown) or 'none'}."
+            )
+        cost = df["cost_usd"].astype("Float64")
+        groups = cost.groupby([df[name] for name in by], sort=False, observed=True, dropna=False)
+        calls, priced = groups.size().astype("Int64"), groups.count().astype("Int64")
+        return pd.DataFrame({"calls": calls, "cost_usd": groups.sum(min_count=1), "unpriced": calls - priced})
 
     def timeline(self) -> pd.DataFrame:
         """A row per call: seconds from the run's start to its start, its first text and its end.
