@@ -48,8 +48,9 @@ _CONDITIONAL = re.compile(
     re.IGNORECASE,
 )
 _TAKEN_BACK = re.compile(
-    r"\b(?:wait|actually|correction|mistake[ns]?|wrong|incorrect|instead|sorry|oops|on second thought|scratch that|"
-    r"let me (?:re|check|correct)|not right|not correct)\b",
+    r"\b(?:wait|actually|correction|mistake[ns]?|instead|sorry|oops|on second thought|scratch that|"
+    # "98 wrong doors" takes nothing back.
+    r"(?:is|was|be|am|got it|that's|i'm) (?:wrong|incorrect)|let me (?:re|check|correct)|not right|not correct)\b",
     re.IGNORECASE,
 )
 
