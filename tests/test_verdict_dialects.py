@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fusion_nb.judging.free_form import parse_free_form
 from fusion_nb.judging.relaxed_json import relaxed_objects
 from fusion_nb.judging.verdict_reader import Problem, Reading, read_verdict
 
@@ -44,6 +45,11 @@ def whole(value: Any) -> bool:
     "text",
     [
         repr(GOOD),
+        TEXT.replace('"scores"', '\n# of ten\n"scores"'),
+        TEXT.replace("{", "{\u200b", 1),
+        TEXT.replace('"', "&quot;"),
+        TEXT.replace(": 9", ": +9").replace(": 2", ": 2."),
+        TEXT.replace(": 9", ": \uff19"),
         repr({**GOOD, "analysis": None, "final": True}),
         repr({**GOOD, "ranking": ("B8", "R4", "T1")}),
         TEXT.replace('"', "\u201d"),
@@ -334,3 +340,59 @@ def test_what_is_strict_is_read_the_same_by_both_readers(value: dict[str, Any]) 
     )
     if value and plain and text.isascii() and "\\" not in text and all(len(key) < 80 for key in value):
         assert next(relaxed_objects(text), None) == value
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "Wait, I mixed up the labels: R4 is the better one.",
+        "Correction: R4 should be first.",
+        "Scratch that. R4 wins.",
+        "Sorry, the ranking is the other way round; R4 before B8.",
+        "I got them wrong, it should be R4.",
+    ],
+)
+def test_words_behind_a_verdict_may_take_it_back(behind: str) -> None:
+    """A judge that corrects itself towards another candidate contradicts itself; the repair is asked."""
+    assert isinstance(read(f"{TEXT}\n\n{behind}"), Problem)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "R4 is worth reading too, for its style.",
+        "Wait for the next release before you use B8's second step.",
+        "I hope this helps!",
+        "T1 should be read with care.",
+    ],
+)
+def test_words_behind_a_verdict_that_do_not(behind: str) -> None:
+    """What merely follows a verdict changes nothing in it."""
+    assert whole(f"{TEXT}\n\n{behind}")
+
+
+def test_scores_that_run_the_other_way_round_choose_nobody() -> None:
+    """Where a judge says that lower is better, its scores alone make no winner; with a ranking they may be about it."""
+    penalties = {"scores": {"R4": 2, "B8": 9, "T1": 5}, "note": "Penalty points: lower is better."}
+    assert isinstance(read(penalties), Problem)
+    assert whole({**GOOD, "rationale": "B8 knows that a lower score is better in golf."})
+
+
+@pytest.mark.parametrize("form", [lambda n: f"{n - 1}-{n}", lambda n: "FEDCBA"[round(n / 2)] if n < 10 else "A"])
+def test_scores_that_are_no_number_leave_a_sound_ranking(form: Any) -> None:
+    """A range and a grade say an order and no score: the ranking counts, and no score is shown."""
+    scores = {label: {each: form(number) for each, number in row.items()} for label, row in SCORES.items()}
+    reading = read({**GOOD, "scores": scores})
+    assert isinstance(reading, Reading)
+    assert (reading.ranking, reading.scores) == (("B8", "R4", "T1"), None)
+    turned = read({**GOOD, "scores": scores, "ranking": ["T1", "R4", "B8"]})
+    assert isinstance(turned, Problem)
+    about = {label: {each: f"~{number}" for each, number in row.items()} for label, row in SCORES.items()}
+    assert whole({**GOOD, "scores": about})
+
+
+@pytest.mark.parametrize("text", ["The worst answer is [[R4]].", "[[R4]] is fine.\nLoser: [[R4]]"])
+def test_brackets_around_the_loser_are_no_pick(text: str) -> None:
+    """Brackets name the winner unless the words before them say the opposite."""
+    assert parse_free_form(text, list(NAMES)) is None
+    assert parse_free_form("The best answer is [[R4]].", list(NAMES)) is not None

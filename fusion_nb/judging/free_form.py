@@ -27,6 +27,10 @@ NOUNS = ("Candidate", "Assistant", "Response", "Answer", "Output", "Model", "Opt
 """What judges call the candidates when they count them in the order shown."""
 _TIE = frozenset({"same", "tie", "tied", "both", "equal", "it's a tie", "it is a tie", "a tie", "draw"})
 _CUT_BRACKET = re.compile(r"\[\[[^\[\]]*\]?\Z")
+_OF_THE_WORST = re.compile(
+    r"\b(?:worst|worse|weakest|loser|inferior)\b[^.!?\n]{0,40}\[\[[^\[\]\n]{1,60}\]\]", re.IGNORECASE
+)
+"""Brackets around the one that did not win."""
 _TOGETHER = re.compile(rf"\b(?:both|all|the) (?:\w+ )?(?:{'|'.join(NOUNS[:5])})s\b", re.IGNORECASE)
 """Speaks of the candidates without telling them apart."""
 _ANSWER = re.compile(
@@ -89,6 +93,8 @@ def _stated(text: str, names: Sequence[str]) -> Form | None:
     if scores:
         return _by_scores(scores)
     bracketed = _brackets(text, names)
+    if _OF_THE_WORST.search(text):
+        return None
     if bracketed or _CUT_BRACKET.search(text.rstrip()[-100:]):
         return bracketed.pop() if len(bracketed) == 1 else None
     marked = mark_labels(text, names)

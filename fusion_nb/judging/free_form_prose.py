@@ -8,6 +8,7 @@ reported opinions, irony and denials are no verdict.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from fusion_nb.judging.free_form_scores import MARK, label_marks, sentences
 
@@ -76,6 +77,17 @@ _TAKEN_BACK = re.compile(
     r"(?:these|those|following|same|last|closing) (?:\w+ )?(?:words?|sentences?|statements?|lines?|claims?))\b",
     re.IGNORECASE,
 )
+_RETRACTED = re.compile(
+    r"\b(?:wait|correction|scratch that|disregard|second thoughts?|swapped|mistaken|(?:my|a) mistake)\b"
+    r"|\bmix(?:ed|-| )?\s?up\b|\bother way (?:a?round)\b|\b(?:wrong|backwards)\b[^.\n]{0,40}\bshould\b"
+    r"|\bshould (?:have been|be)\b[^.\n]{0,20}\b(?:revers|swap|first|the winner)|\bI (?:meant|got)\b",
+    re.IGNORECASE,
+)
+_LOWER_IS_BETTER = re.compile(
+    r"\b(?:lower|smaller|fewer)(?: (?:score|number|point)s?)?(?: is| are| =|=) better\b"
+    r"|\b[01] (?:=|is) (?:the )?best\b",
+    re.IGNORECASE,
+)
 _NEAR = rf"[^.!?\n{MARK[1:-1]}]"
 _PRAISE = re.compile(
     rf"({MARK}){_NEAR}{{0,40}}?\b(?:better|best|superior|stronger|winner|wins|preferred|preferable|correct one)\b"
@@ -94,6 +106,19 @@ def conclusion(marked: str, count: int) -> tuple[int, ...] | None:
     best = _verdict(parts[-1], count)
     others = any(_verdict(part, count) not in (None, best) for part in parts[:-1])
     return None if best is None or others or speaks_for_others(text, best) else best
+
+
+def retracted(behind: str, best: str | None, labels: Iterable[str]) -> bool:
+    """Whether what stands behind a verdict takes it back, and speaks of another candidate than its best."""
+    behind = behind[:4000]
+    return bool(_RETRACTED.search(behind)) and any(
+        label != best and re.search(rf"\b{re.escape(label)}\b", behind) for label in labels
+    )
+
+
+def lower_is_better(text: str) -> bool:
+    """Whether a text says that its scores run the other way round."""
+    return bool(_LOWER_IS_BETTER.search(text[:32_000]))
 
 
 def speaks_for_others(marked: str, best: tuple[int, ...]) -> bool:

@@ -36,12 +36,13 @@ _QUOTES = {
 """Opening quote -> what may close it, and the backslash."""
 _QUOTES_TEXT = "".join(_QUOTES)
 _MAX_KEY = 80
+_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 _BARE = rf"[^\s,:(){{}}\[\]\"'{_COLONS}{_COMMAS}{_BRACES}{_END_OBJECT}\uff3b\uff3d]"
-_START = re.compile(rf"[{_BRACES}]\s*[{_QUOTES_TEXT}\w]")
-_SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*(?:[^*]|\*(?!/))*+\*/)*+")
+_START = re.compile(rf"[{_BRACES}][\s{_UNSEEN}]*[{_QUOTES_TEXT}\w]")
+_SPACE = re.compile(rf"(?:[\s{_UNSEEN}]+|#[ \t][^\n]*|//[^\n]*|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 _BARE_KEY = re.compile(rf"[\w.$-][\w .$-]{{0,{_MAX_KEY}}}?(?=\s{{0,20}}[{_COLONS}])")
 _SCALAR = re.compile(rf"{_BARE}{{1,80}}(?:[ \t]{{1,4}}{_BARE}{{1,40}}){{0,8}}(?!{_BARE})")
-_PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_PLAIN_NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{0,15})?")
 _KEY_AHEAD = re.compile(
     rf"(?:[{_QUOTES_TEXT}][^{_QUOTES_TEXT}\u2019\n]{{1,{_MAX_KEY}}}[{_QUOTES_TEXT}\u2019]|[\w.$-]{{1,{_MAX_KEY}}})"
     rf"\s{{0,20}}[{_COLONS}]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -38,6 +39,13 @@ _NUMBER = re.compile(
     r"\s{0,3}(?P<unit>points?|pts?\.?|stars?|%|\u2605|percent)?"
     r"\s{0,3}(?:[-\u2013\u2014:(](?(scale)(?!.*/\s?10)[^\n]{0,200}|[^0-9]{0,200}))?",
     re.IGNORECASE,
+)
+
+
+_ABOUT = re.compile(r"\s*(?:~|\u2248|\+|about|around|approx(?:imately|\.)?|ca\.)\s{0,3}(?=[0-9])", re.IGNORECASE)
+_GRADE = re.compile(r"([A-F])\s?([+-]?)")
+_RANGE = re.compile(
+    r"([0-9]{1,2}(?:\.[0-9])?)\s?(?:-|\u2013|to)\s?([0-9]{1,2}(?:\.[0-9])?)(?:\s?(?:/|out of)\s?10)?"
 )
 
 
@@ -214,7 +222,12 @@ def _score_with_reason(value: Mapping[str, Any]) -> Score | None:
 
 
 def _score_in_words(value: str) -> Score | None:
-    match = _NUMBER.fullmatch(value.strip()) if len(value) < 400 else None
+    value = _ABOUT.sub("", unicodedata.normalize("NFKC", value[:400]).replace("\ufe0f", "").replace("\u20e3", ""), 1)
+    if grade := _GRADE.fullmatch(value.strip()):  # an order, and no number of ten
+        return Score(2.0 * (5 - "ABCDEF".index(grade[1])) + {"+": 0.5, "-": -0.5}.get(grade[2], 0), of_ten=False)
+    if between := _RANGE.fullmatch(value.strip()):
+        return Score((float(between[1]) + float(between[2])) / 2, of_ten=False)
+    match = _NUMBER.fullmatch(value.strip().removesuffix(".")) if len(value) < 400 else None
     if match is None:
         return None
     word = match["number"].casefold()

@@ -7,6 +7,7 @@ completed: an object that is cut off is no object, and a key that stands twice i
 
 from __future__ import annotations
 
+import html
 import itertools
 import json
 import re
@@ -56,6 +57,8 @@ def readings(text: str) -> Iterator[Iterator[dict[str, Any]]]:
     yield json_objects(text)
     yield json_objects(mend_json(text))
     yield relaxed_objects(text)
+    if "&quot;" in text[:MAX_RELAXED]:
+        yield relaxed_objects(html.unescape(text[:MAX_RELAXED]))
     for inner in _encoded(text):
         yield json_objects(inner)
         yield relaxed_objects(inner)

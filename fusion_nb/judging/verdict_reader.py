@@ -16,6 +16,7 @@ from typing import Any
 from fusion_nb.core import Analysis
 from fusion_nb.core.thoughts import THOUGHT_TAG, without_thoughts
 from fusion_nb.judging.analysis import label_in, read_analysis, text_of
+from fusion_nb.judging.free_form_prose import lower_is_better, retracted
 from fusion_nb.judging.relaxed_json import TWICE
 from fusion_nb.judging.score_reader import Scores, folded, read_score, read_scores
 from fusion_nb.judging.verdict_json import located_objects, readings
@@ -88,12 +89,22 @@ def read_verdict(text: str, names: Mapping[str, str], criteria: Sequence[str]) -
         if any((other.ranking, other.scores) != (sound[0].ranking, sound[0].scores) for other in sound[1:]):
             return Problem("there are two verdicts that differ")
         if sound:
-            return sound[0]
+            return _taken_back(text, sound[0], names) or sound[0]
         problem = problem or next((each for each in checked if isinstance(each, Problem)), None)
     if problem:
         return problem
     tried = bool(_TRIED.search(text))
     return Problem("the JSON object is broken or cut off" if tried else "there is no JSON object", tried)
+
+
+def _taken_back(text: str, reading: Reading, names: Mapping[str, str]) -> Problem | None:
+    """Whether the words behind the verdict take it back, or words anywhere turn its scale round."""
+    best = reading.ranking[0] if reading.ranking else None
+    if retracted(text[text.rfind("}") + 1 :], best, names):
+        return Problem("the words after the verdict take it back")
+    if best is None and lower_is_better(text):
+        return Problem("a lower score is said to be better: scores run from 1 to 10, 10 is best")
+    return None
 
 
 def visible(text: str) -> str:
