@@ -76,7 +76,7 @@ LITERAL = [
     r"$\frac{n}{topic}$ and $e^{n}$", r"\frac{n}{topic} outside of dollars", r"\sum_{n}^{topic} x", "x_{n} and e^{n}",
     r"\begin{cases}{n}\end{cases}", r"\[ {n} + 1 \]", "$$\n{n}\n$$", "`{topic}` in a span", "``a ` {topic}``",
     "```python\nprint(f'{topic}')\n```", "~~~\n{topic}\n~~~", "```\n{topic} in a fence that never ends",
-    'print(f"{topic}")', "f'''\n{topic}\n'''", "echo ${topic}", r"\text{topic}",
+    'print(f"{topic}")', "f'''\n{topic}\n'''", "rf'{topic}\\d'", 't"{topic}"', 'Rt"{topic}"', "echo ${topic}", r"\text{topic}",
 ]  # fmt: skip
 
 

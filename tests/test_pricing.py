@@ -122,6 +122,9 @@ def test_other_prices_of_a_list_are_taken_as_they_are_meant() -> None:
         {"prompt": "0.0005", "completion": "0.0015"},
         {"prompt": "0.000001", "completion": "0.000002", "overrides": [{"min_prompt_tokens": 9, "prompt": "2"}]},
         {"prompt": "0.000001", "completion": "0.000002", "currency": "RUB"},
+        {"prompt": "0.000001", "completion": "0.000002", "currency_code": "EUR"},
+        {"prompt": "0.00001", "completion": "0.00002", "unit": "per_million_tokens"},
+        {"prompt": "0.0001", "completion": "0.0002", "price_unit": "1K tokens"},
     ],
 )
 def test_prices_in_another_unit_are_unknown_and_that_is_said(pricing: dict[str, Any]) -> None:
@@ -139,11 +142,23 @@ def test_prices_in_another_unit_are_unknown_and_that_is_said(pricing: dict[str, 
         {"prompt": "0.00015", "completion": "0.0006"},  # the dearest there is
         {"prompt": "0", "completion": "0"},
         {"prompt": "0.000001", "completion": "0.000002", "request": "0.05", "image": "0.01", "currency": "USD"},
+        {"prompt": "0.000001", "completion": "0.000002", "unit": "token", "currency": "US$"},
+        {"prompt": "0.000001", "completion": "0.000002", "unit": "USD per token", "request": None},
     ],
 )
 def test_dear_prices_and_other_fees_stay(pricing: dict[str, Any]) -> None:
     """The opposite: what a token can cost counts, and a fee per call or image is no price of a token."""
     assert parse_rates(pricing) is not None
+
+
+def test_a_currency_beside_the_prices_and_a_fee_that_depends() -> None:
+    """A currency that the model's row names holds for its prices; a fee that depends on something leaves none known."""
+    prices = {"prompt": "0.000001", "completion": "0.000002"}
+    service = custom_services.custom_service("acme", "http://127.0.0.1:9/v1")
+    for currency, known in (("EUR", False), ("USD", True)):
+        [info] = parse_models({"data": [{"id": "m", "pricing": prices, "currency": currency}]}, service)
+        assert (info.rates is not None) is known
+    assert parse_rates({**prices, "request": "-1"}) is None
 
 
 def test_the_dearest_model_of_the_table_is_below_the_limit() -> None:

@@ -44,9 +44,7 @@ _NUMBER = re.compile(
 
 _ABOUT = re.compile(r"\s*(?:~|\u2248|\+|about|around|approx(?:imately|\.)?|ca\.)\s{0,3}(?=[0-9])", re.IGNORECASE)
 _GRADE = re.compile(r"([A-F])\s?([+-]?)")
-_RANGE = re.compile(
-    r"([0-9]{1,2}(?:\.[0-9])?)\s?(?:-|\u2013|to)\s?([0-9]{1,2}(?:\.[0-9])?)(?:\s?(?:/|out of)\s?10)?"
-)
+_RANGE = re.compile(r"([0-9]{1,2}(?:\.[0-9])?)\s?(?:-|\u2013|to)\s?([0-9]{1,2}(?:\.[0-9])?)(?:\s?(?:/|out of)\s?10)?")
 
 
 class Score(NamedTuple):

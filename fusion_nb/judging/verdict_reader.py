@@ -33,15 +33,8 @@ SCORE_KEYS = (
     "grades",
 )
 WINNER_KEYS = (
-    "winner",
-    "overall winner",
-    "best",
-    "best candidate",
-    "chosen",
-    "choice",
-    "final verdict",
-    "verdict",
-    "pick",
+    *("winner", "overall winner", "best", "best candidate", "chosen", "choice"),
+    *("final verdict", "verdict", "pick"),
 )
 RATIONALE_KEYS = ("rationale", "reasoning", "reason", "explanation", "justification")
 _TRIED = re.compile(r"[\"'\u201c]?\b(?:scores|ranking)[\"'\u201d]?\s{0,20}[:\uff1a]\s{0,20}[\[{\uff3b\uff5b]")

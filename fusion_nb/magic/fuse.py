@@ -21,7 +21,7 @@ from IPython.core.magic import (
 from fusion_nb.core import option_checks as check
 from fusion_nb.errors import FusionError, RunFailed, UserError
 from fusion_nb.magic import lazy_imports, line
-from fusion_nb.magic.interpolation import fill_option, interpolate, notebook_names
+from fusion_nb.magic.interpolation import IPYTHONS, fill_option, interpolate, notebook_names
 from fusion_nb.magic.screens import background_screen_for, screen_for
 from fusion_nb.options import ROWS, configured, refusal
 
@@ -264,4 +264,6 @@ def _variable(name: str | None) -> str | None:
         raise UserError(f"-o takes the name of a variable, not {name!r}.")
     if name is not None and (keyword.iskeyword(name) or hasattr(builtins, name)):
         raise UserError(f"-o {name} would hide Python's own {name}: take another name.")
+    if name is not None and IPYTHONS.fullmatch(name):
+        raise UserError(f"-o {name} would hide IPython's own {name}: take another name.")
     return name

@@ -19,6 +19,8 @@ from fusion_nb.errors import UserError
 MOST = 2_000
 """Characters of an object that are filled in without `!full`; a text is always filled in whole."""
 
+IPYTHONS = re.compile(r"_+|_\d+|_i+|_i\d+|_[io]h|_dh|In|Out|get_ipython|exit|quit|__\w+__")
+"""Names that IPython keeps for itself."""
 _NAME = r"[^\W\d]\w*"
 _STEP = rf"\.{_NAME}|\[-?\d+\]|\['[^'\]\n]*'\]|\[\"[^\"\]\n]*\"\]"
 _FIELD = re.compile(rf"(?<![{{$])\{{({_NAME})((?:{_STEP})*)(!full)?\}}(?!\}})")
@@ -29,7 +31,7 @@ _LITERAL = re.compile(
     r"(?m:^[ ]{0,3}(?P<fence>`{3,}|~{3,})[^\n]*\n(?s:.*?)(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z))"
     r"|(?<!`)(?P<ticks>`+)(?!`)(?s:.+?)(?<!`)(?P=ticks)(?!`)"
     # A format string of Python, in code that nobody fenced.
-    r"|\b[fF][rR]?(?:(?P<quotes>'''|\"\"\")(?s:.*?)(?P=quotes)|\"[^\"\n]*\"|'[^'\n]*')"
+    r"|\b(?:[fFtT][rR]?|[rR][fFtT])(?:(?P<quotes>'''|\"\"\")(?s:.*?)(?P=quotes)|\"[^\"\n]*\"|'[^'\n]*')"
     # Formulas: display, inline as Pandoc reads them, environments, a command with its arguments, x_{i} and e^{x}.
     r"|\$\$(?s:.+?)\$\$|(?<!\\)\$(?=[^\s$])[^$\n]*?(?<=[^\s\\$])\$(?!\d)"
     r"|\\\((?s:.+?)\\\)|\\\[(?s:.+?)\\\]|\\begin\{(?P<env>[^{}\n]+)\}(?s:.*?)\\end\{(?P=env)\}"
@@ -125,7 +127,7 @@ def notebook_names(shell: Any, local_names: Mapping[str, Any] | None) -> dict[st
 
 
 def _is_ipythons(name: str, value: Any, hidden: Mapping[str, Any]) -> bool:
-    if re.fullmatch(r"_+|_\d+|_i+|_i\d+|_[io]h|_dh|In|Out|get_ipython|exit|quit|__\w+__", name):
+    if IPYTHONS.fullmatch(name):
         return True
     return name in hidden and hidden[name] is value
 

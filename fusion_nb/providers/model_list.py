@@ -115,7 +115,8 @@ def _row(row: Any, service: Service, source: str) -> ModelInfo | None:
     if not isinstance(name, str) or not name or one_line(name, 200) != name:
         return None
     name = name.removeprefix("models/")  # Gemini
-    pricing, architecture = _part(row, "pricing"), _part(row, "architecture")
+    money = {name: value for name, value in row.items() if "currency" in str(name).lower()}
+    pricing, architecture = {**money, **_part(row, "pricing")}, _part(row, "architecture")
     if not _is_usd_per_token(pricing):
         pricing, source = {}, f"{source}; its prices are in another unit: unknown"
     modalities = architecture.get("input_modalities")
@@ -203,7 +204,8 @@ def parse_rates(pricing: Any, source: str = "") -> Rates | None:
     if not isinstance(pricing, Mapping) or not _is_usd_per_token(pricing):
         return None
     base = _prices(pricing)
-    if base.prompt is None or base.completion is None:
+    depends = base.request is None and pricing.get("request") not in (None, "")
+    if base.prompt is None or base.completion is None or depends:
         return None
     overrides = pricing.get("overrides")
     rows = overrides[:MAX_TIERS] if isinstance(overrides, list) else []
@@ -214,13 +216,21 @@ _MAX_PER_TOKEN = Decimal("0.001")
 """USD: the dearest model costs 0.0006. What is above is a price of a thousand or a million tokens."""
 
 
+_UNIT_NAMES = re.compile(r"currency|\A(?:(?:price|token)_?)?units?\Z|\A(?:price_)?per\Z", re.IGNORECASE)
+_PER_TOKEN = re.compile(
+    r"(?:USD|US\$|\$)?(?:\s?/\s?|[\s_]?per[\s_])?(?:1[\s_]?)?(?:tokens?)?|US dollars?", re.IGNORECASE
+)
+"""What may stand under such a name, for the prices to be what they are taken for."""
+
+
 def _is_usd_per_token(pricing: Mapping[str, Any]) -> bool:
     """Whether the prices can be what they are taken for. A list in another unit, or money, says nothing we can use."""
     overrides = pricing.get("overrides")
     rows = [pricing, *(row for row in (overrides if isinstance(overrides, list) else []) if isinstance(row, Mapping))]
     each = [parse_price(row.get(field)) for row in rows for field, ours in _FIELDS.items() if ours != "request"]
-    currency = pricing.get("currency", "USD")
-    return currency in ("USD", "usd", "$") and all(price is None or price <= _MAX_PER_TOKEN for price in each)
+    named = [value for name, value in pricing.items() if _UNIT_NAMES.search(str(name)) and value not in (None, "")]
+    per_token = all(_PER_TOKEN.fullmatch(str(value).strip()) for value in named)
+    return per_token and all(price is None or price <= _MAX_PER_TOKEN for price in each)
 
 
 def parse_price(listed: Any) -> Decimal | None:
