@@ -5,11 +5,11 @@ The server starts when its address is first asked for; each process has its own.
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 from typing import TYPE_CHECKING
 
+from fusion_nb.core import engine_thread
 from fusion_nb.providers.demo.scripts import JUDGE, MEMBERS, PROMPTS, SERVICE, price
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ def _after_fork() -> None:
     _server = None
 
 
-atexit.register(stop)
+async def _stop_at_exit() -> None:
+    stop()
+
+
+# After all runs have been stopped: a run whose server goes first ends as a lost connection.
+engine_thread.close_at_exit(_stop_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
