@@ -46,6 +46,9 @@ CELLS = {
     "modules, enums, patterns": "import re, enum, json\nclass Tone(enum.Enum):\n    KIND = 'kind'\nRULE = re.compile('a+', re.I)\ndef member(p):\n    return json.dumps([RULE.sub('', p), Tone.KIND.value])",
     "a client of the notebook": "import threading\nlock = threading.Lock()\ndef member(p):\n    with lock:\n        return p",
     "an array": "import array\ndef member(p, table=array.array('d', [1.0, 2.0])):\n    return p",
+    "a module of one's own": "import types\nrules = types.ModuleType('rules')\nrules.TONE = 'kind'\ndef member(p):\n    return rules.TONE",
+    "an attribute of the function": "def member(p):\n    return member.tone\nmember.tone = 'kind'",
+    "a decorator of a library": "import contextlib\n@contextlib.contextmanager\ndef opened(p):\n    yield p\ndef member(p):\n    with opened(p) as text:\n        return text",
     "a try block": "def member(p):\n    try:\n        return p[0]\n    except IndexError:\n        return ''",
 }  # fmt: skip
 """What a cell may hold that defines `member`."""
@@ -77,6 +80,9 @@ CHANGES = {
     "a generator function": ("yield word", "yield word + word"),
     "modules, enums, patterns": ("re.I", "re.M"),
     "an array": ("2.0]", "3.0]"),
+    "a module of one's own": ("'kind'", "'dry'"),
+    "an attribute of the function": ("'kind'", "'dry'"),
+    "a decorator of a library": ("yield p", "yield p + p"),
     "a try block": ("IndexError", "KeyError"),
 }
 """What is changed in such a cell, so that it answers otherwise."""

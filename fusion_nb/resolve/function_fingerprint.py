@@ -107,7 +107,7 @@ class _Digest:
         """What can be called, and what it is made of; else an instance."""
         match value:
             case types.ModuleType():
-                return _hash("module", value.__name__.encode())
+                return self._module(value)
             case types.CodeType():
                 return self._code_object(value, strict)
             case types.FunctionType():
@@ -140,12 +140,27 @@ class _Digest:
 
     def _function(self, fn: types.FunctionType, strict: bool) -> bytes:
         if _is_installed(fn.__module__, fn.__code__.co_filename):
-            return _hash("installed", f"{fn.__module__}.{fn.__qualname__}".encode())
-        inputs = (fn.__code__, fn.__defaults__, fn.__kwdefaults__, tuple(map(_content, fn.__closure__ or ())))
+            # A decorator of a package: what it wraps is the user's.
+            wrapped = (*map(_content, fn.__closure__ or ()), *fn.__dict__.values())
+            self._alive.append(wrapped)
+            return _hash("installed", f"{fn.__module__}.{fn.__qualname__}".encode(), *self._each(wrapped, strict=False))
+        inputs = (
+            *(fn.__code__, fn.__defaults__, fn.__kwdefaults__, tuple(map(_content, fn.__closure__ or ()))),
+            *((sorted(fn.__dict__.items()),) if fn.__dict__ else ()),
+        )
         self._alive.append(inputs)
         names = sorted(_global_names(fn.__code__) & fn.__globals__.keys())
         named = [part for name in names for part in (name.encode(), self.of(fn.__globals__[name], strict=False))]
         return _hash("function", *self._each(inputs, strict), *named)
+
+    def _module(self, module: types.ModuleType) -> bytes:
+        """A module by its name; one that the user wrote by what stands in it."""
+        name, file = module.__name__, getattr(module, "__file__", None)
+        made = file is None and name not in sys.modules
+        members = vars(module) if made or not _is_installed(name, file) else {}
+        own = sorted(key for key in members if not key.startswith("__"))
+        parts = [part for key in own for part in (key.encode(), self.of(members[key], strict=False))]
+        return _hash("module", name.encode(), *parts)
 
     def _class(self, kind: type, strict: bool) -> bytes:
         name = f"{kind.__module__}.{kind.__qualname__}"
