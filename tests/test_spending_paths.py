@@ -179,7 +179,10 @@ def test_a_stop_refunds_nothing_and_resume_asks_for_the_bill(service: ChargingSe
     begun.stop()
     begun.pause(20)
     known = history.load(first.run)
-    assert (known.replies[1].cost, known.replies[1].cost_source) == (service.charged[late.generation_id or ""], "reported")
+    assert (known.replies[1].cost, known.replies[1].cost_source) == (
+        service.charged[late.generation_id or ""],
+        "reported",
+    )
     assert known.replies[1].at_most is None
     assert known.resumed_by == begun.result.run
 
