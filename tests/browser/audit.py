@@ -24,7 +24,7 @@ _SCRIPT = r"""
     if (name === 'referrerpolicy') return e.localName === 'a' && value === 'no-referrer';
     if (name === 'target') return e.localName === 'a' && value === '_blank';
     if (name === 'title') return ['sup', 'span', 'b'].includes(e.localName);
-    if (name === 'dir') return value === 'auto';
+    if (name === 'dir') return ['auto', 'ltr', 'rtl'].includes(value);
     if (name === 'name') return e.localName === 'details' && value.startsWith('fnb-');
     return true;
   };
