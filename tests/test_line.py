@@ -128,6 +128,7 @@ def test_a_question_mark_alone_is_a_call_for_help() -> None:
 def test_a_semicolon_at_the_end_is_no_part_of_a_value() -> None:
     """`%fuse --add name;` silences the cell, as anywhere in IPython; inside a value and in quotes it stays."""
     assert parse_line("--pool a;b --mode merge;", VALUED, FLAGS).options == ["--pool=a;b", "--mode=merge"]
+    assert parse_line("--quiet;", VALUED, FLAGS) == ParsedLine(None, ["--quiet"], "")
     assert parse_line("--system 'be brief;'", VALUED, FLAGS).options == ["--system=be brief;"]
 
 

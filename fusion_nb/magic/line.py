@@ -74,6 +74,9 @@ def parse_line(text: str, valued: Collection[str], flags: Collection[str]) -> Pa
     """
     bind, text = bound.groups() if (bound := _BINDING.fullmatch(text)) else (None, text)
     options, rest = _leading(text, valued, flags)
+    if rest == ";":
+        # `%fuse --retry;` silences the cell.
+        return ParsedLine(bind, options, "")
     if rest in ("?", "??"):
         # `%fuse ?` looks for help, as `%fuse?` does; as a prompt it would cost money.
         return ParsedLine(bind, [*options, "--help"], "")
