@@ -1,5 +1,6 @@
 """A key is found where people keep keys, and seen nowhere."""
 
+import base64
 import copy
 import html
 import json
@@ -230,6 +231,12 @@ def test_a_key_is_hidden_in_texts() -> None:
 def test_a_key_of_no_known_shape_is_hidden_however_it_is_quoted(key: str) -> None:
     """Bare, in quotation marks, behind a prefix, in a URL, in JSON or in HTML."""
     auth = KeyAuth(key, "K", "o")
+    for before in ("", ":", "me:", "Bearer "):
+        encoded = base64.b64encode(f"{before}{key}".encode()).decode()
+        assert encoded not in (hidden := auth.hide(f"Basic {encoded} is unknown"))
+        assert "***" in hidden
+    escaped = "".join(each if each.isalnum() else f"%{ord(each):02X}" for each in key)
+    assert escaped not in auth.hide(f"?key={escaped}")
     for form in (
         key,
         f'"{key}"',

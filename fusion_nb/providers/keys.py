@@ -6,6 +6,7 @@ No variable of a stack frame shows it, and neither `repr` nor `pickle` gives it 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
 import importlib
@@ -149,12 +150,25 @@ def _closures(
 
 
 def _forms(key: _Sealed) -> tuple[_Sealed, ...]:
-    """What a service may quote: the key, also as URLs, JSON and HTML write it; none where it is a word ("EMPTY")."""
+    """What a service may quote: the key, also as URLs, JSON, HTML and base64 write it; none for a word ("EMPTY")."""
     mixed = len(key) >= 8 and any(map(str.isdigit, key)) and any(map(str.isalpha, key))
     if len(key) < 12 and not mixed:
         return ()
-    every = (key, _Sealed(quote(key, safe="")), _Sealed(json.dumps(key)[1:-1]), _Sealed(html.escape(key)))
+    every = (
+        *(key, _Sealed(quote(key, safe="")), _Sealed(json.dumps(key)[1:-1]), _Sealed(html.escape(key))),
+        # Some escape more of it than they must.
+        _Sealed("".join(each if each.isalnum() else f"%{ord(each):02X}" for each in key)),
+        # Behind the user name and the colon of basic authentication each third place is another text.
+        *(_Sealed(_base64(key, before)) for before in range(3)),
+    )
     return tuple(dict.fromkeys(every))
+
+
+def _base64(key: str, before: int) -> str:
+    """What base64 makes of the key alone, where so many bytes stand before it in their group of three."""
+    encoded = base64.b64encode(b"\0" * before + key.encode()).decode()
+    last = len(encoded) - (4 if (before + len(key)) % 3 else 0)
+    return encoded[4 if before else 0 : last]
 
 
 def _without(text: str, key: _Sealed) -> str:
