@@ -350,6 +350,15 @@ def test_what_is_strict_is_read_the_same_by_both_readers(value: dict[str, Any]) 
         "Scratch that. R4 wins.",
         "Sorry, the ranking is the other way round; R4 before B8.",
         "I got them wrong, it should be R4.",
+        "Final answer: R4",
+        "[[R4]]",
+        "Therefore, R4 is better than B8.",
+        "Actually, R4 is the best.",
+        "Hmm, on reflection R4 wins.",
+        "EDIT: R4 > B8 > T1",
+        "Ranking: R4, B8, T1",
+        "Apologies, the labels above are reversed: R4 deserves the first place.",
+        "Korrektur: R4 ist besser.",
     ],
 )
 def test_words_behind_a_verdict_may_take_it_back(behind: str) -> None:
@@ -363,6 +372,12 @@ def test_words_behind_a_verdict_may_take_it_back(behind: str) -> None:
         "R4 is worth reading too, for its style.",
         "Wait for the next release before you use B8's second step.",
         "I hope this helps!",
+        "Final answer: B8",
+        "Ranking: B8 > R4 > T1",
+        "In short, B8 wins over R4.",
+        "Actually, R4 names no city at all.",
+        "R4 is better in style.",
+        "R4, T1: both too short.",
         "T1 should be read with care.",
     ],
 )

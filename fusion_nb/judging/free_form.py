@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fusion_nb.judging.free_form_prose import conclusion, speaks_for_others
+from fusion_nb.judging.free_form_prose import conclusion, retracted, speaks_for_others
 from fusion_nb.judging.free_form_scores import (
     MARK,
     first_line,
@@ -69,6 +69,27 @@ def read_form(text: str, names: Sequence[str]) -> Form | None:
     `None` where no verdict should be claimed: no verdict in it, cut off before it, refused, or contradicting itself.
     """
     return _stated(text, names) or _concluded(text, names)
+
+
+_ORDERED = re.compile(
+    rf"(?P<named>[^\n:]{{0,40}}\brank\w*\b[^\n:]{{0,20}}:)?[^\n]{{0,40}}?(?P<first>{MARK})\s*(?P<sign>[>\u227b\u2192,]+)\s*{MARK}",
+    re.IGNORECASE,
+)
+
+
+def says_otherwise(behind: str, best: str, labels: Sequence[str]) -> bool:
+    """Whether the words behind a verdict for `best` take it back, or state another."""
+    behind, place = behind[:4000], list(labels).index(best)
+    if not names_any(behind, labels):
+        return False
+    marked = mark_labels(behind, labels)
+    form = parse_free_form(behind, labels) or read_prose(behind, labels)
+    if retracted(marked, place) or (form and place not in form.best):
+        return True
+    orders = [match for match in map(_ORDERED.match, marked.splitlines()) if match]
+    return any(
+        label_marks(match["first"])[0] != place for match in orders if match["named"] or match["sign"].strip(",")
+    )
 
 
 Reader = Callable[[str, Sequence[str]], Form | None]

@@ -8,7 +8,6 @@ reported opinions, irony and denials are no verdict.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from fusion_nb.judging.free_form_scores import MARK, label_marks, sentences
 
@@ -80,9 +79,14 @@ _TAKEN_BACK = re.compile(
 _RETRACTED = re.compile(
     r"\b(?:wait|correction|scratch that|disregard|second thoughts?|swapped|mistaken|(?:my|a) mistake)\b"
     r"|\bmix(?:ed|-| )?\s?up\b|\bother way (?:a?round)\b|\b(?:wrong|backwards)\b[^.\n]{0,40}\bshould\b"
-    r"|\bshould (?:have been|be)\b[^.\n]{0,20}\b(?:revers|swap|first|the winner)|\bI (?:meant|got)\b",
+    r"|\bshould (?:have been|be)\b[^.\n]{0,20}\b(?:revers|swap|first|the winner)|\bI (?:meant|got)\b"
+    r"|\blabels?\b[^.\n]{0,30}\b(?:revers|wrong|swap)|\b(?:korrektur|berichtigung|correcci[oó]n)\b|更正|訂正",
     re.IGNORECASE,
 )
+_DOUBTED = re.compile(
+    r"\b(?:actually|on reflection|apolog\w+|sorry|edit|update|reconsider\w*|rather|instead|in fact)\b", re.IGNORECASE
+)
+"""Words that take a verdict back where another candidate is praised with them."""
 _LOWER_IS_BETTER = re.compile(
     r"\b(?:lower|smaller|fewer)(?: (?:score|number|point)s?)?(?: is| are| =|=) better\b"
     r"|\b[01] (?:=|is) (?:the )?best\b",
@@ -108,12 +112,12 @@ def conclusion(marked: str, count: int) -> tuple[int, ...] | None:
     return None if best is None or others or speaks_for_others(text, best) else best
 
 
-def retracted(behind: str, best: str | None, labels: Iterable[str]) -> bool:
-    """Whether what stands behind a verdict takes it back, and speaks of another candidate than its best."""
-    behind = behind[:4000]
-    return bool(_RETRACTED.search(behind)) and any(
-        label != best and re.search(rf"\b{re.escape(label)}\b", behind) for label in labels
-    )
+def retracted(marked: str, best: int) -> bool:
+    """Whether words behind a verdict for the candidate at `best` take it back for another."""
+    others = set(label_marks(marked)) - {best}
+    if not others:
+        return False
+    return bool(_RETRACTED.search(marked) or (_DOUBTED.search(marked) and speaks_for_others(marked, (best,))))
 
 
 def lower_is_better(text: str) -> bool:

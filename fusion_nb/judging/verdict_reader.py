@@ -16,7 +16,8 @@ from typing import Any
 from fusion_nb.core import Analysis
 from fusion_nb.core.thoughts import THOUGHT_TAG, without_thoughts
 from fusion_nb.judging.analysis import label_in, read_analysis, text_of
-from fusion_nb.judging.free_form_prose import lower_is_better, retracted
+from fusion_nb.judging.free_form import says_otherwise
+from fusion_nb.judging.free_form_prose import lower_is_better
 from fusion_nb.judging.relaxed_json import TWICE
 from fusion_nb.judging.score_reader import Scores, folded, read_score, read_scores
 from fusion_nb.judging.verdict_json import located_objects, readings
@@ -93,8 +94,8 @@ def read_verdict(text: str, names: Mapping[str, str], criteria: Sequence[str]) -
 def _taken_back(text: str, reading: Reading, names: Mapping[str, str]) -> Problem | None:
     """Whether the words behind the verdict take it back, or words anywhere turn its scale round."""
     best = reading.ranking[0] if reading.ranking else None
-    if retracted(text[text.rfind("}") + 1 :], best, names):
-        return Problem("the words after the verdict take it back")
+    if best is not None and says_otherwise(text[text.rfind("}") + 1 :], best, list(names)):
+        return Problem("the words after the verdict say otherwise")
     if best is None and lower_is_better(text):
         return Problem("a lower score is said to be better: scores run from 1 to 10, 10 is best")
     return None
