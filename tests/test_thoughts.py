@@ -94,6 +94,7 @@ def test_the_mark_behind_the_answer_is_not_part_of_it(after: str, size: int) -> 
     'Close it with "</think>".',
     "```xml\n<thinking>\nHmm.\n</thinking>\n```\n",
     "```\nHmm.\n</think>\n```\nThat is the form.",
+    "<details><summary>Thinking about cats</summary>\nThey purr.\n</details>",
     "<details><summary>Proof</summary>\nHmm.\n</details>\nThat is all.",
     "<details open>\nHmm.\n</details>",
     "<details",

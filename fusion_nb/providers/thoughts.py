@@ -21,7 +21,8 @@ _BEGIN = re.compile(
     rf"<(?P<sure>{THOUGHT_NAMES})(?:\s[^<>]{{0,100}})?>|<(?P<unsure>{DRAFT_NAMES})(?:\s[^<>]{{0,100}})?>"
     # An interface that folds thoughts away: by its type, or by the words on the fold.
     r"|<(?P<details>details)(?:\s[^<>]{0,100}type=[\"']?reasoning[^<>]{0,200}"
-    r"|(?:\s[^<>]{0,100})?>\s*<summary>[^<\w]{0,10}(?:think|thought|reason)[^<]{0,80}</summary)>"
+    r"|(?:\s[^<>]{0,100})?>\s*<summary>[^<\w]{0,10}(?:thinking|thoughts?|reasoning)"
+    r"(?:\s(?:process|content|trace|for\s[^<]{1,30}))?[^<\w]{0,6}</summary)>"
     r"|<\|channel>\s*(?P<pipe>thoughts?|thinking|analysis)(?!\w)"
     r"|\[(?P<square>(?-i:THINK|THINKING|THOUGHTS?|REASONING))\](?!\()|◁(?P<arrow>think(?:ing)?)▷"
     r"|<\|(?P<bar>(?:begin|start)_?(?:of_?)?(?:thought|think|thinking|reasoning)s?|think(?:ing)?|thoughts?|reasoning"
