@@ -1,4 +1,4 @@
-"""TBD."""
+"""The version: the build reads it here."""
 
 from __future__ import annotations
 
