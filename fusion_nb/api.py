@@ -12,6 +12,7 @@ from fusion_nb.accounts import policy
 from fusion_nb.accounts.budget import Account, usd
 from fusion_nb.accounts.day_account import DayAccount
 from fusion_nb.core import engine_thread
+from fusion_nb.core import option_checks as check
 from fusion_nb.core.option_types import AfuseOptions, FuseOptions, StreamOptions
 from fusion_nb.core.spec import RunSpec, run_started
 from fusion_nb.errors import UserError
@@ -136,7 +137,7 @@ def models(words: str = "", *, aliases: Mapping[str, str] | None = None, service
 
     resolver = _names(aliases, services)
     listed = engine_thread.run_on_engine(resolver.reach.models())
-    return models_frame(search_models([*resolver.alias_models(listed), *listed], words))
+    return models_frame(search_models([*resolver.alias_models(listed), *listed], check.text("words")(words) or ""))
 
 
 def complete_members(typed: str, aliases: Mapping[str, str] | None, services: Any) -> Iterable[str]:
@@ -171,7 +172,7 @@ def spending(
     >>> print(spending())
     Today (UTC): $0.0000 in 0 calls. This kernel: $0.0000...
     """
-    day = _day(since)
+    day = _day(check.text("since")(since) or "")
     credit = engine_thread.run_on_engine(_names(None, services).reach.credits())
     given = {"max_cost_per_session": max_cost_per_session, "max_cost_per_day": max_cost_per_day}
     settings = settle("fuse", given)

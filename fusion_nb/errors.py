@@ -57,9 +57,15 @@ class UnknownName(UserError):
     """A name nobody knows. The message offers the nearest known ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        known = tuple(known)
+        self._arguments = (kind, name, known, hint)
         near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.5)
         offer = f" Did you mean {' or '.join(near)}?" if near else ""
         super().__init__(f"Unknown {kind} {name!r}.{offer}{f' {hint}' if hint else ''}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickled and copied by what it was made of: a pool of processes sends errors back in this way.
+        return type(self), self._arguments
 
 
 class KeyMissing(UserError):

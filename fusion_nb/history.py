@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from fusion_nb.accounts import policy
 from fusion_nb.core import Reply, engine_thread
+from fusion_nb.core import option_checks as check
 from fusion_nb.core.fold import fold_all
 from fusion_nb.core.option_types import AddOptions, RejudgeOptions, ResumeOptions, RetryOptions
 from fusion_nb.core.spec import RunSpec
@@ -53,7 +54,7 @@ def runs(words: str = "") -> pd.DataFrame:
     """
     from fusion_nb.views.frame import runs_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
 
-    return runs_frame(index.runs(words))
+    return runs_frame(index.runs(check.text("words")(words) or ""))
 
 
 def load(run: str = LAST) -> FusionResult:
@@ -66,12 +67,19 @@ def load(run: str = LAST) -> FusionResult:
     >>> load(result.run).answer == result.answer
     True
     """
+    if not isinstance(run, str):
+        raise UserError(f"A run is named by its id or 'last', or is a result of fuse(), not {type(run).__name__}.")
     if run == LAST:
         newest = next(iter(index.runs()), None)
         if newest is None:
             raise UserError("There is no run in the journal yet.")
         run = newest.run
     return reader.load(run, FusionResult())
+
+
+def result_of(run: PastRun) -> FusionResult:
+    """A result as it is, or the one of that id. Raises `UserError` for what is neither."""
+    return run if isinstance(run, FusionResult) else load(run)
 
 
 @takes("rejudge")
@@ -170,7 +178,7 @@ def _derived(
 ) -> tuple[FusionResult, RunSpec, Resolver, Settings]:
     """The run that is continued, the derived one's spec, checked, and what it needs. Raises `UserError`, unsent."""
     settle(verb, given)  # what cannot be meant is said whatever there is in the journal
-    state = load(run) if isinstance(run, str) else run
+    state = result_of(run)
     if verb == "resume":
         state = _newest(state)
     settings = settle(verb, given, recorded_options(state))
@@ -186,7 +194,7 @@ def _derived(
         case "retry":
             spec = derived.retry(state, settings["call"])
         case "add":
-            spec = derived.add(state, resolver.resolve(members or ()))
+            spec = derived.add(state, resolver.resolve(check.pool(members or ())))
         case _:
             spec = derived.rejudge(state)
     spec = change_spec(spec, settings)
@@ -207,7 +215,7 @@ def choose(run: PastRun, call: int) -> FusionResult:
     >>> choose(result, 2).answer == result.replies[1].text
     True
     """
-    return maintenance.record_choice(load(run) if isinstance(run, str) else run, call)
+    return maintenance.record_choice(result_of(run), call)
 
 
 def reconcile(state: FusionResult, resolver: Resolver) -> FusionResult:
@@ -231,7 +239,7 @@ def reconcile(state: FusionResult, resolver: Resolver) -> FusionResult:
 
 def delete(*runs: str) -> int:
     """Delete runs from the journal, all of them or, where one is unknown or under way, none; how many were deleted."""
-    return maintenance.delete(runs)
+    return maintenance.delete([run if isinstance(run, str) else result_of(run).run for run in runs])
 
 
 def purge_before(day: str) -> int:
@@ -241,6 +249,8 @@ def purge_before(day: str) -> int:
 
 def export(path: str | Path, words: str = "") -> int:
     """Write the events of all runs (or of those with `words`) to a new JSONL file; how many runs."""
+    if not isinstance(path, str | Path):
+        raise UserError(f"export() takes the name of a new file, like runs.jsonl, not {type(path).__name__}.")
     return maintenance.export([row.run for row in index.runs(words)], path)
 
 

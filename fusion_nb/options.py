@@ -124,7 +124,7 @@ TABLE: tuple[Option, ...] = (
            help="a chat-completions service of your own: bare names are its models"),
     Option("key_env", "str | None", None, check.text("key_env"),
            "the environment variable that holds the key for base_url", flags=("--key-env",)),
-    Option("aliases", "Mapping[str, str] | None", None, check.mapping("aliases"),
+    Option("aliases", "Mapping[str, str] | None", None, check.aliases,
            'names of your own: {"mini": "openai/gpt-4o-mini"}', configurable=True),
     Option("services", "Mapping[str, Mapping[str, Any]] | None", None, check.mapping("services"),
            'services of your own: {"corp": {"base_url": "https://...", "key_env": "CORP_KEY"}}', configurable=True),
@@ -191,7 +191,9 @@ def settle(call: str, given: Mapping[str, Any], recorded: Settings | None = None
     for row in of(call):
         values = (given.get(row.name), (recorded or {}).get(row.name), configured(row.name))
         value = next((value for value in values if value is not None), row.default)
-        settings[row.name] = None if value is None else row.check(value)
+        # A resumed run's record may say that nothing of its cap was left: no person would give a cap of zero.
+        spent_cap = row.record == "limits.max_cost" and value == 0 and given.get(row.name) is None
+        settings[row.name] = value if value is None or spent_cap else row.check(value)
         if row.name in CAPS_OF_ALL_RUNS:
             settings[row.name] = min((row.check(cap) for cap in values if cap is not None), default=None)
     return settings
@@ -254,9 +256,7 @@ _defaults: Any = None
 
 def configured(name: str) -> Any:
     """What `fusion_nb.defaults` says of an option; `None` where it was not set, or cannot be."""
-    if _defaults is None or not ROWS[name].configurable:
-        return None
-    value = getattr(_defaults, name)
+    value = getattr(_defaults, name) if _defaults is not None and ROWS[name].configurable else None
     return None if value in ("", (), [], {}) else value
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from IPython.core.completer import provisionalcompleter
 
@@ -280,3 +285,126 @@ def test_options_that_messages_name_exist() -> None:
     }
     unknown = {flag for flag in named if flag not in line.VALUED | line.FLAGS | others}
     assert not {flag for flag in unknown if not flag.startswith("--jp-") and not flag.startswith("--fnb")}
+
+
+class _SilentRepr:
+    def __repr__(self) -> str:
+        raise RuntimeError("no words for this")
+
+
+_ODD: list[Any] = [
+    *(np.bool_(True), np.array([1, 2]), np.array(["demo"]), pd.Series(["demo", "x"]), pd.NA, float("nan")),
+    *(Decimal("sNaN"), Decimal("1e999999"), Decimal("1e-500"), Fraction(1, 3), 10**400, 10**5000, complex(1, 1)),
+    *("9" * 5000, "a" * 100_000, "debate:" + "9" * 5000, "debate:²", "\ud800", b"demo", [b"demo"], [0], [[]], range(2)),
+    *({1: 2}, iter(["demo"]), object(), _SilentRepr(), [_SilentRepr()]),
+]
+
+
+@pytest.mark.parametrize("row", options.TABLE, ids=lambda row: row.name)
+def test_odd_values_are_taken_or_refused_in_one_short_sentence(row: options.Option) -> None:
+    """Arrays, missing values, booleans of numpy, numbers without end, objects that cannot be shown: none raises
+    anything but a sentence that a screen holds, and what is taken is taken again as it is."""
+    for value in _ODD:
+        sentence = ""
+        try:
+            checked = row.check(value)
+        except UserError as error:
+            sentence = str(error)
+        else:
+            assert checked is None or row.check(checked) == checked
+        assert len(sentence) < 400
+        assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "taken"),
+    [
+        ("temperature", np.float32(0.5), 0.5), ("timeout", Fraction(3, 2), 1.5), ("max_tokens", np.int64(7), 7),
+        ("max_cost", np.float64(0.1), Decimal("0.1")), ("max_cost", "$0.30", Decimal("0.30")), ("orders", np.int8(2), 2),
+        ("replay", np.bool_(True), True), ("reasoning", np.int32(2000), "2000"), ("mode", " debate:2 ", "debate:2"),
+        ("reasoning", "High", "high"), ("pool", (["demo"]), ("demo",)),
+    ],
+)  # fmt: skip
+def test_numbers_of_numpy_and_texts_are_taken(name: str, value: Any, taken: Any) -> None:
+    assert options.ROWS[name].check(value) == taken
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("temperature", np.bool_(True)), ("timeout", np.bool_(True)), ("grace", np.bool_(False)), ("pool", b"demo"),
+     ("pool", ["demo", 0]), ("pool", [None, "demo"]), ("reasoning", 10**9), ("max_cost", "1e12"), ("functions", "")],
+)  # fmt: skip
+def test_what_means_nothing_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(UserError):
+        options.ROWS[name].check(value)
+
+
+@pytest.mark.parametrize(
+    "bad", [5, None, b"last", ["last"], pd.DataFrame({"run": ["x"]})], ids=lambda bad: type(bad).__name__
+)
+def test_what_is_no_run_is_refused_in_a_sentence(bad: Any) -> None:
+    calls: list[Callable[[], object]] = [
+        *(lambda name=name: getattr(fusion_nb, name)(bad) for name in ("load", "rejudge", "retry", "resume")),
+        *(lambda: fusion_nb.add(bad, "demo:swift"), lambda: fusion_nb.choose(bad, 1), lambda: fusion_nb.worth([bad])),
+        lambda: fusion_nb.history.delete(bad),
+    ]
+    calls += [lambda: fusion_nb.Panel(result=bad)] if bad is not None else []
+    for call in calls:
+        with pytest.raises(UserError, match=r"its id or 'last'.*not (int|NoneType|bytes|list|DataFrame)"):
+            call()
+
+
+def test_a_run_may_be_given_by_its_id_or_as_its_result() -> None:
+    result = fusion_nb.fuse(PROMPT, pool="demo")
+    panel = fusion_nb.Panel(result=result.run)
+    assert panel.result == result
+    panel.close()
+    assert fusion_nb.worth(result.run).members == fusion_nb.worth([result]).members
+    assert fusion_nb.choose(result, np.int64(2)).answer == result.replies[1].text
+    assert fusion_nb.history.delete(result) == 1
+
+
+@pytest.mark.parametrize("members", [None, "", [], 5, [5], [None], b"demo", {"demo": 1}])
+def test_members_to_add_are_checked_before_anyone_is_asked(members: Any) -> None:
+    result = fusion_nb.fuse(PROMPT, pool="demo:swift")
+    with pytest.raises(UserError, match="pool"):
+        fusion_nb.add(result, members)
+    assert fusion_nb.load().run == result.run
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda: fusion_nb.runs(5), lambda: fusion_nb.models(None), lambda: fusion_nb.spending(5),
+     lambda: fusion_nb.worth(5), lambda: fusion_nb.history.purge_before(None), lambda: fusion_nb.history.export(5),
+     lambda: fusion_nb.choose("last", 1.0), lambda: fusion_nb.choose("last", True), lambda: fusion_nb.Panel(5),
+     lambda: fusion_nb.fuse(PROMPT, pool="a", aliases={"a": {}}),
+     lambda: fusion_nb.fuse(PROMPT, pool="a", aliases={"a": 1})],
+)  # fmt: skip
+def test_arguments_of_a_wrong_type_are_refused_in_a_sentence(call: Callable[[], object]) -> None:
+    fusion_nb.fuse(PROMPT, pool="demo")
+    with pytest.raises(UserError):
+        call()
+
+
+@pytest.mark.parametrize("answer", ["no", "yes", 1, object()])
+def test_an_answer_that_is_neither_yes_nor_no_sends_nothing(answer: Any) -> None:
+    """`confirm=input` gives a text, which is true to Python whatever was typed."""
+    with pytest.raises(UserError, match="Nothing was sent: confirm must return True or False"):
+        fusion_nb.fuse(PROMPT, pool="demo", confirm_over="0.000001", confirm=lambda _: answer)
+    assert fusion_nb.runs().empty
+
+
+def test_errors_are_pickled_and_copied_whole() -> None:
+    """A pool of processes sends errors back in this way."""
+    with pytest.raises(UserError) as caught:
+        fusion_nb.fuse(PROMPT, pool="demo", mode="vote")
+    for again in (pickle.loads(pickle.dumps(caught.value)), copy.copy(caught.value)):
+        assert (type(again), str(again)) == (type(caught.value), str(caught.value))
+
+
+def test_a_record_with_nothing_left_of_its_cap_is_gone_on_with_under_a_cap_of_zero() -> None:
+    """What a resumed run had left may be zero: its calls are then denied in words, and a new cap of one's own holds."""
+    assert options.settle("retry", {}, {"max_cost": Decimal(0)})["max_cost"] == 0
+    assert options.settle("retry", {"max_cost": "0.5"}, {"max_cost": Decimal(0)})["max_cost"] == Decimal("0.5")
+    with pytest.raises(UserError, match="max_cost"):
+        options.settle("retry", {"max_cost": 0}, {"max_cost": Decimal(1)})

@@ -6,8 +6,10 @@ Each check takes a value as it was given, in Python or as text on a magic's line
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from numbers import Real
 from typing import Any
 
 from fusion_nb.core.values import MODES
@@ -16,7 +18,25 @@ from fusion_nb.errors import UnknownName, UserError
 MAX_ROUNDS = 3
 MAX_CRITERIA, MAX_CRITERION = 8, 60
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+MAX_REASONING_TOKENS = 10_000_000
+LEAST_USD, MOST_USD = Decimal("1e-12"), Decimal("1e9")
 Check = Callable[[Any], Any]
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
+
+
+def shown(value: Any) -> str:
+    """A refused value as its sentence shows it: a line at most, whatever the value is."""
+    try:
+        return _SHORT.repr(value).replace("\n", " ")
+    except ValueError:  # an integer of more digits than Python writes out
+        return f"a {type(value).__name__} too large to show"
+
+
+def _is_boolean(value: Any) -> bool:
+    """Python's `bool`, and numpy's, which is no number to Python either."""
+    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
 
 
 def pool(value: Any) -> tuple[Any, ...]:
@@ -24,8 +44,11 @@ def pool(value: Any) -> tuple[Any, ...]:
     if callable(value):
         return (value,)
     entries = value.split(",") if isinstance(value, str) else value
-    if not isinstance(entries, Sequence):
+    if not isinstance(entries, Sequence) or isinstance(entries, bytes | bytearray | memoryview):
         raise UserError(f"pool takes members by comma or a list of them, not {type(value).__name__}.")
+    wrong = [entry for entry in entries if not isinstance(entry, str) and not callable(entry)]
+    if wrong:
+        raise UserError(f"A member of the pool is a name or a Python function, not {shown(wrong[0])}.")
     members = tuple(entry.strip() if isinstance(entry, str) else entry for entry in entries)
     members = tuple(entry for entry in members if entry != "")
     if not members:
@@ -38,24 +61,25 @@ def judge(value: Any) -> Any:
     if callable(value):
         return value
     if not isinstance(value, str) or not value.strip():
-        raise UserError(f"The judge is one model: name it, e.g. opus, or pass a function, not {value!r}.")
+        raise UserError(f"The judge is one model: name it, e.g. opus, or pass a function, not {shown(value)}.")
     return value.strip()
 
 
 def mode(value: Any) -> str:
     """`best-of`, `merge`, `debate` or `debate:2`."""
-    name, _, rounds = str(value).strip().partition(":")
+    name, _, rounds = (value.strip() if isinstance(value, str) else shown(value)).partition(":")
     one_of("mode", MODES)(name)
-    if rounds and (name != "debate" or not rounds.isdecimal() or not 1 <= int(rounds) <= MAX_ROUNDS):
-        raise UserError(f"Mode {value!r}: only a debate has rounds, 1 to {MAX_ROUNDS} of them, as in debate:2.")
+    if rounds and (name != "debate" or rounds not in [str(number) for number in range(1, MAX_ROUNDS + 1)]):
+        raise UserError(f"Mode {shown(value)}: only a debate has rounds, 1 to {MAX_ROUNDS} of them, as in debate:2.")
     return f"{name}:{int(rounds)}" if rounds else name
 
 
 def one_of(kind: str, names: Sequence[str]) -> Check:
     def check(value: Any) -> str:
-        if value not in names:
-            raise UnknownName(kind, str(value), names, f"There are {', '.join(names)}.")
-        return str(value)
+        if not isinstance(value, str) or value not in names:
+            name = value if isinstance(value, str) and len(value) <= _SHORT.maxstring else shown(value)
+            raise UnknownName(kind, name, names, f"There are {', '.join(names)}.")
+        return value
 
     return check
 
@@ -67,7 +91,9 @@ def criteria(value: Any) -> tuple[str, ...]:
     """What a judge scores: names by comma, or a list of them."""
     parts = re.split(r"[,;\n]", value) if isinstance(value, str) else value
     if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
-        raise UserError(f"criteria takes names by comma or a list of them, e.g. 'accuracy, brevity', not {value!r}.")
+        raise UserError(
+            f"criteria takes names by comma or a list of them, e.g. 'accuracy, brevity', not {shown(value)}."
+        )
     names = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
     if len(names) > MAX_CRITERIA or any(len(name) > MAX_CRITERION for name in names):
         raise UserError(
@@ -79,15 +105,20 @@ def criteria(value: Any) -> tuple[str, ...]:
 
 def orders(value: Any) -> int:
     """In how many orders a judge is shown the candidates."""
-    if isinstance(value, bool) or str(value) not in ("1", "2"):
-        raise UserError(f"orders must be 1, or 2 to ask the judge once more with the order reversed, not {value!r}.")
-    return int(value)
+    try:
+        return int(whole("orders", 1, 2)(value))
+    except UserError:
+        raise UserError(
+            f"orders must be 1, or 2 to ask the judge once more with the order reversed, not {shown(value)}."
+        ) from None
 
 
 def reasoning(value: Any) -> str:
     """An effort by name, or a number of tokens, as text."""
-    effort = "" if isinstance(value, bool) else str(value).strip().lower()
-    return effort if effort.isdecimal() else one_of("reasoning effort", EFFORTS)(effort)
+    effort = value.strip().lower() if isinstance(value, str) else value
+    if isinstance(effort, str) and not effort.isdecimal():
+        return str(one_of("reasoning effort", EFFORTS)(effort))
+    return str(whole("reasoning", 0, MAX_REASONING_TOKENS)(effort))
 
 
 def text(name: str) -> Check:
@@ -102,11 +133,11 @@ def text(name: str) -> Check:
 def number(name: str, low: float, high: float) -> Check:
     def check(value: Any) -> float:
         try:
-            amount = float("nan") if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+            amount = float("nan") if _is_boolean(value) else float(value)
+        except (TypeError, ValueError, OverflowError):
             amount = float("nan")
         if not low <= amount <= high:
-            raise UserError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
+            raise UserError(f"{name} must be a number from {low:g} to {high:g}, not {shown(value)}.")
         return amount
 
     return check
@@ -119,8 +150,8 @@ def whole(name: str, low: int, high: int) -> Check:
             amount = int(value) if isinstance(value, str) else value.__index__()
         except (AttributeError, TypeError, ValueError):
             amount = None
-        if isinstance(value, bool) or amount is None or not low <= amount <= high:
-            raise UserError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}.")
+        if _is_boolean(value) or amount is None or not low <= amount <= high:
+            raise UserError(f"{name} must be a whole number from {low} to {high:,}, not {shown(value)}.")
         return int(amount)
 
     return check
@@ -130,11 +161,15 @@ def usd(name: str) -> Check:
     def check(value: Any) -> Decimal:
         try:
             # Through text: 0.1 means ten cents, not the binary fraction next to it.
-            amount = Decimal("NaN" if isinstance(value, bool) else str(value).strip().lstrip("$"))
-        except InvalidOperation:
+            is_amount = isinstance(value, str | Decimal | Real) and not _is_boolean(value)
+            amount = Decimal(str(value).strip().lstrip("$") if is_amount else "NaN")
+        except (InvalidOperation, ValueError):
             amount = Decimal("NaN")
         if not amount.is_finite() or amount <= 0:
-            raise UserError(f"{name} must be an amount of USD above zero, like 0.25, not {value!r}.")
+            raise UserError(f"{name} must be an amount of USD above zero, like 0.25, not {shown(value)}.")
+        if not LEAST_USD <= amount <= MOST_USD:
+            # No call costs that little, and no one that much: beyond, an amount is a slip, and no sentence can hold it.
+            raise UserError(f"{name} must lie between {LEAST_USD:f} and {MOST_USD:,f} USD, not {shown(value)}.")
         return amount
 
     return check
@@ -142,11 +177,19 @@ def usd(name: str) -> Check:
 
 def switch(name: str) -> Check:
     def check(value: Any) -> bool:
-        if value not in (True, False):
-            raise UserError(f"{name} is either True or False, not {value!r}.")
+        if not (_is_boolean(value) or (isinstance(value, Real) and value in (0, 1))):
+            raise UserError(f"{name} is either True or False, not {shown(value)}.")
         return bool(value)
 
     return check
+
+
+def aliases(value: Any) -> Mapping[str, str]:
+    """Names of one's own, each with what it stands for."""
+    names: Mapping[str, str] = mapping("aliases")(value)
+    if wrong := [name for name, target in names.items() if not isinstance(target, str)]:
+        raise UserError(f"The alias {shown(wrong[0])} stands for a name, as text, not {shown(names[wrong[0]])}.")
+    return names
 
 
 def mapping(name: str) -> Check:
@@ -161,7 +204,7 @@ def mapping(name: str) -> Check:
 def function(name: str) -> Check:
     def check(value: Any) -> Any:
         if not callable(value):
-            raise UserError(f"{name} must be a function, not {value!r}.")
+            raise UserError(f"{name} must be a function, not {shown(value)}.")
         return value
 
     return check
@@ -170,6 +213,6 @@ def function(name: str) -> Check:
 def functions(value: Any) -> tuple[Callable[..., Any], ...]:
     """Python functions, as a tuple."""
     members = (value,) if callable(value) else value
-    if not isinstance(members, Sequence) or not all(map(callable, members)):
-        raise UserError(f"functions takes a list of Python functions, not {value!r}.")
+    if isinstance(members, str) or not isinstance(members, Sequence) or not all(map(callable, members)):
+        raise UserError(f"functions takes a list of Python functions, not {shown(value)}.")
     return tuple(members)

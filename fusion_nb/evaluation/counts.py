@@ -35,7 +35,11 @@ def worth(runs: Iterable[FusionResult | str], correct: Correct | None = None) ->
     >>> report.fused.runs
     1
     """
-    results = [history.load(run) if isinstance(run, str) else run for run in runs]
+    if isinstance(runs, str | FusionResult):
+        runs = [runs]
+    if not isinstance(runs, Iterable):
+        raise UserError(f"worth() takes results, or ids of runs, not {type(runs).__name__}.")
+    results = [history.result_of(run) for run in runs]
     names = [ref.name for ref in results[0].pool] if results else []
     if len(names) < 2:
         raise UserError("Give worth() at least one run of a pool of two or more members.")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from fusion_nb.core import option_checks as check
 from fusion_nb.core.events import ChoiceMade, Event, RunStarted
 from fusion_nb.core.fold import S, fold
 from fusion_nb.errors import UserError
@@ -47,9 +48,9 @@ def delete(runs: Iterable[str]) -> int:
 def purge_before(day: str | date) -> int:
     """Delete every run begun before `day` (UTC; `2026-11-24`) and return how many; runs under way stay."""
     try:
-        limit = date.fromisoformat(day) if isinstance(day, str) else day
-    except ValueError:
-        raise UserError(f"{day!r} is no date: write it like 2026-11-24.") from None
+        limit = day if isinstance(day, date) else date.fromisoformat(day)
+    except (TypeError, ValueError):
+        raise UserError(f"{check.shown(day)} is no date: write it like 2026-11-24.") from None
     old = [e for e in entries().values() if e.run[:8] < f"{limit:%Y%m%d}" and not is_under_way(e.path)]
     return delete(entry.run for entry in old)
 
@@ -244,9 +245,10 @@ def record_choice(result: S, call: int) -> S:
     """
     if result.status == "running":
         raise UserError("The run is under way: choose when it is over.")
-    if not any(reply.call == call and reply.text.strip() for reply in result.candidates):
-        raise UserError(f"Call {call!r} is not a candidate with a text to choose.")
-    choice = ChoiceMade(call=call, when=datetime.now(UTC).isoformat())
+    is_number = hasattr(call, "__index__") and not isinstance(call, bool)
+    if not is_number or not any(reply.call == call and reply.text.strip() for reply in result.candidates):
+        raise UserError(f"Call {check.shown(call)} is not a candidate with a text to choose.")
+    choice = ChoiceMade(call=int(call), when=datetime.now(UTC).isoformat())
     chosen = fold(result, choice)
     try:
         append_events(result.run, [choice])

@@ -47,7 +47,7 @@ def find(run: str) -> Path:
 def entry_of(run: str, entries: Mapping[str, run_files.Entry]) -> run_files.Entry:
     """The run's entry among these. Raises `UserError` where there is none."""
     if run not in entries:
-        raise UnknownName("run", run, entries, "%fuse_runs lists them.")
+        raise UnknownName("run", run, entries, "fusion_nb.runs() and %fuse_runs list them.")
     return entries[run]
 
 

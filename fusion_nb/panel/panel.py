@@ -42,7 +42,7 @@ class Panel(PoolForm):
     Args:
         prompt, pool, mode, judge, max_cost: as `fuse()` takes them, Python functions too; the panel shows and changes
             them, functions by their names.
-        result: a run to begin with.
+        result: a run to begin with, or its id.
 
     `result` and `frame` are the newest run's; all of these are traits, to observe and to link. `run()` starts a run and
     returns at once, `stop()` ends it, `stop_call()` and `retry()` end or repeat one member.
@@ -62,13 +62,16 @@ class Panel(PoolForm):
         pool: str | Sequence[Member] | None = None,
         mode: str | None = None,
         *,
-        result: FusionResult | None = None,
+        result: history.PastRun | None = None,
         **options: Unpack[PanelOptions],
     ) -> None:
         # First: a panel that is refused is closed too.
         self._shown: list[tuple[DisplayHandle, DisplayHandle]] = []
         self._confirmed = ""
-        prompt = prompt.encode("utf-8", "replace").decode("utf-8") if isinstance(prompt, str) else prompt
+        if not isinstance(prompt, str):
+            raise UserError(f"The prompt must be text, not {type(prompt).__name__}: convert it with str() first.")
+        prompt = prompt.encode("utf-8", "replace").decode("utf-8")
+        result = None if result is None else history.result_of(result)
         refuse_key("prompt", prompt)
         shell = get_ipython()
         notebook = dict(shell.user_ns) if shell is not None else {}

@@ -12,6 +12,7 @@ from fusion_nb.accounts.forecast import forecast
 from fusion_nb.accounts.forecast_types import ContextProblem, Forecast, ForecastInputs, ForecastLine, Speed
 from fusion_nb.accounts.token_counts import CallStatistics, Range
 from fusion_nb.core import Ref, Role, engine_thread
+from fusion_nb.core import option_checks as check
 from fusion_nb.core.option_checks import usd
 from fusion_nb.core.option_types import EstimateOptions
 from fusion_nb.core.spec import RunSpec, run_started
@@ -161,7 +162,13 @@ def confirm_cost(spec: RunSpec, resolver: Resolver, settings: Settings, ask: Any
         return
     expected = estimate_spec(spec, resolver, {})
     confirm: Callable[[Estimate], bool] = settings.get("confirm") or ask or ask_person
-    if expected.over(over) and not confirm(expected):
+    if not expected.over(over):
+        return
+    meant = confirm(expected)
+    if type(meant).__name__ not in ("bool", "bool_", "NoneType"):
+        # What `input()` gives is true to Python whatever was typed, "no" too.
+        raise UserError(f"Nothing was sent: confirm must return True or False, not {check.shown(meant)}.")
+    if not meant:
         what = repr(expected).removeprefix("<Estimate: ").removesuffix(">")
         raise UserError(f"Nothing was sent ({what}): it may cost more than ${over}, and nobody confirmed it.")
 
