@@ -76,6 +76,11 @@ def test_a_local_variable_comes_before_the_notebooks(shell: Shell) -> None:
     shell.run("topic = 'the notebook'")
     shell.run("def ask(topic):\n    %fuse --pool demo -q Explain {topic}\nask('the function')")
     assert fusion_nb.last().prompt == "Explain the function"  # type: ignore[union-attr]
+    code = "get_ipython().run_cell_magic('fuse', '--pool demo -q', 'Explain {topic}')"
+    shell.run(f"def ask(topic):\n    {code}\nask('the caller')")
+    assert fusion_nb.last().prompt == "Explain the caller"  # type: ignore[union-attr]
+    shell.run("%%fuse --pool demo -q\nExplain {topic}")
+    assert fusion_nb.last().prompt == "Explain the notebook"  # type: ignore[union-attr]
 
 
 def test_what_is_filled_in_is_said_before_it_is_sent(shell: Shell) -> None:
@@ -151,6 +156,7 @@ BAD = {
     "--pool demo --mode debate:9": "1 to 3",
     "--pool demo --quorum 9": "quorum",
     "--pool demo -o 1x": "name of a variable",
+    "--pool demo -o In": "would hide IPython's own In",
 }
 
 

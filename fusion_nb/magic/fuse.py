@@ -21,7 +21,7 @@ from IPython.core.magic import (
 from fusion_nb.core import option_checks as check
 from fusion_nb.errors import FusionError, RunFailed, UserError
 from fusion_nb.magic import lazy_imports, line
-from fusion_nb.magic.interpolation import IPYTHONS, fill_option, interpolate, notebook_names
+from fusion_nb.magic.interpolation import IPYTHONS, caller_names, fill_option, interpolate, notebook_names
 from fusion_nb.magic.screens import background_screen_for, screen_for
 from fusion_nb.options import ROWS, configured, refusal
 
@@ -53,7 +53,8 @@ class FuseMagics(Magics):
         Option values may be variables: --pool {members}. Keys come from the environment, never from this line.
         """
         try:
-            return self._fuse(text, cell, notebook_names(self.shell, local_ns))
+            names = local_ns if cell is None else caller_names(self.shell)
+            return self._fuse(text, cell, notebook_names(self.shell, names))
         except FusionError as error:
             if "--debug" in text.split():
                 raise RuntimeError(str(error)) from error

@@ -126,6 +126,15 @@ def notebook_names(shell: Any, local_names: Mapping[str, Any] | None) -> dict[st
     return {**names, **{k: v for k, v in (local_names or {}).items() if not _is_ipythons(k, v, hidden)}}
 
 
+def caller_names(shell: Any) -> dict[str, Any]:
+    """The local variables of the function that runs a cell magic: IPython passes them to line magics alone."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals is not shell.user_ns:
+        frame = frame.f_back
+    # A cell's own code has a name in angle brackets, and the notebook's variables for locals.
+    return {} if frame is None or frame.f_code.co_name.startswith("<") else dict(frame.f_locals)
+
+
 def _is_ipythons(name: str, value: Any, hidden: Mapping[str, Any]) -> bool:
     if IPYTHONS.fullmatch(name):
         return True
