@@ -184,7 +184,8 @@ def settle(call: str, given: Mapping[str, Any], recorded: Settings | None = None
     """
     for name in given:
         if name not in ROWS or ROWS[name].calls == (LINE,):
-            raise UnknownName("option", name, [row.name for row in of(call)], f"{call}() does not have it.")
+            hint = f"{call}() does not have it.".replace("panel", "Panel")
+            raise UnknownName("option", name, [row.name for row in of(call)], hint)
         if call not in ROWS[name].calls and given[name] is not None:
             raise UserError(refusal(call, name))
     settings = {}
@@ -204,8 +205,8 @@ def refusal(call: str, name: str, *, line: str = "") -> str:
     row = ROWS[name]
     if line:
         return f"{row.flags[-1] if row.flags else name} does not go with {line}: leave it out."
-    others = [f"{taker}()" for taker in row.calls if taker in CALLS][:3]
-    return f"{call}() does not take {name}: leave it out. {', '.join(others)} take{'s' * (len(others) == 1)} it."
+    call, *others = [f"{taker}()".replace("panel", "Panel") for taker in (call, *row.calls)][:4]
+    return f"{call} does not take {name}: leave it out. {', '.join(others)} take{'s' * (len(others) == 1)} it."
 
 
 def recorded_options(record: Any) -> dict[str, Any]:

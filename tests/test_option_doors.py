@@ -408,3 +408,15 @@ def test_a_record_with_nothing_left_of_its_cap_is_gone_on_with_under_a_cap_of_ze
     assert options.settle("retry", {"max_cost": "0.5"}, {"max_cost": Decimal(0)})["max_cost"] == Decimal("0.5")
     with pytest.raises(UserError, match="max_cost"):
         options.settle("retry", {"max_cost": 0}, {"max_cost": Decimal(1)})
+
+
+def test_a_refusal_names_calls_as_a_script_writes_them() -> None:
+    for name in ("progress", "call", "nonsense"):
+        with pytest.raises(UserError, match=r"\bPanel\(\) does not"):
+            fusion_nb.Panel(PROMPT, pool="demo", **{name: print})
+    with pytest.raises(UserError, match=r"Panel\(\), rejudge\(\)"):
+        fusion_nb.fuse(PROMPT, pool="demo", functions=[print])  # type: ignore[call-arg]
+    with pytest.raises(UserError, match=r"fusion_nb\.models\(\)"):
+        fusion_nb.fuse(PROMPT, pool="no such model")
+    with pytest.raises(UserError, match=r"fusion_nb\.runs\(\)"):
+        fusion_nb.load("no such run")

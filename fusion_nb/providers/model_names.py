@@ -136,7 +136,7 @@ class NameResolver:
             return Ref(service_named(service, self._services).name, model, label)
         if _SLUG.fullmatch(name) and (name in SLUGS or name in slugs()):
             return Ref(OPENROUTER.name, name, label)
-        hint = "%fuse_models lists what there is."
+        hint = "fusion_nb.models() and %fuse_models list what there is."
         if _SLUG.fullmatch(name):
             hint = f"If it is newer than the list in {prices.price_source()}, write openrouter:{name}."
         raise UnknownName(
@@ -168,7 +168,7 @@ def resolve(
     """
     entries: Sequence[Entry] = pool.split(",") if isinstance(pool, str) else [pool] if callable(pool) else pool
     if not entries or (isinstance(pool, str) and not pool.strip()):
-        raise UserError("The pool is empty: name a model, like --pool claude,gemini,gpt4o, or try --pool demo.")
+        raise UserError("The pool is empty: name a model, like claude,gemini,gpt4o, or try demo.")
     resolver = NameResolver(
         aliases=aliases, services=services, has_key=has_key, demo=demo, local=local, default=default, pools=pools
     )

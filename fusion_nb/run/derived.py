@@ -36,7 +36,9 @@ def resume(state: RunState) -> RunSpec:
     if state.resumed_by:
         raise UserError(already_resumed(state.run, state.resumed_by))
     if state.status != "cancelled" or (state.verdict is not None and state.verdict.state != "by-hand"):
-        raise UserError(f"Run {state.run} has ended: there is nothing to resume. --retry asks the members that failed.")
+        raise UserError(
+            f"Run {state.run} has ended: there is nothing to resume. retry() or --retry asks the members that failed."
+        )
     reused: list[Reply] = []
     for turn in range(state.max_rounds + 1):
         asked = _standing(state, turn)
@@ -149,7 +151,9 @@ def add(state: RunState, members: Sequence[Ref]) -> RunSpec:
     names = {ref.name for ref in state.pool}
     for ref in members:
         if ref.name in names:
-            raise UserError(f"{ref.name} is a member of run {state.run} already. --retry asks members that failed.")
+            raise UserError(
+                f"{ref.name} is a member of run {state.run} already. retry() or --retry asks members that failed."
+            )
     return _judged_again(state, state.candidates, (*_replied(state), *members))
 
 
