@@ -420,3 +420,11 @@ def test_a_refusal_names_calls_as_a_script_writes_them() -> None:
         fusion_nb.fuse(PROMPT, pool="no such model")
     with pytest.raises(UserError, match=r"fusion_nb\.runs\(\)"):
         fusion_nb.load("no such run")
+
+
+def test_a_panel_says_what_a_judge_is() -> None:
+    panel = fusion_nb.Panel(result=fusion_nb.fuse(PROMPT, pool="demo"))
+    with pytest.raises(UserError, match="The judge is one model"):
+        panel.rejudge(5)  # type: ignore[arg-type]
+    assert not panel.busy
+    panel.close()

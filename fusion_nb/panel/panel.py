@@ -102,7 +102,7 @@ class Panel(PoolForm):
         else:
             self._begin(begun)
 
-    def rejudge(self, judge: str = "", mode: str | None = None) -> None:
+    def rejudge(self, judge: Member = "", mode: str | None = None) -> None:
         """Put the candidates of `result` before a judge again, and return at once; no candidate is asked or paid.
 
         Raises `UserError` where there is nothing to judge, a debate is asked for, or a run is under way.

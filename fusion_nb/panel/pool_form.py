@@ -95,7 +95,9 @@ class PoolForm(RunFollower):
         at_own_service = "base_url" in self._options
         return pools.members_named(self.pool, self._functions, self._aliases, pools=not at_own_service) or None
 
-    def _judge(self, judge: str) -> Member | None:
+    def _judge(self, judge: Member) -> Member | None:
+        if not isinstance(judge, str):
+            return judge  # a function, or what the table refuses
         return pools.member_named(judge, self._functions, self._aliases) if judge else None
 
     def _asked(self) -> dict[str, Any]:
