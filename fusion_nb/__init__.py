@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from fusion_nb.history import add, choose, load, rejudge, resume, retry, runs
     from fusion_nb.panel.panel import Panel
     from fusion_nb.resolve.estimate import estimate
-    from fusion_nb.run.run_handle import FusionResult, Run
+    from fusion_nb.run.result import FusionResult
+    from fusion_nb.run.run_handle import Run
 
     defaults: Any
+
 
 __all__ = [
     "FusionError",
@@ -53,7 +55,8 @@ __all__ = [
 # Names are fetched when first used, so that `%load_ext fusion_nb` costs a notebook next to nothing.
 _HOMES = {
     "errors": ("FusionError", "RunFailed", "UserError"),
-    "run.run_handle": ("FusionResult", "Run"),
+    "run.result": ("FusionResult",),
+    "run.run_handle": ("Run",),
     "panel.panel": ("Panel",),
     "api": ("afuse", "fuse", "last", "models", "spending", "stream"),
     "resolve.estimate": ("estimate",),

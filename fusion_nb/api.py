@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Unpack
 
 from fusion_nb.accounts import policy
-from fusion_nb.accounts.budget import Account, usd
+from fusion_nb.accounts.account import Account, usd
 from fusion_nb.accounts.day_account import DayAccount
 from fusion_nb.core import engine_thread
 from fusion_nb.core import option_checks as check
@@ -23,17 +23,19 @@ from fusion_nb.providers import model_names
 from fusion_nb.providers.model_list import search_models
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.estimate import ask_person, confirm_cost
+from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.pools import reserved_names
-from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL
-from fusion_nb.resolve.request import Member, build_spec, spending_policy
-from fusion_nb.resolve.resolver import Resolver
-from fusion_nb.run.run_handle import FusionResult, Progress, Run, last, raise_if_failed, wait_for_result
+from fusion_nb.resolve.service_registry import DEMO_JUDGE, DEMO_POOL
+from fusion_nb.resolve.spec_builder import Member, build_spec, spending_policy
+from fusion_nb.run.result import FusionResult
+from fusion_nb.run.run_handle import Progress, Run, last, raise_if_failed, wait_for_result
 from fusion_nb.views.spending_report import Spending, by_model, today
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fusion_nb.providers.openrouter_api import Credit
+
 
 __all__ = ["Member", "Progress", "Run", "afuse", "begin", "fuse", "last", "models", "spending", "stream"]
 

@@ -26,15 +26,17 @@ from fusion_nb.errors import FusionError, UnknownName, UserError
 from fusion_nb.journal import index, maintenance, reader
 from fusion_nb.options import Settings, recorded_options, settle, takes
 from fusion_nb.resolve.estimate import Estimate, confirm_cost, estimate_spec
-from fusion_nb.resolve.request import Member, change_spec, spending_policy
-from fusion_nb.resolve.resolver import Resolver
-from fusion_nb.run import derived
-from fusion_nb.run.run_handle import FusionResult, Run, new_run_id, wait_for_result
+from fusion_nb.resolve.model_resolver import Resolver
+from fusion_nb.resolve.spec_builder import Member, change_spec, spending_policy
+from fusion_nb.run import derived_runs
+from fusion_nb.run.result import FusionResult
+from fusion_nb.run.run_handle import Run, new_run_id, wait_for_result
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fusion_nb.providers.openrouter_api import Generation
+
 
 LAST = "last"
 PastRun = str | FusionResult
@@ -161,7 +163,7 @@ def begin_derived(
     new = new_run_id()
     if verb == "resume":
         # Last, once everything that can be refused has been.
-        derived.claim_resume(state, new)
+        derived_runs.claim_resume(state, new)
     caps = spending_policy(settings, spec.limits.max_cost)
     return Run(spec, resolver, caps, journal=settings["journal"], run=new)
 
@@ -186,20 +188,20 @@ def _derived(
     resolver.know(settings["functions"], [*state.pool, *([state.judge] if state.judge else [])])
     match verb:
         case "resume":
-            derived.resume(state)
+            derived_runs.resume(state)
             # What the services tell counts towards what is left of the run's cap.
             state = reconcile(state, resolver)
-            settings = {**settings, "max_cost": derived.rest_of_cap(state, settings["max_cost"])}
-            spec = derived.resume(state)
+            settings = {**settings, "max_cost": derived_runs.rest_of_cap(state, settings["max_cost"])}
+            spec = derived_runs.resume(state)
         case "retry":
-            spec = derived.retry(state, settings["call"])
+            spec = derived_runs.retry(state, settings["call"])
         case "add":
-            spec = derived.add(state, resolver.resolve(check.pool(members or ())))
+            spec = derived_runs.add(state, resolver.resolve(check.pool(members or ())))
         case _:
-            spec = derived.rejudge(state)
+            spec = derived_runs.rejudge(state)
     spec = change_spec(spec, settings)
     if given.get("mode") is not None:
-        spec = derived.in_mode(spec, settings["mode"])
+        spec = derived_runs.in_mode(spec, settings["mode"])
     if given.get("judge") is not None:
         spec = replace(spec, judge=resolver.judge_named(settings["judge"]))
     return state, _checked(spec, resolver), resolver, settings
@@ -228,10 +230,10 @@ def reconcile(state: FusionResult, resolver: Resolver) -> FusionResult:
         return state
     bills = engine_thread.run_on_engine(_bills(unbilled, resolver))
     told = ((reply, bill) for reply, bill in zip(unbilled, bills, strict=True) if bill and bill.cost is not None)
-    ended = [derived.billed_reply(reply, bill) for reply, bill in told]
+    ended = [derived_runs.billed_reply(reply, bill) for reply, bill in told]
     if ended:
         with contextlib.suppress(UnknownName):  # in no journal
-            derived.record_bills(state.run, ended)
+            derived_runs.record_bills(state.run, ended)
         for end in ended:
             policy.settle_late(state.run, end.call, end.cost or Decimal(0), end.at_most or Decimal(0))
     return fold_all(ended, state)

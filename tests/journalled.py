@@ -26,13 +26,13 @@ from fusion_nb.core.events import (
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.journal.writer import Journal
 from fusion_nb.options import settle
-from fusion_nb.resolve.request import build_spec
-from fusion_nb.resolve.resolver import Resolver
-from fusion_nb.run import handle
+from fusion_nb.resolve.model_resolver import Resolver
+from fusion_nb.resolve.spec_builder import build_spec
+from fusion_nb.run import engine_task
 from fusion_nb.run.engine import Engine
+from fusion_nb.run.engine_task import wait_for_run
 from fusion_nb.run.event_recorder import EventRecorder
-from fusion_nb.run.handle import wait_for_run
-from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.run.result import FusionResult
 
 
 def new_run(now: datetime | None = None) -> str:
@@ -55,13 +55,13 @@ class Kernel:
         session = Resolver(settings)
         return session, build_spec("Count.", settings, session.resolved, session.reach.worst)
 
-    def start(self, session: Resolver, order: RunSpec) -> handle.Handle[FusionResult]:
+    def start(self, session: Resolver, order: RunSpec) -> engine_task.Handle[FusionResult]:
         run = new_run()
         self.journal = Journal(run)
         record = EventRecorder(FusionResult(), self.journal)
         accounts = RunAccounts(run, SpendingPolicy(order.limits.max_cost, None, None))
         work = Engine(order, session.run_services(order), record, accounts).run(run, datetime.now(UTC).isoformat())
-        return handle.Handle(record, work)
+        return engine_task.Handle(record, work)
 
     def run(self, models: Sequence[Any], **wish: Any) -> FusionResult:
         return wait_for_run(self.start(*self.order(models, **wish)))

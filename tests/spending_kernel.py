@@ -11,7 +11,7 @@ import fusion_nb
 from fusion_nb import history
 from fusion_nb.errors import FusionError
 from fusion_nb.options import settle
-from fusion_nb.resolve.resolver import Resolver
+from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.run.run_handle import Run
 
 JUDGE = "openrouter:judge-2"

@@ -15,7 +15,7 @@ import pytest
 
 import fusion_nb
 from fusion_nb.core import Ref, Reply, RunState, Usage, Verdict
-from fusion_nb.views import accessor, tables
+from fusion_nb.views import dataframe_accessor, table_export
 from fusion_nb.views.frame import frame
 from tests import states
 from tests.conftest import SHARED
@@ -150,7 +150,7 @@ def test_any_other_frame_has_no_fusion() -> None:
 def test_registering_again_is_quiet() -> None:
     """%autoreload and a second %load_ext neither warn nor replace anything."""
     before = pd.DataFrame.fusion  # type: ignore[attr-defined]
-    accessor.register()
+    dataframe_accessor.register()
     assert pd.DataFrame.fusion is before  # type: ignore[attr-defined]
 
 
@@ -285,7 +285,7 @@ def test_another_separator_cannot_cut_a_text() -> None:
         rows = csv.reader(io.StringIO(df.fusion.to_csv(), newline=""), delimiter=separator)
         assert [cell for row in rows for cell in row if acts(cell)] == []
     points = "Two points:\n- first\n- second; -5 is a number"
-    assert tables.csv_text(points) == points
+    assert table_export.csv_text(points) == points
 
 
 def test_harmless_text_is_left_as_it_is() -> None:
@@ -298,7 +298,7 @@ def test_harmless_text_is_left_as_it_is() -> None:
 @pytest.mark.parametrize("text", ["\n" * 200_000, "; " * 100_000, "\n-" * 100_000, "=" * 200_000, " " * 200_000 + "="])
 def test_no_text_makes_an_export_slow(text: str) -> None:
     """What a model writes cannot keep a kernel busy: the work grows with the text and not with its square."""
-    assert len(tables.csv_text(text)) >= len(text)
+    assert len(table_export.csv_text(text)) >= len(text)
 
 
 def test_csv_takes_pandas_own_options(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_a_text_longer_than_a_cell_is_cut_and_says_so(tmp_path: Path, engine: st
     frame(state(reply(1, "m", "1", text="=" + "x" * 50_000))).fusion.to_excel(path, engine=engine)
     found = [c.value for row in openpyxl.load_workbook(path)["fusion"].iter_rows() for c in row if c.value]
     long = max(map(str, found), key=len)
-    assert len(long) == tables.MAX_CELL
+    assert len(long) == table_export.MAX_CELL
     assert long.endswith("[cut: 50,001 characters, of which Excel holds 32,767]")
 
 

@@ -15,8 +15,8 @@ from fusion_nb.errors import UserError
 from fusion_nb.journal import index, maintenance
 from fusion_nb.journal.reader import find, load
 from fusion_nb.journal.run_files import read
-from fusion_nb.run import derived
-from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.run import derived_runs
+from fusion_nb.run.result import FusionResult
 from tests.journalled import Kernel, new_run, written
 from tests.replay import Replay
 
@@ -69,7 +69,7 @@ def test_rejudge_asks_only_the_judge(replay: Replay) -> None:
     kernel = Kernel(replay.url)
     first = kernel.run([FAST, SLOW, "fail/404"], mode="best-of")
     with Asked(replay) as asked:
-        second = kernel.again(derived.in_mode(derived.rejudge(journalled(first.run)), "merge"))
+        second = kernel.again(derived_runs.in_mode(derived_runs.rejudge(journalled(first.run)), "merge"))
     assert asked.counts == {JUDGE: 1}
     assert (second.status, second.mode, second.of) == ("ok", "merge", first.run)
     assert [r.text for r in second.candidates] == [r.text for r in first.candidates]
@@ -83,8 +83,8 @@ def test_what_was_kept_is_not_paid_again(replay: Replay) -> None:
     """A kept row costs nothing in its new run, names who paid it and how much that was; totals are what was spent."""
     kernel = Kernel(replay.url)
     first = kernel.run([FAST, SLOW], mode="best-of")
-    second = kernel.again(derived.rejudge(journalled(first.run)))
-    third = kernel.again(derived.rejudge(journalled(second.run)))
+    second = kernel.again(derived_runs.rejudge(journalled(first.run)))
+    third = kernel.again(derived_runs.rejudge(journalled(second.run)))
     judge = second.replies[-1].cost
     assert first.cost is not None
     assert second.cost == judge == first.replies[-1].cost
@@ -106,12 +106,12 @@ def test_rejudge_of_a_debate_is_on_its_last_answers(replay: Replay) -> None:
     first = kernel.run([FAST, SLOW], mode="debate", then="best-of")
     assert {r.round for r in first.candidates} == {1}
     with Asked(replay) as asked:
-        second = kernel.again(derived.rejudge(journalled(first.run)))
+        second = kernel.again(derived_runs.rejudge(journalled(first.run)))
     assert asked.counts == {JUDGE: 1}
     assert second.mode == "best-of"
     assert [r.text for r in second.replies[:2]] == [r.text for r in first.candidates]
     with pytest.raises(UserError, match="asks its members"):
-        derived.in_mode(derived.rejudge(first), "debate")
+        derived_runs.in_mode(derived_runs.rejudge(first), "debate")
     with pytest.raises(UserError, match="Did you mean merge"):
         fusion_nb.rejudge(first, mode="mrege")
 
@@ -121,13 +121,13 @@ def test_add_asks_only_the_new_member(replay: Replay) -> None:
     kernel = Kernel(replay.url)
     first = kernel.run([FAST, "fail/404", SLOW], mode="best-of")
     with Asked(replay) as asked:
-        second = kernel.again(derived.add(journalled(first.run), [Ref("replay", "rate/0/7/1000")]))
+        second = kernel.again(derived_runs.add(journalled(first.run), [Ref("replay", "rate/0/7/1000")]))
     assert asked.counts == {"rate/0/7/1000": 1, JUDGE: 1}
     assert [r.ref.model for r in second.candidates] == [FAST, "fail/404", SLOW, "rate/0/7/1000"]
     assert second.verdict is not None
     assert len(second.verdict.labels) == 3
     with pytest.raises(UserError, match="already"):
-        derived.add(second, [Ref("replay", "x", second.pool[0].name)])
+        derived_runs.add(second, [Ref("replay", "x", second.pool[0].name)])
 
 
 def test_retry_asks_only_those_that_failed(replay: Replay) -> None:
@@ -135,13 +135,13 @@ def test_retry_asks_only_those_that_failed(replay: Replay) -> None:
     kernel = Kernel(replay.url)
     first = kernel.run(["fail/404", FAST, "fail/400", SLOW], mode="merge")
     with Asked(replay) as asked:
-        second = kernel.again(derived.retry(journalled(first.run)))
+        second = kernel.again(derived_runs.retry(journalled(first.run)))
     assert asked.counts == {"fail/404": 1, "fail/400": 1, JUDGE: 1}
     assert [r.ref for r in second.candidates] == list(first.pool)
     assert [bool(r.kept_from) for r in second.candidates] == [False, True, False, True]
     whole = kernel.run([FAST, SLOW])
     with pytest.raises(UserError, match="No member failed"):
-        derived.retry(whole)
+        derived_runs.retry(whole)
 
 
 def test_retry_waits_for_those_it_asks(replay: Replay) -> None:
@@ -149,7 +149,7 @@ def test_retry_waits_for_those_it_asks(replay: Replay) -> None:
     kernel = Kernel(replay.url)
     first = kernel.run([FAST, SLOW, "rate/0.3/4/100"], quorum=2, grace=0.0, mode="best-of")
     assert [r.status for r in first.candidates] == ["ok", "ok", "cancelled"]
-    second = kernel.again(derived.retry(journalled(first.run)))
+    second = kernel.again(derived_runs.retry(journalled(first.run)))
     assert [r.status for r in second.candidates] == ["ok", "ok", "ok"]
 
 
@@ -165,9 +165,9 @@ def test_a_function_member_can_be_kept_and_asked_again(replay: Replay) -> None:
 
     kernel = Kernel(replay.url)
     first = kernel.run([FAST, mine], mode="best-of")
-    assert kernel.again(derived.rejudge(journalled(first.run))).status == "ok"
+    assert kernel.again(derived_runs.rejudge(journalled(first.run))).status == "ok"
     assert len(calls) == 1
-    second = kernel.again(derived.retry(journalled(first.run)), mine)
+    second = kernel.again(derived_runs.retry(journalled(first.run)), mine)
     assert [r.text for r in second.candidates] == ["w1 w2 w3 w4 w5 ", "My answer."]
 
 
@@ -184,7 +184,7 @@ def test_resume_asks_for_what_is_missing(replay: Replay, mode: str) -> None:
     assert [r.error for r in state.replies] == [None, "crashed", "crashed"]
     assert maintenance.crashed_runs() == [dead]
     with Asked(replay) as asked:
-        second = kernel.again(derived.resume(state))
+        second = kernel.again(derived_runs.resume(state))
     assert asked.counts == {"rate/0.1/9/100": 1, "rate/0.15/7/100": 1, JUDGE: 1}
     assert second.status == "ok"
     assert [r.text for r in second.candidates] == [r.text for r in whole.candidates]
@@ -196,7 +196,7 @@ def test_resume_before_anybody_was_asked(replay: Replay) -> None:
     """A kernel that died right after the start: the run is asked for as it was ordered, criteria and seed included."""
     kernel = Kernel(replay.url)
     whole = kernel.run([FAST, SLOW], mode="best-of", criteria="brevity", temperature=0.5)
-    second = kernel.again(derived.resume(journalled(crash(whole, 1))))
+    second = kernel.again(derived_runs.resume(journalled(crash(whole, 1))))
     wanted = ("prompt", "pool", "judge", "mode", "seed", "params", "limits", "criteria", "labels", "max_rounds")
     assert [getattr(second, f) for f in wanted] == [getattr(whole, f) for f in wanted]
     assert second.verdict is not None
@@ -210,7 +210,7 @@ def test_resume_in_the_middle_of_a_judge(replay: Replay) -> None:
     whole = kernel.run([FAST, SLOW], mode="merge")
     dead = crash(whole, count(whole, CallStarted, role="judge") + 1)
     with Asked(replay) as asked:
-        second = kernel.again(derived.resume(journalled(dead)))
+        second = kernel.again(derived_runs.resume(journalled(dead)))
     assert asked.counts == {JUDGE: 1}
     assert second.status == "ok"
 
@@ -224,7 +224,7 @@ def test_resume_in_a_round_of_a_debate(replay: Replay) -> None:
     ends = [n for n, e in enumerate(events, 1) if getattr(e, "status", None) == "ok"]
     dead = crash(whole, ends[4])
     with Asked(replay) as asked:
-        second = kernel.again(derived.resume(journalled(dead)))
+        second = kernel.again(derived_runs.resume(journalled(dead)))
     # The fifth reply was the second of round 1: one is missing there, three in round 2.
     assert sum(asked.counts.values()) == 1 + 3 + 1
     assert second.status == "ok"
@@ -242,7 +242,7 @@ def test_a_later_round_is_not_kept_without_the_one_before(replay: Replay) -> Non
         verdict=None,
         replies=tuple(replace(r, status="cancelled", error="cancelled") if r.call == 1 else r for r in whole.replies),
     )
-    order = derived.resume(stopped)
+    order = derived_runs.resume(stopped)
     assert [(r.call, r.round) for r in order.reused] == [(2, 0)]
 
 
@@ -253,7 +253,7 @@ def test_resume_keeps_to_what_was_left_of_the_cap(replay: Replay) -> None:
     dead = journalled(crash(whole, count(whole, CallStarted, role="judge")))
     spent = sum((r.cost for r in dead.candidates if r.cost is not None), Decimal(0))
     assert spent > 0
-    assert derived.rest_of_cap(dead, dead.limits.max_cost) == 1 - spent
+    assert derived_runs.rest_of_cap(dead, dead.limits.max_cost) == 1 - spent
 
 
 def test_with_the_quorum_there_the_others_stay_let_go(replay: Replay) -> None:
@@ -262,7 +262,7 @@ def test_with_the_quorum_there_the_others_stay_let_go(replay: Replay) -> None:
     whole = kernel.run([FAST, SLOW, "stall/30/1"], quorum=2, grace=0.0, mode="best-of")
     dead = crash(whole, count(whole, CallStarted, role="judge"))
     with Asked(replay) as asked:
-        second = kernel.again(derived.resume(journalled(dead)))
+        second = kernel.again(derived_runs.resume(journalled(dead)))
     assert asked.counts == {JUDGE: 1}
     assert [r.status for r in second.candidates] == ["ok", "ok", "cancelled"]
 
@@ -272,15 +272,15 @@ def test_what_has_ended_is_not_resumed(replay: Replay) -> None:
     kernel = Kernel(replay.url)
     whole = kernel.run([FAST, SLOW])
     with pytest.raises(UserError, match="has ended"):
-        derived.resume(journalled(whole.run))
+        derived_runs.resume(journalled(whole.run))
     with pytest.raises(UserError, match="under way"):
-        derived.resume(RunState(run="x"))
+        derived_runs.resume(RunState(run="x"))
     with pytest.raises(UserError, match="under way"):
-        derived.rejudge(RunState(run="x"))
+        derived_runs.rejudge(RunState(run="x"))
     # The verdict was there and its last line was not: it has ended too.
     events = len(read(find(whole.run)).events)
     with pytest.raises(UserError, match="has ended"):
-        derived.resume(journalled(crash(whole, events - 1)))
+        derived_runs.resume(journalled(crash(whole, events - 1)))
 
 
 def test_a_stopped_run_can_be_resumed(replay: Replay) -> None:
@@ -293,7 +293,7 @@ def test_a_stopped_run_can_be_resumed(replay: Replay) -> None:
     while not handle.done:
         handle.take()
     with Asked(replay) as asked:
-        second = kernel.again(derived.resume(journalled(handle.state.run)))
+        second = kernel.again(derived_runs.resume(journalled(handle.state.run)))
     assert asked.counts == {"rate/0.5/3/100": 1, JUDGE: 1}
     assert second.status == "ok"
 
@@ -303,6 +303,6 @@ def test_nothing_is_reserved_for_what_is_kept(replay: Replay) -> None:
     kernel = Kernel(replay.url)
     first = kernel.run([FAST, SLOW], mode="best-of")
     options: dict[str, Any] = {"max_cost": Decimal("0.0000001"), "allow_unpriced": True}
-    order = derived.rejudge(journalled(first.run))
+    order = derived_runs.rejudge(journalled(first.run))
     second = kernel.again(replace(order, limits=replace(order.limits, **options)))
     assert second.status == "ok"

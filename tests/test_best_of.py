@@ -13,7 +13,7 @@ import pytest
 
 from fusion_nb.core import ModeCalls, ModeInput, Verdict
 from fusion_nb.judging import MODES
-from fusion_nb.judging.judge_opinion import IN_REASONING, LEFT_OUT, OWN_FORM, PROMPT_CUT, TIE_RULE
+from fusion_nb.judging.verdict_outcome import IN_REASONING, LEFT_OUT, OWN_FORM, PROMPT_CUT, TIE_RULE
 from tests.scripted_calls import Script, ScriptedCalls, ScriptedReply, ScriptedRequest, case, cut, judged, verdict_json
 
 PARIS = case("The Seine.", "The Rhône.\x1b[31m \u202e", "  The Seine, I think.\r\n")

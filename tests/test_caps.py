@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from fusion_nb.accounts import policy
-from fusion_nb.accounts.budget import Account, Denial, usd
+from fusion_nb.accounts.account import Account, Denial, usd
 from fusion_nb.accounts.day_account import DayAccount
 from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy, settle_late
 from fusion_nb.core import Chunk, Limits, Message, Ref, Reply, Request, RunState, Usage

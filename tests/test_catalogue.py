@@ -15,7 +15,7 @@ from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.panel.model_search import matches_search, picker_row
 from fusion_nb.providers import model_names
 from fusion_nb.providers.custom_services import custom_service
-from fusion_nb.providers.function import FunctionMember
+from fusion_nb.providers.function_provider import FunctionMember
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.model_families import STRONG, default_judge, family_relation, model_family
 from fusion_nb.providers.model_list import ModelInfo, context_of, offline_models, parse_models

@@ -18,9 +18,9 @@ from fusion_nb.errors import ProviderError
 from fusion_nb.providers import chat
 from fusion_nb.providers.chat import ChatProvider
 from fusion_nb.providers.custom_services import custom_service
-from fusion_nb.providers.faults import Target, of_response
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.keys import KeyAuth
+from fusion_nb.providers.provider_errors import Target, of_response
 from fusion_nb.providers.request_fields import request_body
 from fusion_nb.providers.retry_after import retry_after
 from fusion_nb.providers.services import OPENROUTER, SERVICES, Service

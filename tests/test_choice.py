@@ -12,7 +12,7 @@ from fusion_nb.core.events import ChoiceMade, RunEnded
 from fusion_nb.core.fold import BY_HAND
 from fusion_nb.journal import index, run_files
 from fusion_nb.journal.reader import DAMAGED, find
-from fusion_nb.run import derived
+from fusion_nb.run import derived_runs
 from tests.journalled import new_run, tiny, written
 
 PROMPT = "How many times does the letter r occur in the word strawberry?"
@@ -62,7 +62,7 @@ def test_a_choice_where_no_judge_came_to_decide() -> None:
     assert result.answer == "Paris."
     assert (result.status, result.judged) == ("cancelled", None)
     assert fusion_nb.load(run) == result
-    assert derived.resume(result).reused
+    assert derived_runs.resume(result).reused
 
 
 def test_the_list_of_runs_follows() -> None:

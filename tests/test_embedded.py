@@ -19,8 +19,8 @@ from markdown_it import MarkdownIt
 from nbconvert import LatexExporter
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from fusion_nb.views import bundle, tex, to_markdown
-from fusion_nb.views.embed_markdown import ACTING_TAGS, embed_line, embed_markdown
+from fusion_nb.views import bundle, markdown_export, tex
+from fusion_nb.views.markdown_escape import ACTING_TAGS, embed_line, embed_markdown
 from tests import states
 from tests.attacks import PANDOC, WRITTEN, needs_vectors, payloads
 from tests.page import Page
@@ -76,7 +76,7 @@ def acting(shown: str) -> list[str]:
 def test_no_reader_finds_anything_that_acts(attack: str) -> None:
     """In the worst reading, in CommonMark's with HTML on, and in nbconvert's: nothing runs, loads or leads astray."""
     for state in (states.hostile(attack), states.hostile_running(attack)):
-        text = to_markdown.to_markdown(state)
+        text = markdown_export.to_markdown(state)
         assert worst(text) == []
         assert acting(markdown2html_mistune(text)) == []
         assert acting(MarkdownIt("commonmark", {"html": True}).enable("table").render(text)) == []
@@ -89,7 +89,7 @@ def test_no_attack_on_the_lists_acts_in_markdown() -> None:
         text = embed_markdown(attack)
         assert worst(text) == [], attack
         if place % 10 == 0:
-            assert acting(markdown2html_mistune(to_markdown.to_markdown(states.hostile(attack)))) == [], attack
+            assert acting(markdown2html_mistune(markdown_export.to_markdown(states.hostile(attack)))) == [], attack
 
 
 PIECES = ("<img src=x onerror=y>", "<b>", "</code>", "</pre>", "`", "``", "```", "~~~", "\n", "\n\n", "$", "$$", "\\", "http://a.b/", "www.a.b", "![x](https://c)",

@@ -11,7 +11,7 @@ from fusion_nb.core import Ref, RunState
 from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
 from fusion_nb.core.fold import fold_all, join_events
 from fusion_nb.core.json_codec import to_plain
-from fusion_nb.views.feed import Feed
+from fusion_nb.views.panel_messages import Feed
 
 RUNS = sorted((Path(__file__).parent / "fixtures/runs").glob("*.jsonl"))
 POOL = tuple(Ref("test", f"m{i}", f"m{i}") for i in range(8))

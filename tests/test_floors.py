@@ -20,14 +20,14 @@ FLOORS = [
 DOORS = {
     "h11": "providers/demo/server.py",
     "httpx2": "providers/http.py",
-    "pandas": ("views/frame.py", "views/tables.py", "views/accessor.py"),
+    "pandas": ("views/frame.py", "views/table_export.py", "views/dataframe_accessor.py"),
     "matplotlib": "views/plot.py",
     "IPython": ("magic/", "panel/panel.py"),
     "anywidget": "views/widget.py",
     "genai_prices": "accounts/prices.py",
-    "nest_asyncio2": "run/handle.py",
+    "nest_asyncio2": "run/engine_task.py",
     "nh3": "views/markdown_to_html.py",
-    "platformdirs": "storage/folders.py",
+    "platformdirs": "storage/files.py",
     "sqlite3": "journal/index.py",
 }
 STANDARD_LIBRARY_ONLY = ("core/*.py", "errors.py")

@@ -12,7 +12,7 @@ from fusion_nb.core import Ref, RunState
 from fusion_nb.core.events import CallStarted, TextDelta, from_json
 from fusion_nb.core.fold import fold, fold_all
 from fusion_nb.core.json_codec import to_plain
-from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.run.result import FusionResult
 
 RUNS = sorted((Path(__file__).parent / "fixtures/runs").glob("*.jsonl"))
 

@@ -20,9 +20,9 @@ from fusion_nb.core.spec import RunSpec
 from fusion_nb.judging.framing import BlindCandidate, blind_candidates, nonce
 from fusion_nb.judging.prompts import criteria_of, debate_frame_size, debate_prompt, judge_frame_size, judge_prompt
 from fusion_nb.options import settle
-from fusion_nb.resolve.request import build_spec
-from fusion_nb.resolve.resolver import Resolver
-from fusion_nb.views import forecast_view as view
+from fusion_nb.resolve.model_resolver import Resolver
+from fusion_nb.resolve.spec_builder import build_spec
+from fusion_nb.views import estimate_view as view
 from tests.replay import Replay, recordings, wire
 from tests.scripted_calls import case
 from tests.wire_server import WireServer, response

@@ -13,7 +13,7 @@ import pytest
 import fusion_nb
 from fusion_nb.core import Chunk, Message, Ref, Request
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.function import FunctionProvider, is_async, name_of
+from fusion_nb.providers.function_provider import FunctionProvider, is_async, name_of
 
 ONE = (Message("user", "Hi?"),)
 MANY = (Message("system", "Be brief."), Message("user", "Hi?"), Message("assistant", "Hi."), Message("user", "Why?"))

@@ -19,7 +19,7 @@ from fusion_nb.providers.openrouter_api import (
     parse_speed,
 )
 from fusion_nb.providers.services import Service
-from fusion_nb.resolve.resolver import DEMO_SERVICE
+from fusion_nb.resolve.model_resolver import DEMO_SERVICE
 from tests.site import Site, asking
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from fusion_nb.core import RunState
-from fusion_nb.views import bundle, escape, feed, frame, html, tables, to_markdown
+from fusion_nb.views import bundle, escape, frame, html, markdown_export, panel_messages, table_export
 from fusion_nb.views import text as plain
-from fusion_nb.views.embed_markdown import embed_line, embed_markdown
+from fusion_nb.views.markdown_escape import embed_line, embed_markdown
 from fusion_nb.views.markdown_to_html import TAGS, render_inline, render_markdown
 from tests import states
 from tests.page import Page
@@ -125,14 +125,14 @@ EVERYWHERE: dict[str, Callable[[str], Any]] = {
     **TARGETS,
     "cited": cited,
     "name": embed_line,
-    "cell of CSV": tables.csv_text,
+    "cell of CSV": table_export.csv_text,
     "text": escape.safe_text,
     "HTML text": escape.markup,
     "view": lambda text: html.render_html(a_run_of(text)),
     "plain view": lambda text: plain.render_text(a_run_of(text)),
-    "Markdown view": lambda text: to_markdown.to_markdown(a_run_of(text)),
+    "Markdown view": lambda text: markdown_export.to_markdown(a_run_of(text)),
     "table": lambda text: frame.frame(a_run_of(text)).fusion.to_csv(),
-    "message": lambda text: feed.snapshot(a_run_of(text), 0.0),
+    "message": lambda text: panel_messages.snapshot(a_run_of(text), 0.0),
 }
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from fusion_nb.core import Ref, RunState
-from fusion_nb.views import bundle, html, to_markdown
+from fusion_nb.views import bundle, html, markdown_export
 from fusion_nb.views.html import style_sheet
 from tests import states
 from tests.page import Page
@@ -304,13 +304,13 @@ def reader(text: str) -> set[str]:
 def test_the_markdown_form_is_safe_to_show(attack: str) -> None:
     """Where only Markdown is shown, model text holds no HTML and no image, in any place."""
     for state in (states.hostile(attack), states.hostile_running(attack)):
-        assert not reader(to_markdown.to_markdown(state)) & {"html_block", "html_inline", "image"}
+        assert not reader(markdown_export.to_markdown(state)) & {"html_block", "html_inline", "image"}
 
 
 @given(st.text(alphabet=st.sampled_from(list('<>!`~[]()\\ab/#>-*\n \t="&')), max_size=60))
 def test_no_text_is_html_in_markdown(text: str) -> None:
     """Whatever fences, code spans and escapes a text opens, it comes out without HTML or images."""
-    embedded = to_markdown.embed_markdown(text)
+    embedded = markdown_export.embed_markdown(text)
     assert not reader(embedded) & {"html_block", "html_inline", "image"}
     assert not reader(f"{embedded}\n\n# after") - reader(embedded) - {"heading_open", "heading_close", "inline", "text"}
     assert "heading_open" in reader(f"{embedded}\n\n# after")

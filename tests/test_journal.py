@@ -33,7 +33,7 @@ from fusion_nb.journal import index, maintenance, run_files
 from fusion_nb.journal.reader import load
 from fusion_nb.journal.run_files import read
 from fusion_nb.journal.writer import EVERY, MOST, Journal
-from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.run.result import FusionResult
 from tests.journalled import Kernel, folded, new_run, tiny, written
 from tests.replay import Replay
 

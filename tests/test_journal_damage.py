@@ -17,7 +17,7 @@ from fusion_nb.errors import UserError
 from fusion_nb.journal import index, maintenance, run_files
 from fusion_nb.journal.reader import DAMAGED, load
 from fusion_nb.journal.run_files import parse, read
-from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.run.result import FusionResult
 from tests.journalled import folded, new_run, tiny, written
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures/runs").glob("*.jsonl"))

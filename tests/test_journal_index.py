@@ -24,7 +24,7 @@ from fusion_nb.journal.reader import load
 from fusion_nb.journal.rows import OPEN, fingerprint, summary
 from fusion_nb.journal.run_files import read
 from fusion_nb.journal.writer import Journal
-from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.run.result import FusionResult
 from tests.journalled import Kernel, new_run, tiny, written
 from tests.replay import Replay
 

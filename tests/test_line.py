@@ -4,7 +4,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.magic.line import KeepQuestion, ParsedLine, parse_line
+from fusion_nb.magic.line_parser import KeepQuestion, ParsedLine, parse_line
 
 VALUED = ("--pool", "-p", "--mode", "--system", "--temperature")
 FLAGS = ("--quiet", "-q", "--raw")

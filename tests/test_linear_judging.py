@@ -15,7 +15,7 @@ import pytest
 from fusion_nb.core import ModeInput, Ref
 from fusion_nb.core.citations import read_citations
 from fusion_nb.core.injection_signs import injection_signs
-from fusion_nb.core.thoughts import without_thoughts
+from fusion_nb.core.reasoning_tags import without_thoughts
 from fusion_nb.judging.analysis import read_analysis, resolve_labels
 from fusion_nb.judging.answer_splitter import AnswerSplitter, split, unwrapped
 from fusion_nb.judging.framing import blind_labels, neutralize

@@ -16,7 +16,7 @@ from fusion_nb.providers import local_servers, services
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.local_servers import PORTS, LocalServer, find_local_servers
 from fusion_nb.resolve import pools
-from fusion_nb.resolve.resolver import Resolver
+from fusion_nb.resolve.model_resolver import Resolver
 from tests.wire_server import Received, Step, WireServer, response
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from fusion_nb.views import markdown_to_html, marks
+from fusion_nb.views import markdown_placeholders, markdown_to_html
 from fusion_nb.views.highlight import highlight
 from fusion_nb.views.markdown_to_html import ATTRIBUTES, CLASSES, TAGS, render_markdown
 from tests.page import Page
@@ -282,7 +282,9 @@ def test_a_huge_text_is_shown_as_it_is() -> None:
 
 
 def placed(text: str, *ends: int) -> str:
-    return marks.PATTERN.sub(lambda found: f"^{marks.index(found)}^", render_markdown(text, ends))
+    return markdown_placeholders.PATTERN.sub(
+        lambda found: f"^{markdown_placeholders.index(found)}^", render_markdown(text, ends)
+    )
 
 
 def test_marks_stand_where_they_belong() -> None:
@@ -314,7 +316,7 @@ def test_marks_do_not_break_blocks(block: str) -> None:
 def test_marks_are_never_lost_in_prose(text: str, ends: list[int]) -> None:
     """Every mark comes out at most once, and what comes out is safe wherever it is put."""
     html = render_markdown(text, ends)
-    found = [marks.index(m) for m in marks.PATTERN.finditer(html)]
+    found = [markdown_placeholders.index(m) for m in markdown_placeholders.PATTERN.finditer(html)]
     assert len(found) == len(set(found))
     assert not list(strangers(html))
 

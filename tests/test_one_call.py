@@ -13,7 +13,7 @@ import fusion_nb
 from fusion_nb import UserError, history
 from fusion_nb.core import RunState
 from fusion_nb.core.events import CallEnded, CallStarted, TextDelta
-from fusion_nb.run import derived
+from fusion_nb.run import derived_runs
 from fusion_nb.run.run_handle import Run
 from tests.replay import Replay
 
@@ -279,7 +279,7 @@ def test_a_run_that_was_left_goes_on_with_what_stands(replay: Replay) -> None:
     once(run, ended(2))
     run.stop()
     result = over(run)
-    order = derived.resume(result)
+    order = derived_runs.resume(result)
     assert [(r.call, r.error) for r in order.reused] == [(4, None), (2, "stopped")]
 
 

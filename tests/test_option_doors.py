@@ -21,7 +21,7 @@ import fusion_nb
 from fusion_nb import options
 from fusion_nb.core.events import RunStarted
 from fusion_nb.errors import UserError
-from fusion_nb.magic import line
+from fusion_nb.magic import line_parser
 from fusion_nb.options import CALLS, DERIVED, LINE, ROWS, TABLE
 from fusion_nb.panel.pool_form import PoolForm
 from tests import option_types
@@ -88,7 +88,7 @@ def test_the_line_knows_each_flag_once(row: options.Option, shell: Shell) -> Non
 
 def test_the_lines_options_are_the_tables() -> None:
     """Nothing is declared for the line that is not in the table."""
-    assert {flag for row in TABLE for flag in row.flags} == line.VALUED | line.FLAGS
+    assert {flag for row in TABLE for flag in row.flags} == line_parser.VALUED | line_parser.FLAGS
 
 
 @pytest.mark.parametrize("verb", DERIVED)
@@ -283,7 +283,7 @@ def test_options_that_messages_name_exist() -> None:
         for text in re.findall(r'"((?:[^"\\\n]|\\.)*)"', path.read_text(encoding="utf-8"))
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+[a-z]", text)
     }
-    unknown = {flag for flag in named if flag not in line.VALUED | line.FLAGS | others}
+    unknown = {flag for flag in named if flag not in line_parser.VALUED | line_parser.FLAGS | others}
     assert not {flag for flag in unknown if not flag.startswith("--jp-") and not flag.startswith("--fnb")}
 
 

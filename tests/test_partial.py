@@ -14,8 +14,8 @@ from fusion_nb import FusionResult
 from fusion_nb.core import Ref, RunState
 from fusion_nb.core.events import CallEnded, CallStarted, Event, RunStarted, TextDelta
 from fusion_nb.views import bundle, html
-from fusion_nb.views.feed import Feed, snapshot
 from fusion_nb.views.frame import frame
+from fusion_nb.views.panel_messages import Feed, snapshot
 from fusion_nb.views.text import headline
 from tests import states
 from tests.page import Page

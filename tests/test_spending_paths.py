@@ -15,9 +15,10 @@ import pytest
 import fusion_nb
 from fusion_nb import history
 from fusion_nb.accounts import policy
-from fusion_nb.accounts.budget import Account, usd
+from fusion_nb.accounts.account import Account, usd
 from fusion_nb.errors import UserError
-from fusion_nb.run.run_handle import FusionResult, Run
+from fusion_nb.run.result import FusionResult
+from fusion_nb.run.run_handle import Run
 from tests.charging import ChargingService
 
 POOL = ["openrouter:told-3", "openrouter:told-4"]

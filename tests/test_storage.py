@@ -26,8 +26,8 @@ from fusion_nb.journal.reader import load
 from fusion_nb.journal.writer import Journal
 from fusion_nb.providers import catalogue_cache, custom_services, services
 from fusion_nb.resolve import pools
-from fusion_nb.storage import file_lock, folders
-from fusion_nb.storage.atomic_write import replace_file
+from fusion_nb.storage import file_lock, files
+from fusion_nb.storage.files import replace_file
 from tests.journalled import new_run, tiny, written
 from tests.site import ROWS
 
@@ -64,7 +64,7 @@ def holder(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
 ADDER = """
 import sys
 from pathlib import Path
-from fusion_nb.storage.atomic_write import replace_file
+from fusion_nb.storage.files import replace_file
 from fusion_nb.storage.file_lock import locked
 folder, times = Path(sys.argv[1]), int(sys.argv[2])
 for _ in range(times):
@@ -262,7 +262,7 @@ def test_nothing_is_added_to_a_run_under_way() -> None:
     run = new_run()
     begin = f"from tests.journalled import tiny; from fusion_nb.journal.writer import Journal\njournal = Journal({run!r})\nfor event in tiny({run!r})[:4]: journal(event)\njournal.flush()"
     with holder(begin):
-        path = folders.home() / "runs" / f"{run}.jsonl"
+        path = files.home() / "runs" / f"{run}.jsonl"
         before = path.read_bytes()
         with pytest.raises(fusion_nb.UserError, match=f"Run {run} is under way"):
             maintenance.append_events(run, [ChoiceMade(call=1, when="now")])

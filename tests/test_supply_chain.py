@@ -128,7 +128,7 @@ sys.addaudithook(watch)
 import fusion_nb
 from fusion_nb import api, history, magic; from fusion_nb.panel import panel  # all there is
 from tests import states
-from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.run.result import FusionResult
 from fusion_nb.views import candidates, feed, frame, html, markdown_to_html, tables, text, to_markdown
 shown = 0
 for build in states.EXAMPLES.values():

@@ -14,7 +14,7 @@ from fusion_nb.core import Verdict
 from fusion_nb.core.default_ignorable import RANGES, character_class
 from fusion_nb.core.events import RunEnded, VerdictReached
 from fusion_nb.core.injection_signs import injection_signs
-from fusion_nb.views import feed, html, text, to_markdown, words
+from fusion_nb.views import formatting, html, markdown_export, panel_messages, text
 from fusion_nb.views.frame import frame
 from tests import states
 
@@ -110,19 +110,19 @@ def test_every_view_shows_it() -> None:
     page = html.render_html(state)
     assert page.count("⚠ speaks to the judge") == 1
     assert said in page
-    shown = feed.html_fragments(state)["calls"]
+    shown = panel_messages.html_fragments(state)["calls"]
     assert said in shown["2"]
     assert "⚠" not in shown["1"]
-    heading = next(line for line in to_markdown.to_markdown(state).splitlines() if line.startswith("### gpt4o"))
+    heading = next(line for line in markdown_export.to_markdown(state).splitlines() if line.startswith("### gpt4o"))
     assert "⚠ speaks to the judge" in heading
-    assert said in to_markdown.to_markdown(state)
+    assert said in markdown_export.to_markdown(state)
     assert f"⚠ gpt4o: {said}" in text.render_text(state)
 
 
 def test_who_answers_carries_no_badge() -> None:
     """Without a sign no view says a word; other warnings of a reply are none."""
     state = told(("bad_cost",))
-    for view in (html.render_html(state), to_markdown.to_markdown(state), text.render_text(state)):
+    for view in (html.render_html(state), markdown_export.to_markdown(state), text.render_text(state)):
         assert "speak" not in view.replace(SLY, "")
     assert frame(state).attrs["suspect"] == {}
 
@@ -131,7 +131,7 @@ def test_a_sign_of_a_newer_release_is_shown_as_it_is() -> None:
     """A journal may know signs this release has no words for; they are shown, and as text."""
     state = told(("suspect:<b>new</b>",))
     assert "&lt;b&gt;new&lt;/b&gt;" in html.render_html(state)
-    assert words.remarks(state.replies[1])[0].count("<b>new</b>") == 1
+    assert formatting.remarks(state.replies[1])[0].count("<b>new</b>") == 1
 
 
 @pytest.mark.parametrize(

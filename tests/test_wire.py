@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fusion_nb.core import Chunk, Usage
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.chat_decoder import ChatDecoder
-from fusion_nb.providers.faults import Target
+from fusion_nb.providers.provider_errors import Target
 from tests.wire_server import delta, finish, sse, usage
 
 DONE = sse("[DONE]")

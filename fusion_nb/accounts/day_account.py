@@ -18,10 +18,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fusion_nb.accounts.budget import ZERO, Denial, lower
-from fusion_nb.storage import folders
-from fusion_nb.storage.atomic_write import replace_file
+from fusion_nb.accounts.account import ZERO, Denial, lower
+from fusion_nb.storage import files
 from fusion_nb.storage.file_lock import PATIENCE, LivenessLock, locked
+from fusion_nb.storage.files import replace_file
 
 FORM = "fusion_nb spend"
 VERSION = 2
@@ -183,7 +183,7 @@ class DayAccount:
             self._begin()
         with self._lock:
             self._owed += [owed] if owed else []
-            folders.make_private(folders.make_home(self._home) / self._folder.name)
+            files.make_private(files.make_home(self._home) / self._folder.name)
             with locked(self._folder / "lock", patience):
                 book = self._read()
                 if not self._me:
@@ -233,7 +233,7 @@ class DayAccount:
 
     def _read(self) -> DayBook:
         try:
-            contents = folders.read_own(self._file, MAX_FILE, within=self._home)
+            contents = files.read_own(self._file, MAX_FILE, within=self._home)
         except FileNotFoundError:
             return DayBook(self._now().date())
         return read_book(contents)

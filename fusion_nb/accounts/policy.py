@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from fusion_nb.accounts.budget import ZERO, Account, Denial, SpendingAccount
+from fusion_nb.accounts.account import ZERO, Account, Denial, SpendingAccount
 from fusion_nb.accounts.day_account import DayAccount
-from fusion_nb.storage import folders
+from fusion_nb.storage import files
 
 SESSION = Account("Fuse.max_cost_per_session")
 """The account of this process."""
@@ -21,7 +21,7 @@ SESSION = Account("Fuse.max_cost_per_session")
 
 def day_account() -> DayAccount:
     """The day's account of the folder that kernels share now."""
-    return _day_account(folders.home())
+    return _day_account(files.home())
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from fusion_nb.errors import UserError
 from fusion_nb.evaluation.report import Strategy, Worth
 from fusion_nb.judging.short_answer import final_answer, matches
 from fusion_nb.judging.vote import count_votes
-from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.run.result import FusionResult
 
 Correct = Callable[[FusionResult, str], bool] | Mapping[str, Any]
 Right = Callable[[FusionResult, str], bool]

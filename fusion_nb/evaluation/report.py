@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from fusion_nb.accounts.budget import usd
+from fusion_nb.accounts.account import usd
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ class Worth:
         return list(zip(self.fused.hits or (), self.best.hits or (), strict=True))
 
     def frame(self) -> pd.DataFrame:
-        from fusion_nb.views.tables import worth_frame  # noqa: PLC0415  pandas is loaded when asked for
+        from fusion_nb.views.table_export import worth_frame  # noqa: PLC0415  pandas is loaded when asked for
 
         return worth_frame(self.ways)
 

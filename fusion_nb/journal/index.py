@@ -24,7 +24,7 @@ from fusion_nb.journal.maintenance import adopt_spare_files
 from fusion_nb.journal.reader import entries, when_of
 from fusion_nb.journal.rows import OPEN, CallRow, RunRow, Summary, fingerprint, same_limits, summary
 from fusion_nb.journal.run_files import is_under_way
-from fusion_nb.storage import folders
+from fusion_nb.storage import files
 
 NAME = "index.sqlite"
 SCHEMA = 2
@@ -124,9 +124,9 @@ def _up_to_date(files: Mapping[str, run_files.Entry]) -> sqlite3.Connection:
 
 def _open() -> sqlite3.Connection | None:
     """The index file, made where it is missing; `None` where a newer fusion_nb made it."""
-    path = folders.home() / NAME
+    path = files.home() / NAME
     # Through the file system first: SQLite would follow a link, read another's file, and give its own the umask's mode.
-    os.close(folders.open_own(path, os.O_RDWR | os.O_CREAT))
+    os.close(files.open_own(path, os.O_RDWR | os.O_CREAT))
     db = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
     try:
         # Not WAL: two writers can corrupt one (SQLite 3.7.0 to 3.51.2), and a network folder cannot hold one.
@@ -162,7 +162,7 @@ def _make(db: sqlite3.Connection) -> None:
 
 def _set_aside() -> None:
     """Keep a broken index for whoever wants to look at it, out of the way."""
-    path = folders.home() / NAME
+    path = files.home() / NAME
     with contextlib.suppress(OSError):
         path.rename(path.with_name(f"{NAME}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"))
 

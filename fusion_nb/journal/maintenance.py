@@ -17,7 +17,7 @@ from fusion_nb.journal import run_files
 from fusion_nb.journal.reader import entries, entry_of, find
 from fusion_nb.journal.run_files import RecordedEvents, is_under_way, parse, parse_line, read, to_line
 from fusion_nb.storage import file_lock
-from fusion_nb.storage.atomic_write import replace_file, write_all
+from fusion_nb.storage.files import replace_file, write_all
 
 _RECENT = timedelta(days=7)
 _NEWEST = 50

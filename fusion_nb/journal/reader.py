@@ -12,7 +12,7 @@ from fusion_nb.core.events import CallEnded, CallStarted, ChoiceMade, Event, Run
 from fusion_nb.core.fold import fold, join_events
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.journal import run_files
-from fusion_nb.storage import folders
+from fusion_nb.storage import files
 
 S = TypeVar("S", bound=RunState)
 CRASHED = "crashed"
@@ -61,7 +61,7 @@ def entries(newest: int | None = None) -> dict[str, run_files.Entry]:
 
 def unreadable(error: OSError) -> UserError:
     """Why the journal cannot be read, in one sentence."""
-    return UserError(f"The journal cannot be read: {error.filename or folders.home()}: {error.strerror}.")
+    return UserError(f"The journal cannot be read: {error.filename or files.home()}: {error.strerror}.")
 
 
 def settled_state(run: str, recorded: run_files.RecordedEvents, state: S) -> S:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from fusion_nb.core.events import SCHEMA, Event, TextDelta, VerdictReached, from_json, to_json
 from fusion_nb.storage import file_lock
 from fusion_nb.storage.file_lock import NO_LINKS
-from fusion_nb.storage.folders import check_home, check_owner, home, make_home, make_private
+from fusion_nb.storage.files import check_home, check_owner, home, make_home, make_private
 
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6,32}")
 SUFFIX = ".jsonl"

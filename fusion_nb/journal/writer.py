@@ -12,8 +12,8 @@ from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, TextD
 from fusion_nb.core.fold import join_deltas
 from fusion_nb.journal import run_files
 from fusion_nb.journal.run_files import to_blocks
-from fusion_nb.storage import file_lock, folders
-from fusion_nb.storage.atomic_write import sync_folder, write_all
+from fusion_nb.storage import file_lock, files
+from fusion_nb.storage.files import sync_folder, write_all
 
 EVERY = 0.1
 """Seconds that text may wait for more of it, so that it can be written together."""
@@ -197,7 +197,7 @@ class _File:
 
 
 def _not_written(error: OSError) -> str:
-    return f"The journal cannot be written: {error.filename or folders.home()}: {error.strerror}."
+    return f"The journal cannot be written: {error.filename or files.home()}: {error.strerror}."
 
 
 def _later(seconds: float, work: Callable[[], None]) -> asyncio.Handle | None:

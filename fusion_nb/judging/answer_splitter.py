@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from fusion_nb.core import Channel
-from fusion_nb.core.thoughts import THOUGHT_TAG
+from fusion_nb.core.reasoning_tags import THOUGHT_TAG
 
 Pieces = list[tuple[Channel, str]]
 

@@ -12,14 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fusion_nb.judging.free_form_prose import conclusion, retracted, speaks_for_others
-from fusion_nb.judging.free_form_scores import (
-    MARK,
-    first_line,
-    label_marks,
-    mark_labels,
-    names_any,
-    stated_scores,
-)
+from fusion_nb.judging.free_form_scores import MARK, first_line, label_marks, mark_labels, names_any, stated_scores
 
 MAX_CHARS = 32_000
 """Longer texts are not searched: a verdict in prose is short."""

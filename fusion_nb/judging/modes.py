@@ -19,9 +19,9 @@ from fusion_nb.core.citations import read_citations
 from fusion_nb.core.spec import excerpt
 from fusion_nb.judging.framing import BlindCandidate, blind_labels, fair_share, nonce
 from fusion_nb.judging.judge import ask_judge
-from fusion_nb.judging.judge_opinion import JudgeOpinion, best_candidate, first_finished
 from fusion_nb.judging.prompts import debate_prompt
 from fusion_nb.judging.short_answer import agreed, final_answer
+from fusion_nb.judging.verdict_outcome import JudgeOpinion, best_candidate, first_finished
 
 
 async def best_of(task: ModeInput, calls: ModeCalls) -> Verdict:

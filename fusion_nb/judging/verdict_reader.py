@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusion_nb.core import Analysis
-from fusion_nb.core.thoughts import THOUGHT_TAG, without_thoughts
+from fusion_nb.core.reasoning_tags import THOUGHT_TAG, without_thoughts
 from fusion_nb.judging.analysis import label_in, read_analysis, text_of
 from fusion_nb.judging.free_form import says_otherwise
 from fusion_nb.judging.free_form_prose import lower_is_better

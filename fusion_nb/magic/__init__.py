@@ -8,9 +8,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 
 from fusion_nb.journal.maintenance import may_have_crashed
-from fusion_nb.magic import lazy_imports, line
+from fusion_nb.magic import completion, lazy_imports, line_parser
 from fusion_nb.magic.fuse import FuseMagics
-from fusion_nb.magic.tables import Tables
+from fusion_nb.magic.listing_magics import Tables
 from fusion_nb.options import defaults
 from fusion_nb.views.table_html import keep_mathjax_from_tables
 
@@ -25,8 +25,10 @@ def load(shell: InteractiveShell) -> None:
     keep_mathjax_from_tables(shell)
     shell.events.register("pre_run_cell", magics.remember_cell)
     _configure(shell)
-    shell.Completer.custom_matchers.append(line.fuse_matcher_for(sorted(line.VALUED | line.FLAGS), magics.offers))
-    shell.input_transformer_manager.token_transformers.insert(0, line.KeepQuestion)
+    shell.Completer.custom_matchers.append(
+        completion.fuse_matcher_for(sorted(line_parser.VALUED | line_parser.FLAGS), magics.offers)
+    )
+    shell.input_transformer_manager.token_transformers.insert(0, line_parser.KeepQuestion)
     if may_have_crashed() and (notice := lazy_imports.history().crash_notice()):
         print(notice)
 
@@ -40,7 +42,7 @@ def unload(shell: InteractiveShell) -> None:
         if getattr(callback, "__name__", "") == FuseMagics.remember_cell.__name__:
             shell.events.unregister("pre_run_cell", callback)
     transformers = shell.input_transformer_manager.token_transformers
-    transformers[:] = [each for each in transformers if each.__name__ != line.KeepQuestion.__name__]
+    transformers[:] = [each for each in transformers if each.__name__ != line_parser.KeepQuestion.__name__]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [each for each in matchers if getattr(each, "__name__", "") != "fuse_matcher"]
     for registered in shell.magics_manager.magics.values():

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fusion_nb.errors import FusionError, RunFailed
-from fusion_nb.magic.screens import GuardedScreen
-from fusion_nb.run.run_handle import FusionResult, Run, raise_if_failed
+from fusion_nb.magic.displays import GuardedScreen
+from fusion_nb.run.result import FusionResult
+from fusion_nb.run.run_handle import Run, raise_if_failed
 from fusion_nb.views import text
 
 _LOOK = 0.1

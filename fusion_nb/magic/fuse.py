@@ -20,9 +20,9 @@ from IPython.core.magic import (
 
 from fusion_nb.core import option_checks as check
 from fusion_nb.errors import FusionError, RunFailed, UserError
-from fusion_nb.magic import lazy_imports, line
+from fusion_nb.magic import lazy_imports, line_parser
+from fusion_nb.magic.displays import background_screen_for, screen_for
 from fusion_nb.magic.interpolation import IPYTHONS, caller_names, fill_option, interpolate, notebook_names
-from fusion_nb.magic.screens import background_screen_for, screen_for
 from fusion_nb.options import ROWS, configured, refusal
 
 _VERBS = {"resume": "resume_run", "add": "add_members", "retry": "retry_failed", "rejudge": "rejudge_run"}
@@ -40,7 +40,7 @@ class FuseMagics(Magics):
     def _shell(self) -> Any:
         return self.shell
 
-    @line.fuse_arguments
+    @line_parser.fuse_arguments
     @no_var_expand
     @needs_local_scope
     @line_cell_magic
@@ -61,7 +61,7 @@ class FuseMagics(Magics):
             # No frame of ours, and nothing that it held, reaches the notebook.
             raise error.with_traceback(None) from None
 
-    @line.fuse_arguments
+    @line_parser.fuse_arguments
     @no_var_expand
     @needs_local_scope
     @line_magic
@@ -70,7 +70,7 @@ class FuseMagics(Magics):
         -o NAME, or %fuse_panel NAME << ..., binds the panel to a name."""
         parsed_line, parsed = self._parsed(text, type(self).fuse_panel.parser)
         if parsed.help:
-            return print(line.manual(type(self).fuse_panel.parser))
+            return print(line_parser.manual(type(self).fuse_panel.parser))
         for name in _NOT_IN_A_PANEL:
             if getattr(parsed, name):
                 raise UserError(f"{ROWS[name].flags[-1]} does not go with %fuse_panel: leave it out.")
@@ -87,7 +87,7 @@ class FuseMagics(Magics):
         text = text.rstrip().removesuffix(";") if cell is not None else text
         parsed_line, parsed = self._parsed(text, type(self).fuse.parser)
         if parsed.help:
-            return print(line.manual(type(self).fuse.parser))
+            return print(line_parser.manual(type(self).fuse.parser))
         bind = _variable(parsed.out or parsed_line.bind)
         verb = _verb(parsed)
         if verb is not None and (parsed_line.rest or (cell or "").strip()):
@@ -109,9 +109,9 @@ class FuseMagics(Magics):
         """IPython's `pre_run_cell`: what is run now, as it was typed."""
         self._typed = info.raw_cell or ""
 
-    def _parsed(self, text: str, parser: Any) -> tuple[line.ParsedLine, argparse.Namespace]:
+    def _parsed(self, text: str, parser: Any) -> tuple[line_parser.ParsedLine, argparse.Namespace]:
         lazy_imports.request().refuse_key("line", text)
-        parsed_line = line.parse_line(text, line.VALUED, line.FLAGS)
+        parsed_line = line_parser.parse_line(text, line_parser.VALUED, line_parser.FLAGS)
         return parsed_line, parser.parse_args(parsed_line.options)
 
     def _dry_run(
@@ -209,7 +209,7 @@ class FuseMagics(Magics):
         return given
 
     def _given(self, parsed: argparse.Namespace, names: dict[str, Any]) -> dict[str, Any]:
-        return {name: self._value(name, parsed, names) for name in line.given_options(parsed)}
+        return {name: self._value(name, parsed, names) for name in line_parser.given_options(parsed)}
 
     def _value(self, name: str, parsed: argparse.Namespace, names: dict[str, Any]) -> Any:
         """What the line gives an option, with the notebook's variables in it."""
@@ -240,7 +240,7 @@ class FuseMagics(Magics):
             case "-p" | "--pool" | "-j" | "--judge":
                 return lazy_imports.api().complete_members(typed, self._aliases, configured("services"))
             case _:
-                row = line.BY_FLAG.get(option)
+                row = line_parser.BY_FLAG.get(option)
                 return row.values if row else ()
 
 

@@ -15,7 +15,7 @@ def pools() -> Any:
 
 
 def request() -> Any:
-    return importlib.import_module("fusion_nb.resolve.request")
+    return importlib.import_module("fusion_nb.resolve.spec_builder")
 
 
 def run_handle() -> Any:

@@ -15,12 +15,12 @@ from fusion_nb.errors import FusionError, UserError
 from fusion_nb.options import settle
 from fusion_nb.providers import keys, model_families, model_list, model_names, services
 from fusion_nb.providers.demo.scripts import MODELS as DEMO_MODELS
-from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.model_names import ALIASES
 from fusion_nb.resolve import pools
-from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL
-from fusion_nb.resolve.request import Member
-from fusion_nb.resolve.resolver import Resolver
+from fusion_nb.resolve.model_resolver import Resolver
+from fusion_nb.resolve.service_registry import DEMO_JUDGE, DEMO_POOL
+from fusion_nb.resolve.spec_builder import Member
 
 SHOWN = 40
 """Rows of one search."""

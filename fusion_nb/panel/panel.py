@@ -24,13 +24,13 @@ from fusion_nb.journal.maintenance import record_choice
 from fusion_nb.options import settle
 from fusion_nb.panel import model_search
 from fusion_nb.panel.pool_form import PoolForm
-from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.estimate import Estimate
-from fusion_nb.resolve.request import Member, refuse_key
-from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.resolve.spec_builder import Member, refuse_key
+from fusion_nb.run.result import FusionResult
 from fusion_nb.views import bundle
-from fusion_nb.views.feed import snapshot
+from fusion_nb.views.panel_messages import snapshot
 from fusion_nb.views.widget import NO_OUTPUT, Message, call_number, has_front_end, static_fallback
 
 _GONE = "The panel closed with its kernel. Run the cell again to open it."

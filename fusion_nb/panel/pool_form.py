@@ -11,10 +11,10 @@ from fusion_nb.errors import UserError
 from fusion_nb.options import ROWS, configured, settle
 from fusion_nb.panel import model_search
 from fusion_nb.panel.run_follower import RunFollower
-from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.resolve import estimate, pools
-from fusion_nb.resolve.request import Member, refuse_key
-from fusion_nb.views import forecast_view
+from fusion_nb.resolve.spec_builder import Member, refuse_key
+from fusion_nb.views import estimate_view
 from fusion_nb.views.widget import Message
 
 _TRAITS = ("pool", "mode", "judge", "max_cost")
@@ -139,7 +139,7 @@ class PoolForm(RunFollower):
         options = {name: value for name, value in self._asked().items() if "estimate" in ROWS[name].calls}
         expected = estimate.estimate(self.prompt, **options)
         problems = [problem.sentence for problem in expected.problems]
-        return {"text": forecast_view.summary(expected.forecast), "problems": problems}
+        return {"text": estimate_view.summary(expected.forecast), "problems": problems}
 
     def _on_search(self, message: Message) -> Mapping[str, Any]:
         rows, count = self._search.search(str(message.get("words", "")))

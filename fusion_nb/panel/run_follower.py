@@ -14,9 +14,10 @@ from fusion_nb import api
 from fusion_nb.core import engine_thread
 from fusion_nb.core.events import Event
 from fusion_nb.errors import RunFailed, UserError
-from fusion_nb.run.run_handle import FusionResult, Run
+from fusion_nb.run.result import FusionResult
+from fusion_nb.run.run_handle import Run
 from fusion_nb.views import escape
-from fusion_nb.views.feed import INTERVAL, Feed
+from fusion_nb.views.panel_messages import INTERVAL, Feed
 from fusion_nb.views.widget import Message, View
 
 

@@ -20,8 +20,8 @@ from fusion_nb.accounts.prices import Rates
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.model_list import CONTEXT_FIELDS, MAX_MODELS, ModelInfo, parse_models
 from fusion_nb.providers.services import Service
-from fusion_nb.storage import folders
-from fusion_nb.storage.atomic_write import replace_file
+from fusion_nb.storage import files
+from fusion_nb.storage.files import replace_file
 
 if TYPE_CHECKING:
     # The HTTP client is loaded when there is something to ask, not to read what is kept.
@@ -76,7 +76,7 @@ def cached_catalogue(home: Path, service: Service) -> Catalogue | None:
         status = file.lstat()
         key = (str(file), status.st_mtime_ns, status.st_size)
         if key not in _parsed:
-            contents = folders.read_own(file, MAX_FILE, within=home)
+            contents = files.read_own(file, MAX_FILE, within=home)
             if len(_parsed) > 50:
                 _parsed.clear()
             _parsed[key] = _catalogue(contents, service)
@@ -143,7 +143,7 @@ def _catalogue(text: bytes, service: Service) -> Catalogue | None:
 def _write_cache(home: Path, rows: list[Any], service: Service, now: datetime) -> None:
     file = cache_path(home, service)
     head = {"form": FORM, "v": VERSION, "base_url": service.base_url, "fetched": now.isoformat()}
-    folders.make_private(folders.make_home(home) / file.parent.name)
+    files.make_private(files.make_home(home) / file.parent.name)
     replace_file(file, json.dumps({**head, "data": rows}, default=str).encode(), durable=False)
 
 

@@ -9,15 +9,15 @@ from typing import Any
 
 from fusion_nb.core import Chunk, Request
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers import faults
+from fusion_nb.providers import provider_errors
 from fusion_nb.providers.chat_decoder import ChatDecoder
-from fusion_nb.providers.faults import Refusal, Target
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.http_response import StreamingResponse
 from fusion_nb.providers.keys import KeyAuth
+from fusion_nb.providers.provider_errors import Refusal, Target
+from fusion_nb.providers.reasoning_stream import requested_tags
 from fusion_nb.providers.request_fields import REFUSED_FIELDS, FieldChange, RefusedFields, change_for, request_body
 from fusion_nb.providers.services import Service
-from fusion_nb.providers.thoughts import requested_tags
 
 AFTER_FINISH = 10.0
 """Seconds to wait for the bill once the reply has finished and the connection stays open, whatever comes on it."""
@@ -89,7 +89,7 @@ class ChatProvider:
         async with self._http.post(url, body, auth=self._auth, headers=dict(service.headers)) as response:
             if not 200 <= response.status < 300:
                 head = await response.read_head(_ERROR_BODY, _ERROR_SECONDS)
-                raise faults.of_response(response.status, response.headers, head, target)
+                raise provider_errors.of_response(response.status, response.headers, head, target)
             generation = response.headers.get("x-generation-id")
             if generation:
                 yield Chunk(generation_id=target.clean(generation, 200))

@@ -14,9 +14,9 @@ from typing import Any, Literal
 from fusion_nb.core import Chunk
 from fusion_nb.core.json_codec import decode_service_json
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers import error_bodies, faults
+from fusion_nb.providers import error_bodies, provider_errors
 from fusion_nb.providers.chat_response import ReplyReader
-from fusion_nb.providers.faults import Target
+from fusion_nb.providers.provider_errors import Target
 from fusion_nb.providers.redaction import page_text
 from fusion_nb.providers.sse import MAX_EVENT, ServerSentEvent, SSEDecoder, decode_utf8
 
@@ -109,7 +109,7 @@ class ChatDecoder:
         payload = _json(data)
         if event.event == "error":
             error = data if payload is UNREADABLE else error_bodies.error_in(payload) or payload or data
-            reader.stop(faults.of_error(error, self._target))
+            reader.stop(provider_errors.of_error(error, self._target))
         elif payload.__class__ is dict:
             reader.read(payload, data)
         elif isinstance(payload, list) and any(isinstance(each, dict) for each in payload):
@@ -209,7 +209,7 @@ class ChatDecoder:
         replied = isinstance(payload, Mapping) and payload.get("choices")
         error = None if replied else error_bodies.error_in(payload, whole=True)
         if error is not None:
-            self._reader.stop(faults.of_error(error, self._target))
+            self._reader.stop(provider_errors.of_error(error, self._target))
         elif isinstance(payload, list) and any(isinstance(each, dict) and "choices" in each for each in payload):
             self._marked = False  # a stream whose frame is a list
             self._read_each(payload)

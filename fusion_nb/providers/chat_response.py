@@ -12,10 +12,10 @@ from typing import Any
 from fusion_nb.core import Channel, Chunk
 from fusion_nb.core.json_codec import decode_verbatim
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers import error_bodies, faults
+from fusion_nb.providers import error_bodies, provider_errors
 from fusion_nb.providers.chat_usage import USAGE_FIELDS, bill_of, finish_in, finish_of, usage_in, usage_of
-from fusion_nb.providers.faults import Target
 from fusion_nb.providers.message_text import SCALARS, THOUGHTS, text_of, texts_of, value_at
+from fusion_nb.providers.provider_errors import Target
 from fusion_nb.providers.text_chunks import RepetitionFilter, TextBatcher
 
 MAX_TEXT = 8 * 1024 * 1024
@@ -111,7 +111,7 @@ class ReplyReader:
         """An error under the status of a success, under whatever name."""
         error = error_bodies.error_in(payload)
         if error is not None:
-            self.stop(faults.of_error(error, self._target))
+            self.stop(provider_errors.of_error(error, self._target))
         elif not self.notice and (words := error_bodies.message_in(payload)):
             self.notice = self._target.clean(words, 300)
 
@@ -141,7 +141,7 @@ class ReplyReader:
             # Cleaned first: in another spelling a key would not be known again.
             self._finish(finish_of(self._target.clean(finish, 60) if isinstance(finish, str) else finish))
         if choice.get("error"):
-            self.stop(faults.of_error(choice["error"], self._target))
+            self.stop(provider_errors.of_error(choice["error"], self._target))
 
     def _delta(self, delta: dict[str, Any], path: tuple[Any, ...], *, whole: bool = False) -> None:
         """A piece of the reply; `whole`: all of it, told once more."""

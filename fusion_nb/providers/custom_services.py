@@ -22,9 +22,9 @@ from fusion_nb.providers import origins
 from fusion_nb.providers.keys import has_key
 from fusion_nb.providers.redaction import looks_like_key
 from fusion_nb.providers.services import SERVICES, Service
-from fusion_nb.storage import folders
-from fusion_nb.storage.atomic_write import replace_file
+from fusion_nb.storage import files
 from fusion_nb.storage.file_lock import locked
+from fusion_nb.storage.files import replace_file
 
 VARIABLE = "FUSION_NB_TRUST"
 AskConsent = Callable[[str], bool]
@@ -235,13 +235,13 @@ def _trusted(address: origins.Address) -> Iterator[Destination]:
 
 
 def _path() -> Path:
-    return folders.home() / "origins.json"
+    return files.home() / "origins.json"
 
 
 def _confirmed() -> set[Destination]:
     """What was confirmed; nothing where the file may be another's work, or is no list of texts."""
     try:
-        lines = json.loads(folders.read_own(_path(), 1_000_000))
+        lines = json.loads(files.read_own(_path(), 1_000_000))
     except (OSError, ValueError, RecursionError):
         return set()
     texts = [each.split() for each in lines if isinstance(each, str)] if isinstance(lines, list) else []
@@ -250,6 +250,6 @@ def _confirmed() -> set[Destination]:
 
 def _remember(destination: Destination) -> None:
     """Keep what was confirmed. Where that cannot be written, the person is asked again next time."""
-    with contextlib.suppress(OSError), locked(folders.make_home() / ".origins.json.lock"):
+    with contextlib.suppress(OSError), locked(files.make_home() / ".origins.json.lock"):
         every = sorted(map(str, {*_confirmed(), destination}))
         replace_file(_path(), json.dumps(every, indent=1).encode(), durable=False)

@@ -23,7 +23,7 @@ import httpx2
 from fusion_nb._version import __version__
 from fusion_nb.core.json_codec import decode_service_json
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers import faults, redaction
+from fusion_nb.providers import provider_errors, redaction
 from fusion_nb.providers.http_response import RequestBody, StreamingResponse, transport_error
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import Address, parse
@@ -90,13 +90,13 @@ class Http:
         self, url: str, *, auth: KeyAuth | None = None, headers: Mapping[str, str] | None = None, timeout: float = 30.0
     ) -> Any:
         """The JSON at `url`, numbers with a point as `Decimal`. Raises `ProviderError`."""
-        target = faults.Target(parse(url).host, hide=auth.hide if auth else str)
+        target = provider_errors.Target(parse(url).host, hide=auth.hide if auth else str)
         fault = None
         try:
             async with asyncio.timeout(timeout), self._exchange("GET", url, None, auth, headers or {}) as response:
                 if response.status != 200:
                     head = await response.read_head(65536, 5.0)
-                    raise faults.of_response(response.status, response.headers, head, target)
+                    raise provider_errors.of_response(response.status, response.headers, head, target)
                 body = await response.read_all(MAX_BODY)
             return decode_service_json(body.decode("utf-8-sig"))
         except TimeoutError:

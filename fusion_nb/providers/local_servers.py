@@ -22,6 +22,7 @@ from fusion_nb.providers.services import SERVICES, Service
 if TYPE_CHECKING:
     from fusion_nb.providers.http import Http
 
+
 TIMEOUT = 0.5
 PORTS: Mapping[str, int] = {
     name: urlsplit(SERVICES[name].base_url).port or 0 for name in ("ollama", "lmstudio", "vllm", "llamacpp")

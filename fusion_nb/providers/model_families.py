@@ -8,7 +8,7 @@ from typing import Literal
 
 from fusion_nb.core import Ref
 from fusion_nb.errors import UserError
-from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.model_names import ALIASES
 from fusion_nb.providers.services import OPENROUTER, SERVICES, Service
 

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from fusion_nb.accounts import prices
 from fusion_nb.core import Ref
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.providers.function import SERVICE as PYTHON
-from fusion_nb.providers.function import FunctionMember, name_of
+from fusion_nb.providers.function_provider import SERVICE as PYTHON
+from fusion_nb.providers.function_provider import FunctionMember, name_of
 from fusion_nb.providers.model_list import ModelInfo
 from fusion_nb.providers.services import OPENROUTER, SERVICES, Service, service_named
 

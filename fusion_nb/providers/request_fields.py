@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusion_nb.core import Request
-from fusion_nb.providers.faults import Refusal
+from fusion_nb.providers.provider_errors import Refusal
 from fusion_nb.providers.services import Service, nearest_effort
 
 _BY_TOKENS = ((2048, "low"), (8192, "medium"))

@@ -23,9 +23,9 @@ from fusion_nb.judging.prompts import debate_frame_size, judge_frame_size
 from fusion_nb.options import CAPS_OF_ALL_RUNS, Settings, settle, takes
 from fusion_nb.providers import keys, services
 from fusion_nb.providers.openrouter_api import fetch_speed
-from fusion_nb.resolve.registry import http
-from fusion_nb.resolve.request import build_spec
-from fusion_nb.resolve.resolver import Resolver
+from fusion_nb.resolve.model_resolver import Resolver
+from fusion_nb.resolve.service_registry import http
+from fusion_nb.resolve.spec_builder import build_spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,17 +81,17 @@ class Estimate:
         return forecast_frame(self.forecast.rows())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from fusion_nb.views import forecast_view as view
+        from fusion_nb.views import estimate_view as view
 
         return {"text/html": view.html(self.forecast, self.notes), "text/plain": str(self)}
 
     def __str__(self) -> str:
-        from fusion_nb.views import forecast_view as view
+        from fusion_nb.views import estimate_view as view
 
         return view.text(self.forecast, self.notes)
 
     def __repr__(self) -> str:
-        from fusion_nb.views import forecast_view as view
+        from fusion_nb.views import estimate_view as view
 
         return f"<Estimate: {view.summary(self.forecast)}>"
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.providers.function import name_of
+from fusion_nb.providers.function_provider import name_of
 from fusion_nb.providers.model_names import ALIASES, MAX_MEMBERS, split_count
-from fusion_nb.resolve.request import Member
-from fusion_nb.storage import folders
-from fusion_nb.storage.atomic_write import replace_file
+from fusion_nb.resolve.spec_builder import Member
+from fusion_nb.storage import files
 from fusion_nb.storage.file_lock import locked
+from fusion_nb.storage.files import replace_file
 
 PRESETS: Mapping[str, tuple[str, ...]] = {
     "quality": ("opus", "gpt", "gemini"),
@@ -45,7 +45,7 @@ def saved_pools() -> dict[str, tuple[str, ...]]:
     """A person's pools by name, in the order they were saved. Raises `UnreadablePools`, one sentence."""
     path = _path()
     try:
-        contents = folders.read_own(path, MAX_SIZE)
+        contents = files.read_own(path, MAX_SIZE)
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -123,7 +123,7 @@ def _member(entry: Any) -> str:
 
 
 def _path() -> Path:
-    return folders.home() / FILE
+    return files.home() / FILE
 
 
 def _parse(path: Path, contents: bytes) -> dict[str, tuple[str, ...]]:
@@ -157,7 +157,7 @@ def _valid_name(name: str) -> str:
 def _changing() -> Iterator[dict[str, tuple[str, ...]]]:
     """The pools, to be changed within the block: one kernel at a time, the whole file or nothing."""
     try:
-        folder = folders.make_home()
+        folder = files.make_home()
         with locked(folder / f".{FILE}.lock"):
             pools = saved_pools()
             yield pools

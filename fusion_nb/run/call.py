@@ -9,18 +9,7 @@ from typing import Any, cast
 
 from fusion_nb.accounts.policy import RunAccounts
 from fusion_nb.accounts.token_counts import prompt_cut
-from fusion_nb.core import (
-    STOPPED,
-    Channel,
-    Chunk,
-    Limits,
-    Ref,
-    Reply,
-    Request,
-    Role,
-    RunState,
-    StreamSplitter,
-)
+from fusion_nb.core import STOPPED, Channel, Chunk, Limits, Ref, Reply, Request, Role, RunState, StreamSplitter
 from fusion_nb.core.events import CallAccepted, CallRetried, CallStarted, TextDelta, ThoughtEnded
 from fusion_nb.core.spec import RunServices
 from fusion_nb.errors import ProviderError

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
-from fusion_nb.accounts.budget import worst_case
+from fusion_nb.accounts.account import worst_case
 from fusion_nb.accounts.policy import RunAccounts
 from fusion_nb.core import CostSource, Limits, Ref, Request, RunState
 from fusion_nb.core.spec import LateBill, RunServices

@@ -28,9 +28,9 @@ from fusion_nb.core.state import is_play, missing_note
 from fusion_nb.errors import UserError
 from fusion_nb.judging.framing import judge_context_budget
 from fusion_nb.run.call import Caller
-from fusion_nb.run.derived import reused_reply_events
+from fusion_nb.run.derived_runs import reused_reply_events
 from fusion_nb.run.event_recorder import EventRecorder
-from fusion_nb.run.members import Members
+from fusion_nb.run.member_round import Members
 
 
 class Engine:

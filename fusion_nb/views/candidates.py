@@ -6,67 +6,15 @@ tabs, and a list of foldable texts where it cannot.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from fusion_nb.core import Analysis, Citation, Contradiction, Reply, RunState, Verdict
-from fusion_nb.core.citations import read_citations
-from fusion_nb.views import escape, ledger, marks, words
+from fusion_nb.core import Analysis, Contradiction, Reply, RunState, Verdict
+from fusion_nb.views import escape, formatting, ledger
+from fusion_nb.views.citation_chips import member_hue, name_tag
 from fusion_nb.views.markdown_to_html import render_inline, render_markdown
 
-_MANY = 3
 _IN_A_TABLE = 20
 """Characters of a name that a narrow column has room for."""
-_STOP = re.compile(r"[.,;:!?](?!\S)")
-
-
-def cited_answer(state: RunState) -> str:
-    """The verdict's answer as safe HTML."""
-    verdict = state.verdict
-    return "" if verdict is None or verdict.answer is None else _chipped(state, verdict.answer, verdict.citations)
-
-
-def cited_draft(state: RunState) -> str:
-    """The answer as far as the judge has written it, as safe HTML, without a citation it has only begun."""
-    clean_text, citations = read_citations(re.sub(r"[ \t]?\[[^\]\n]{0,40}$", "", state.draft), state.labels)
-    return _chipped(state, clean_text, citations)
-
-
-def member_hue(state: RunState, name: str) -> str:
-    """The class that gives a member its colour: its place in the pool."""
-    names = [ref.name for ref in state.pool]
-    return f"fnb-m{names.index(name) % 8}" if name in names else "fnb-m8"
-
-
-def name_tag(name: str, hue: str, *, tag: str = "span", classes: str = "", more: str = "", longest: int = 32) -> str:
-    """A member's name in its colour; a long one is cut in its middle, with the whole of it as the title."""
-    short = words.short_name(name, longest)
-    title = f' title="{escape.attribute(name)}"' if short != name else ""
-    return f'<{tag} class="fnb-name {hue}{classes}"{title}>{escape.markup(short)}{more}</{tag}>'
-
-
-def _chipped(state: RunState, text: str, citations: Sequence[Citation]) -> str:
-    html = render_markdown(marks.unforgeable(text), [_behind(text, c.end) for c in citations])
-    chips = [_chip(state, c.calls) for c in citations]
-    return marks.PATTERN.sub(lambda match: chips[marks.index(match)] if marks.index(match) < len(chips) else "", html)
-
-
-def _behind(text: str, end: int) -> int:
-    """The offset of a chip: behind the punctuation that ends its passage, like the number of a footnote."""
-    return end + (_STOP.match(text, end) is not None)
-
-
-def _chip(state: RunState, calls: Sequence[int]) -> str:
-    names = [state.reply(call).ref.name for call in calls if 0 < call <= len(state.replies)]
-    everyone = len(names) >= _MANY and len(names) == len(state.pool)
-    parts = [
-        f'<span class="{member_hue(state, n)}">{escape.markup(words.short_name(n))}</span>'
-        for n in (names if not everyone else [])
-    ]
-    title = escape.attribute(f"From {words.listed(names)}, says the judge")
-    shown = "<i>, </i>".join(parts) or f"<span>all {len(names)}</span>"
-    # The brackets are seen where styles are taken away.
-    return f'<sup class="fnb-cite" title="{title}"><i>[</i>{shown}<i>]</i></sup>'
 
 
 _BAD = ("error", "timeout", "refused", "filtered", "empty")
@@ -102,23 +50,23 @@ def failure(reply: Reply) -> str:
     if reply.status in (None, "ok"):
         return ""
     detail = reply.detail or reply.error or ""
-    sentence = escape.markup(f"{words.reply_status(reply)}{f': {detail}' if detail else ''}")
+    sentence = escape.markup(f"{formatting.reply_status(reply)}{f': {detail}' if detail else ''}")
     kind = "fnb-bad" if reply.status in _BAD else "fnb-warn"
     return f'<p class="{kind}">{sentence[0].upper()}{sentence[1:]}</p>'
 
 
 def remarks(reply: Reply) -> str:
     """The warnings of a reply as paragraphs; empty for most replies."""
-    return "".join(f'<p class="fnb-warn">⚠ {escape.markup(sentence)}</p>' for sentence in words.remarks(reply))
+    return "".join(f'<p class="fnb-warn">⚠ {escape.markup(sentence)}</p>' for sentence in formatting.remarks(reply))
 
 
 def _entry(state: RunState, reply: Reply, group: str, is_open: bool) -> str:
-    name, *facts = words.facts(state, reply)
+    name, *facts = formatting.facts(state, reply)
     chosen = bool(state.verdict) and reply.call in (state.verdict.chosen if state.verdict else ())
     star = '<span class="fnb-star" title="chosen">★</span> ' if chosen else ""
     bad = " fnb-isbad" if reply.status in _BAD else ""
-    title = escape.attribute(" ".join(words.remarks(reply)))
-    badge = f' <span class="fnb-suspect" title="{title}">{words.badge(reply)}</span>' if reply.warnings else ""
+    title = escape.attribute(" ".join(formatting.remarks(reply)))
+    badge = f' <span class="fnb-suspect" title="{title}">{formatting.badge(reply)}</span>' if reply.warnings else ""
     rest = " · ".join(escape.markup(fact) for fact in facts)
     summary = (
         f"<summary>{star}{name_tag(name, member_hue(state, name), tag='b', classes=bad)}"
@@ -148,9 +96,9 @@ def _meta(state: RunState, reply: Reply) -> str:
     tokens = reply.usage.completion
     facts = [
         f"{reply.ref.service}:{ledger.model(reply)}",
-        f"{words.number(tokens)} tokens" if tokens is not None else "",
-        f"first text {words.seconds(reply.ttft)}" if reply.ttft is not None else "",
-        words.plural(reply.attempts, "attempt") if reply.attempts > 1 else "",
+        f"{formatting.number(tokens)} tokens" if tokens is not None else "",
+        f"first text {formatting.seconds(reply.ttft)}" if reply.ttft is not None else "",
+        formatting.plural(reply.attempts, "attempt") if reply.attempts > 1 else "",
     ]
     return " · ".join(escape.markup(fact) for fact in facts if fact)
 
@@ -161,7 +109,7 @@ def _share(state: RunState, reply: Reply) -> str:
     if not share:
         return ""
     bar = f'<span class="fnb-bar {member_hue(state, reply.ref.name)}"><i style="width:{share:.1%}"></i></span>'
-    return f' · <span class="fnb-share">{bar} {words.percent(share)} of the answer</span>'
+    return f' · <span class="fnb-share">{bar} {formatting.percent(share)} of the answer</span>'
 
 
 def _earlier(state: RunState, reply: Reply) -> str:
@@ -185,7 +133,7 @@ def judgement(state: RunState) -> str:
     verdict = state.verdict
     if verdict is None:
         return ""
-    sentence = words.verdict_note(verdict)
+    sentence = formatting.verdict_note(verdict)
     kind = "fnb-warn" if verdict.state in ("unread", "failed") else "fnb-meta"
     note = f'<p class="{kind}">{escape.markup(sentence)}</p>' if sentence else ""
     rationale = (
@@ -202,7 +150,8 @@ def rounds(state: RunState) -> str:
     if not state.rounds:
         return ""
     items = "".join(
-        f"<li><b>Round {ended.round}</b> · {escape.markup(words.debate_round(ended))}</li>" for ended in state.rounds
+        f"<li><b>Round {ended.round}</b> · {escape.markup(formatting.debate_round(ended))}</li>"
+        for ended in state.rounds
     )
     return f'<section class="fnb-rounds">{title("Debate")}<ul>{items}</ul></section>'
 
@@ -232,8 +181,8 @@ def _breakable(word: str) -> str:
 
 def _score_row(state: RunState, verdict: Verdict, reply: Reply, criteria: Sequence[str], single: bool) -> str:
     own = verdict.scores[reply.call]
-    cells = "".join(f'<td class="fnb-right">{words.compact(own.get(criterion))}</td>' for criterion in criteria)
-    mean = "" if single else f'<td class="fnb-right"><b>{words.score(verdict.score(reply.call))}</b></td>'
+    cells = "".join(f'<td class="fnb-right">{formatting.compact(own.get(criterion))}</td>' for criterion in criteria)
+    mean = "" if single else f'<td class="fnb-right"><b>{formatting.score(verdict.score(reply.call))}</b></td>'
     name = name_tag(reply.ref.name, member_hue(state, reply.ref.name), longest=_IN_A_TABLE)
     return f"<tr><td>{name}</td>{mean}{cells}</tr>"
 

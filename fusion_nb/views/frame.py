@@ -8,7 +8,7 @@ from typing import Any, Protocol, get_args
 
 import pandas as pd
 
-import fusion_nb.views.accessor  # noqa: F401  makes `df.fusion` known to pandas
+import fusion_nb.views.dataframe_accessor  # noqa: F401  makes `df.fusion` known to pandas
 from fusion_nb.core import Ref, Reply, Role, RunState, Status
 from fusion_nb.core.warnings_text import remarks
 from fusion_nb.views import escape, table_html

@@ -12,8 +12,9 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 from fusion_nb.core import Ref, Reply, RunState
-from fusion_nb.views import candidates, escape, words
-from fusion_nb.views.candidates import cited_answer, cited_draft, judgement, member_hue, name_tag, rounds, title
+from fusion_nb.views import candidates, escape, formatting
+from fusion_nb.views.candidates import judgement, rounds, title
+from fusion_nb.views.citation_chips import cited_answer, cited_draft, member_hue, name_tag
 from fusion_nb.views.ledger import Ledger, ledger
 from fusion_nb.views.table_html import IGNORED
 
@@ -38,25 +39,32 @@ def render_html(state: RunState, *, now: float | None = None, group: str | None 
 def _head(state: RunState, now: float | None) -> str:
     judge = f"judge {state.judge.name}" if state.judge else ""
     took = state.seconds if state.status != "running" else now
-    facts = [words.pool(state), judge, words.seconds(took) if took is not None else "", words.total_cost(state)]
-    status = "" if state.status == "ok" else f' · <span class="fnb-{state.status}">{words.run_status(state)}</span>'
-    demo = f' · <strong class="fnb-demo">{escape.markup(words.DEMO)}</strong>' if state.demo else ""
+    facts = [
+        formatting.pool(state),
+        judge,
+        formatting.seconds(took) if took is not None else "",
+        formatting.total_cost(state),
+    ]
+    status = (
+        "" if state.status == "ok" else f' · <span class="fnb-{state.status}">{formatting.run_status(state)}</span>'
+    )
+    demo = f' · <strong class="fnb-demo">{escape.markup(formatting.DEMO)}</strong>' if state.demo else ""
     rest = "".join(f" · {escape.markup(fact)}" for fact in facts if fact)
-    return f'<p class="fnb-head"><strong>{escape.markup(words.mode(state))}</strong>{rest}{status}{demo}</p>'
+    return f'<p class="fnb-head"><strong>{escape.markup(formatting.mode(state))}</strong>{rest}{status}{demo}</p>'
 
 
 def _notes(state: RunState) -> str:
-    notes = "".join(map(_note, words.notes(state)))
+    notes = "".join(map(_note, formatting.notes(state)))
     return f'<ul class="fnb-notes">{notes}</ul>' if notes else ""
 
 
 def _note(note: str) -> str:
-    kind = ' class="fnb-good"' if words.is_good_news(note) else ""
+    kind = ' class="fnb-good"' if formatting.is_good_news(note) else ""
     return f"<li{kind}>{escape.markup(note)}</li>"
 
 
 def _running(state: RunState, now: float | None) -> str:
-    note = words.waiting_note(state, now)
+    note = formatting.waiting_note(state, now)
     waiting = f'<p class="fnb-warn">{with_code(note)}</p>' if note else ""
     written = cited_draft(state) if state.draft else '<p class="fnb-meta">The answer will stand here.</p>'
     body = f'{title("Answer")}<div class="fnb-md" dir="auto">{written}</div>'
@@ -78,14 +86,14 @@ def _finished(state: RunState, group: str) -> str:
 
 def _answer(state: RunState) -> str:
     if state.answer is None:
-        why = words.no_answer(state)
+        why = formatting.no_answer(state)
         kind = "fnb-bad" if state.status == "error" else "fnb-warn"
-        step = words.next_step(state)
+        step = formatting.next_step(state)
         next_step = f'<p class="fnb-meta">{with_code(step)}</p>' if step else ""
         reason = f'<p class="{kind}">{escape.markup(why)}</p>'
         return f'<section class="fnb-answer">{title("Answer")}{reason}{next_step}</section>'
     error = f'<p class="fnb-bad">{escape.markup(state.error)}</p>' if state.error else ""
-    head = title(words.answer_title(state))
+    head = title(formatting.answer_title(state))
     body = f'<div class="fnb-md" dir="auto">{cited_answer(state)}</div>{share_bar(state)}'
     return f'<section class="fnb-answer">{head}{error}{body}</section>'
 
@@ -97,12 +105,12 @@ def with_code(sentence: str) -> str:
 
 def share_bar(state: RunState) -> str:
     """Each member's part of the answer, by the judge's citations, as one thin bar with a legend."""
-    shares = words.cited_shares(state)
+    shares = formatting.cited_shares(state)
     if not shares:
         return ""
     bar = "".join(f'<i class="{member_hue(state, name)}" style="width:{share:.1%}"></i>' for name, share in shares)
     legend = " ".join(
-        name_tag(name, member_hue(state, name), more=f" {words.percent(share)}") for name, share in shares
+        name_tag(name, member_hue(state, name), more=f" {formatting.percent(share)}") for name, share in shares
     )
     return f'<p class="fnb-shares"><span class="fnb-bar">{bar}</span>{legend}</p>'
 
@@ -171,11 +179,16 @@ def lane_figures(reply: Reply, now: float | None, draft: str = "") -> list[str]:
     if took is None and reply.status is None and now is not None:
         took = max(0.0, now - reply.started)
     tokens = reply.usage.completion
-    uncounted = words.DASH if reply.status is not None and not reply.text else f"{len(reply.text):,} characters"
-    size = f"{words.number(tokens)} tokens" if tokens is not None else uncounted
+    uncounted = formatting.DASH if reply.status is not None and not reply.text else f"{len(reply.text):,} characters"
+    size = f"{formatting.number(tokens)} tokens" if tokens is not None else uncounted
     turn = f"round {reply.round}, " if reply.round and reply.role == "candidate" else ""
     again = f", attempt {reply.attempts}" if reply.attempts > 1 and reply.status is None else ""
-    return [f"{turn}{words.reply_status(reply, draft)}{again}", words.seconds(took), size, words.money(reply.cost)]
+    return [
+        f"{turn}{formatting.reply_status(reply, draft)}{again}",
+        formatting.seconds(took),
+        size,
+        formatting.money(reply.cost),
+    ]
 
 
 def _lane(state: RunState, ref: Ref, reply: Reply | None, now: float | None, *, is_judge: bool) -> str:
@@ -194,7 +207,7 @@ def _tail(reply: Reply | None, *, is_judge: bool) -> str:
     """The end of the received text; a call's remarks or its fault instead. A judge's text is not shown in its lane."""
     if reply is None:
         return "&nbsp;"
-    remarks = words.remarks(reply) if reply.status is not None else []
+    remarks = formatting.remarks(reply) if reply.status is not None else []
     if remarks:
         return f'<span class="fnb-warn">⚠ {escape.markup(" ".join(remarks)[:_TAIL])}</span>'
     if reply.status not in (None, "ok", "incomplete") and reply.detail:

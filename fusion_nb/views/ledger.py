@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from fusion_nb.core import Reply, RunState
-from fusion_nb.views import words
+from fusion_nb.views import formatting
 
 
 class Column(NamedTuple):
@@ -59,10 +59,12 @@ def model(reply: Reply) -> str:
 
 def ledger(state: RunState) -> Ledger:
     """Rows in call order, cells and totals in the order of `COLUMNS`; what nobody reported is an em dash."""
-    places = words.decimals([r.cost for r in state.replies if r.cost is not None])
+    places = formatting.decimals([r.cost for r in state.replies if r.cost is not None])
     rows = [_row(reply, places) for reply in state.replies]
-    remarks = [f"⚠ call {reply.call}, {reply.ref.name}: {sentence}" for reply, sentence in words.all_remarks(state)]
-    return Ledger(COLUMNS, rows, _totals(state, places), words.caption(state), remarks)
+    remarks = [
+        f"⚠ call {reply.call}, {reply.ref.name}: {sentence}" for reply, sentence in formatting.all_remarks(state)
+    ]
+    return Ledger(COLUMNS, rows, _totals(state, places), formatting.caption(state), remarks)
 
 
 def _row(reply: Reply, places: int) -> list[str]:
@@ -75,13 +77,13 @@ def _row(reply: Reply, places: int) -> list[str]:
         reply.ref.name,
         role + turn,
         f"{reply.ref.service}:{model(reply)}",
-        f"{words.reply_status(reply)}{_error(reply)}{tries}{mark}",
-        words.number(reply.usage.prompt),
-        words.number(reply.usage.completion),
+        f"{formatting.reply_status(reply)}{_error(reply)}{tries}{mark}",
+        formatting.number(reply.usage.prompt),
+        formatting.number(reply.usage.completion),
         _cost(reply, places),
-        words.seconds(reply.ttft),
-        words.seconds(reply.latency),
-        words.number(speed(reply)),
+        formatting.seconds(reply.ttft),
+        formatting.seconds(reply.latency),
+        formatting.number(speed(reply)),
     ]
 
 
@@ -92,34 +94,34 @@ def _error(reply: Reply) -> str:
 
 def _cost(reply: Reply, places: int) -> str:
     if not reply.kept_from:
-        return words.money(reply.cost, places)
+        return formatting.money(reply.cost, places)
     # Paid in an earlier run: shown, and no part of this one's total.
-    return "kept" if reply.kept_cost is None else f"kept ({words.money(reply.kept_cost)} then)"
+    return "kept" if reply.kept_cost is None else f"kept ({formatting.money(reply.kept_cost)} then)"
 
 
 def _totals(state: RunState, places: int) -> list[str]:
     def tokens(pick: Callable[[Reply], int | None]) -> str:
         counts = [n for n in map(pick, state.replies) if n is not None]
-        return _least(words.number(sum(counts)) if counts else None, len(counts) < len(state.replies))
+        return _least(formatting.number(sum(counts)) if counts else None, len(counts) < len(state.replies))
 
-    unpriced = words.unpriced_calls(state)
+    unpriced = formatting.unpriced_calls(state)
     cost: Decimal | None = state.cost
     return [
         "",
         "all",
         "",
         "",
-        f"{words.plural(unpriced, 'call')} unpriced" if unpriced else "",
+        f"{formatting.plural(unpriced, 'call')} unpriced" if unpriced else "",
         tokens(lambda r: r.usage.prompt),
         tokens(lambda r: r.usage.completion),
-        _least(None if cost is None else words.money(cost, places), bool(unpriced)),
+        _least(None if cost is None else formatting.money(cost, places), bool(unpriced)),
         "",
-        words.seconds(state.seconds) if state.status != "running" else "",
+        formatting.seconds(state.seconds) if state.status != "running" else "",
         "",
     ]
 
 
 def _least(sum_of_known: str | None, partial: bool) -> str:
     if sum_of_known is None:
-        return words.DASH
+        return formatting.DASH
     return f"≥ {sum_of_known}" if partial else sum_of_known

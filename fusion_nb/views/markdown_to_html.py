@@ -19,7 +19,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-from fusion_nb.views import escape, marks, tex
+from fusion_nb.views import escape, markdown_placeholders, tex
 from fusion_nb.views.highlight import CLASSES as CODE_CLASSES
 from fusion_nb.views.highlight import highlight
 
@@ -202,7 +202,7 @@ class _Renderer(RendererHTML):
 
 
 def _after(token: Token) -> str:
-    placed = marks.after(token)
+    placed = markdown_placeholders.after(token)
     return f'<p class="fnb-tail">{placed}</p>\n' if placed else ""
 
 
@@ -221,13 +221,13 @@ class _Markdown(MarkdownIt):
     """A mark inside of an address would be part of it."""
 
     def normalizeLink(self, url: str) -> str:  # noqa: N802  its base's name
-        return super().normalizeLink(marks.without(url))
+        return super().normalizeLink(markdown_placeholders.without(url))
 
 
 def _parser() -> MarkdownIt:
     md = _Markdown("commonmark", {"html": False}, renderer_cls=_Renderer).enable(["table", "strikethrough"])
     tex.install_tex(md)
-    marks.install_marks(md)
+    markdown_placeholders.install_marks(md)
     install_links(md)
     install_directions(md)
     return md

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fusion_nb.errors import UserError
-from fusion_nb.views import escape, words
+from fusion_nb.views import escape, formatting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,7 @@ def _rows(members: pd.DataFrame, theme: Theme) -> dict[tuple[str, str], _Row]:
     """(role, label) -> where and in which colour it is drawn."""
     rows: dict[tuple[str, str], _Row] = {}
     for y, (label, role) in enumerate(zip(members.index, members["role"], strict=True)):
-        name = words.short_name(escape.safe_line(str(label)), _LONGEST)
+        name = formatting.short_name(escape.safe_line(str(label)), _LONGEST)
         judge = role == "judge"
         shown = f"judge · {name}" if judge and "judge" not in name.lower() else name
         rows[str(role), str(label)] = _Row(y, shown, theme.judge if judge else theme.members[y % len(theme.members)])
@@ -125,7 +125,7 @@ def _lanes(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], th
         last = max(last, end)
         if call["call"] == times.loc[(times["role"] == call["role"]) & (times["label"] == call["label"]), "call"].max():
             many = f" in {len(taken[row.y])} calls" if len(taken[row.y]) > 1 else ""
-            label = f" {words.seconds(sum(taken[row.y]))}{many}"
+            label = f" {formatting.seconds(sum(taken[row.y]))}{many}"
             axes.text(end, row.y, label, va="center", fontsize=9, color=theme.text)
     axes.set_xlim(0, (last or 1.0) * 1.16)
 
@@ -143,7 +143,9 @@ def _spread(axes: Any, times: pd.DataFrame, rows: dict[tuple[str, str], _Row], t
         axes.scatter(took, offsets, s=16, color=row.colour, alpha=faint, linewidths=0)
         middle = sorted(took)[len(took) // 2] if len(took) % 2 else sum(sorted(took)[len(took) // 2 - 1 :][:2]) / 2
         axes.vlines(middle, row.y - 0.3, row.y + 0.3, color=theme.text, linewidth=1.6)
-        axes.text(middle, row.y - 0.34, words.seconds(middle), ha="center", va="bottom", fontsize=8, color=theme.text)
+        axes.text(
+            middle, row.y - 0.34, formatting.seconds(middle), ha="center", va="bottom", fontsize=8, color=theme.text
+        )
         longest = max(longest, *took)
     axes.set_xlim(0, (longest or 1.0) * 1.1)
 

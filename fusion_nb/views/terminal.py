@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from fusion_nb.core import Reply, RunState
-from fusion_nb.views import escape, words
+from fusion_nb.views import escape, formatting
 from fusion_nb.views.html import current_replies
 from fusion_nb.views.live import Pace, clock_at_start
 from fusion_nb.views.text import aligned, lane_line, remark_lines, reply_name, width, wrapped
@@ -75,8 +75,8 @@ class TerminalProgress:
         now = None if self._started is None else self._clock() - self._started
         cells = [lane_line(ref.name, reply, now) for ref, reply in current_replies(state)]
         lines = [*aligned(cells, [False, False, True, True, True]), *remark_lines(state)]
-        lines = [words.DEMO, *lines] if state.demo else lines
-        waiting = words.waiting_note(state, now)
+        lines = [formatting.DEMO, *lines] if state.demo else lines
+        waiting = formatting.waiting_note(state, now)
         lines = [*lines, *wrapped(escape.safe_line(waiting), columns)] if waiting else lines
         # What has scrolled out of the window cannot be rewritten.
         return lines if len(lines) <= room else [*lines[: room - 1], f"… and {len(lines) - room + 1} more"]
@@ -84,23 +84,23 @@ class TerminalProgress:
     def _report(self, state: RunState) -> None:
         """A line for each call that has ended since the last time, and for members that hold up the run."""
         if not self._demo_reported and state.demo:
-            self._write(f"{words.DEMO}\n")
+            self._write(f"{formatting.DEMO}\n")
         self._demo_reported = self._demo_reported or bool(state.run)
         for reply in state.replies:
             if reply.status is not None and reply.call not in self._reported:
                 self._reported.add(reply.call)
                 self._write(f"{_final_line(reply)}\n")
         now = None if self._started is None else self._clock() - self._started
-        waiting = words.waiting_note(state, now)
+        waiting = formatting.waiting_note(state, now)
         if waiting and not self._waiting_reported:
             self._waiting_reported = True
             self._write(f"{escape.safe_line(waiting)}\n")
 
 
 def _final_line(reply: Reply) -> str:
-    cells = [cell for cell in lane_line(reply_name(reply), reply, None) if cell != words.DASH]
+    cells = [cell for cell in lane_line(reply_name(reply), reply, None) if cell != formatting.DASH]
     why = f": {escape.safe_line(reply.detail)}" if reply.detail and reply.status != "ok" else ""
-    remarks = "".join(f"  ⚠ {escape.safe_line(sentence)}" for sentence in words.remarks(reply))
+    remarks = "".join(f"  ⚠ {escape.safe_line(sentence)}" for sentence in formatting.remarks(reply))
     return "  ".join(cells) + why + remarks
 
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from fusion_nb.core import Reply, RunState, citations
-from fusion_nb.views import escape, words
+from fusion_nb.views import escape, formatting
 from fusion_nb.views.html import current_replies, lane_figures
 from fusion_nb.views.ledger import BRIEF, ledger
 
@@ -20,7 +20,7 @@ def render_text(state: RunState, columns: int | None = None) -> str:
         state: the run so far.
         columns: width at which prose is broken at words; `None` leaves that to whoever shows it.
     """
-    notes = [f"Note: {escape.safe_line(note)}" for note in words.notes(state)]
+    notes = [f"Note: {escape.safe_line(note)}" for note in formatting.notes(state)]
     head = _fitted("\n".join([headline(state), *notes]), columns)
     return "\n".join([head, *(_running(state, columns) if state.status == "running" else _finished(state, columns))])
 
@@ -28,11 +28,11 @@ def render_text(state: RunState, columns: int | None = None) -> str:
 def headline(state: RunState) -> str:
     """The run in one line."""
     judge = f", judge {state.judge.name}" if state.judge else ""
-    took = f", {words.seconds(state.seconds)}" if state.status != "running" else ""
-    cost = f", {total}" if (total := words.total_cost(state)) else ""
-    facts = f"{words.mode(state)}: {words.pool(state)}{judge}{took}{cost}"
-    status = "" if state.status == "ok" else f" [{words.run_status(state)}]"
-    demo = f" [{words.DEMO}]" if state.demo else ""
+    took = f", {formatting.seconds(state.seconds)}" if state.status != "running" else ""
+    cost = f", {total}" if (total := formatting.total_cost(state)) else ""
+    facts = f"{formatting.mode(state)}: {formatting.pool(state)}{judge}{took}{cost}"
+    status = "" if state.status == "ok" else f" [{formatting.run_status(state)}]"
+    demo = f" [{formatting.DEMO}]" if state.demo else ""
     return escape.safe_line(f"{facts}{status}{demo}")
 
 
@@ -102,7 +102,7 @@ def _running(state: RunState, columns: int | None) -> list[str]:
 
 def _finished(state: RunState, columns: int | None) -> list[str]:
     prose = [*_answer(state), *_verdict(state)]
-    prose += [f"Round {ended.round}: {escape.safe_line(words.debate_round(ended))}" for ended in state.rounds]
+    prose += [f"Round {ended.round}: {escape.safe_line(formatting.debate_round(ended))}" for ended in state.rounds]
     table = ["", *_ledger(state)] if state.replies else []
     below = [*_failures(state), *remark_lines(state)]
     return ["", *(_fitted(part, columns) for part in prose), *table, *(_fitted(part, columns) for part in below)]
@@ -112,24 +112,24 @@ def _verdict(state: RunState) -> list[str]:
     verdict = state.verdict
     if not verdict:
         return []
-    note, rationale = words.verdict_note(verdict), verdict.rationale.strip()
+    note, rationale = formatting.verdict_note(verdict), verdict.rationale.strip()
     parts = ["", f"{'Judge' if state.judge else 'Verdict'}: {escape.safe_line(note)}"] if note else []
     return [*parts, *(["", "Rationale:", escape.safe_text(rationale)] if rationale else [])]
 
 
 def _answer(state: RunState) -> list[str]:
     if state.answer is None:
-        step = words.next_step(state)
-        return [escape.safe_text(words.no_answer(state)), *([step] if step else []), *_candidates(state)]
-    shares = words.shares(state)
+        step = formatting.next_step(state)
+        return [escape.safe_text(formatting.no_answer(state)), *([step] if step else []), *_candidates(state)]
+    shares = formatting.shares(state)
     source = [escape.safe_line(f"From {shares}, by the judge's citations.")] if shares else []
-    return [f"{escape.safe_line(words.answer_title(state))}:", escape.safe_text(state.answer), *source]
+    return [f"{escape.safe_line(formatting.answer_title(state))}:", escape.safe_text(state.answer), *source]
 
 
 def _candidates(state: RunState) -> list[str]:
     """The texts of the members, which stand for the answer where there is none."""
     replies = [reply for reply in state.candidates if reply.text.strip()]
-    heads = [escape.safe_line(" · ".join(words.facts(state, reply))) for reply in replies]
+    heads = [escape.safe_line(" · ".join(formatting.facts(state, reply))) for reply in replies]
     texts = [escape.safe_text(reply.text.strip("\n")) for reply in replies]
     return [part for head, text in zip(heads, texts, strict=True) for part in ("", f"{head}:", text)]
 
@@ -145,12 +145,14 @@ def _ledger(state: RunState) -> list[str]:
 
 def _failures(state: RunState) -> list[str]:
     failed = [r for r in state.replies if r.status not in (None, "ok") and r.detail]
-    return [escape.safe_line(f"{r.ref.name} {words.reply_status(r)}: {r.detail}") for r in failed]
+    return [escape.safe_line(f"{r.ref.name} {formatting.reply_status(r)}: {r.detail}") for r in failed]
 
 
 def remark_lines(state: RunState) -> list[str]:
     """What a person should know of each call, one line a sentence."""
-    lines = [escape.safe_line(f"⚠ {reply_name(reply)}: {sentence}") for reply, sentence in words.all_remarks(state)]
+    lines = [
+        escape.safe_line(f"⚠ {reply_name(reply)}: {sentence}") for reply, sentence in formatting.all_remarks(state)
+    ]
     return list(dict.fromkeys(lines))
 
 

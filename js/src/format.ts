@@ -1,4 +1,4 @@
-// Text for figures and states. Gives the same text as `fusion_nb/views/words.py`.
+// Text for figures and states. Gives the same text as `fusion_nb/views/formatting.py`.
 import { candidates, isRunning, isUsable, nameOf, type Reply, type RunState } from "./run.ts";
 
 export const DASH = "—";

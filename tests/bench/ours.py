@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import fusion_nb
-from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.run.result import FusionResult
 from fusion_nb.views.live import Live
 from tests.replay import Replay
 

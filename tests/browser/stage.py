@@ -9,10 +9,10 @@ from typing import Any
 from playwright.sync_api import Locator, Page
 
 from fusion_nb.core import RunState
-from fusion_nb.views import feed
+from fusion_nb.views import panel_messages
 from tests.browser.conftest import SCREENSHOTS
 
-STATIC = Path(feed.__file__).parents[1] / "static"
+STATIC = Path(panel_messages.__file__).parents[1] / "static"
 AXE = Path(__file__).parents[2] / "js/node_modules/axe-core/axe.min.js"
 HANDS = ("run", "stop", "again", "stop_member", "retry_member", "save_pool", "forget_pool", "choose", "rejudge")
 MODEL = """async ({ source, values }) => {
@@ -69,7 +69,7 @@ class Stage:
         )
         form = {"prompt": "Why is the sky blue?", "pool": ["demo"], "mode": "merge", "judge": "", "max_cost": None}
         values = {"kind": "workbench", "busy": False, "advice": {}, "offers": {}, "hears": HANDS, **form, **traits}
-        values |= {"sheet": View().sheet, "snapshot": feed.snapshot(state, now) if state else {}}
+        values |= {"sheet": View().sheet, "snapshot": panel_messages.snapshot(state, now) if state else {}}
         source = (STATIC / "panel.js").read_text(encoding="utf-8")
         self.page.evaluate(MODEL, {"source": source, "values": values})
         return self.page.locator(".fnb-live")
@@ -79,7 +79,7 @@ class Stage:
             self.page.evaluate("([n, v]) => { values[n] = v; fire(`change:${n}`); }", [name, value])
 
     def show(self, state: RunState, now: float = 3.0) -> None:
-        self.set(snapshot=feed.snapshot(state, now))
+        self.set(snapshot=panel_messages.snapshot(state, now))
 
     def tell(self, message: dict[str, Any]) -> None:
         self.page.evaluate("message => fire('msg:custom', message)", message)

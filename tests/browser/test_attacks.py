@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from fusion_nb.views import forecast_view, html
+from fusion_nb.views import estimate_view, html
 from tests import states
 from tests.attacks import WRITTEN, needs_vectors, payloads
 from tests.browser.audit import Watch
@@ -59,7 +59,7 @@ def test_every_known_way_in(page: Page) -> None:
     """What front ends and sanitisers got wrong before, styles on, everything unfolded and everything clicked and hovered."""
     watch = Watch(page)
     for attack in WRITTEN:
-        watch.show([*views(attack), forecast_view.html(estimate_of(attack).forecast, [attack])])
+        watch.show([*views(attack), estimate_view.html(estimate_of(attack).forecast, [attack])])
         assert watch.strangers() == [], attack
         page.evaluate(
             "document.querySelectorAll('.fusion-nb *').forEach(e => { if (e.localName === 'details') e.open = true;"

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from fusion_nb.views import bundle, tex
-from fusion_nb.views.embed_markdown import embed_markdown
 from fusion_nb.views.frame import frame
+from fusion_nb.views.markdown_escape import embed_markdown
 from fusion_nb.views.markdown_to_html import render_markdown
 from fusion_nb.views.table_html import TableFormatter
 from tests import states

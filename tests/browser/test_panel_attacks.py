@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from fusion_nb.core import RunState
-from fusion_nb.views import candidates, feed, markdown_to_html
+from fusion_nb.views import candidates, markdown_to_html, panel_messages
 from tests import states
 from tests.browser.stage import Stage
 
@@ -55,7 +55,7 @@ def payloads() -> tuple[str, ...]:
 
 def together(runs: list[RunState]) -> dict[str, Any]:
     """One snapshot whose rendered pieces are those of all `runs`, side by side."""
-    whole = [feed.snapshot(run, 1.0) for run in runs]
+    whole = [panel_messages.snapshot(run, 1.0) for run in runs]
     html = whole[0]["html"]
     for name in html:
         if isinstance(html[name], str):
@@ -77,7 +77,7 @@ def answers(attacks: Sequence[str]) -> dict[str, Any]:
     script.reply(states.CLAUDE, "x")
     state = script.close()
     said = [candidates.candidate_body(state, replace(state.replies[0], text=attack)) for attack in attacks]
-    shown = feed.snapshot(state, 1.0)
+    shown = panel_messages.snapshot(state, 1.0)
     shown["html"] |= {"calls": {"1": "".join(said)}, "answer": "".join(map(markdown_to_html.render_markdown, attacks))}
     return shown
 
@@ -105,11 +105,13 @@ def test_no_place_of_the_panel_lets_an_attack_through(stage: Stage) -> None:
         # What the front end writes itself: names, prompt, notes, lanes and texts, all attacks in each.
         said = "\n\n".join(batch)
         live = together([states.hostile_running(one) for one in batch])
-        stage.set(busy=True, snapshot={**live, "state": feed.snapshot(states.hostile_running(said), 1.0)["state"]})
+        stage.set(
+            busy=True, snapshot={**live, "state": panel_messages.snapshot(states.hostile_running(said), 1.0)["state"]}
+        )
         expect(panel.locator(".fnb-lane")).to_have_count(3)
         assert panel.evaluate(STRANGE) == []
         done = together([states.hostile(one) for one in batch])
-        stage.set(busy=False, snapshot={**done, "state": feed.snapshot(states.hostile(said), 1.0)["state"]})
+        stage.set(busy=False, snapshot={**done, "state": panel_messages.snapshot(states.hostile(said), 1.0)["state"]})
         for tab in panel.get_by_role("tab").all():
             tab.evaluate("tab => tab.click()")
             assert panel.evaluate(STRANGE) == []

@@ -12,9 +12,9 @@ from typing import Any
 from fusion_nb.judging import free_form, verdict_reader
 from fusion_nb.judging.answer_splitter import AnswerSplitter, split
 from fusion_nb.providers.chat_decoder import ChatDecoder
-from fusion_nb.providers.faults import Target, of_response
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.openrouter_api import parse_generation
+from fusion_nb.providers.provider_errors import Target, of_response
 from fusion_nb.providers.retry_after import retry_after
 from tests.faults import fuzz_views
 from tests.faults.rows import ROWS

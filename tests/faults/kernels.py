@@ -27,7 +27,13 @@ ROOT = Path(__file__).parents[2]
 _LOADED = (
     *("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "pandas", "anywidget", "ipywidgets"),
     *("fusion_nb.magic", "fusion_nb.history", "fusion_nb.providers.chat", "fusion_nb.providers.generation"),
-    *("fusion_nb.views", "fusion_nb.views.frame", "fusion_nb.views.widget", "fusion_nb.views.feed", "genai_prices"),
+    *(
+        "fusion_nb.views",
+        "fusion_nb.views.frame",
+        "fusion_nb.views.widget",
+        "fusion_nb.views.panel_messages",
+        "genai_prices",
+    ),
     "tests.faults.torn",
 )
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import fusion_nb
 from fusion_nb.core import engine_thread
-from fusion_nb.resolve.registry import http
+from fusion_nb.resolve.service_registry import http
 from tests.faults.child import status as of_process
 from tests.faults.harness import KEY_ENV, WELL_ENV, fault_server
 from tests.faults.rows import BY_NAME

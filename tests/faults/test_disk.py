@@ -10,7 +10,7 @@ import pytest
 
 from fusion_nb.journal import index, maintenance, run_files
 from fusion_nb.journal.reader import load
-from fusion_nb.run.run_handle import FusionResult
+from fusion_nb.run.result import FusionResult
 from tests.journalled import Kernel
 from tests.replay import Replay
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fusion_nb.core import RunState
 from fusion_nb.core.json_codec import decode_service_json
 from fusion_nb.providers.chat_decoder import ChatDecoder
-from fusion_nb.providers.faults import Target
+from fusion_nb.providers.provider_errors import Target
 from tests.faults import vectors
 from tests.faults.answer import TEXT, sse
 from tests.faults.harness import Faults, faults

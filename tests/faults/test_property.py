@@ -17,8 +17,8 @@ from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
 from fusion_nb.core import Chunk, Limits, Ref, Reply, Request, RunState
 from fusion_nb.core.spec import RunServices, RunSpec
 from fusion_nb.providers.chat_decoder import ChatDecoder
-from fusion_nb.providers.faults import Target
 from fusion_nb.providers.keys import KeyAuth
+from fusion_nb.providers.provider_errors import Target
 from fusion_nb.run.engine import Engine
 from fusion_nb.run.event_recorder import EventRecorder
 from tests.faults.answer import choice, compact, delta, finish, usage

@@ -15,7 +15,7 @@ import pytest
 
 import fusion_nb
 from fusion_nb.accounts import policy
-from fusion_nb.accounts.budget import Account
+from fusion_nb.accounts.account import Account
 from tests.faults.harness import KEY_ENV, Faults, faults
 
 THREADS = 64

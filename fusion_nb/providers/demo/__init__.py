@@ -15,6 +15,7 @@ from fusion_nb.providers.demo.scripts import JUDGE, MEMBERS, PROMPTS, SERVICE, p
 if TYPE_CHECKING:
     from fusion_nb.providers.demo.server import Server
 
+
 __all__ = ["JUDGE", "MEMBERS", "PROMPTS", "SERVICE", "base_url", "price", "stop"]
 
 _server: Server | None = None

@@ -8,7 +8,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from fusion_nb.errors import UserError
 from fusion_nb.magic import lazy_imports
-from fusion_nb.magic.line import split_words
+from fusion_nb.magic.line_parser import split_words
 
 
 @magics_class

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from fusion_nb.core import Analysis, Reply, RunState, citations
-from fusion_nb.views import words
-from fusion_nb.views.embed_markdown import embed_line, embed_markdown
+from fusion_nb.views import formatting
 from fusion_nb.views.ledger import ledger
+from fusion_nb.views.markdown_escape import embed_line, embed_markdown
 
 
 def to_markdown(state: RunState) -> str:
     """Answer, rationale, candidates, ledger; in any phase."""
     parts = [
         _head(state),
-        *(f"> {embed_line(note)}" for note in words.notes(state)),
-        f"## {embed_line(words.answer_title(state))}",
+        *(f"> {embed_line(note)}" for note in formatting.notes(state)),
+        f"## {embed_line(formatting.answer_title(state))}",
     ]
     parts += [_answer(state)]
     if state.status != "running":
@@ -28,21 +28,23 @@ def _quoted(text: str) -> str:
 
 def _head(state: RunState) -> str:
     judge = f"judge {state.judge.name}" if state.judge else ""
-    took = words.seconds(state.seconds) if state.status != "running" else ""
-    status = words.run_status(state) if state.status != "ok" else ""
-    facts = [words.pool(state), judge, took, words.total_cost(state), status]
-    demo = f" · **{words.DEMO}**" if state.demo else ""
-    return f"**{embed_line(words.mode(state))}**" + "".join(f" · {embed_line(fact)}" for fact in facts if fact) + demo
+    took = formatting.seconds(state.seconds) if state.status != "running" else ""
+    status = formatting.run_status(state) if state.status != "ok" else ""
+    facts = [formatting.pool(state), judge, took, formatting.total_cost(state), status]
+    demo = f" · **{formatting.DEMO}**" if state.demo else ""
+    return (
+        f"**{embed_line(formatting.mode(state))}**" + "".join(f" · {embed_line(fact)}" for fact in facts if fact) + demo
+    )
 
 
 def _answer(state: RunState) -> str:
     text = citations.read_citations(state.draft, state.labels)[0] if state.answer is None else state.answer
-    whose = words.shares(state)
+    whose = formatting.shares(state)
     source = f"\n\nFrom {embed_line(whose)}, by the judge's citations." if whose else ""
     return (
         f"{embed_markdown(text)}{source}"
         if text
-        else embed_line(words.no_answer(state))
+        else embed_line(formatting.no_answer(state))
         if state.status != "running"
         else "\\(not yet\\)"
     )
@@ -50,7 +52,7 @@ def _answer(state: RunState) -> str:
 
 def _judge(state: RunState) -> list[str]:
     verdict = state.verdict
-    summary = words.verdict_note(verdict) if verdict else ""
+    summary = formatting.verdict_note(verdict) if verdict else ""
     if not verdict or not (summary or verdict.rationale.strip() or verdict.analysis):
         return []
     parts = ["## Judge", embed_line(summary), _quoted(verdict.rationale) if verdict.rationale.strip() else ""]
@@ -79,19 +81,19 @@ def _candidates(state: RunState) -> list[str]:
 
 
 def _candidate(state: RunState, reply: Reply) -> list[str]:
-    failed = f"{words.reply_status(reply)}: {reply.detail}" if reply.detail and reply.status != "ok" else ""
-    badge = [words.badge(reply)] if reply.warnings else []
-    head = f"### {embed_line(' · '.join([*words.facts(state, reply), *badge]))}"
+    failed = f"{formatting.reply_status(reply)}: {reply.detail}" if reply.detail and reply.status != "ok" else ""
+    badge = [formatting.badge(reply)] if reply.warnings else []
+    head = f"### {embed_line(' · '.join([*formatting.facts(state, reply), *badge]))}"
     return [
         head,
         embed_line(failed),
-        *(embed_line(f"⚠ {sentence}") for sentence in words.remarks(reply)),
+        *(embed_line(f"⚠ {sentence}") for sentence in formatting.remarks(reply)),
         _quoted(reply.text) if reply.text.strip() else "",
     ]
 
 
 def _rounds(state: RunState) -> list[str]:
-    items = [f"- Round {ended.round}: {embed_line(words.debate_round(ended))}" for ended in state.rounds]
+    items = [f"- Round {ended.round}: {embed_line(formatting.debate_round(ended))}" for ended in state.rounds]
     return ["## Debate", "\n".join(items)] if items else []
 
 

@@ -18,7 +18,7 @@ from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.journal.maintenance import append_events
 from fusion_nb.journal.reader import CRASHED, DIED
 from fusion_nb.run.call_progress import billed_end
-from fusion_nb.run.members import current_reply
+from fusion_nb.run.member_round import current_reply
 
 _End = Literal["best-of", "merge"]
 _BROKEN_OFF = "disconnect"

@@ -8,7 +8,7 @@ from typing import Any
 
 from fusion_nb.accounts.forecast_types import Forecast, ForecastLine
 from fusion_nb.accounts.token_counts import Range
-from fusion_nb.views import escape, words
+from fusion_nb.views import escape, formatting
 from fusion_nb.views.html import style_element
 from fusion_nb.views.table_html import IGNORED
 from fusion_nb.views.text import aligned
@@ -52,7 +52,7 @@ def summary(forecast: Forecast) -> str:
     members = sum(line.role == "candidate" for line in forecast.lines)
     judge = " and a judge" if members < len(forecast.lines) else ""
     parts = [
-        f"{words.plural(members, 'model')}{judge}",
+        f"{formatting.plural(members, 'model')}{judge}",
         usd(forecast.usd, partial=bool(forecast.unpriced), unknown="cost unknown"),
     ]
     return ", ".join(
@@ -60,18 +60,18 @@ def summary(forecast: Forecast) -> str:
     )
 
 
-def usd(amount: Range[Decimal] | None, *, partial: bool = False, unknown: str = words.DASH) -> str:
+def usd(amount: Range[Decimal] | None, *, partial: bool = False, unknown: str = formatting.DASH) -> str:
     """A range of money with two significant figures; its lower end alone where it is `partial`."""
     if amount is None:
         return unknown
-    low, high = (words.money(end, max(2, min(8, 1 - end.adjusted())) if end else 2) for end in amount)
+    low, high = (formatting.money(end, max(2, min(8, 1 - end.adjusted())) if end else 2) for end in amount)
     return f"≥ {low}" if partial else low if low == high else f"{low}–{high.lstrip('$')}"
 
 
 def seconds(duration: Range[float] | None, *, partial: bool = False) -> str:
     if duration is None:
-        return words.DASH
-    low, high = map(words.seconds, duration)
+        return formatting.DASH
+    low, high = map(formatting.seconds, duration)
     if partial:
         return f"≥ {low}"
     if low.endswith(" s") and high.endswith(" s") and "min" not in low + high and "ms" not in low:
@@ -80,7 +80,7 @@ def seconds(duration: Range[float] | None, *, partial: bool = False) -> str:
 
 
 def tokens(count: Range[int]) -> str:
-    low, high = map(words.number, count)
+    low, high = map(formatting.number, count)
     return low if low == high else f"{low}–{high}"
 
 
@@ -103,7 +103,7 @@ def _time(forecast: Forecast) -> str:
 def _unknown(forecast: Forecast) -> list[str]:
     sentences = []
     if forecast.unpriced:
-        names = words.listed(list(dict.fromkeys(forecast.unpriced)))
+        names = formatting.listed(list(dict.fromkeys(forecast.unpriced)))
         sentences.append(f"Nobody knows the price of {names}: the total leaves it out.")
     return sentences
 

@@ -11,21 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from fusion_nb.core import RunState
-from fusion_nb.core.events import (
-    CallEnded,
-    CallStarted,
-    ChoiceMade,
-    Event,
-    RoundEnded,
-    RunEnded,
-    RunStarted,
-    to_json,
-)
+from fusion_nb.core.events import CallEnded, CallStarted, ChoiceMade, Event, RoundEnded, RunEnded, RunStarted, to_json
 from fusion_nb.core.fold import fold_all, join_events
 from fusion_nb.core.json_codec import to_plain
 from fusion_nb.core.warnings_text import remarks
-from fusion_nb.views import candidates, html, words
-from fusion_nb.views.candidates import cited_answer, cited_draft, judgement, rounds
+from fusion_nb.views import candidates, formatting, html
+from fusion_nb.views.candidates import judgement, rounds
+from fusion_nb.views.citation_chips import cited_answer, cited_draft
 from fusion_nb.views.ledger import ledger
 from fusion_nb.views.live import Pace, clock_at_start
 
@@ -121,7 +113,7 @@ def snapshot(state: RunState, now: float, seq: int = -1) -> dict[str, Any]:
     plain: dict[str, Any] = to_plain(state)
     for reply, shown in zip(state.replies, plain.get("replies", ()), strict=False):
         if reply.warnings:
-            shown["remarks"] = words.remarks(reply)
+            shown["remarks"] = formatting.remarks(reply)
     waiting_on = state.waiting_on(now)
     if waiting_on:
         plain["waiting_on"] = list(waiting_on)
@@ -160,10 +152,10 @@ def html_fragments(state: RunState) -> dict[str, Any]:
         "judge": judgement(state),
         "rounds": rounds(state),
         "ledger": html.ledger_table(ledger(state)) if state.replies else "",
-        "pool": words.pool(state),
-        "title": words.answer_title(state),
-        "none": words.no_answer(state) if state.answer is None else "",
-        "caption": words.caption(state),
-        "total": words.total_cost(state),
+        "pool": formatting.pool(state),
+        "title": formatting.answer_title(state),
+        "none": formatting.no_answer(state) if state.answer is None else "",
+        "caption": formatting.caption(state),
+        "total": formatting.total_cost(state),
         "calls": calls,
     }

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from fusion_nb.errors import UserError
-from fusion_nb.views import plot, tables, words
+from fusion_nb.views import formatting, plot, table_export
 
 NEEDED = ("run", "call", "role", "label", "cost_usd")
 _TABLES = (("run", "when", "prompt", "pool"), ("ref", "name", "context", "source"))
@@ -31,13 +31,12 @@ class Cost(NamedTuple):
 
     def __str__(self) -> str:
         if self.usd is None:
-            return f"cost unknown ({words.plural(self.calls, 'call')})"
+            return f"cost unknown ({formatting.plural(self.calls, 'call')})"
         left_out = f", {self.unpriced} of them unpriced" if self.unpriced else ""
         listed = f", {self.computed} computed from price lists" if self.computed else ""
         play = "; play money: demo" if self.demo else ""
-        return (
-            f"{'≥ ' if self.unpriced else ''}${self.usd:f} ({words.plural(self.calls, 'call')}{left_out}{listed}{play})"
-        )
+        calls = formatting.plural(self.calls, "call")
+        return f"{'≥ ' if self.unpriced else ''}${self.usd:f} ({calls}{left_out}{listed}{play})"
 
     def __repr__(self) -> str:
         return str(self)
@@ -45,8 +44,8 @@ class Cost(NamedTuple):
     @property
     def short(self) -> str:
         """The total in a few words."""
-        total = "unknown" if self.usd is None else f"{'≥ ' if self.unpriced else ''}{words.money(self.usd)}"
-        return f"{total}, {words.plural(self.calls, 'call')}{', play money (demo)' if self.demo else ''}"
+        total = "unknown" if self.usd is None else f"{'≥ ' if self.unpriced else ''}{formatting.money(self.usd)}"
+        return f"{total}, {formatting.plural(self.calls, 'call')}{', play money (demo)' if self.demo else ''}"
 
 
 class Fusion:
@@ -135,14 +134,14 @@ class Fusion:
         What could act stands behind an apostrophe, so a file that is to be read back to the very same texts is made by
         `DataFrame.to_csv` or `to_parquet`.
         """
-        return tables.to_csv(self._all, path, **options)
+        return table_export.to_csv(self._all, path, **options)
 
     def to_excel(self, path: Any, *, sheet_name: str = "fusion", **options: Any) -> None:
         """Like `DataFrame.to_excel`, but no text in it can act as a formula in a spreadsheet.
 
         Texts are written to the letter, as text, and read back the same; only what XML cannot hold is left out.
         """
-        tables.to_excel(self._all, path, pd.ExcelWriter, sheet_name=sheet_name, **options)
+        table_export.to_excel(self._all, path, pd.ExcelWriter, sheet_name=sheet_name, **options)
 
     def _exact_total(self, costs: list[Decimal]) -> Decimal:
         """The sum; to the last digit of the services' own decimals where the frame is a whole run and keeps them."""

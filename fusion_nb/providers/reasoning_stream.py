@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
-from fusion_nb.core.thoughts import DRAFT_NAMES, THOUGHT_NAMES
+from fusion_nb.core.reasoning_tags import DRAFT_NAMES, THOUGHT_NAMES
 
 THOUGHT_ENDED = "thought-ended"
 """In place of a channel: all content so far was a thought."""

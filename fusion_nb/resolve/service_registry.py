@@ -18,9 +18,9 @@ from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.options import Settings
 from fusion_nb.providers import custom_services, demo, keys, services
 from fusion_nb.providers.demo.scripts import find_model as find_demo
-from fusion_nb.providers.function import SERVICE as PYTHON
+from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.services import SERVICES, Service
-from fusion_nb.storage import folders
+from fusion_nb.storage import files
 
 if TYPE_CHECKING:
     from fusion_nb.accounts.prices import Rates
@@ -168,7 +168,7 @@ class ServiceRegistry:
         await self._list_local(refs)
         for service in {ref.service: self.service(ref) for ref in paid}.values():
             auth = keys.bind(service) if any(map(keys.has_key, service.keys)) else None
-            catalogue = await catalogue_cache.current_catalogue(http(), service, auth, folders.home())
+            catalogue = await catalogue_cache.current_catalogue(http(), service, auth, files.home())
             notes += [note] if catalogue and (note := catalogue.note(datetime.now(UTC))) else []
         return notes
 
@@ -227,14 +227,14 @@ class ServiceRegistry:
         for row in {row.name: row for row in (services.OPENROUTER, *wanted, *own)}.values():
             auth = _usable_key(row)
             # Kept, so that a price that was listed here is one that a cap knows.
-            listed = await catalogue_cache.current_catalogue(http(), row, auth, folders.home(), refresh=True)
+            listed = await catalogue_cache.current_catalogue(http(), row, auth, files.home(), refresh=True)
             models += listed.models.values() if listed else model_list.offline_models(row)
         return models
 
     def _catalogue(self, service: Service) -> Catalogue | None:
         from fusion_nb.providers import catalogue_cache
 
-        return catalogue_cache.cached_catalogue(folders.home(), service)
+        return catalogue_cache.cached_catalogue(files.home(), service)
 
 
 def _own_services(settings: Settings) -> Mapping[str, Service]:

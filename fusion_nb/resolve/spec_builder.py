@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, cast
 
-from fusion_nb.accounts.budget import usd, worst_case
+from fusion_nb.accounts.account import usd, worst_case
 from fusion_nb.accounts.policy import SpendingPolicy
 from fusion_nb.core import Limits, Message, Mode, Params, Ref, Usage
 from fusion_nb.core.spec import RunSpec

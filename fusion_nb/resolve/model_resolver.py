@@ -18,18 +18,19 @@ from fusion_nb.options import Settings
 from fusion_nb.providers import demo, keys, model_families, model_names, services
 from fusion_nb.providers.custom_services import AskConsent
 from fusion_nb.providers.demo.scripts import find_model as find_demo
-from fusion_nb.providers.function import SERVICE as PYTHON
-from fusion_nb.providers.function import FunctionProvider, is_async, name_of
+from fusion_nb.providers.function_provider import SERVICE as PYTHON
+from fusion_nb.providers.function_provider import FunctionProvider, is_async, name_of
 from fusion_nb.providers.services import SERVICES, Service
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.function_fingerprint import function_fingerprint
 from fusion_nb.resolve.pools import reserved_names
-from fusion_nb.resolve.registry import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, ServiceRegistry, http
-from fusion_nb.resolve.request import Member, ResolvedPool, refuse_key
+from fusion_nb.resolve.service_registry import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, ServiceRegistry, http
+from fusion_nb.resolve.spec_builder import Member, ResolvedPool, refuse_key
 
 if TYPE_CHECKING:
     from fusion_nb.providers.local_servers import LocalServer
     from fusion_nb.providers.model_list import ModelInfo
+
 
 # `providers.http` loads the HTTP client (0.2 s): it is imported when there is something to send.
 # ruff: noqa: PLC0415

@@ -1,4 +1,4 @@
-r"""Model text inside of a Markdown document, whoever reads it: kept, save what would load, run, define or break out.
+"""Model text inside of a Markdown document, whoever reads it: kept, save what would load, run, define or break out.
 
 Readers of Markdown disagree: a bare address swallows a backslash in one and a backtick in another, dollars open
 formulas in a third, and what was code for us is then prose to them. Pandoc passes TeX through, and takes braces behind

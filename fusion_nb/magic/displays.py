@@ -57,7 +57,7 @@ class PanelScreen(NoScreen):
     in_place = True
 
     def __init__(self, run: Any) -> None:
-        from fusion_nb.views.feed import Feed
+        from fusion_nb.views.panel_messages import Feed
         from fusion_nb.views.widget import View, call_number
 
         self._widget = View()
