@@ -1,6 +1,7 @@
 """The drawing of the building, tested: imports go down only, and each foreign world has one door."""
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,3 +104,31 @@ def test_rooms_are_small() -> None:
     """No file of the product is larger than a head can hold."""
     large = {str(p.relative_to(PACKAGE)): n for p in FILES if (n := len(p.read_text().splitlines())) > 300}
     assert not large
+
+
+def test_no_two_files_import_each_other() -> None:
+    """There is no circle, also inside a folder and also by imports that stand in a function."""
+    modules = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in FILES
+    }
+    graph = {
+        name: {
+            each for module, typing_only in imports(path) if not typing_only for each in targets(module, path, modules)
+        }
+        - {name}
+        for name, path in modules.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def targets(module: str, path: Path, modules: dict[str, Path]) -> set[str]:
+    """The files that an import of `module` reads: the module, or those of its names that are modules."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    named = {
+        f"{module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == module
+        for alias in node.names
+    }
+    return {each for each in named if each in modules} or ({module} if module in modules else set())
