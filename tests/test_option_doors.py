@@ -138,6 +138,7 @@ def test_a_dry_run_of_a_past_run_asks_nobody(shell: Shell) -> None:
     ran = shell.run("%fuse --dry-run --rejudge last")
     assert ran.error is None
     assert [line.ref.service for line in ran.value.lines] == ["demo"]
+    assert repr(ran.value).startswith("<Estimate: a judge, ")
     assert len(fusion_nb.runs()) == before
 
 
@@ -428,3 +429,8 @@ def test_a_panel_says_what_a_judge_is() -> None:
         panel.rejudge(5)  # type: ignore[arg-type]
     assert not panel.busy
     panel.close()
+
+
+def test_what_was_spent_is_a_sentence_wherever_it_is_shown() -> None:
+    """`spending()` as the last line of a cell says what its `str()` says."""
+    assert repr(fusion_nb.spending()) == f"<Spending: {fusion_nb.spending()}>"

@@ -50,9 +50,10 @@ def html(forecast: Forecast, notes: Sequence[str] = ()) -> str:
 def summary(forecast: Forecast) -> str:
     """A forecast in one line."""
     members = sum(line.role == "candidate" for line in forecast.lines)
-    judge = " and a judge" if members < len(forecast.lines) else ""
+    judges = ["a judge"] if members < len(forecast.lines) else []
+    asked = [formatting.plural(members, "model")] if members or not judges else []
     parts = [
-        f"{formatting.plural(members, 'model')}{judge}",
+        " and ".join([*asked, *judges]),
         usd(forecast.usd, partial=bool(forecast.unpriced), unknown="cost unknown"),
     ]
     return ", ".join(

@@ -62,7 +62,7 @@ class ModelSpending:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Spending:
     """The account since a day (UTC). `str()` is the sentences for people, `frame()` one row per model.
 
@@ -102,6 +102,9 @@ class Spending:
         df = spending_frame(self.rows)
         df.attrs.update(since=self.since.isoformat(), total_cost_usd=str(self.total), unpriced=self.unpriced)
         return df
+
+    def __repr__(self) -> str:
+        return f"<Spending: {self}>"
 
     def __str__(self) -> str:
         count = sum(row.calls for row in self._real)
