@@ -82,7 +82,10 @@ def test_leaving_early_stops_a_run_with_a_coroutine_too(notebook: bool) -> None:
         return run
 
     async def in_a_loop() -> fusion_nb.api.Run:
-        return cell()
+        run = cell()
+        # A notebook's loop goes on: what was handed to it begins, and finds that it has been called off.
+        await asyncio.sleep(0.05)
+        return run
 
     run = asyncio.run(in_a_loop()) if notebook else cell()
     assert run.done
