@@ -27,9 +27,11 @@ def test_a_merge_streams_and_ends_as_a_static_view(open_notebook, gate) -> None:
     expect(view).to_have_count(1)
     expect(view).to_contain_text("scripted")
     assert view.locator("script, img, iframe, form").count() == 0
-    candidate = view.locator("details").filter(has_text="demo:swift").first
+    # Which tab is open at first is the judge's decision, and the order of its page is random.
+    candidate = view.locator(".fnb-tabs > details:not([open])").first
+    name = candidate.locator("summary b").first.inner_text()
     candidate.locator("summary").first.click()
-    expect(candidate).to_have_attribute("open", "")
+    expect(view.locator(".fnb-tabs > details[open]").filter(has_text=name)).to_have_count(1)
     notebook.screenshot("lab-merge")
     notebook.run(2)
     assert "(5, 'ok')" in notebook.output(2).inner_text()
