@@ -107,11 +107,11 @@ def test_what_hides_is_shown_in_the_prompt_names_and_notes(page: Page) -> None:
     assert left is None
 
 
-def test_an_item_that_begins_with_latin_letters_stays_beside_its_bullet(page: Page) -> None:
-    """In a Hebrew answer `C++ ...` is an item like the others, its mark at the left; an English text keeps its side."""
+def test_an_item_stands_at_the_side_of_its_first_letter(page: Page) -> None:
+    """In a Hebrew answer `C++ ...` begins at the left, as an editor sets it, its bullet with it; the others at the right."""
     merged = states.merge()
     for text, sides in (
-        ("השמיים כחולים.\n\n- C++ עדיף!\n- סעיף שני", ["right", "right"]),
+        ("השמיים כחולים.\n\n- C++ עדיף!\n- סעיף שני", ["left", "right"]),
         ("Blue.\n\n- C++!", ["left"]),
     ):
         state = replace(merged, verdict=replace(merged.verdict, answer=text, citations=()))

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 # All that a cell would import: rooms of ours, and what stands behind them.
 _LOADED = (
     *("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "pandas", "anywidget", "ipywidgets"),
-    *("fusion_nb.magic", "fusion_nb.history", "fusion_nb.providers.chat", "fusion_nb.providers.generation"),
+    *("fusion_nb.magic", "fusion_nb.history", "fusion_nb.providers.chat", "fusion_nb.providers.openrouter_api"),
     *(
         "fusion_nb.views",
         "fusion_nb.views.frame",
