@@ -68,7 +68,8 @@ def test_nothing_acknowledged_is_lost() -> None:
     assert {kill["run"] for kill in told if kill["run"]} <= set(rows)
     assert set(rows) == set(run_files.entries())
     assert not any(row.damaged for row in rows.values())
-    assert sum(row.status == "crashed" for row in rows.values()) >= resumed
+    # A run that another one has finished is on record as ended.
+    assert sum(row.status in ("crashed", "cancelled") for row in rows.values()) >= resumed
     if KILLS >= 300:
         saw(
             76,
