@@ -411,3 +411,39 @@ def test_brackets_around_the_loser_are_no_pick(text: str) -> None:
     """Brackets name the winner unless the words before them say the opposite."""
     assert parse_free_form(text, list(NAMES)) is None
     assert parse_free_form("The best answer is [[R4]].", list(NAMES)) is not None
+
+
+OTHER = {**GOOD, "scores": {**SCORES, "R4": {"accuracy": 10, "style": 10}}, "ranking": ["R4", "B8", "T1"]}
+
+
+@pytest.mark.parametrize("behind", [
+    f"I was wrong. Final:\n{json.dumps(OTHER)[:-1]},}}",
+    f"Corrected:\n{json.dumps(OTHER)[:90]}",
+    "Corrected: {'ranking': ['R4', 'B8', 'T1']}",
+    "Amended: {ranking: [R4, B8, T1]}  // second look",
+    '{"winner": "R4"}',
+    '```json\n{"winner": "R4", "rationale": "after all"}\n```',
+    '["R4", "B8", "T1"]',
+    "[R4, T1, B8]",
+    "Please ignore the JSON above.",
+    "The ranking above is wrong.",
+    "These are placeholder scores.",
+])  # fmt: skip
+def test_a_second_verdict_in_any_dialect_or_a_withdrawal_leaves_none(behind: str) -> None:
+    """A judge that corrects itself is not read by its first verdict, however carelessly the second is written."""
+    assert isinstance(read(f"{TEXT}\n{behind}"), Problem)
+
+
+@pytest.mark.parametrize("beside", [
+    f"{TEXT}\n{TEXT[:-1]},}}",
+    f"{TEXT}\nIn short: {{'winner': 'B8'}}",
+    f'{TEXT}\n["B8", "R4", "T1"]',
+    f"{TEXT}\nSee also [R4, T1] for the units, and {{x: 1}}.",
+    f"{TEXT}\nR4 gives a wrong sample size; the scores say so.",
+    f"R4 is best in style. {TEXT}",
+    f"Here is the JSON object:\n{TEXT}\nI hope this helps.",
+    f"{TEXT}\nR4's JSON is invalid, and the object is wrong in T1.",
+    f"{TEXT}\nNo candidate has valid JSON: R4's object is cut off.",
+])  # fmt: skip
+def test_what_repeats_or_explains_a_verdict_leaves_it(beside: str) -> None:
+    assert whole(beside)

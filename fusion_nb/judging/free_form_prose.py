@@ -87,6 +87,18 @@ _DOUBTED = re.compile(
     r"\b(?:actually|on reflection|apolog\w+|sorry|edit|update|reconsider\w*|rather|instead|in fact)\b", re.IGNORECASE
 )
 """Words that take a verdict back where another candidate is praised with them."""
+_ITSELF = (
+    r"(?:(?:the|my|this|that|these|those) (?:above |first |previous |earlier )?(?:verdict|ranking|scores|ratings)"
+    r"(?: (?:above|below))?|(?:the|my|this|that) (?:above (?:json|object|evaluation)|(?:json|object|evaluation) "
+    r"(?:above|below|that follows)))"
+)
+_DISOWNED = re.compile(
+    rf"\b(?:disregard|ignore|discard|forget|retract|withdraw) {_ITSELF}\b"
+    rf"|\b{_ITSELF} (?:is|are|was|were) (?:only |just |merely |all |entirely )?(?:wrong|incorrect|invalid|void|mistaken|"
+    r"(?:an? )?(?:sample|example|placeholder|template|dummy|illustration|mock))"
+    r"|\b(?:sample|placeholder|dummy|made.up) (?:verdict|ranking|scores)\b",
+    re.IGNORECASE,
+)
 _LOWER_IS_BETTER = re.compile(
     r"\b(?:lower|smaller|fewer)(?: (?:score|number|point)s?)?(?: is| are| =|=) better\b"
     r"|\b[01] (?:=|is) (?:the )?best\b",
@@ -118,6 +130,16 @@ def retracted(marked: str, best: int) -> bool:
     if not others:
         return False
     return bool(_RETRACTED.search(marked) or (_DOUBTED.search(marked) and speaks_for_others(marked, (best,))))
+
+
+def disowned(text: str) -> bool:
+    """Whether a text says of the verdict beside it that it is wrong, or no verdict at all."""
+    return bool(_DISOWNED.search(text[:32_000]))
+
+
+def begins_to_doubt(text: str) -> bool:
+    """Whether a text that was cut off may have been about to take back the verdict before it."""
+    return bool(_RETRACTED.search(text[:32_000]) or _DOUBTED.search(text[:32_000]))
 
 
 def lower_is_better(text: str) -> bool:

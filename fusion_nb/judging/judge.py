@@ -1,12 +1,10 @@
-"""A judge asked in two orders: its scores averaged, and said where it contradicts itself.
-
-Which answer stands first sways a judge, the more so the closer the answers are: GPT-4 is consistent under a swap in
-65 % of pairs (arXiv 2306.05685). The mean of both orders is balanced position calibration (2305.17926).
-
-
-Asking the judge: one call, and one repair where its reply cannot be read.
+"""Asking the judge, in one order or in two: a call, and one repair where its reply cannot be read.
 
 "Unparsed after one repair = no verdict" is a state of its own (`unread`), never a winner.
+
+Which answer stands first sways a judge, the more so the closer the answers are: GPT-4 is consistent under a swap in
+65 % of pairs (arXiv 2306.05685). Asked in two orders, its scores are averaged, and where it contradicts itself is said.
+The mean of both orders is balanced position calibration (2305.17926).
 """
 
 from __future__ import annotations

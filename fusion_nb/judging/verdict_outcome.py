@@ -13,13 +13,15 @@ from fusion_nb.judging.analysis import resolve_labels, text_of
 from fusion_nb.judging.answer_splitter import split, unwrapped, without_mark
 from fusion_nb.judging.framing import BlindCandidates
 from fusion_nb.judging.free_form import Form, parse_free_form, read_prose
+from fusion_nb.judging.free_form_prose import begins_to_doubt
 from fusion_nb.judging.score_reader import OVERALL
 from fusion_nb.judging.verdict_json import ends_with_object
-from fusion_nb.judging.verdict_reader import Reading, read_verdict, visible
+from fusion_nb.judging.verdict_reader import Problem, Reading, read_verdict, visible
 
 OWN_FORM = "The judge ignored the form it was asked for; its verdict was read from its own words."
 LEFT_OUT = "A part of the judge's verdict could not be used and was left out: {left_out}."
 IN_REASONING = "The judge's reply was empty; its verdict stood complete in its reasoning and was read there."
+CUT_BEHIND = "The judge's reply was cut off behind its verdict."
 PROMPT_CUT = (
     "The service cut off the judge's prompt, so the judge did not read all of the candidates: give its model a larger "
     "context (Ollama: OLLAMA_CONTEXT_LENGTH) or take another judge."
@@ -77,13 +79,17 @@ def read_opinion(request: JudgeRequest, reply: Reply) -> JudgeOpinion:
     if reply.status == "empty" and reply.finish == "stop":
         return _read_reasoning(request, reply)
     reading = read_verdict(text, request.blind.names, request.criteria)
+    cut_behind = isinstance(reading, Reading) and reply.status == "incomplete" and not request.merge
+    if cut_behind and begins_to_doubt(text[text.rfind("}") + 1 :]):
+        reading = Problem("words that take the verdict back stand behind it")
     own = visible(without_mark(text, request.nonce) if written else text)
     opinion = JudgeOpinion(reply, Verdict(labels=request.blind.calls, note=_cut_note(reply)), own)
     if not opinion.failed:
         answer = unwrapped(written or (reading.answer if isinstance(reading, Reading) else ""))
         opinion = replace(opinion, answer=answer, cut=bool(answer) and reply.status == "incomplete")
     if isinstance(reading, Reading):
-        return _decided(request, _with_reading(request, opinion, reading))
+        opinion = _with_reading(request, opinion, reading)
+        return _decided(request, _noted(opinion, CUT_BEHIND) if cut_behind else opinion)
     # A verdict in a form of its own that was cut off may have gone on to say the opposite.
     own_words = reply.status == "ok" and not reading.tried
     problem = reading.text + (" (it was cut off)" if reply.status == "incomplete" else "")

@@ -17,9 +17,10 @@ from fusion_nb.core import Analysis
 from fusion_nb.core.reasoning_tags import THOUGHT_TAG, without_thoughts
 from fusion_nb.judging.analysis import label_in, read_analysis, text_of
 from fusion_nb.judging.free_form import says_otherwise
-from fusion_nb.judging.free_form_prose import lower_is_better
+from fusion_nb.judging.free_form_prose import disowned, lower_is_better
+from fusion_nb.judging.ranking_reader import ordered_labels, read_ranking
 from fusion_nb.judging.relaxed_json import TWICE
-from fusion_nb.judging.score_reader import Scores, folded, read_score, read_scores
+from fusion_nb.judging.score_reader import Scores, folded, read_scores
 from fusion_nb.judging.verdict_json import located_objects, readings
 
 RANKING_KEYS = ("ranking", "rankings", "rank", "ranks", "ranked", "order", "final ranking", "overall ranking")
@@ -39,6 +40,10 @@ WINNER_KEYS = (
 )
 RATIONALE_KEYS = ("rationale", "reasoning", "reason", "explanation", "justification")
 _TRIED = re.compile(r"[\"'\u201c]?\b(?:scores|ranking)[\"'\u201d]?\s{0,20}[:\uff1a]\s{0,20}[\[{\uff3b\uff5b]")
+_TWO_VERDICTS = "there are two verdicts that differ"
+_BARE_LIST = re.compile(r"^[ \t]*\[([^\[\]{}\n]{3,200})\][ \t.]*$", re.MULTILINE)
+_MAX_BEHIND = 4_000
+"""Characters looked at behind a verdict for a bare list."""
 _MAX_PROBLEMS = 5
 """Problems named at once."""
 _MAX_INNER = 200
@@ -59,6 +64,14 @@ class Reading:
     left_out: str = ""
     """What of it could not be used, in words."""
 
+    @property
+    def best(self) -> frozenset[str]:
+        """The labels it puts first: one, or those of the highest mean."""
+        if self.ranking:
+            return frozenset(self.ranking[:1])
+        means = {label: self.mean(label) or 0.0 for label in self.scores or ()}
+        return frozenset(label for label, mean in means.items() if mean > max(means.values()) - 1e-9)
+
     def mean(self, label: str) -> float | None:
         scores = self.scores.get(label) if self.scores else None
         return sum(scores.values()) / len(scores) if scores else None
@@ -77,28 +90,62 @@ def read_verdict(text: str, names: Mapping[str, str], criteria: Sequence[str]) -
     """The verdict in `text`. `names`: offered blind label -> the member's name for people. Never raises."""
     text = visible(text)
     problem: Problem | None = None
-    for objects in readings(text):
-        checked = [_check(each, names, criteria) for each in _verdicts(list(objects), names)]
-        sound = [reading for reading in checked if isinstance(reading, Reading)]
-        if any((other.ranking, other.scores) != (sound[0].ranking, sound[0].scores) for other in sound[1:]):
-            return Problem("there are two verdicts that differ")
+    for dialect, objects in enumerate(readings(text)):
+        checked = [(each, _check(each, names, criteria)) for each in _verdicts(list(objects), names)]
+        sound = [(value, reading) for value, reading in checked if isinstance(reading, Reading)]
+        if any(_differ(sound[0][1], other) for _, other in sound[1:]):
+            return Problem(_TWO_VERDICTS)
         if sound:
-            return _taken_back(text, sound[0], names) or sound[0]
-        problem = problem or next((each for each in checked if isinstance(each, Problem)), None)
+            first = sound[0][1]
+            behind = _text_behind(text, [value for value, _ in sound]) if dialect == 0 else None
+            return _contradicted(text, behind, first, names, criteria) or first
+        problem = problem or next((each for _, each in checked if isinstance(each, Problem)), None)
     if problem:
         return problem
     tried = bool(_TRIED.search(text))
     return Problem("the JSON object is broken or cut off" if tried else "there is no JSON object", tried)
 
 
-def _taken_back(text: str, reading: Reading, names: Mapping[str, str]) -> Problem | None:
-    """Whether the words behind the verdict take it back, or words anywhere turn its scale round."""
+def _differ(one: Reading, other: Reading) -> bool:
+    if (one.scores is None) != (other.scores is None):
+        return one.best.isdisjoint(other.best)
+    return (one.ranking, one.scores) != (other.ranking, other.scores)
+
+
+def _text_behind(text: str, verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """What stands behind the last of the verdicts that were read as strict JSON."""
+    return text[max((each.end for each in located_objects(text) if each.value in verdicts), default=len(text)) :]
+
+
+def _contradicted(
+    text: str, behind: str | None, reading: Reading, names: Mapping[str, str], criteria: Sequence[str]
+) -> Problem | None:
+    """Whether a second verdict `behind` the first, or words beside it, take it back or turn its scale round.
+
+    `behind` is `None` where the verdict's own end is not known.
+    """
+    if behind and "{" in behind:
+        # A judge that corrects itself is often less careful the second time: quotes, commas, a limit of tokens.
+        second = read_verdict(behind, names, criteria)
+        if isinstance(second, Reading) and _differ(reading, second):
+            return Problem(_TWO_VERDICTS)
+        if isinstance(second, Problem) and second.tried:
+            return Problem(f"a second verdict stands behind the first, and {second.text}")
+    words = text[text.rfind("}") + 1 :] if behind is None else behind
     best = reading.ranking[0] if reading.ranking else None
-    if best is not None and says_otherwise(text[text.rfind("}") + 1 :], best, list(names)):
+    if best is not None and (says_otherwise(words, best, list(names)) or _lists_otherwise(words, best, names)):
         return Problem("the words after the verdict say otherwise")
+    if disowned(text[: text.find("{")]) or disowned(words):
+        return Problem("the words beside the verdict say that it is none")
     if best is None and lower_is_better(text):
         return Problem("a lower score is said to be better: scores run from 1 to 10, 10 is best")
     return None
+
+
+def _lists_otherwise(words: str, best: str, names: Mapping[str, str]) -> bool:
+    """Whether a line is a bare list of labels that puts another first."""
+    lists = (ordered_labels(match[1], names)[0] for match in _BARE_LIST.finditer(words[:_MAX_BEHIND]))
+    return any(len(labels) > 1 and labels[0] != best for labels in lists)
 
 
 def visible(text: str) -> str:
@@ -139,7 +186,7 @@ def _ranks_or_scores(value: Mapping[str, Any], names: Mapping[str, str]) -> bool
         return True
     ranking, scores = _member(value, RANKING_KEYS), _member(value, SCORE_KEYS)
     ranks = isinstance(ranking, (list, dict, str)) and any(
-        label in names for label in _ordered_labels(ranking, names)[0]
+        label in names for label in ordered_labels(ranking, names)[0]
     )
     return ranks or (isinstance(scores, dict) and any(label_in(key, names) for key in scores))
 
@@ -160,7 +207,7 @@ def _inner_objects(value: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _check(value: Mapping[str, Any], names: Mapping[str, str], criteria: Sequence[str]) -> Reading | Problem:
     twice = [f'the key "{key}" stands twice' for key in ("scores", "ranking") if key + TWICE in value]
-    order, order_flaws, order_twice = _read_ranking(_member(value, RANKING_KEYS), names)
+    order, order_flaws, order_twice = read_ranking(_member(value, RANKING_KEYS), names)
     scores = read_scores(_raw_scores(value, names), names, criteria)
     contradictions = [*twice, *order_twice, *scores.contradictions, *_contradiction(order, scores)]
     winner = label_in(_member(value, WINNER_KEYS), names)
@@ -209,89 +256,3 @@ def _contradiction(order: Sequence[str], scores: Scores) -> list[str]:
             place = "first" if better == order[0] else f"before {worse}"
             return [f"the ranking puts {better} {place}, but the scores of {worse} are higher"]
     return []
-
-
-_PLACES = ("rank", "place", "position", "order", "ranking")
-_ORDINAL = re.compile(r"#?([0-9]{1,2})(?:st|nd|rd|th|\.)?")
-_SEPARATORS = re.compile(r"\s*(?:[-=]?>+|\u227b|\u2192|\u00bb|,|;|\n|\bthen\b)\s*")
-_NUMBERING = re.compile(r"\s*(?:#?[0-9]{1,2}(?:[.):]|st|nd|rd|th)\s*:?|[-*\u2022])\s*")
-_MAX_RANKING = 4_000
-"""Characters looked at of a ranking written as text."""
-_MAX_DRESS = 24
-"""Characters of a label with what is around it, in a ranking written as text."""
-_NO_LIST = "the ranking is not a list of labels"
-
-
-def _read_ranking(value: Any, names: Mapping[str, str]) -> tuple[tuple[str, ...], list[str], list[str]]:
-    """(the labels it names, best first; what is wrong with it; where it contradicts itself)."""
-    if not value:
-        return (), [], []
-    labels, problem = _ordered_labels(value, names)
-    if problem:
-        return (), [problem], []
-    ranking = tuple(dict.fromkeys(label for label in labels if label in names))
-    strangers = dict.fromkeys(label for label in labels if label not in names)
-    flaws = [f"the ranking names {label!r}, which is no candidate" for label in strangers]
-    flaws += [f"the ranking leaves out {label}" for label in names if label not in ranking]
-    return ranking, flaws, [f"the ranking names {label} twice" for label in ranking if labels.count(label) > 1]
-
-
-def _ordered_labels(value: Any, names: Mapping[str, str]) -> tuple[list[str], str]:
-    """(labels or what stands in their place, best first; why there are none)."""
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str) and not label_in(value[0], names):
-        value = value[0]
-    if isinstance(value, str):
-        return _split_ranking(value, names)
-    if isinstance(value, dict):
-        value = [
-            _labelled(key, each) if label_in(key, names) else {"label": each, "rank": key}
-            for key, each in value.items()
-        ]
-    if not isinstance(value, list):
-        return [], _NO_LIST
-    items = value[: 2 * len(names)]
-    labels = [_label_of_item(item, names) for item in items]
-    places = [_place(item) for item in items]
-    if all(place is None for place in places):
-        return labels, ""
-    if any(place is None or place < 0 for place in places) or len(set(places)) < len(places):
-        return [], "the ranking does not give each candidate a place of its own"
-    return [label for _, label in sorted(zip(places, labels, strict=True), key=lambda pair: pair[0] or 0)], ""
-
-
-def _labelled(label: str, value: Any) -> dict[str, Any]:
-    """An item of a ranking that was written by label."""
-    return {"label": label, **value} if isinstance(value, dict) else {"label": label, "rank": value}
-
-
-def _label_of_item(item: Any, names: Mapping[str, str]) -> str:
-    """The label an item of a ranking names; what else it is, as text."""
-    if not isinstance(item, dict):
-        return label_in(item, names) or str(item)[:40]
-    labels = {label for each in item.values() if (label := label_in(each, names))}
-    return labels.pop() if len(labels) == 1 else str(item)[:40]
-
-
-def _place(item: Any) -> float | None:
-    """The place that an item names, or what puts it in order; `None` where it names none, -1 where it is no number."""
-    if not isinstance(item, dict):
-        return None
-    by_name = {folded(key): each for key, each in item.items()}
-    if score := next((read_score(by_name[key]) for key in ("score", "total", "points") if key in by_name), None):
-        return 1000 - score.number
-    place = next((str(by_name[key]) for key in _PLACES if key in by_name), None)
-    number = _ORDINAL.fullmatch(place.strip().removesuffix(".0")) if place is not None else None
-    return None if place is None else float(number[1]) if number else -1.0
-
-
-def _split_ranking(text: str, names: Mapping[str, str]) -> tuple[list[str], str]:
-    """`K7 > M3 > Q2`, `K7, M3, Q2`, or a numbered list of lines."""
-    text = " \n".join(" ".join(line.split()) for line in text[:_MAX_RANKING].split("\n")).strip(" []().")
-    backwards = "<" in text and ">" not in text
-    parts = _SEPARATORS.split(text.replace("<", ">") if backwards else text)
-    parts = [_NUMBERING.sub("", part) for part in parts if part.strip()][: 2 * len(names)]
-    labels = [label for part in parts if len(part) <= _MAX_DRESS and (label := label_in(part, names))]
-    # Each part is a label in dress: prose that speaks of labels is no ranking.
-    if len(labels) < len(parts):
-        return [], _NO_LIST
-    return labels[::-1] if backwards else labels, ""
