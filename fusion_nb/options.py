@@ -15,6 +15,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from fusion_nb.core import Limits
@@ -126,7 +127,7 @@ TABLE: tuple[Option, ...] = (
            "the environment variable that holds the key for base_url", flags=("--key-env",)),
     Option("aliases", "Mapping[str, str] | None", None, check.aliases,
            'names of your own: {"mini": "openai/gpt-4o-mini"}', configurable=True),
-    Option("services", "Mapping[str, Mapping[str, Any]] | None", None, check.mapping("services"),
+    Option("services", "Mapping[str, Mapping[str, Any]] | None", None, check.services,
            'services of your own: {"corp": {"base_url": "https://...", "key_env": "CORP_KEY"}}', configurable=True),
     Option("functions", "Sequence[Callable[..., Any]]", (), check.functions,
            "Python functions by name: those of the run that is continued, or those a panel may name",
@@ -221,12 +222,6 @@ def recorded_options(record: Any) -> dict[str, Any]:
     return {row.name: value(row.record) for row in TABLE if row.record and row.record not in ("pool", "mode", "judge")}
 
 
-def part_of_record(settings: Settings, part: str) -> dict[str, Any]:
-    """The settings that a run's record keeps in one of its parts (`params`, `limits`), by the record's names."""
-    rows = [row for row in TABLE if row.record.startswith(f"{part}.") and row.name in settings]
-    return {row.record.partition(".")[2]: settings[row.name] for row in rows}
-
-
 def takes(call: str) -> Callable[[F], F]:
     """Give a function of keyword options the signature that the table says, for `?`, Tab and `help()`."""
 
@@ -236,14 +231,12 @@ def takes(call: str) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         written = inspect.signature(function)
-        own = [p for p in written.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        own = [p for p in written.parameters.values() if p.kind is not p.VAR_KEYWORD]
         own = [p.replace(default=default(ROWS[p.name])) if p.name in ROWS and p.default is None else p for p in own]
         names = {parameter.name for parameter in own}
         rows = [row for row in of(call) if row.name not in names]
-        options = [
-            inspect.Parameter(row.name, inspect.Parameter.KEYWORD_ONLY, default=default(row), annotation=row.type)
-            for row in rows
-        ]
+        keyword = partial(inspect.Parameter, kind=inspect.Parameter.KEYWORD_ONLY)
+        options = [keyword(row.name, default=default(row), annotation=row.type) for row in rows]
         function.__signature__ = written.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
         listed = "\n".join(f"        {row.name}: {row.help}." for row in rows)
         function.__doc__ = f"{(function.__doc__ or '').rstrip()}\n\n    Options:\n{listed}\n    "
@@ -297,4 +290,10 @@ def _configurable() -> type[Any]:
         for name in traits:
             setattr(self, name, ROWS[name].default or None)
 
-    return type("Fuse", (config.Configurable,), {"__doc__": about, "reset": reset, **traits})
+    def set_known(self: Any, name: str, value: Any) -> None:
+        # A cap with a slip in its name would be no cap.
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise UnknownName("default", name, traits)
+        config.Configurable.__setattr__(self, name, value)
+
+    return type("Fuse", (config.Configurable,), {"__doc__": about, "reset": reset, "__setattr__": set_known, **traits})

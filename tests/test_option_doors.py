@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from IPython.core.completer import provisionalcompleter
+from traitlets import TraitError
 
 import fusion_nb
 from fusion_nb import options
@@ -434,3 +435,16 @@ def test_a_panel_says_what_a_judge_is() -> None:
 def test_what_was_spent_is_a_sentence_wherever_it_is_shown() -> None:
     """`spending()` as the last line of a cell says what its `str()` says."""
     assert repr(fusion_nb.spending()) == f"<Spending: {fusion_nb.spending()}>"
+
+
+@pytest.mark.parametrize("name", ["max_cots", "max_cost_day", "Max_cost", "pools"])
+def test_a_default_with_a_slip_in_its_name_is_refused(name: str) -> None:
+    """A cap that nobody holds to would be worse than none."""
+    with pytest.raises(fusion_nb.UserError, match=r"Unknown default .* Did you mean (max_cost|pool)"):
+        setattr(fusion_nb.defaults, name, 0.01)
+
+
+@pytest.mark.parametrize("row", [5, "http://127.0.0.1:1", None, ["a"]])
+def test_a_service_that_is_no_dictionary_is_refused_when_it_is_set(row: Any) -> None:
+    with pytest.raises(TraitError, match="corp must be a dictionary"):
+        fusion_nb.defaults.services = {"corp": row}

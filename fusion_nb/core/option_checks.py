@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 from fusion_nb.core.values import MODES
 from fusion_nb.errors import UnknownName, UserError
@@ -199,6 +199,14 @@ def mapping(name: str) -> Check:
         return value
 
     return check
+
+
+def services(value: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Services by name. What a row may hold is checked where it is used: here only that it is one."""
+    for name, row in mapping("services")(value).items():
+        if not isinstance(row, Mapping):
+            raise UserError(f'services: {name} must be a dictionary such as {{"base_url": "https://..."}}.')
+    return cast("Mapping[str, Mapping[str, Any]]", value)
 
 
 def function(name: str) -> Check:

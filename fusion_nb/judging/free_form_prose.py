@@ -94,8 +94,8 @@ _ITSELF = (
 )
 _DISOWNED = re.compile(
     rf"\b(?:disregard|ignore|discard|forget|retract|withdraw) {_ITSELF}\b"
-    rf"|\b{_ITSELF} (?:is|are|was|were) (?:only |just |merely |all |entirely )?(?:wrong|incorrect|invalid|void|mistaken|"
-    r"(?:an? )?(?:sample|example|placeholder|template|dummy|illustration|mock))"
+    rf"|\b{_ITSELF} (?:is|are|was|were) (?:only |just |merely |all |entirely )?(?:wrong|incorrect|invalid|void|"
+    r"mistaken|(?:an? )?(?:sample|example|placeholder|template|dummy|illustration|mock))"
     r"|\b(?:sample|placeholder|dummy|made.up) (?:verdict|ranking|scores)\b",
     re.IGNORECASE,
 )

@@ -13,7 +13,7 @@ from fusion_nb.accounts.policy import SpendingPolicy
 from fusion_nb.core import Limits, Message, Mode, Params, Ref, Usage
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.errors import KeyMissing, UserError
-from fusion_nb.options import Settings, part_of_record
+from fusion_nb.options import TABLE, Settings
 from fusion_nb.providers.redaction import looks_like_key
 
 Member = str | Callable[..., Any]
@@ -35,7 +35,7 @@ def build_spec(
 ) -> RunSpec:
     """The spec of a run that asks `prompt`. Raises `UserError`, one sentence, where it cannot be sent as written."""
     mode, _, rounds = settings["mode"].partition(":")
-    limits = Limits(**part_of_record(settings, "limits"))
+    limits = Limits(**_part_of_record(settings, "limits"))
     if limits.quorum is not None and limits.quorum > len(resolved.pool):
         raise UserError(f"quorum must be at most {len(resolved.pool)}, the members of the pool, not {limits.quorum}.")
     seed = settings["seed"]
@@ -48,7 +48,7 @@ def build_spec(
         rounds=int(rounds or 1),
         orders=settings["orders"],
         criteria=settings["criteria"],
-        params=Params(**part_of_record(settings, "params")),
+        params=Params(**_part_of_record(settings, "params")),
         limits=limits,
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
         notes=resolved.notes,
@@ -61,14 +61,14 @@ def build_spec(
 def change_spec(spec: RunSpec, settings: Settings) -> RunSpec:
     """The spec of a derived run with what the call (or, before it, the record) says of each option it takes."""
     seed = settings.get("seed")
-    params = part_of_record(settings, "params")
+    params = _part_of_record(settings, "params")
     params.pop("seed", None)
     return replace(
         spec,
         orders=settings.get("orders") or spec.orders,
         criteria=settings.get("criteria") or spec.criteria,
         params=replace(spec.params, **params, **({} if seed is None else {"seed": seed})),
-        limits=replace(spec.limits, **part_of_record(settings, "limits")),
+        limits=replace(spec.limits, **_part_of_record(settings, "limits")),
         seed=spec.seed if seed is None else seed,
     )
 
@@ -113,3 +113,9 @@ def refuse_unaffordable(spec: RunSpec, asked: tuple[Ref, ...], worst: Callable[[
             f"--max-cost {usd(cap)} is too small for even one call, which could cost up to {usd(least)}: raise it, "
             f"or lower --max-tokens (now {spec.limits.max_tokens})."
         )
+
+
+def _part_of_record(settings: Settings, part: str) -> dict[str, Any]:
+    """The settings that a run's record keeps in one of its parts (`params`, `limits`), by the record's names."""
+    rows = [row for row in TABLE if row.record.startswith(f"{part}.") and row.name in settings]
+    return {row.record.partition(".")[2]: settings[row.name] for row in rows}

@@ -52,7 +52,10 @@ def resume(state: RunState) -> RunSpec:
 
 def already_resumed(run: str, by: str) -> str:
     """The sentence for a run that a later one finishes."""
-    return f"Run {run} has been resumed by run {by}: load or resume that one, so that nobody is paid twice."
+    return (
+        f"Run {run} has been resumed by run {by}, so that nobody is paid twice: load that one, resume() it where it "
+        "was cut short, retry() it where members of it failed."
+    )
 
 
 def record_bills(run: str, ended: Sequence[CallEnded]) -> None:
