@@ -2,6 +2,7 @@
 
 import pytest
 
+from fusion_nb.core.default_ignorable import is_blank
 from fusion_nb.providers.reasoning_stream import THOUGHT_ENDED, ThoughtFilter, requested_tags
 from tests.test_wire import Decoded, stream
 from tests.wire_server import delta, finish
@@ -158,3 +159,13 @@ def test_many_marks_cost_no_more_than_their_length() -> None:
     for text in ("x\n</think>\n", "</think>", "<think>", "<", "assistantfinal", "<|end|>", "`</think>` "):
         answer, thought = parted(text * 20_000, 4096)
         assert len(answer) + len(thought) <= len(text) * 20_000
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n", "\u200b\u2060", "\u2800\u2800", "\u3164", "\ufe0f", "\x00\x00", "</s>", "<|im_end|>\n"]
+)
+def test_what_nobody_can_read_is_no_answer(text: str) -> None:
+    """Hidden characters and marks of an end are blanks; what is seen is not, be it one character."""
+    assert is_blank(text)
+    assert not is_blank(text + "0")
+    assert not is_blank("\U0001f44d" + text)

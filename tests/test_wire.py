@@ -262,6 +262,7 @@ def test_tool_calls_are_told_and_never_executed() -> None:
         ({"choices": [{"delta": {}, "error": {"code": 503, "metadata": {"error_type": "provider_overloaded"}}}]}, "overloaded"),
         ({"error": {"type": "refusal", "message": "no"}}, "refusal"),
         ({"type": "error", "error": {"type": "overloaded_error"}}, "overloaded"),
+        ({"message": "Internal server error", "status": 500}, "server"),
     ],
 )  # fmt: skip
 def test_errors_in_the_middle(events: dict[str, Any], error: str) -> None:
@@ -269,6 +270,27 @@ def test_errors_in_the_middle(events: dict[str, Any], error: str) -> None:
     decoded = Decoded(stream(delta("half"), events))
     assert decoded.fault is not None
     assert (decoded.text(), decoded.fault.error) == ("half", error)
+
+
+@pytest.mark.parametrize("line", [
+    b'{"error": {"message": "oops", "code": 500}}', b"<html><body>504 Gateway Time-out</body></html>",
+    b"<!DOCTYPE html><title>502</title>",
+])  # fmt: skip
+def test_a_gateways_words_in_the_middle_of_a_stream(line: bytes) -> None:
+    """What a gateway writes into a stream is no field of it; text may be missing, and no end makes up for that."""
+    decoded = Decoded(stream(delta("half ")) + line + b"\n\n" + stream(finish(), "[DONE]"))
+    assert (decoded.text(), decoded.fault is not None) == ("half ", True)
+
+
+@pytest.mark.parametrize(("native", "finish_as"), [
+    ("MAX_TOKENS", "length"), ("max_output_tokens", "length"), ("SAFETY", "content_filter"),
+    ("MALFORMED_FUNCTION_CALL", "error"), ("STOP", "stop"), ("end_turn", "stop"), ("completed", "stop"), (None, "stop"),
+    ("some_word", "stop"),
+])  # fmt: skip
+def test_what_a_router_was_told_about_the_end(native: str | None, finish_as: str) -> None:
+    """A router's `stop` is none where the service behind it says that the reply was cut or blocked."""
+    choice = {"delta": {}, "finish_reason": "stop", "native_finish_reason": native}
+    assert Decoded(stream(delta("a"), {"choices": [choice]}, "[DONE]")).last("finish") == finish_as
 
 
 def test_error_events() -> None:

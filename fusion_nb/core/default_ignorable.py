@@ -5,6 +5,8 @@ One table for Python; the panel's sources have the same one, generated from the 
 
 from __future__ import annotations
 
+import re
+
 RANGES = (
     *((0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
     *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF)),
@@ -23,3 +25,10 @@ def character_class(*without: tuple[int, int]) -> str:
 
 
 IGNORABLE = character_class()
+_MARK = r"</?s>|<\|?(?:eos|eot_id|end_of_turn|im_end|endoftext)\|?>"
+_BLANK = re.compile(rf"(?:[\s\x00-\x1f\x7f-\x9f\u2800{IGNORABLE}]|{_MARK})*+")
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing in `text` that a person could read: blanks, hidden characters, marks of an end."""
+    return _BLANK.fullmatch(text) is not None

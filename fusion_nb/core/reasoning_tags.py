@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 THOUGHT_NAMES = (
-    r"(?:[a-z]{1,12}[:_])?(?:think(?:ing)?|thoughts?|thought_process|reason(?:ing)?(?:_process)?|antthinking"
+    r"(?:[a-z]{1,12}[:_])?(?:think(?:ing)?(?:_process)?|thoughts?|thought_process|reason(?:ing)?(?:_process)?|antthinking"
     r"|(?:inner|internal)_(?:thoughts?|monologue)|monologue|chain_of_thought|cot)"
 )
 """Names of tags around thoughts."""

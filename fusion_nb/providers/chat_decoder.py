@@ -288,4 +288,5 @@ def _objects(text: str) -> list[str]:
 
 def _set_out_to_be_an_object(data: str) -> bool:
     """Whether data was meant to hold a part of the reply. Words, numbers and `null` keep a connection alive."""
-    return data.lstrip()[:1] in ("{", "[") or '"choices"' in data or '"content"' in data or '"delta"' in data
+    begins = data.lstrip()[:15].lower().startswith(("{", "[", "<html", "<!doctype html"))
+    return begins or any(name in data for name in ('"choices"', '"content"', '"delta"'))

@@ -14,6 +14,7 @@ from fusion_nb.core import Usage
 from fusion_nb.providers.finish_reasons import FINISH
 
 _FINISH_FIELDS = ("finish_reason", "finishReason", "finish", "done_reason")
+_DAMAGE = ("length", "content_filter", "refusal", "error")
 _MEANING = {word: finish for finish, words in FINISH.items() for word in words.split()}
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 MAX_COST = Decimal(10_000)
@@ -47,6 +48,9 @@ _WRITTEN = re.compile(r"(?:USD|US\$|\$)?\s*([\d.eE+-]+)\s*(?:USD|\$)?", re.IGNOR
 def finish_in(choice: Mapping[str, Any]) -> Any:
     """The reason to finish, wherever the service puts it; a stop word that stands beside it is none."""
     reason = choice.get("finish_reason")
+    if reason and finish_of(reason) == "stop" and finish_of(choice.get("native_finish_reason")) in _DAMAGE:
+        # A router calls the end of another service an ordinary one, and says beside it what that service said.
+        return choice["native_finish_reason"]
     if reason or not _OTHER_NAMES.intersection(choice):
         return reason
     reason = _first(choice, *_FINISH_FIELDS[1:])

@@ -173,6 +173,9 @@ def _refused(body: Mapping[str, Any]) -> bool:
         return True
     if str(body.get("status", "")).lower() in _BADLY:
         return True
+    status = body.get("status")
+    if isinstance(status, int) and status >= 400 and _words(body):
+        return True
     codes = [str(body[name]).strip().lower() for name in _CODES if isinstance(body.get(name), (str, int))]
     failing = [code for code in codes if code not in _WELL and not (code.isdigit() and len(code) == 3 and code < "400")]
     return bool(failing and _words(body))

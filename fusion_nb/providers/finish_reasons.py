@@ -12,5 +12,5 @@ FINISH = {
     "content_filter": "content_filter content_filtered safety sensitive recitation blocklist blocked "
     "prohibited_content spii image_safety guardrail guardrail_intervened moderation",
     "refusal": "refusal refused",
-    "error": "error network_error",
+    "error": "error network_error malformed_function_call malformed_response",
 }

@@ -124,6 +124,10 @@ class SSEDecoder:
         line, _, rest = block[start:].partition(b"\n")
         return (rest.startswith(b"data:") or b"\ndata:" in rest) and self._is_whole(line.removeprefix(b"data:"))
 
+    def _is_foreign(self, line: str) -> bool:
+        """Whether a line that is no field was written by something in between that does not know of streams."""
+        return line[:15].lower().startswith(("<html", "<!doctype html")) or self._is_whole(line.encode())
+
     def _without_bom(self, data: bytes) -> bytes:
         data = (self._start or b"") + data
         if len(data) < len(_BOM) and _BOM.startswith(data):
@@ -171,6 +175,8 @@ class SSEDecoder:
                     self._id = value
                 case "retry" if value.isascii() and value.isdigit():
                     retry = int(value[:15])
+                case _ if line.startswith(("{", "<")) and self._is_foreign(line):
+                    data.append(line)
                 case _ if value[:1] in ("{", "[") and name.strip(_AROUND).lower() == "data":
                     data.append(value)
         return ServerSentEvent("\n".join(data), kind or "message", self._id, retry, replaced) if data else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 
 from fusion_nb.core import SUSPECT, Chunk, CostSource, Limits, Reply, Status, Usage, injection_signs
+from fusion_nb.core.default_ignorable import is_blank
 from fusion_nb.core.events import CallEnded
 from fusion_nb.core.spec import LateBill
 from fusion_nb.errors import ProviderError
@@ -103,10 +104,10 @@ def outcome(reply: Reply, progress: CallProgress, fault: ProviderError | None) -
         return "error", "provider", "The service broke off with an error it did not explain."
     if finish == "tool_calls":
         wanted = "It wanted to call a tool, and none is ever executed here"
-        if not reply.text.strip():
+        if is_blank(reply.text):
             return "error", "tool_calls", f"{wanted}: ask another model, or tell it to answer by itself."
         return "incomplete", "tool_calls", f"{wanted}: what it said first may not be its answer."
-    if not reply.text.strip() and finish not in ("content_filter", "refusal"):
+    if is_blank(reply.text) and finish not in ("content_filter", "refusal"):
         remedy = (
             " All it wrote is a thought: raise --max-tokens, or ask with less --reasoning." if reply.reasoning else ""
         )
