@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from fusion_nb import history
-    from fusion_nb.api import afuse, fuse, last, models, spending, stream
+    from fusion_nb.api import Member, afuse, fuse, last, models, spending, stream
     from fusion_nb.errors import FusionError, RunFailed, UserError
     from fusion_nb.evaluation import worth
     from fusion_nb.history import add, choose, load, rejudge, resume, retry, runs
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FusionError",
     "FusionResult",
+    "Member",
     "Panel",
     "Run",
     "RunFailed",
@@ -58,7 +59,7 @@ _HOMES = {
     "run.result": ("FusionResult",),
     "run.run_handle": ("Run",),
     "panel.panel": ("Panel",),
-    "api": ("afuse", "fuse", "last", "models", "spending", "stream"),
+    "api": ("Member", "afuse", "fuse", "last", "models", "spending", "stream"),
     "resolve.estimate": ("estimate",),
     "history": ("add", "choose", "load", "rejudge", "resume", "retry", "runs"),
     "evaluation": ("worth",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -13,8 +13,10 @@ from fusion_nb.accounts.account import Account, usd
 from fusion_nb.accounts.day_account import DayAccount
 from fusion_nb.core import engine_thread
 from fusion_nb.core import option_checks as check
+from fusion_nb.core.member_settings import Member, PoolEntry
 from fusion_nb.core.option_types import AfuseOptions, FuseOptions, StreamOptions
 from fusion_nb.core.spec import RunSpec, run_started
+from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.errors import UserError
 from fusion_nb.journal import index, reader
 from fusion_nb.journal.writer import begun
@@ -26,10 +28,10 @@ from fusion_nb.resolve.estimate import ask_person, confirm_cost
 from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.pools import reserved_names
 from fusion_nb.resolve.service_registry import DEMO_JUDGE, DEMO_POOL
-from fusion_nb.resolve.spec_builder import Member, build_spec, spending_policy
+from fusion_nb.resolve.spec_builder import build_spec, spending_policy
 from fusion_nb.run.result import FusionResult
 from fusion_nb.run.run_handle import Progress, Run, last, raise_if_failed, wait_for_result
-from fusion_nb.views.spending_report import Spending, by_model, today
+from fusion_nb.views.spending_report import Spending, by_model, may_have_spent_since, today
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Member", "Progress", "Run", "afuse", "begin", "fuse", "last", "models", "spending", "stream"]
 
-Pool = str | Sequence[Member] | None
+Pool = str | Sequence[PoolEntry] | None
 
 
 @takes("fuse")
@@ -75,12 +77,12 @@ def begin(
     settings = settle(verb, given)
     resolver = Resolver(settings, ask_address and (lambda text: ask_address(text, "Send them?")))
     spec = build_spec(prompt, settings, resolver.resolved, resolver.reach.worst)
-    everyone = (*spec.pool, *([spec.judge] if spec.judge else []))
-    resolver.reach.check_fit((spec.params.system or "") + spec.prompt, everyone)
+    resolver.reach.check_fit((spec.params.system or "") + spec.prompt, spec.everyone)
     if (result := _replayed(settings, spec)) is not None:
         return result
     confirm_cost(spec, resolver, settings, ask_cost)
-    return Run(spec, resolver, spending_policy(settings, spec.limits.max_cost), journal=settings["journal"])
+    caps = spending_policy(spec, settings, resolver.reach.metered, resolver.reach.worst)
+    return Run(spec, resolver, caps, journal=settings["journal"])
 
 
 @takes("afuse")
@@ -168,8 +170,8 @@ def spending(
 ) -> Spending:
     """What the journal's runs cost since a day, `2026-11-01` (UTC); today where none is given.
 
-    The caps that are set, and keys whose service tells, are said with what they have left. Runs that were not
-    journalled are not in it. Raises `UserError` where `since` is no day.
+    The caps that are set, and keys whose service tells, are said with what they have left; and what the accounts behind
+    the caps count of runs that are in no journal, and so in no row. Raises `UserError` where `since` is no day.
 
     >>> print(spending())
     Today (UTC): $0.0000 in 0 calls. This kernel: $0.0000...
@@ -179,7 +181,8 @@ def spending(
     given = {"max_cost_per_session": max_cost_per_session, "max_cost_per_day": max_cost_per_day}
     settings = settle("fuse", given)
     caps = ((policy.SESSION, settings["max_cost_per_session"]), (policy.day_account(), settings["max_cost_per_day"]))
-    left = (*_unsettled(), *(_cap_left(account, cap) for account, cap in caps if cap is not None), *_keys_left(credit))
+    caps_left = (_cap_left(account, cap) for account, cap in caps if cap is not None)
+    left = (*_unjournalled(), *_unsettled(), *caps_left, *_keys_left(credit))
     return Spending(day, by_model(index.calls(day.isoformat()), begun), left)
 
 
@@ -188,6 +191,23 @@ def _day(since: str) -> date:
         return date.fromisoformat(since.strip()) if since.strip() else today()
     except ValueError:
         raise UserError(f"{since.strip()[:40]!r} is no day: write it as 2026-11-01, or nothing for today.") from None
+
+
+def _unjournalled() -> Iterable[str]:
+    """What the accounts count of runs that were not journalled, or were deleted: the caps know of them all the same."""
+    today_spent, kernel_spent = policy.day_account().spent, policy.SESSION.spent
+    if not today_spent and not kernel_spent:
+        return
+    midnight = datetime.combine(today(), time(), UTC)
+    of_today = {row.run for row in index.runs() if may_have_spent_since(midnight, row.when, row.seconds)}
+    paid = [call for call in index.calls() if call.cost and not call.ref.startswith(f"{DEMO_SERVICE}:")]
+    for whose, spent, runs in (("Today's", today_spent, of_today), ("This kernel's", kernel_spent, begun)):
+        rest = spent - sum((call.cost or Decimal(0) for call in paid if call.run in runs), Decimal(0))
+        if rest > 0:
+            yield (
+                f"{whose} account counts {usd(spent)} in all: {usd(rest)} of it stands in no journalled run (the "
+                "journal was off, or it was deleted)."
+            )
 
 
 def _unsettled() -> Iterable[str]:

@@ -27,10 +27,10 @@ class FusionError(Exception):
 
     >>> import fusion_nb
     >>> try:
-    ...     fusion_nb.fuse("Hi?", pool="demo", mode="vote")
+    ...     fusion_nb.fuse("Hi?", pool="demo", mode="poll")
     ... except fusion_nb.FusionError as error:
     ...     print(error)
-    Unknown mode 'vote'. There are best-of, merge, debate.
+    Unknown mode 'poll'. There are best-of, merge, debate, vote.
     """
 
     def __str__(self) -> str:

@@ -20,6 +20,7 @@ from fusion_nb.accounts import policy
 from fusion_nb.core import Reply, engine_thread
 from fusion_nb.core import option_checks as check
 from fusion_nb.core.fold import fold_all
+from fusion_nb.core.member_settings import PoolEntry
 from fusion_nb.core.option_types import AddOptions, RejudgeOptions, ResumeOptions, RetryOptions
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.errors import FusionError, UnknownName, UserError
@@ -27,7 +28,7 @@ from fusion_nb.journal import index, maintenance, reader
 from fusion_nb.options import Settings, recorded_options, settle, takes
 from fusion_nb.resolve.estimate import Estimate, confirm_cost, estimate_spec
 from fusion_nb.resolve.model_resolver import Resolver
-from fusion_nb.resolve.spec_builder import Member, change_spec, spending_policy
+from fusion_nb.resolve.spec_builder import change_spec, spending_policy, with_recorded_functions
 from fusion_nb.run import derived_runs
 from fusion_nb.run.result import FusionResult
 from fusion_nb.run.run_handle import Run, new_run_id, wait_for_result
@@ -99,7 +100,7 @@ def rejudge(run: PastRun = LAST, **options: Unpack[RejudgeOptions]) -> FusionRes
 
 
 @takes("add")
-def add(run: PastRun, members: str | Sequence[Member], **options: Unpack[AddOptions]) -> FusionResult:
+def add(run: PastRun, members: str | Sequence[PoolEntry], **options: Unpack[AddOptions]) -> FusionResult:
     """New members beside a run's candidates: only they are asked, then the judge on all.
 
     >>> import fusion_nb
@@ -148,7 +149,7 @@ def begin_derived(
     /,
     *,
     ask_cost: Any = None,
-    members: str | Sequence[Member] | None = None,
+    members: str | Sequence[PoolEntry] | None = None,
     **given: Any,
 ) -> Run:
     """A call of `rejudge()` or its kin, begun and not waited for.
@@ -160,32 +161,32 @@ def begin_derived(
     """
     state, spec, resolver, settings = _derived(verb, run, members, given)
     confirm_cost(spec, resolver, settings, ask_cost)
+    caps = spending_policy(spec, settings, resolver.reach.metered, resolver.reach.worst)
     new = new_run_id()
     if verb == "resume":
         # Last, once everything that can be refused has been.
         derived_runs.claim_resume(state, new)
-    caps = spending_policy(settings, spec.limits.max_cost)
     return Run(spec, resolver, caps, journal=settings["journal"], run=new)
 
 
 def estimate_derived(
-    verb: str, run: PastRun = LAST, /, *, members: str | Sequence[Member] | None = None, **given: Any
+    verb: str, run: PastRun = LAST, /, *, members: str | Sequence[PoolEntry] | None = None, **given: Any
 ) -> Estimate:
     """What a call of `rejudge()` or its kin would take; nobody is asked."""
     return estimate_spec(*_derived(verb, run, members, given)[1:])
 
 
 def _derived(
-    verb: str, run: PastRun, members: str | Sequence[Member] | None, given: dict[str, Any]
+    verb: str, run: PastRun, members: str | Sequence[PoolEntry] | None, given: dict[str, Any]
 ) -> tuple[FusionResult, RunSpec, Resolver, Settings]:
     """The run that is continued, the derived one's spec, checked, and what it needs. Raises `UserError`, unsent."""
     settle(verb, given)  # what cannot be meant is said whatever there is in the journal
     state = result_of(run)
     if verb == "resume":
         state = _newest(state)
-    settings = settle(verb, given, recorded_options(state))
+    settings = with_recorded_functions(settle(verb, given, recorded_options(state)), given, state)
     resolver = Resolver(settings)
-    resolver.know(settings["functions"], [*state.pool, *([state.judge] if state.judge else [])])
+    resolver.know(settings["functions"], [*state.pool, *state.judges])
     match verb:
         case "resume":
             derived_runs.resume(state)
@@ -203,7 +204,10 @@ def _derived(
     if given.get("mode") is not None:
         spec = derived_runs.in_mode(spec, settings["mode"])
     if given.get("judge") is not None:
-        spec = replace(spec, judge=resolver.judge_named(settings["judge"]))
+        spec = derived_runs.with_judges(spec, resolver.judges(spec.pool, needed=False))
+    elif given.get("mode") == "vote":
+        # A judge breaks a vote's ties only where it is asked for.
+        spec = derived_runs.with_judges(spec, ())
     return state, _checked(spec, resolver), resolver, settings
 
 
@@ -271,7 +275,7 @@ def _newest(state: FusionResult) -> FusionResult:
 
 def _checked(spec: RunSpec, resolver: Resolver) -> RunSpec:
     """`spec` with its judge and a note on what it takes over. Raises `UserError` where somebody cannot be asked."""
-    if spec.judge is None and len(spec.pool) > 1:
+    if spec.judge is None and len(spec.pool) > 1 and spec.mode != "vote" and not spec.selection.escalate:
         # A run of one had no judge; with company it needs one.
         spec = replace(spec, judge=resolver.default_judge(spec.pool))
     if spec.reused:
@@ -280,8 +284,7 @@ def _checked(spec: RunSpec, resolver: Resolver) -> RunSpec:
         spec = replace(spec, notes=(*spec.notes, note))
     taken_over = {(reply.ref.name, reply.round) for reply in spec.reused}
     resolver.check([ref for ref in spec.pool if (ref.name, 0) not in taken_over])
-    if spec.judge is not None:
-        resolver.check([spec.judge])
+    resolver.check(spec.judges)
     return spec
 
 

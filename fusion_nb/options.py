@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from fusion_nb.core import Limits
+from fusion_nb.core import Limits, Selection
 from fusion_nb.core import option_checks as check
+from fusion_nb.core import selection_checks as selecting
 from fusion_nb.errors import UnknownName, UserError
+from fusion_nb.option_defaults import configurable_class
 
 F = TypeVar("F", bound=Callable[..., Any])
 Settings = Mapping[str, Any]
@@ -49,6 +51,8 @@ class Option:
     configurable: bool = False
     record: str = ""
     """Where a run's record (`RunStarted`) keeps it, dotted."""
+    needs: str = ""
+    """The option without which it means nothing."""
     switch: bool = False  # its flag takes no value
     values: tuple[str, ...] = ()  # what Tab offers
 
@@ -56,7 +60,7 @@ class Option:
 _RUNNING = ("fuse", "afuse", "stream", *DERIVED)
 _SAMPLED = (*ASKING, "add", "retry")
 _JUDGED = (*ASKING, "rejudge", "add", "retry")
-_LIMITS = Limits()
+_LIMITS, _SELECTION = Limits(), Selection()
 
 TABLE: tuple[Option, ...] = (
     Option("pool", "str | Sequence[str | Callable[..., Any]] | None", None, check.pool,
@@ -65,11 +69,11 @@ TABLE: tuple[Option, ...] = (
            ASKING, ("-p", "--pool"), configurable=True, record="pool"),
     Option("mode", "str", "merge", check.mode,
            "best-of picks one candidate; merge writes one answer from all of them; debate[:rounds] lets them challenge "
-           "each other first",
+           "each other first; vote takes the answer that most members share, without a judge",
            (*ASKING, "rejudge", "add"), ("-m", "--mode"), configurable=True, record="mode",
-           values=("best-of", "merge", "debate", "debate:2", "debate:3")),
-    Option("judge", "str | Callable[..., Any] | None", None, check.judge,
-           "the model that compares; not given: a strong one outside the pool's families",
+           values=("best-of", "merge", "debate", "debate:2", "debate:3", "vote")),
+    Option("judge", "str | Callable[..., Any] | Sequence[str | Callable[..., Any]] | None", None, check.judge,
+           "the model that compares; several by comma are a jury; not given: a strong one outside the pool's families",
            _JUDGED, ("-j", "--judge"), configurable=True, record="judge"),
     Option("then", "str", "merge", check.then, "how a debate ends: best-of or merge",
            ASKING, ("--then",), configurable=True, record="then", values=("best-of", "merge")),
@@ -80,6 +84,33 @@ TABLE: tuple[Option, ...] = (
            "2 asks the judge twice, the second time with the candidates in reverse; where it contradicts itself, that "
            "is said",
            _JUDGED, ("--orders",), configurable=True, record="orders", values=("1", "2")),
+    Option("check", "Callable[..., Any] | Sequence[Any] | None", None, selecting.checks,
+           "your own function of one text, True or False, or a score from 0 to 1: only candidates that pass reach the "
+           "judge, and the highest score wins without one",
+           flags=("--check",), configurable=True, record="selection.checks"),
+    Option("check_timeout", "float", _SELECTION.check_timeout, check.number("check_timeout", 0.001, 86_400),
+           "seconds one check may take for one text", flags=("--check-timeout",), configurable=True,
+           record="selection.check_timeout", needs="check"),
+    Option("deeper", "int", 0, check.whole("deeper", 0, 5),
+           "how often a member that failed your checks tries again, told what they said",
+           ASKING, ("--deeper",), configurable=True, record="selection.deeper", needs="check"),
+    Option("extract", "str | Callable[[str], Any] | None", None, selecting.extract,
+           "how the short answer in a text is found, for votes and agreement: your function, or number, choice, "
+           "label:yes,no, json:field, text; not given: by a cautious reading",
+           (*ASKING, *DERIVED), ("--extract",), configurable=True, record="selection.extract",
+           values=("number", "choice", "text")),
+    Option("weights", "Mapping[str, float] | Sequence[float] | None", None, selecting.weights,
+           "of the members' votes, by name or in pool order", (*ASKING, "rejudge"), record="selection.weights"),
+    Option("escalate", "str | Sequence[str | Callable[..., Any]] | None", None, selecting.escalate,
+           "members that are asked only where the pool does not agree; one alone then gives the answer",
+           ASKING, ("--escalate",), configurable=True, record="selection.escalate"),
+    Option("agree", "float | str", _SELECTION.agree, selecting.agree,
+           "the share of the pool that must give one answer, 0.8 or 4/5, or escalate's members are asked",
+           ASKING, ("--agree",), configurable=True, record="selection.agree", needs="escalate"),
+    Option("escalate_shadow", "bool", False, check.switch("escalate_shadow"),
+           "ask escalate's members in any case, to learn what stopping would have saved and changed",
+           ASKING, ("--escalate-shadow",), configurable=True, record="selection.escalate_shadow", needs="escalate",
+           switch=True),
     Option("system", "str | None", None, check.text("system"), "system prompt of every member",
            ASKING, ("-s", "--system"), configurable=True, record="params.system"),
     Option("temperature", "float | None", None, check.number("temperature", 0, 2),
@@ -198,6 +229,9 @@ def settle(call: str, given: Mapping[str, Any], recorded: Settings | None = None
         settings[row.name] = value if value is None or spent_cap else row.check(value)
         if row.name in CAPS_OF_ALL_RUNS:
             settings[row.name] = min((row.check(cap) for cap in values if cap is not None), default=None)
+    for name, row in ((name, ROWS[name]) for name in given if given[name] is not None and ROWS[name].needs):
+        if not settings[row.needs]:
+            raise UserError(f"{name} means nothing without {row.needs}: give {row.needs}, or leave {name} out.")
     return settings
 
 
@@ -219,7 +253,9 @@ def recorded_options(record: Any) -> dict[str, Any]:
             found = getattr(found, step)
         return found or None if isinstance(found, str | tuple) else found
 
-    return {row.name: value(row.record) for row in TABLE if row.record and row.record not in ("pool", "mode", "judge")}
+    # Who is asked, and the functions of a notebook, are looked up by those who continue the run.
+    apart = ("pool", "mode", "judge", "check", "extract", "weights", "escalate")
+    return {row.name: value(row.record) for row in TABLE if row.record and row.name not in apart}
 
 
 def takes(call: str) -> Callable[[F], F]:
@@ -258,42 +294,5 @@ def defaults() -> Any:
     """The defaults of this process, one object behind every door: `%config Fuse` and `fusion_nb.defaults`."""
     global _defaults  # noqa: PLW0603  one object for the process is the point
     if _defaults is None:
-        _defaults = _configurable()()
+        _defaults = configurable_class({row.name: row for row in TABLE if row.configurable})()
     return _defaults
-
-
-def _configurable() -> type[Any]:
-    """The class behind `defaults()`. Made when it is first asked for: traitlets is not loaded before."""
-    from traitlets import TraitError, TraitType, config  # noqa: PLC0415
-
-    class Setting(TraitType[Any, Any]):
-        """A trait that is checked by its row when it is set; `None` gives it back to the table."""
-
-        def validate(self, obj: Any, value: Any) -> Any:
-            row = ROWS[str(self.name)]
-            try:
-                checked = None if value is None or value == "" else row.check(value)
-            except UserError as error:
-                raise TraitError(f"Fuse.{row.name} was not changed. {error}") from None
-            return list(checked) if row.name == "pool" and checked else None if checked is None else value
-
-    rows = [row for row in TABLE if row.configurable]
-    traits = {row.name: Setting(row.default or None, allow_none=True, help=row.help).tag(config=True) for row in rows}
-    about = """Defaults behind every door; `%config Fuse` sets the same ones.
-
-    >>> import fusion_nb
-    >>> fusion_nb.defaults.max_cost = 0.25
-    >>> fusion_nb.defaults.reset()
-    """
-
-    def reset(self: Any) -> None:
-        for name in traits:
-            setattr(self, name, ROWS[name].default or None)
-
-    def set_known(self: Any, name: str, value: Any) -> None:
-        # A cap with a slip in its name would be no cap.
-        if not name.startswith("_") and not hasattr(type(self), name):
-            raise UnknownName("default", name, traits)
-        config.Configurable.__setattr__(self, name, value)
-
-    return type("Fuse", (config.Configurable,), {"__doc__": about, "reset": reset, "__setattr__": set_known, **traits})

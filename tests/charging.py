@@ -104,7 +104,7 @@ class ChargingService:
             self.by_door[door] += cost  # type: ignore[assignment]
             if "never" not in kind:
                 self.known[generation] = cost
-        first = event({**delta("7 is the answer."), "id": generation, "model": model})
+        first = event({**delta(f"7 is the answer of {model}."), "id": generation, "model": model})
         if kind.startswith("slow"):
             self.holding.release()
             return [head(), first, "hold"]

@@ -20,7 +20,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 SLOW_FOLDERS = ("browser", "faults", "judge_attacks", "servers")
 SLOW_FILES = (
     "test_background", "test_embedded", "test_forecast", "test_growth", "test_journal_damage", "test_journal_index",
-    "test_linear_judging", "test_markdown", "test_notebooks", "test_options", "test_recorded", "test_spending_property", "test_supply_chain",
+    "test_linear_judging", "test_markdown", "test_notebooks", "test_options", "test_recorded", "test_selection", "test_selection_recorded", "test_spending_property", "test_supply_chain",
     "test_terminal",
 )  # fmt: skip
 """What daily work (`nox -s check`) does without: files that take more than some ten seconds on two cores."""

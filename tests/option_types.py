@@ -24,13 +24,27 @@ from typing import Any, TypedDict
 
 def text() -> str:
     """The module, whole."""
-    parts = [HEAD]
+    shared = [row for row in options.TABLE if set(options.CALLS) <= set(row.calls)]
+    asking = [row for row in options.TABLE if set(options.ASKING) <= set(row.calls) and row not in shared]
+    parts = [
+        HEAD,
+        _class("EveryCallOptions", "TypedDict", "What every call takes; the table says what each does.", shared),
+        _class("AskingOptions", "EveryCallOptions", "What every call takes that asks a prompt.", asking),
+    ]
     for call in options.CALLS:
-        own = POSITIONAL if call in options.ASKING else ("call",) if call == "retry" else ()
-        rows = [f"    {row.name}: {row.type}" for row in options.of(call) if row.name not in own]
-        about = f'    """What `{call}()` takes beside its own parameters; the table says what each does."""'
-        parts.append("\n".join([f"class {call.title()}Options(TypedDict, total=False):", about, "", *rows]) + "\n")
+        base, above = ("AskingOptions", [*shared, *asking]) if call in options.ASKING else ("EveryCallOptions", shared)
+        rows = [row for row in options.of(call) if row not in above]
+        about = f"What `{call}()` takes beside its own parameters."
+        parts.append(_class(f"{call.title()}Options", base, about, rows, () if call != "retry" else ("call",)))
     return "\n\n".join(parts)
+
+
+def _class(name: str, base: str, about: str, rows: list[options.Option], own: tuple[str, ...] = POSITIONAL) -> str:
+    fields = [f"    {row.name}: {row.type}" for row in rows if row.name not in own]
+    return (
+        "\n".join([f"class {name}({base}, total=False):", f'    """{about}"""', *([""] if fields else []), *fields])
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,20 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fusion_nb.core import Message, ModeInput, Ref, Reply, Role, Round, StreamSplitter, Usage, Verdict
+from fusion_nb.core import (
+    Agreement,
+    CheckOutcome,
+    Escalation,
+    Message,
+    ModeInput,
+    Ref,
+    Reply,
+    Role,
+    Round,
+    StreamSplitter,
+    Usage,
+    Verdict,
+)
 from fusion_nb.judging import MODES
 from tests.plain_client import ask
 
@@ -18,6 +31,8 @@ class Desk:
         self.url, self.judge = url, judge
         self.replies: list[Reply] = []
         self.rounds: list[Round] = []
+        self.agreements: list[Agreement] = []
+        self.escalations: list[Escalation] = []
 
     async def ask(
         self,
@@ -45,6 +60,15 @@ class Desk:
 
     def round_ended(self, ended: Round) -> None:
         self.rounds.append(ended)
+
+    async def check(self, text: str, call: int) -> tuple[CheckOutcome, ...]:
+        return ()
+
+    def agreement_found(self, agreement: Agreement) -> None:
+        self.agreements.append(agreement)
+
+    def escalated(self, escalation: Escalation) -> None:
+        self.escalations.append(escalation)
 
     def run(self, pool: Sequence[Ref], prompt: str, mode: str, **more: Any) -> Verdict:
         """Ask the pool, then let the mode decide."""

@@ -7,13 +7,26 @@ through the splitter in small pieces, as in the engine.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fusion_nb.core import Message, ModeInput, Ref, Reply, Role, Round, StreamSplitter, Verdict
+from fusion_nb.core import (
+    Agreement,
+    CheckOutcome,
+    Escalation,
+    Message,
+    ModeInput,
+    Ref,
+    Reply,
+    Role,
+    Round,
+    StreamSplitter,
+    Verdict,
+)
 from fusion_nb.judging import MODES
 
 JUDGE = Ref("script", "judge", "judge")
@@ -55,19 +68,30 @@ class ScriptedReply:
     reasoning: str = ""
     finish: str | None = None
     warnings: tuple[str, ...] = ()
+    started: float = 0.0
+    latency: float | None = None
 
 
-Script = str | ScriptedReply | Callable[[ScriptedRequest], str | ScriptedReply]
+Script = str | ScriptedReply | Callable[[ScriptedRequest], str | ScriptedReply | Awaitable[str | ScriptedReply]]
 
 
 class ScriptedCalls:
-    """Judges answer `judge` in turn, members `members[name]` in turn; `pieces` characters at a time."""
+    """Judges answer `judges[name]`, else `judge`, in turn, members `members[name]`; `pieces` characters at a time."""
 
-    def __init__(self, judge: Sequence[Script] = (), members: Mapping[str, Sequence[Script]] | None = None) -> None:
+    def __init__(
+        self,
+        judge: Sequence[Script] = (),
+        members: Mapping[str, Sequence[Script]] | None = None,
+        judges: Mapping[str, Sequence[Script]] | None = None,
+    ) -> None:
         self._judge = list(judge)
+        self._judges = {name: list(scripts) for name, scripts in (judges or {}).items()}
         self._members = {name: list(scripts) for name, scripts in (members or {}).items()}
         self.requests: list[ScriptedRequest] = []
         self.rounds: list[Round] = []
+        self.agreements: list[Agreement] = []
+        self.escalations: list[Escalation] = []
+        self.checks: Callable[[str], tuple[CheckOutcome, ...]] | None = None
         self.replies: list[Reply] = []
         self.draft = ""
         self.pieces = 3
@@ -85,11 +109,15 @@ class ScriptedCalls:
     ) -> Reply:
         request = ScriptedRequest(ref, messages, role, round, schema, labels or {}, splitter is not None)
         self.requests.append(request)
-        script = (self._judge if role == "judge" else self._members[ref.name]).pop(0)
+        number = 100 + len(self.requests)
+        scripts = self._judges.get(ref.name, self._judge) if role == "judge" else self._members[ref.name]
+        script = scripts.pop(0)
         answer = script(request) if callable(script) else script
+        if inspect.isawaitable(answer):
+            answer = await answer
         scripted = answer if isinstance(answer, ScriptedReply) else ScriptedReply(answer)
         self._stream(scripted.text, splitter)
-        reply = Reply(100 + len(self.requests), ref, role, round, **vars(scripted))
+        reply = Reply(number, ref, role, round, **vars(scripted))
         self.replies.append(reply)
         return reply
 
@@ -106,6 +134,15 @@ class ScriptedCalls:
 
     def round_ended(self, ended: Round) -> None:
         self.rounds.append(ended)
+
+    async def check(self, text: str, call: int) -> tuple[CheckOutcome, ...]:
+        return self.checks(text) if callable(self.checks) else ()
+
+    def agreement_found(self, agreement: Agreement) -> None:
+        self.agreements.append(agreement)
+
+    def escalated(self, escalation: Escalation) -> None:
+        self.escalations.append(escalation)
 
     def run(self, mode: str, task: ModeInput) -> Verdict:
         return asyncio.run(MODES[mode](task, self))

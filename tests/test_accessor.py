@@ -2,10 +2,13 @@
 
 import csv
 import decimal
+import doctest
+import gzip
 import io
 import json
 import re
 import zipfile
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,9 @@ import pytest
 
 import fusion_nb
 from fusion_nb.core import Ref, Reply, RunState, Usage, Verdict
-from fusion_nb.views import dataframe_accessor, table_export
+from fusion_nb.views import agreement_table, dataframe_accessor, judge_agreement, run_facts, table_export
+from fusion_nb.views import effective_votes as effective_votes_module
+from fusion_nb.views.effective_votes import effective_votes
 from fusion_nb.views.frame import frame
 from tests import states
 from tests.conftest import SHARED
@@ -375,3 +380,289 @@ def test_costs_of_groups_that_nobody_knows_are_unknown() -> None:
     assert list(df.fusion.costs("role", "label")["calls"]) == [1] * len(df)
     with pytest.raises(fusion_nb.UserError, match="takes columns of this frame"):
         df.fusion.costs("rolle")
+
+
+# Who agreed, and what stopping would have saved.
+
+
+GSM8K = SHARED / "data" / "gsm8k_pool" / "answers.jsonl.gz"
+MID = (
+    "claude-3-haiku-20240307", "gemma-2-9b-it", "Meta-Llama-3.1-8B-Instruct", "gpt-3.5-turbo-0125", "Qwen2-7B-Instruct",
+)  # fmt: skip
+TOP = (
+    "claude-3-5-sonnet-20241022", "gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18", "Meta-Llama-3.1-70B-Instruct",
+    "gemini-1.5-pro",
+)  # fmt: skip
+
+
+def named(build: Any, run: str) -> pd.DataFrame:
+    """The frame of an example state as that of a run of its own."""
+    return frame(replace(build(), run=run))
+
+
+def voted(answers: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+    """Frames of votes put together. `answers`: run -> each member's short answer; empty for none."""
+    frames = []
+    for run, given in answers.items():
+        script = states.Script(
+            mode="vote", judge=None, run=run, pool=[Ref("s", n, n) for n in "abcdefgh"[: len(given)]]
+        )
+        script.members([f"It is {answer}." for answer in given])
+        groups: dict[str, list[int]] = {}
+        for call, answer in enumerate(given, 1):
+            groups.setdefault(answer, []).append(call)
+        silent = groups.pop("", [])
+        ranked = sorted(groups, key=lambda answer: -len(groups[answer]))
+        tied = len(ranked) > 1 and len(groups[ranked[0]]) == len(groups[ranked[1]])
+        script.agreed(*(tuple(groups[a]) for a in ranked), answers=ranked, unknown=tuple(silent), tied=tied)
+        frames.append(frame(script.close()))
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_agreement_of_one_run_and_of_many() -> None:
+    """A row per run: the share of the members asked, who differs, whether a tie was decided by order; `<NA>`, and no
+    number, where nothing could be compared."""
+    alone = frame(states.vote()).fusion.agreement()
+    assert alone.to_dict("records") == [
+        {"share": 2 / 3, "asked": 3, "groups": 2, "answer": "18", "dissenters": "gemini", "tied": False}
+    ]
+    many = pd.concat([named(states.vote_tied, "t"), named(states.uncounted, "u"), named(states.lone_dissenter, "d")])
+    table = many.fusion.agreement()
+    assert table.index.tolist() == ["t", "u", "d"]
+    assert table.share.fillna(-1).tolist() == [0.5, -1, 7 / 8]
+    assert table.asked.tolist() == [4, 3, 8]
+    assert table.tied.fillna(False).tolist() == [True, False, False]
+    assert table.dissenters["t"] == "gemini, llama3.3"
+    assert table.loc["u"][["share", "answer", "dissenters", "tied"]].isna().all()
+    assert [str(kind) for kind in table.dtypes] == ["Float64", "Int64", "Int64", "string", "string", "boolean"]
+
+
+def test_agreement_is_read_off_the_rows_where_nothing_else_is_left(tmp_path: Path) -> None:
+    """A frame of another process, of which only the columns are known, has the same shares, dissenters and ties."""
+    run_facts._remembered.clear()
+    columns = ["run", "call", "role", "round", "label", "group", "status", "cost_usd"]
+    df = pd.concat([named(states.vote_tied, "x1"), named(states.tried_again, "x2"), named(states.last_word, "x3")])
+    run_facts._remembered.clear()
+    bare = pd.DataFrame(df[columns].to_dict("list"))
+    table = bare.fusion.agreement()
+    assert table.share.fillna(-1).tolist() == [0.5, -1, 0.5]
+    assert table.tied.fillna(False).tolist() == [True, False, True]
+    assert table.dissenters["x3"] == "gemini, gpt4o"
+    old = bare.drop(columns="group").fusion.agreement()
+    assert old.share.isna().all()
+
+
+@pytest.mark.skipif(not GSM8K.exists(), reason="the shared data are not beside this checkout")
+@pytest.mark.parametrize(("pool", "votes"), [(MID, 2.06), (TOP, 1.71), (None, 2.76)])
+def test_effective_votes_of_recorded_answers(pool: tuple[str, ...] | None, votes: float) -> None:
+    """The figures on 1,319 questions of GSM8K, exact; the interval holds them, and comes out the same every time."""
+    rows = [json.loads(line) for line in gzip.decompress(GSM8K.read_bytes()).splitlines()]
+    df = pd.DataFrame({
+        "run": [str(row["pid"]) for row in rows], "call": range(len(rows)), "role": "candidate",
+        "label": [row["model"] for row in rows], "cost_usd": None, "right": [row["correct"] for row in rows],
+    })  # fmt: skip
+    df = df if pool is None else df[df.label.isin(pool)]
+    found = df.fusion.effective_votes("right")
+    assert round(found.value, 2) == votes
+    assert found.low < found.value < found.high
+    assert found.high - found.low < 0.6
+    assert (len(found.members), found.runs) == (len(pool or range(15)), 1319)
+    assert df.fusion.effective_votes(df.right) == found
+    assert df.fusion.agreement("right").attrs["effective_votes"]["value"] == found.value
+
+
+def test_effective_votes_by_the_right_answers() -> None:
+    """With the right answer of each run: numbers by value whatever the unit, texts but for case; silence is wrong."""
+    answers = {
+        "r1": ("18 eggs", "18 eggs", "26"), "r2": ("Paris", "Rome", "paris"), "r3": ("", "5", "5"), "r4": ("7", "7", "7"),
+    }  # fmt: skip
+    df = voted(answers)
+    known = {"r1": "$18.00", "r2": " PARIS", "r3": 5, "r4": "8"}
+    wrong = [[False, False, True], [False, True, False], [True, False, False], [True, True, True]]
+    found = df.fusion.effective_votes(known)
+    assert found == effective_votes(("a", "b", "c"), wrong)
+    assert df.fusion.effective_votes(pd.Series(known)) == found
+    table = df.fusion.agreement(known)
+    assert table.right.tolist() == [True, True, True, False]
+    assert table.attrs["effective_votes"]["members"] == ["a", "b", "c"]
+    assert json.loads(json.dumps(table.attrs)) == table.attrs
+    left = df.fusion.effective_votes({"r1": "18", "r2": None, "r3": "5"})
+    assert left.runs == 2
+
+
+def test_effective_votes_are_at_most_the_members_and_never_made_up() -> None:
+    """Members that err apart are worth no more than they are; one that is always right or wrong has no correlation."""
+    assert effective_votes(("a", "b"), [[1, 0], [0, 1]] * 20).value == 2.0
+    assert effective_votes(("a", "b"), [[1, 1], [0, 0]] * 20).value == 1.0
+    for wrong in ([[0, 1], [0, 0]], [[1, 1], [1, 0]], []):
+        found = effective_votes(("a", "b"), wrong)
+        assert (found.value, found.low, found.high, found.correlation) == (None, None, None, None)
+        assert str(found).startswith("<NA> of 2 votes")
+    assert effective_votes(("a",), [[1], [0]]).value is None
+    assert all(0 < v <= 3 for v in effective_votes(("a", "b", "c"), [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]])[:3])
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ("rihgt", "no column 'rihgt'"),
+        (pd.Series([True, False, True]), "a value for each row"),
+        (5, "takes the right answer by run"),
+    ],
+)
+def test_what_is_no_truth_is_one_sentence(known: Any, said: str) -> None:
+    """A slip in a column's name, a column of another frame, a bare number: what is wrong, and what it takes."""
+    with pytest.raises(fusion_nb.UserError, match=said):
+        voted({"r1": ("1", "2")}).fusion.effective_votes(known)
+
+
+def test_members_of_a_cascade_do_not_count_as_the_pool() -> None:
+    """Who is asked only where the pool differs is none of those whose votes are weighed; a run without a member is out."""
+    df = pd.concat([named(states.last_word, "a"), named(states.stopped_at_the_vote, "b"), named(states.vote, "c")])
+    found = df.fusion.effective_votes({"a": "18", "b": "18", "c": "18"})
+    assert found.members == ("llama3.3", "gemini", "qwen")
+    assert found.runs == 2
+
+
+def test_each_score_of_each_judge_is_a_row() -> None:
+    """Run, judge, candidate and criterion; of a single judge too, and of the rows at hand alone."""
+    df = frame(states.jury())
+    table = df.fusion.scores()
+    assert len(table) == 3 * 2 + 4 + 6
+    own = table[(table.judge == "opus") & (table.candidate == "gemini")]
+    assert own[["criterion", "score"]].values.tolist() == [["correctness", 6.0], ["clarity", 5.0]]
+    assert set(table[table.judge == "gpt5"].candidate) == {"claude", "gemini"}
+    assert set(df[df.label != "claude"].fusion.scores().candidate) == {"gemini", "gpt4o"}
+    both = pd.concat([named(states.jury, "j1"), named(states.merge, "j2")]).fusion.scores()
+    assert both.groupby("run").size().to_dict() == {"j1": 16, "j2": 9}
+    assert set(both[both.run == "j2"].judge) == {"gpt5"}
+    assert both.attrs["left_out"] == 0
+    assert frame(states.vote()).fusion.scores().empty
+
+
+def test_judges_agreement_is_told_over_many_runs_alone() -> None:
+    """Krippendorff's alpha: his own example to three digits; none below 30 runs; a harsh judge agrees all the same."""
+    nobody = None
+    raters = [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, nobody, nobody, nobody], [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, nobody, 3],
+        [nobody, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, nobody], [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, nobody],
+    ]  # fmt: skip
+    units = [[float(value) for value in unit if value is not None] for unit in zip(*raters, strict=True)]
+    assert judge_agreement.alpha(units) == pytest.approx(0.849, abs=5e-4)
+    harsh = [
+        {"run": f"r{n}", "judge": judge, "call": call, "score": 9.0 - 2 * call - less}
+        for n in range(30)
+        for judge, less in (("mild", 0), ("harsh", 2))
+        for call in (1, 2, 3)
+    ]
+    assert judge_agreement.jury_alpha(harsh) == (pytest.approx(1.0), 30)
+    assert judge_agreement.jury_alpha(harsh[6:]) == (None, 29)
+    assert judge_agreement.jury_alpha([]) == (None, 0)
+    table = frame(states.jury()).fusion.scores()
+    assert (table.attrs["alpha"], table.attrs["jury_runs"]) == (None, 1)
+    assert json.loads(json.dumps(table.attrs)) == table.attrs
+
+
+def test_what_a_cascade_came_to() -> None:
+    """Per run: the share, whether more was needed, the vote, whether the answer is another one, money and seconds that
+    stopping would have saved; and the sums."""
+    df = pd.concat([
+        named(states.stopped_at_the_vote, "stopped"), named(states.last_word, "last"), named(states.in_shadow, "shadow"),
+        named(states.vote, "none"),
+    ])  # fmt: skip
+    table = df.fusion.escalation()
+    assert table.index.tolist() == ["stopped", "last", "shadow"]
+    assert table.needed.tolist() == [False, True, False]
+    assert table.asked.fillna("-").tolist() == ["-", "gpt4o", "gpt4o, claude"]
+    assert table.vote.tolist() == ["18"] * 3
+    assert table.differs.tolist() == [False, True, True]
+    assert table.saved_usd.tolist() == [0.0, 0.02, 0.0244]
+    assert table.unpriced.tolist() == [0, 0, 1]
+    # The third of the cheap members ended after 3.3 s, the last call of the shadow's after 5.5 + 2.5 s.
+    assert table.saved_s.tolist() == pytest.approx([0.0, 3.4 + 2.0 - 3.3, 8.0 - 3.3])
+    sums = table.attrs["sums"]
+    assert (sums["all"]["runs"], sums["all"]["asked"], sums["all"]["differs"], sums["all"]["saved_usd"]) == (
+        3,
+        2,
+        2,
+        "0.0444",
+    )
+    assert (sums["not_needed"]["runs"], sums["not_needed"]["compared"], sums["not_needed"]["saved_usd"]) == (
+        2,
+        2,
+        "0.0244",
+    )
+    assert table.attrs["left_out"] == 0
+    assert json.loads(json.dumps(table.attrs)) == table.attrs
+    assert frame(states.merge()).fusion.escalation().empty
+
+
+def test_a_merged_answer_is_not_compared() -> None:
+    """A written answer is no member's: whether it differs from the vote nobody knows."""
+    state = states.escalated_and_judged()
+    merged = replace(state, run="m", verdict=Verdict(answer="26, I think."))
+    assert frame(merged).fusion.escalation().differs.isna().all()
+
+
+def test_facts_of_many_runs_are_found_in_the_journal() -> None:
+    """Frames put together know more than their rows: from this process, else from the record; what is nowhere is counted."""
+    prompt = "How many times does the letter r occur in the word strawberry?"
+    pool = ("demo:swift", "demo:steady")
+    results = [fusion_nb.fuse(prompt, pool=pool, escalate="demo:careful", agree=1.0, seed=n) for n in (1, 2)]
+    df = pd.concat([result.frame() for result in results], ignore_index=True)
+    assert "run" not in df.attrs
+    here = df.fusion.escalation()
+    assert here.needed.tolist() == [True, True]
+    run_facts._remembered.clear()
+    lost = pd.concat([df, df.head(2).assign(run="20200101T000000-0000000000")])
+    found = lost.fusion.escalation()
+    assert found.reset_index().to_dict("records") == here.reset_index().to_dict("records")
+    assert found.attrs["left_out"] == 1
+    assert lost.assign(run="last").fusion.scores().attrs["left_out"] == 1
+
+
+def test_few_facts_are_kept_of_each_run() -> None:
+    """What is remembered is bounded, and the judges' reasons are no part of it."""
+    run_facts._remembered.clear()
+    facts = frame(states.jury()).attrs
+    (kept,) = run_facts._remembered.values()
+    assert "rationale" not in kept["verdicts"][0]
+    assert facts["verdicts"][0]["rationale"]
+    for n in range(run_facts.MOST + 5):
+        run_facts.remember({**kept, "run": f"run{n}"})
+    assert len(run_facts._remembered) == run_facts.MOST
+    assert "run0" not in run_facts._remembered
+
+
+def test_a_model_of_two_providers_is_told() -> None:
+    """The table of members lists who served each; a model that two served is named, and one provider is no news."""
+    script = states.Script(pool=(states.CLAUDE, states.GEMINI), judge=None)
+    for turn, provider in enumerate(("DeepInfra", "Together")):
+        script.reply(states.CLAUDE, "x", round=turn, provider=provider, quantization="fp8" if turn else None)
+        script.reply(states.GEMINI, "y", round=turn, provider="Google")
+    table = frame(script.close()).fusion.by_member()
+    assert table.providers.tolist() == ["DeepInfra, Together (fp8)", "Google"]
+    assert table.attrs["notes"] == [
+        "openrouter:anthropic/claude-sonnet-4.5 was served by DeepInfra and Together (fp8): its replies may differ by that."
+    ]
+    plain = run().fusion.by_member()
+    assert plain.providers.isna().all()
+    assert plain.attrs["notes"] == []
+
+
+def test_the_judges_of_a_jury_have_a_row_each(pyplot: Any) -> None:
+    """Members, timeline and picture know as many judges as there are."""
+    df = frame(states.jury())
+    assert df.fusion.by_member().query("role == 'judge'").index.tolist() == ["gpt5", "opus", "llama3.3"]
+    times = df.fusion.timeline()
+    assert times[times.role == "judge"].start_s.tolist() == [2.6] * 3
+    left, _ = df.fusion.plot()
+    assert [t.get_text() for t in left.get_yticklabels()][3:] == ["judge · gpt5", "judge · opus", "judge · llama3.3"]
+
+
+@pytest.mark.parametrize("module", [dataframe_accessor, effective_votes_module, agreement_table, judge_agreement])
+def test_the_examples_in_the_docstrings_run(module: Any) -> None:
+    """What a docstring shows is what comes."""
+    shown = doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    assert shown.attempted
+    assert not shown.failed

@@ -80,7 +80,7 @@ def test_over_the_amount_somebody_must_say_yes(replay: Replay, shell: Shell) -> 
 def test_the_sessions_cap_holds_over_runs(replay: Replay) -> None:
     """What earlier runs of this kernel spent counts; the denial names the cap. Unknown prices are refused under it."""
     services = {"replay": {"base_url": replay.url}}
-    with pytest.raises(fusion_nb.RunFailed, match=r"Fuse\.max_cost_per_session"):
+    with pytest.raises(fusion_nb.RunFailed, match="so max_cost_per_session cannot hold"):
         fusion_nb.fuse("Count.", POOL, services=services, judge="demo:judge", max_cost_per_session=5)
 
 

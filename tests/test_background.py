@@ -63,7 +63,7 @@ def test_other_cells_run_and_the_view_lives(live: Kernel) -> None:
     assert last["content"]["transient"]["display_id"] == shown["content"]["transient"]["display_id"]
     assert "Fused answer" in last["content"]["data"]["text/html"]
     assert live.run("print(df.wait() is df.result, df.done, df.result.status, df.frame.shape)").strip() == (
-        "True True ok (4, 27)"
+        "True True ok (4, 32)"
     )
     assert not [m for m in live.heard if m["msg_type"] == "stream" and "fusion_nb" in m["content"]["text"]]
 

@@ -15,7 +15,7 @@ from fusion_nb import judging
 from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
 from fusion_nb.core import Chunk, Limits, Ref, Reply, Request, RunState, Usage
 from fusion_nb.core.events import CallEnded, TextDelta
-from fusion_nb.core.spec import RunServices, RunSpec
+from fusion_nb.core.spec import ComputedCost, RunServices, RunSpec
 from fusion_nb.errors import ProviderError
 from fusion_nb.run.engine import Engine
 from fusion_nb.run.event_recorder import EventRecorder
@@ -41,7 +41,7 @@ class Model:
             raise ProviderError("server", "It failed.", retryable=True)
         for _ in range(self.pieces):
             await asyncio.sleep(self.pause)
-            yield Chunk(text="7 ")
+            yield Chunk(text=f"{request.ref.model} 7 ")
         yield Chunk(usage=self.usage, cost=self.cost, model=self.model, finish="stop")
 
 
@@ -101,7 +101,7 @@ def test_a_slow_price_table_stops_no_stream_and_no_clock() -> None:
         time.sleep(4.0)
 
     models = {"steady": Model(pause=0.02, pieces=100), "quick": Model(pieces=1), "judge": Model()}
-    recorder = carried_out(models, "judge", load_prices=load, price=lambda ref, model, usage: Decimal(1))
+    recorder = carried_out(models, "judge", load_prices=load, price=lambda ref, model, usage: ComputedCost(Decimal(1)))
     assert reading.is_set()
     events = recorder.take(0)
     at = [event.at for event in events if isinstance(event, TextDelta) and event.call == 1]
@@ -116,7 +116,9 @@ def test_the_clock_is_read_before_the_price_is_known() -> None:
     def load() -> None:
         time.sleep(3.0)
 
-    recorder = carried_out({"quick": Model(pieces=1)}, load_prices=load, price=lambda ref, model, usage: Decimal(1))
+    recorder = carried_out(
+        {"quick": Model(pieces=1)}, load_prices=load, price=lambda ref, model, usage: ComputedCost(Decimal(1))
+    )
     (reply,) = replies(recorder)
     assert reply.cost == 1
     assert recorder.state.seconds >= 2.5
@@ -155,7 +157,7 @@ def test_long_replies_in_tiny_pieces_take_time_in_proportion() -> None:
         accounts = RunAccounts("run", NO_CAPS, play=True)
         before = time.process_time()
         asyncio.run(Engine(spec, services({"m": carried}), recorder, accounts).run("run", "now"))
-        assert len(recorder.state.replies[0].text) == 2 * pieces
+        assert len(recorder.state.replies[0].text) == 4 * pieces
         return time.process_time() - before
 
     seconds(100)

@@ -16,14 +16,17 @@ from typing import Any
 
 import pytest
 
+import fusion_nb
 from fusion_nb.accounts import policy
 from fusion_nb.accounts.account import Account, Denial, usd
 from fusion_nb.accounts.day_account import DayAccount
 from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy, settle_late
 from fusion_nb.core import Chunk, Limits, Message, Ref, Reply, Request, RunState, Usage
 from fusion_nb.core.spec import RunServices
+from fusion_nb.errors import UserError
 from fusion_nb.run.call import Caller
 from fusion_nb.run.event_recorder import EventRecorder
+from tests.charging import ChargingService
 
 CENT = Decimal("0.01")
 SPAWN = multiprocessing.get_context("spawn")
@@ -45,7 +48,7 @@ class Watched(Account):
 def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Watched:
     """A session, and a day, that have spent nothing."""
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path))
-    session = Watched("Fuse.max_cost_per_session")
+    session = Watched("max_cost_per_session")
     monkeypatch.setattr(policy, "SESSION", session)
     return session
 
@@ -119,10 +122,10 @@ def test_a_denial_names_the_cap_and_what_was_left(session: Watched) -> None:
     assert accounts.hold(1, Decimal("0.03")) is None
     denial = accounts.hold(2, Decimal("0.04"))
     assert str(denial) == (
-        "Not asked: it could cost up to $0.0400 and $0.0200 of Fuse.max_cost_per_session $0.05 was left ($0.0300 is "
-        "held for calls under way). Raise Fuse.max_cost_per_session or lower --max-tokens."
+        "Not asked: it could cost up to $0.0400 and $0.0200 of max_cost_per_session $0.05 was left ($0.0300 is held "
+        "for calls under way). Raise it (--max-cost-per-session), or lower max_tokens (--max-tokens)."
     )
-    assert accounts.cap_names == "--max-cost and Fuse.max_cost_per_session and Fuse.max_cost_per_day"
+    assert accounts.cap_names == "max_cost and max_cost_per_session and max_cost_per_day"
     # Nothing of what was denied is held anywhere.
     assert (session.taken, policy.day_account().left(Decimal(7))) == (Decimal("0.03"), Decimal("6.97"))
     accounts.settle(1, Decimal("0.01"), Decimal("0.02"))
@@ -135,7 +138,7 @@ def test_a_run_keeps_its_caps_whatever_others_have(session: Watched) -> None:
     free = RunAccounts("free", SpendingPolicy(None, None, None))
     assert free.hold(1, Decimal(10)) is None
     free.settle(1, Decimal("0.04"))
-    assert "Fuse.max_cost_per_session" in str(capped.hold(1, Decimal("0.02")))
+    assert "of max_cost_per_session" in str(capped.hold(1, Decimal("0.02")))
     assert capped.hold(2, Decimal("0.01")) is None
     capped.settle(2, Decimal("0.01"))
     assert (session.spent, policy.day_account().spent, free.cap_names) == (Decimal("0.05"), Decimal("0.05"), "")
@@ -145,7 +148,7 @@ def test_play_money_holds_under_its_runs_cap_alone(session: Watched) -> None:
     """A scripted run shows how its own cap works; the session and the day know nothing of it."""
     play = RunAccounts("play", SpendingPolicy(Decimal("0.01"), Decimal("0.001"), Decimal("0.001")), play=True)
     assert play.hold(1, Decimal("0.008")) is None
-    assert "--max-cost" in str(play.hold(2, Decimal("0.008")))
+    assert "of max_cost " in str(play.hold(2, Decimal("0.008")))
     play.settle(1, Decimal("0.008"))
     assert (session.taken, policy.day_account().spent) == (0, 0)
 
@@ -175,6 +178,39 @@ def test_a_bill_of_todays_run_is_booked_once_though_nothing_was_held(session: Wa
     run = f"{datetime.now(UTC):%Y%m%d}T000000-c"
     settle_late(run, 1, Decimal("0.2"))
     assert (session.spent, policy.day_account().spent) == (0, Decimal("0.2"))
+
+
+UNLISTED = "openrouter:judge-11"
+"""A judge that the service has and its price list has not."""
+
+
+def picks(prompt: str) -> str:
+    """A judge that is a function: nobody knows what it spends."""
+    return "A"
+
+
+@pytest.mark.parametrize("cap", ["max_cost", "max_cost_per_session", "max_cost_per_day"])
+@pytest.mark.parametrize("judge", [UNLISTED, picks])
+def test_a_judge_of_unknown_price_is_refused_before_anyone_is_paid(session: Watched, cap: str, judge: Any) -> None:
+    """No cap can hold for it: one sentence names the judge and what to do, no candidate is asked; each remedy works."""
+    with ChargingService() as service:
+        pool, options = ["openrouter:told-1", "openrouter:told-2"], {"services": service.services, "max_tokens": 500}
+        fusion_nb.estimate("What is 3 + 4?", pool, judge="openrouter:judge-5", **options)
+        name = judge if isinstance(judge, str) else "picks"
+        with pytest.raises(UserError, match=rf"{name.partition(':')[2] or name}.*{cap}.*another judge.*allow_unpriced"):
+            fusion_nb.fuse("What is 3 + 4?", pool, "best-of", judge=judge, **{cap: 1}, **options)
+        assert service.asked["told-1"] == service.asked["told-2"] == 0
+        remedies: list[dict[str, Any]] = [{"judge": "openrouter:judge-5"}, {"allow_unpriced": True}, {cap: None}]
+        given = {"judge": judge, cap: 1}
+        for remedy in remedies:
+            assert (
+                len(fusion_nb.fuse("What is 3 + 4?", pool, "best-of", **{**given, **remedy}, **options).candidates) == 2
+            )
+        kept = fusion_nb.load()
+        asked = service.asked.total()
+        with pytest.raises(UserError, match="another judge"):
+            fusion_nb.history.rejudge(kept, judge=judge, functions=[picks], **{cap: 1}, services=service.services)
+        assert service.asked.total() == asked
 
 
 def test_small_amounts_keep_their_figures() -> None:
@@ -291,7 +327,7 @@ def test_a_living_kernel_keeps_what_it_holds(tmp_path: Path) -> None:
     denial = other.hold("run/2", Decimal("0.30"), Decimal(1))
     assert denial is not None
     assert (denial.left, denial.held, denial.unsettled) == (Decimal("0.20"), Decimal("0.80"), 0)
-    assert "Fuse.max_cost_per_day" in str(denial)
+    assert "of max_cost_per_day" in str(denial)
 
 
 def _in_a_fork(account: DayAccount) -> None:
@@ -388,7 +424,7 @@ def test_a_home_that_cannot_be_written_stops_calls_under_a_cap_and_only_those(tm
     (tmp_path / "spend").write_text("in the way")
     denial = DayAccount(tmp_path).hold("run/1", CENT, Decimal(1))
     assert "cannot hold" in str(denial)
-    assert "unset Fuse.max_cost_per_day" in str(denial)
+    assert "unset max_cost_per_day" in str(denial)
     assert DayAccount(tmp_path).hold("run/1", CENT, None) is None
 
 

@@ -266,7 +266,7 @@ def test_judges_of_private_pools() -> None:
     demo = Ref("demo", "judge", "judge")
     assert default_judge([Ref("demo", "ada"), Ref("demo", "bob")], ALL, demo=demo) == demo
     assert default_judge([Ref("demo", "ada"), Ref("openrouter", "openai/gpt-4o")], ALL, demo=demo) != demo
-    with pytest.raises(UserError, match="--judge"):
+    with pytest.raises(UserError, match="judge="):
         default_judge([Ref("python", "f")], keys(), demo=demo)
 
 

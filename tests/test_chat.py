@@ -417,7 +417,7 @@ def test_each_service_is_asked_in_its_own_words(service: Service, expected: dict
 
 def test_options_of_a_member_come_last() -> None:
     """A member's own fields win, and its seed goes by the service's name for it."""
-    ref = Ref("mistral", "m", options=(("seed", 7), ("temperature", 1.0), ("top_p", 0.9)))
+    ref = Ref("mistral", "m", options=(("seed", 7), ("body", '{"temperature": 1.0, "top_p": 0.9}')))
     body, _ = request_body(Request(ref, (), 9, 0.5, 5), SERVICES["mistral"])
     assert (body["random_seed"], body["temperature"], body["top_p"]) == (7, 1.0, 0.9)
     assert "seed" not in body

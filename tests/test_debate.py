@@ -150,7 +150,7 @@ def test_it_can_end_in_a_merge() -> None:
         return judged(scores, tuple(scores), answer=f"Thirty. [{next(iter(request.labels))}]")(request)
 
     task = case("30", "31", prompt=HOW_MANY, then="merge")
-    verdict, calls = run(task, {"claude": ["30"], "gemini": ["30"]}, merging)
+    verdict, calls = run(task, {"claude": ["30"], "gemini": ["So it is 30."]}, merging)
     assert verdict.answer == "Thirty."
     assert verdict.citations[0].calls[0] in {reply.call for reply in calls.replies}
     assert verdict.note.startswith("1 round of debate, until all agreed.")

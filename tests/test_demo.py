@@ -66,7 +66,7 @@ def test_costs_are_play_money_that_adds_up(url: str) -> None:
 def test_every_model_says_that_it_is_a_demo(url: str) -> None:
     """No list of models can be mistaken for one of real ones."""
     rows = get(url, "/models")[1]["data"]
-    assert [f"demo:{row['id']}" for row in rows] == [*demo.MEMBERS, demo.JUDGE]
+    assert [f"demo:{row['id']}" for row in rows] == [*demo.MEMBERS, *demo.JUDGES]
     for row in rows:
         assert "Demo" in row["name"]
         assert "script" in row["description"]

@@ -22,7 +22,10 @@ def desk() -> Desk:
     return Desk(demo.base_url(), JUDGE)
 
 
-@pytest.mark.parametrize("mode", MODES)
+JUDGED = [mode for mode in MODES if mode != "vote"]
+
+
+@pytest.mark.parametrize("mode", JUDGED)
 @pytest.mark.parametrize("prompt", demo.PROMPTS)
 def test_every_quickstart_prompt_works_in_every_mode(desk: Desk, prompt: str, mode: str) -> None:
     """One judge call, read at the first try: an answer, a rationale, scores, a ranking and all of the analysis."""
@@ -36,6 +39,13 @@ def test_every_quickstart_prompt_works_in_every_mode(desk: Desk, prompt: str, mo
     assert sum(reply.role == "judge" for reply in desk.replies) == 1
     assert bool(verdict.citations) == (mode != "best-of")
     assert not any(f"[{label}" in verdict.answer for label in verdict.labels)
+
+
+def test_a_vote_asks_no_judge(desk: Desk) -> None:
+    """The members' short answers are counted; where there is none, no answer is claimed."""
+    states = [desk.run(POOL, prompt, "vote").state for prompt in demo.PROMPTS]
+    assert set(states) == {"voted", "undecided"}
+    assert not any(reply.role == "judge" for reply in desk.replies)
 
 
 def test_best_of_picks_the_right_one_against_the_majority(desk: Desk) -> None:
@@ -73,7 +83,7 @@ def test_criteria_of_ones_own_are_scored(desk: Desk) -> None:
 def test_self_fusion_and_small_pools_work() -> None:
     """`swift*3`, or two members of three, get a verdict as well."""
     for pool in ((POOL[0], POOL[0], POOL[0]), POOL[:2], (POOL[2], JUDGE)):
-        for mode in MODES:
+        for mode in JUDGED:
             verdict = Desk(demo.base_url(), JUDGE).run(pool, demo.PROMPTS[0], mode)
             assert verdict.state == "judged"
             assert verdict.answer
@@ -81,7 +91,7 @@ def test_self_fusion_and_small_pools_work() -> None:
 
 def test_an_unknown_prompt_ends_in_how_to_ask_a_real_model() -> None:
     """Whatever the mode, the answer is the way to a real one, and the rationale admits that nothing was read."""
-    for mode in MODES:
+    for mode in JUDGED:
         verdict = Desk(demo.base_url(), JUDGE).run(POOL, "Why is the sky blue?", mode)
         assert "OPENROUTER_API_KEY" in str(verdict.answer)
         assert "does not read answers" in verdict.rationale

@@ -5,7 +5,19 @@ from decimal import Decimal
 
 import pytest
 
-from fusion_nb.core import Citation, Limits, Message, Params, Ref, Round, Usage, Verdict
+from fusion_nb.core import (
+    Agreement,
+    CheckOutcome,
+    Citation,
+    Escalation,
+    Limits,
+    Message,
+    Params,
+    Ref,
+    Round,
+    Usage,
+    Verdict,
+)
 from fusion_nb.core import events as ev
 
 REF = Ref("openrouter", "openai/gpt-4o", "gpt4o #2", (("seed", 11),))
@@ -32,6 +44,9 @@ EVERY_KIND = [
             "unique_insights": [{"model": "m", "insight": "i"}], "blind_spots": []}, state="repaired", note="n",
         ),
     ),
+    ev.ChecksEnded(seq=10, call=1, checks=(CheckOutcome("is_json", False, 0.5, 2.0, 0.1, "is_json raised."),)),
+    ev.AgreementFound(seq=11, agreement=Agreement(3, ((1, 2), (3,)), ("4", "5"), (4,), True)),
+    ev.Escalated(seq=12, escalation=Escalation(0.8, 0.5, True, (Ref("s", "m", "l", (("provider", "{}"),)),), 1)),
     ev.ChoiceMade(seq=9, at=2.0, call=1, when="2026-01-01T00:01:00+00:00"),
     ev.RunEnded(seq=8, at=2.0, status="unjudged", error="e", notes=("late",)),
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fusion_nb"
 FLOORS = [
     {"_version", "errors"},
-    {"core", "storage"},
+    {"core", "storage", "option_defaults"},
     {"options", "accounts"},
     {"providers", "judging", "journal", "views"},
     {"run", "resolve"},
@@ -23,6 +23,7 @@ DOORS = {
     "httpx2": "providers/http.py",
     "pandas": ("views/frame.py", "views/table_export.py", "views/dataframe_accessor.py"),
     "matplotlib": "views/plot.py",
+    "numpy": "views/effective_votes.py",
     "IPython": ("magic/", "panel/panel.py"),
     "anywidget": "views/widget.py",
     "genai_prices": "accounts/prices.py",

@@ -25,10 +25,12 @@ COLUMNS = [
     "run", "call", "role", "round", "label", "service", "model", "text", "prompt_tokens", "completion_tokens",
     "cached_tokens", "reasoning_tokens", "cost_usd", "cost_source", "ttft_s", "latency_s", "tokens_per_s", "finish",
     "status", "error", "attempts", "score", "rank", "chosen", "share", "generation_id", "warnings",
+    "provider", "quantization", "group", "passed", "checks",
 ]  # fmt: skip
 ATTRS = {
     "run", "when", "mode", "prompt", "answer", "rationale", "analysis", "total_cost_usd", "unpriced_calls", "demo",
-    "status", "notes", "errors", "labels", "seed",
+    "status", "notes", "errors", "labels", "seed", "agreement", "escalation", "verdicts", "judges", "scores", "checks",
+    "started_s",
 }  # fmt: skip
 examples = pytest.mark.parametrize("build", states.EXAMPLES.values(), ids=states.EXAMPLES)
 
@@ -116,6 +118,68 @@ def test_the_chosen_candidate_is_marked() -> None:
     assert df.chosen.tolist() == [True, False, False, False]
     assert df.share[:3].tolist() == [1.0, 0.0, 0.0]
     assert df[df.chosen].text.item() == df.attrs["answer"]
+
+
+def test_groups_checks_and_who_served_it_have_columns() -> None:
+    """Group 1 gave the answer that won; what no check saw, nobody compared or nobody told is `<NA>`."""
+    df = frame(states.checks_decide())
+    assert df.group.tolist() == [1, 2, 1]
+    assert df.passed.tolist() == [True, False, True]
+    assert df.checks.map(json.loads).tolist()[1] == [
+        {
+            "name": "adds_up", "passed": False, "score": None, "weight": None, "seconds": 0.004,
+            "error": "adds_up raised ValueError: 13 × 2 is not what 16 - 3 - 4 gives.",
+        },
+        {"name": "is_short", "passed": True, "score": 0.95, "weight": None, "seconds": 0.002, "error": ""},
+    ]  # fmt: skip
+    assert df.attrs["checks"] == ["adds_up", "is_short"]
+    served = frame(states.lone_dissenter())
+    assert served.provider.tolist()[:2] == ["Together", "DeepInfra"]
+    assert served.quantization.isna().tolist()[:2] == [True, False]
+    assert served[served.role == "judge"][["group", "passed", "checks", "provider"]].isna().all(axis=None)
+    merged = frame(states.tried_again())
+    assert merged.passed.tolist() == [True, True, False, True, True]
+    assert frame(states.merge())[["provider", "quantization", "group", "passed", "checks"]].isna().all(axis=None)
+
+
+def test_attrs_tell_how_the_answer_was_found() -> None:
+    """Agreement, cascade and each judge's verdict, as plain JSON; the frame's score is the fit over all judges."""
+    attrs = frame(states.vote()).attrs
+    assert attrs["agreement"] == {
+        "asked": 3, "groups": [[1, 3], [2]], "answers": ["18", "26"], "unknown": [], "share": 2 / 3, "tied": False,
+        "dissenters": ["gemini"],
+    }  # fmt: skip
+    assert (attrs["escalation"], attrs["verdicts"], attrs["checks"]) == (None, [], [])
+    found = frame(states.last_word()).attrs["escalation"]
+    assert found == {"agree": 0.8, "share": 2 / 3, "needed": True, "to": ["gpt4o"], "voted": 1}
+    df = frame(states.jury())
+    assert df.score[:3].tolist() == pytest.approx([9.8, 9.35, 8.05])
+    assert df.attrs["judges"] == ["gpt5", "opus", "llama3.3"]
+    opus = df.attrs["verdicts"][1]
+    assert (opus["judge"], opus["calls"], opus["state"], opus["ranking"], opus["recused"]) == (
+        "opus",
+        [5],
+        "repaired",
+        [2, 3],
+        [1],
+    )
+    assert opus["scores"]["2"] == {"correctness": 6.0, "clarity": 5.0}
+    assert opus["rationale"] == "gemini is right, and **short**."
+    assert frame(states.merge()).attrs["agreement"] is None
+
+
+@pytest.mark.parametrize("payload", ["\x1b[2J\x9b1m", "=cmd|' /C calc'!A0", '"}]', "a\nb\u202e", "\ud800"])
+def test_hostile_checks_and_routers_are_text(payload: str) -> None:
+    """What a check's error, a router or a short answer says acts neither on a terminal nor in a spreadsheet nor in JSON."""
+    df = frame(states.hostile_selection(payload))
+    printed = df[["label", "provider", "quantization", "checks"]].to_string() + repr(df.attrs)
+    assert not set(printed) & set("\x1b\x9b\ud800")
+    told = json.loads(df.checks[0])
+    assert [each["passed"] for each in told] == [False, True]
+    assert not set(told[0]["error"]) & set("\x1b\x9b")
+    assert json.loads(json.dumps(df.attrs)) == df.attrs
+    assert not df.fusion.to_csv().split("\n", 1)[1].startswith(("=", '"='))
+    df.to_parquet(io.BytesIO())
 
 
 def test_failures_have_rows_and_reasons() -> None:
@@ -312,9 +376,15 @@ def test_a_notebook_shows_the_useful_columns_first(shown: Callable[[Any], str]) 
     assert all("\n" not in row and len(row) < 600 for row in rows)
     assert "<td>claude</td><td>candidate</td><td>ok</td>" in rows[0]
     assert ">0.00310</td>" in rows[0]
-    below = page[page.index("4 rows × 27 columns; not shown here: run, call, round") :]
+    below = page[page.index("4 rows × 32 columns; not shown here: run, call, round") :]
     assert set(df.columns) <= set(heads(page)) | set(re.findall(r"[a-z_]+", below))
     assert list(df.columns) == list(DTYPES)
+
+
+def test_groups_and_checks_are_shown_where_there_are_any(shown: Callable[[Any], str]) -> None:
+    """A table of a run with votes and checks has their columns; others do not."""
+    assert {"group", "passed"} <= set(heads(shown(frame(states.checks_decide()))))
+    assert not {"group", "passed"} & set(heads(shown(frame(states.merge()))))
 
 
 def test_what_nobody_knows_is_a_dash_and_warnings_have_a_column(shown: Callable[[Any], str]) -> None:

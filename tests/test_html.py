@@ -97,7 +97,7 @@ def test_the_answer_comes_first(build: Callable[[], RunState]) -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_whoever_writes_it_it_is_text(attack: str) -> None:
     """The same attack as prompt, name, model, note, error, reason, label, criterion and text changes nothing but text."""
-    for state in (states.hostile(attack), states.hostile_running(attack)):
+    for state in (states.hostile(attack), states.hostile_running(attack), states.hostile_selection(attack)):
         assert_ours(view(state))
         assert "evil.example/?q" not in html.render_html(state).replace(attack, "")
 
@@ -109,12 +109,13 @@ def test_no_attack_on_the_lists_gets_into_the_view() -> None:
     naughty = json.loads((VECTORS / "blns.json").read_text(encoding="utf-8"))
     for attack in [*filter(None, lines), *naughty][::20]:
         assert_ours(view(states.hostile(attack)))
+        assert_ours(view(states.hostile_selection(attack)))
 
 
 @given(st.text(alphabet=st.sampled_from(list("<>&\"'`[]()!|\\$~#-=/ \nax\u202e\ud800\x1b⸨\U000f0001⸩")), max_size=40))
 def test_no_text_breaks_the_view(text: str) -> None:
     """Any text anywhere gives a view, of known parts, that can be sent as UTF-8."""
-    for state in (states.hostile(text), states.hostile_running(text)):
+    for state in (states.hostile(text), states.hostile_running(text), states.hostile_selection(text)):
         assert_ours(view(state))
         for form in bundle(state).values():
             form.encode()
@@ -174,7 +175,7 @@ def test_empty_lists_are_not_shown() -> None:
     ("build", "sentences"),
     [
         (states.unread, ["No verdict: what the judge wrote could not be read as one.", "I like them all.", "no verdict"]),
-        (states.single_survivor, ["No judge was asked. Only claude answered", "Answer of claude", "Empty: gemini sent no text."]),
+        (states.single_survivor, ["Only claude answered, so no judge was paid.", "Answer of claude", "Empty: gemini sent no text."]),
         (states.one_failed, ["Failed: OpenRouter: too many requests", "Cut off: Cut off at max_tokens=200.", "6.4 s · $0.0156", "gpt5 judges and"]),
         (states.all_failed, ["None of the 3 members answered.", "Timed out: gemini said nothing", "Refused: gpt4o refused", "cost unknown"]),
         (states.cancelled, ["Stopped before there was an answer.", "cancelled"]),
@@ -303,7 +304,7 @@ def reader(text: str) -> set[str]:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_markdown_form_is_safe_to_show(attack: str) -> None:
     """Where only Markdown is shown, model text holds no HTML and no image, in any place."""
-    for state in (states.hostile(attack), states.hostile_running(attack)):
+    for state in (states.hostile(attack), states.hostile_running(attack), states.hostile_selection(attack)):
         assert not reader(markdown_export.to_markdown(state)) & {"html_block", "html_inline", "image"}
 
 

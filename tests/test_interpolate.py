@@ -1,6 +1,7 @@
 """What `{name}` in a prompt does, and what it leaves alone."""
 
 import re
+import time
 from types import SimpleNamespace
 
 import pandas as pd
@@ -65,6 +66,19 @@ def test_a_property_that_raises_leaves_the_text() -> None:
     assert interpolate("{angry.mood}", {"angry": Angry()}).text == "{angry.mood}"
 
 
+def test_a_long_prompt_is_read_in_time_that_grows_with_it() -> None:
+    """Ten thousand lines of code, lists and fields: the second half costs what the first did."""
+
+    def seconds(lines: int) -> float:
+        text = "Look:\n\n" + "    a = {topic} ` $\n" * lines + "- {topic} <b>\n\n      {n}\n" * lines
+        began = time.process_time()
+        interpolate(text, NAMES)
+        return time.process_time() - began
+
+    seconds(10)
+    assert seconds(4000) < 12 * seconds(1000) + 0.2
+
+
 def test_a_table_is_sent_whole() -> None:
     """A DataFrame goes out with all its rows, not with the dots of its repr."""
     table = pd.DataFrame({"a": range(100)})
@@ -77,6 +91,19 @@ LITERAL = [
     r"\begin{cases}{n}\end{cases}", r"\[ {n} + 1 \]", "$$\n{n}\n$$", "`{topic}` in a span", "``a ` {topic}``",
     "```python\nprint(f'{topic}')\n```", "~~~\n{topic}\n~~~", "```\n{topic} in a fence that never ends",
     'print(f"{topic}")', "f'''\n{topic}\n'''", "rf'{topic}\\d'", 't"{topic}"', 'Rt"{topic}"', "echo ${topic}", r"\text{topic}",
+    # Indented code: behind a blank line or a heading, at the beginning, by spaces or a tab, in a list, in a quotation.
+    "Look:\n\n    print({topic})\n\n    return {n}\n", "Look:\n\n\treturn {topic}", "    {topic}\n\nWhat is it?", "# Code\n    {n}",
+    "- point\n\n      code {topic}", "1. point\n\n       code {topic}", "- point\n\nText.\n\n    {topic}", "> Look:\n>\n>     {topic}",
+    "  All of it stands right.\n\n      {topic}\n", "Look:\n\n    a = `{n}\n    b = {topic}$", "Look:\n\n    ```\n    {topic}",
+    # Fences in lists and quotations.
+    "- point\n\n  ~~~\n  {topic}\n\n  {n}\n  ~~~", "- ```\n  {topic}\n\n  {n}\n  ```", "> ~~~\n> {topic}\n> ~~~", "text\n    ```\n    {n}\n    ```",
+    # What HTML sets as code, or reads as such.
+    "<pre>{topic}</pre>", "<code>{topic}</code>", "<PRE class='x'>\n{topic}\n\n{n}\n</Pre>", "<pre><code>{n}</code>{topic}</pre>",
+    "<style>p {topic}</style>", "<script>\nif (a) {n}\n</script>", "<math><mi>{n}</mi></math>", "<samp>{topic}</samp>",
+    # LaTeX, to which blanks before an argument are nothing.
+    r"\textbf {topic}", r"\sqrt {n}", r"\sqrt [3] {n}", r"\begin{tabular} {topic}", r"\begin {tabular} {topic}", r"\frac {n} {topic}",
+    r"\frac{n} {topic}", "\\emph\t{topic}", r"\sum_{n} ^{topic}", r"\sum_ {n} ^ {topic}", r"x_ {n}", r"\newcommand {topic} [1] {n}",
+    "\\begin {cases}\n{n}\n\\end {cases}", r"\section* {topic}", r"f: \mathbb {topic} \to \mathbb {n}",
 ]  # fmt: skip
 
 
@@ -95,6 +122,19 @@ def test_code_and_formulas_arrive_as_written(text: str) -> None:
         ("a `span` then {topic}", "a `span` then tides"), ("$x$ and {topic} and $y$", "$x$ and tides and $y$"),
         ("```\ncode\n```\n{topic}", "```\ncode\n```\ntides"), ("From $5 to $6: {n}", "From $5 to $6: 3"),
         ("half of {n}", "half of 3"), ("Schrödinger's {topic}", "Schrödinger's tides"), ("it's {topic}, isn't it", "it's tides, isn't it"),
+        ("Dear {topic}", "Dear tides"), ("Dear\n    {topic}", "Dear\n    tides"),
+        ("- a\n    - {topic}\n        - {n}", "- a\n    - tides\n        - 3"), ("* a\n\n    * {topic}", "* a\n\n    * tides"),
+        ("- a\n\n        - {topic}", "- a\n\n        - tides"), ("1. a\n\n    more of {topic}", "1. a\n\n    more of tides"),
+        ("- a\n\n\tmore of {topic}", "- a\n\n\tmore of tides"), ("1. a\n    {topic}\n2. {n}", "1. a\n    tides\n2. 3"),
+        ("    About {topic}\n\n    in {n} lines\n", "    About tides\n\n    in 3 lines\n"), ("\t{topic}", "\ttides"),
+        ("    {topic}", "    tides"), ("> About {topic}\n> in {n}", "> About tides\n> in 3"), ("a\n\n   {topic}", "a\n\n   tides"),
+        ("Look:\n\n    code\n\nNow {topic}", "Look:\n\n    code\n\nNow tides"), ("- a\n\nNow\n   {topic}", "- a\n\nNow\n   tides"),
+        ("Look:\n\n    a ` b\n\n{topic} ` {n}", "Look:\n\n    a ` b\n\ntides ` 3"), ("```x``` is {topic}", "```x``` is tides"),
+        ("What is <pre> in {topic}?", "What is <pre> in tides?"), ("`<code>`, {topic}, `</code>`", "`<code>`, tides, `</code>`"),
+        ("<b>{topic}</b> <preface>{n}</preface>", "<b>tides</b> <preface>3</preface>"), ("a <pre>x</pre> {topic}", "a <pre>x</pre> tides"),
+        (r"\textbf{Dear} {topic}", r"\textbf{Dear} tides"), (r"\emph {very} {topic}", r"\emph {very} tides"), (r"a \\ {topic}", r"a \\ tides"),
+        (r"Look in C:\Users {topic}", r"Look in C:\Users tides"), (r"join with \n {topic}", r"join with \n tides"),
+        (r"D:\data\new {topic}", r"D:\data\new tides"), ("I know a _{topic}_", "I know a _tides_"), ("a * {topic}", "a * tides"),
     ],
 )  # fmt: skip
 def test_what_stands_beside_code_or_money_is_filled_in(text: str, sent: str) -> None:

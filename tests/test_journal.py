@@ -307,7 +307,7 @@ def test_requests_are_on_the_disk_before_any_is_sent(monkeypatch: pytest.MonkeyP
         asked.__name__ = name
         return asked
 
-    members = [member(name, "Paris.") for name in ("one", "two", "three")]
+    members = [member(name, f"Paris, says {name}.") for name in ("one", "two", "three")]
     result = Kernel(replay.url).run(members, judge=member("judge", "No verdict."), mode="best-of")
     assert result.status == "unjudged"
     # Three members, the judge, and the judge asked once more.

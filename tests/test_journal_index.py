@@ -220,7 +220,7 @@ MONEY = Limits(max_cost=Decimal("0.50"))
 @pytest.mark.parametrize(
     ("status", "error", "detail", "before", "served", "not_served"),
     [
-        ("error", "budget", "0.01 of --max-cost $0.50 was left", MONEY, [Limits(max_cost=Decimal("0.5"), timeout=1)], [Limits(), Limits(max_cost=Decimal("0.6"))]),
+        ("error", "budget", "0.01 of max_cost $0.50 was left", MONEY, [Limits(max_cost=Decimal("0.5"), timeout=1)], [Limits(), Limits(max_cost=Decimal("0.6"))]),
         ("error", "budget", "0.01 of Fuse.max_cost_per_day $1 was left", MONEY, [], [MONEY, Limits()]),
         ("error", "unpriced", "", MONEY, [MONEY], [Limits(max_cost=Decimal("0.5"), allow_unpriced=True), Limits()]),
         ("timeout", "total", "", Limits(timeout=1), [Limits(timeout=1, ttft=9)], [Limits(timeout=2)]),

@@ -169,7 +169,7 @@ def test_no_key() -> None:
     with pytest.raises(KeyMissing) as missing:
         bind(OPENROUTER)
     assert "OPENROUTER_API_KEY" in str(missing.value)
-    assert "--pool demo" in str(missing.value)
+    assert 'pool="demo"' in str(missing.value)
     assert bind(SERVICES["ollama"]) is None
     assert bind(SERVICES["vllm"]) is None
     assert bind(custom_service("mine", "http://127.0.0.1:9/v1")) is None

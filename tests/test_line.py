@@ -137,3 +137,23 @@ def test_a_value_that_is_none_is_refused(text: str) -> None:
     """An option in the place of a value, and a quotation mark that is not closed, are said before anything is paid."""
     with pytest.raises(UserError, match=r"needs a value|not closed"):
         parse_line(text, VALUED, FLAGS)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("--pool a --pool b Why?", "--pool stands twice: give it once, several by comma"),
+        ("--pool a -p b", "-p stands twice: give it once, several by comma"),
+        ("-p a --pool=a", "--pool stands twice"),
+        ("--mode merge -q --mode merge", r"--mode stands twice: give it once\."),
+    ],
+)
+def test_a_value_given_twice_is_refused(text: str, says: str) -> None:
+    """Of two pools the last would be asked and paid, and nobody would know of the first; the short name is the same."""
+    with pytest.raises(UserError, match=says):
+        parse_line(text, VALUED, FLAGS)
+
+
+def test_a_switch_given_twice_is_harmless() -> None:
+    """It says the same thing twice."""
+    assert parse_line("-q --quiet -q Why?", VALUED, FLAGS).rest == "Why?"

@@ -233,4 +233,4 @@ def test_without_a_key_a_few_local_models_answer(monkeypatch: pytest.MonkeyPatch
         result = fusion_nb.fuse("Hi?", judge=lambda prompt: "one", journal=False)
         assert len(fusion_nb.fuse("Hi?", "local", judge=lambda prompt: "one", journal=False).candidates) == 7
     assert [reply.ref.model for reply in result.candidates] == names[:3]
-    assert any("4 more are there: --pool local asks all of them." in note for note in result.notes)
+    assert any("4 more are there: the pool local asks all of them." in note for note in result.notes)

@@ -17,7 +17,7 @@ from fusion_nb.run import derived_runs
 from fusion_nb.run.run_handle import Run
 from tests.replay import Replay
 
-QUICK, SLOW, SILENT = "rate/0/5/1000", "rate/0.4/5/1000", "stall/30/2"
+QUICK, OTHER, SLOW, SILENT = "rate/0/5/1000", "rate/0/6/1000", "rate/0.4/5/1000", "stall/30/2"
 JUDGE = "replay:scripted-judge"
 
 
@@ -61,7 +61,7 @@ def mending(first: str) -> str:
 
 def test_one_call_is_stopped_and_the_others_are_judged(replay: Replay) -> None:
     """What it had said is kept, its service tells what it cost; the run ends well with the others."""
-    run = begin(replay, QUICK, SILENT, QUICK)
+    run = begin(replay, QUICK, SILENT, OTHER)
     once(run, said(2))
     run.stop_call(2)
     result = over(run)
@@ -93,7 +93,7 @@ def test_one_survivor_and_no_survivor(replay: Replay) -> None:
 
 def test_a_stopped_judge_leaves_the_candidates(replay: Replay) -> None:
     """The judge can be stopped too: the run ends without a verdict, and everything candidates said is there."""
-    run = begin(replay, QUICK, QUICK, judge="replay:scripted-judge/30/5/10")
+    run = begin(replay, QUICK, OTHER, judge="replay:scripted-judge/30/5/10")
     once(run, lambda state: len(state.replies) == 3)
     run.stop_call(3)
     result = over(run)
@@ -141,7 +141,7 @@ def test_many_stop_at_once(replay: Replay) -> None:
 def test_a_stuck_call_is_asked_anew(replay: Replay) -> None:
     """The stuck one is stopped and keeps its row; the new call has its own, and the judge waits for it."""
     model = mending("stall.30.2")
-    run = begin(replay, QUICK, model)
+    run = begin(replay, OTHER, model)
     once(run, said(2))
     run.retry_call(2)
     result = over(run)
@@ -163,7 +163,7 @@ def test_a_stuck_call_is_asked_anew(replay: Replay) -> None:
 def test_a_failed_call_is_asked_anew_while_others_are(replay: Replay) -> None:
     """A key that was refused is tried again where a person says so; a quorum does not let the new call go."""
     model = mending("fail.401")
-    run = begin(replay, QUICK, SLOW, model, quorum=1, grace=5)
+    run = begin(replay, OTHER, SLOW, model, quorum=1, grace=5)
     once(run, ended(3))
     run.retry_call(3)
     result = over(run)
@@ -175,7 +175,7 @@ def test_a_failed_call_is_asked_anew_while_others_are(replay: Replay) -> None:
 def test_what_was_asked_anew_is_waited_for(replay: Replay) -> None:
     """With the quorum there and the grace over, a call that a person asked for is not let go."""
     model = mending("stall.30.2")
-    run = begin(replay, QUICK, model, "stall/30/1", quorum=1, grace=0.2)
+    run = begin(replay, OTHER, model, "stall/30/1", quorum=1, grace=0.2)
     once(run, said(2))
     run.retry_call(2)
     result = over(run)
@@ -200,7 +200,7 @@ def test_what_cannot_be_asked_anew_is_one_sentence(replay: Replay) -> None:
     run.stop_call(3)
     over(run)
 
-    run = begin(replay, QUICK, QUICK, "fail/404", judge="replay:scripted-judge/30/5/10")
+    run = begin(replay, QUICK, OTHER, "fail/404", judge="replay:scripted-judge/30/5/10")
     once(run, lambda state: len(state.replies) == 4)
     with pytest.raises(UserError, match="when the run is over"):
         run.retry_call(3)
@@ -285,7 +285,7 @@ def test_a_run_that_was_left_goes_on_with_what_stands(replay: Replay) -> None:
 
 def test_events_of_a_call_asked_anew_fold_as_ever(replay: Replay) -> None:
     """Each call has one start and one end, in one stream without gaps; a bill that comes later is its end once more."""
-    run = begin(replay, QUICK, mending("stall.30.2"))
+    run = begin(replay, OTHER, mending("stall.30.2"))
     events, anew = [], False
     for event in run:
         events.append(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
 import pickle
@@ -185,7 +186,7 @@ def test_the_smallest_cap_of_session_and_day_holds() -> None:
 @pytest.mark.parametrize(
     ("name", "bad"),
     [
-        ("mode", "vote"), ("max_cost", "lots"), ("max_cost", 0), ("max_cost", True), ("max_tokens", 100.9),
+        ("mode", "poll"), ("max_cost", "lots"), ("max_cost", 0), ("max_cost", True), ("max_tokens", 100.9),
         ("timeout", -1), ("orders", 3), ("reasoning", "hard"), ("temperature", 3), ("aliases", "mini"),
         ("services", [1]), ("journal", "perhaps"), ("pool", 7), ("criteria", 7), ("concurrency", 0), ("then", "debate"),
     ],
@@ -289,6 +290,76 @@ def test_options_that_messages_name_exist() -> None:
     assert not {flag for flag in unknown if not flag.startswith("--jp-") and not flag.startswith("--fnb")}
 
 
+def test_messages_name_options_as_python_does() -> None:
+    """Who called `fuse()` can type `max_cost=` and no flag. A flag stands in a message behind its Python name, or in a
+    whole command; what is raised gets its flags at the magics' door."""
+    root = Path(fusion_nb.__file__).parent
+    bare = []
+    for path in sorted(root.rglob("*.py")):
+        if path.is_relative_to(root / "magic") or path.name == "options.py":
+            continue
+        for text in _texts(ast.parse(path.read_text(encoding="utf-8"))):
+            # A command of a magic, or its last part; a flag in brackets behind the option's name.
+            beside = re.sub(r"%%?fuse[^`.]*|^ --[a-z-]+ \S+$|\w+(?:\(\)|=\w+)? \(--[a-z-]+\)", "", text)
+            flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", beside))
+            bare += [f"{path.name}: {flag}" for flag in flags & (line_parser.VALUED | line_parser.FLAGS)]
+    assert bare == []
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """The texts of a module, those with values in them whole."""
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "_" for part in node.values)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "on_the_line"),
+    [
+        ("max_cost $1 is too small: raise it, or lower max_tokens (now 9).", "--max-cost $1 is too small: raise it, or lower --max-tokens (now 9)."),
+        ('Name one with judge=, or try pool="demo".', "Name one with --judge, or try --pool demo."),
+        ("allow_unpriced=True asks it; estimate() says more.", "--allow-unpriced asks it; --dry-run says more."),
+        ("retry() asks those that failed.", "--retry asks those that failed."),
+        ("services= adds one, base_url= for a run.", "%config Fuse.services adds one, --base-url for a run."),
+        ("timeout is a number; the pool is empty.", "timeout is a number; the pool is empty."),
+        ("Not 'max_cost', Fuse.max_cost, history.retry() or {\"base_url\": 1}.", "Not 'max_cost', Fuse.max_cost, history.retry() or {\"base_url\": 1}."),
+        ("'I set max_cost high' is the model's, not max_cost.", "'I set max_cost high' is the model's, not --max-cost."),
+        ("fuse() does not take call: leave it out.", "fuse() does not take call: leave it out."),
+    ],
+)  # fmt: skip
+def test_the_magics_door_says_flags(sentence: str, on_the_line: str) -> None:
+    """One table makes the flags, and their names in sentences; what is quoted, and words, stay as they are."""
+    assert line_parser.in_flags(sentence) == on_the_line
+    assert line_parser.in_flags(on_the_line) == on_the_line
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "python", "flag"),
+    [
+        ("--max-cost lots", {"max_cost": "lots"}, "max_cost must be", "--max-cost must be"),
+        ("--key-env X", {"key_env": "X"}, "key_env goes with base_url", "--key-env goes with --base-url"),
+        ("--max-tokens 0", {"max_tokens": 0}, "max_tokens must be", "--max-tokens must be"),
+    ],
+)
+def test_a_message_names_what_can_be_typed_where_it_is_read(
+    shell: Shell, line: str, options: dict[str, Any], python: str, flag: str
+) -> None:
+    """From `fuse()` the argument, from a magic the flag."""
+    with pytest.raises(UserError) as refused:
+        fusion_nb.fuse(PROMPT, pool="demo", **options)
+    assert python in str(refused.value)
+    assert "--" not in str(refused.value)
+    # A panel asks nobody about an address before it runs.
+    for magic in ("%fuse", *(["%fuse_panel"] if "key_env" not in options else [])):
+        ran = shell.run(f"{magic} --pool demo {line} {PROMPT}")
+        assert isinstance(ran.error, UserError)
+        assert flag in str(ran.error)
+
+
 class _SilentRepr:
     def __repr__(self) -> str:
         raise RuntimeError("no words for this")
@@ -334,7 +405,10 @@ def test_numbers_of_numpy_and_texts_are_taken(name: str, value: Any, taken: Any)
 @pytest.mark.parametrize(
     ("name", "value"),
     [("temperature", np.bool_(True)), ("timeout", np.bool_(True)), ("grace", np.bool_(False)), ("pool", b"demo"),
-     ("pool", ["demo", 0]), ("pool", [None, "demo"]), ("reasoning", 10**9), ("max_cost", "1e12"), ("functions", "")],
+     ("pool", ["demo", 0]), ("pool", [None, "demo"]), ("reasoning", 10**9), ("max_cost", "1e12"), ("functions", ""),
+     ("max_cost", "1_0"), ("max_cost", "$$5"), ("timeout", "1_0"), ("timeout", b"9"), ("temperature", "0_1"),
+     ("orders", "1_"), ("orders", "0_2"), ("max_tokens", "1_000"), ("seed", "0_7"), ("reasoning", "1_000"),
+     ("criteria", ","), ("criteria", " ; "), ("criteria", ["", " "])],
 )  # fmt: skip
 def test_what_means_nothing_is_refused(name: str, value: Any) -> None:
     with pytest.raises(UserError):
@@ -399,7 +473,7 @@ def test_an_answer_that_is_neither_yes_nor_no_sends_nothing(answer: Any) -> None
 def test_errors_are_pickled_and_copied_whole() -> None:
     """A pool of processes sends errors back in this way."""
     with pytest.raises(UserError) as caught:
-        fusion_nb.fuse(PROMPT, pool="demo", mode="vote")
+        fusion_nb.fuse(PROMPT, pool="demo", mode="poll")
     for again in (pickle.loads(pickle.dumps(caught.value)), copy.copy(caught.value)):
         assert (type(again), str(again)) == (type(caught.value), str(caught.value))
 
@@ -426,7 +500,7 @@ def test_a_refusal_names_calls_as_a_script_writes_them() -> None:
 
 def test_a_panel_says_what_a_judge_is() -> None:
     panel = fusion_nb.Panel(result=fusion_nb.fuse(PROMPT, pool="demo"))
-    with pytest.raises(UserError, match="The judge is one model"):
+    with pytest.raises(UserError, match="The judge is a model"):
         panel.rejudge(5)  # type: ignore[arg-type]
     assert not panel.busy
     panel.close()

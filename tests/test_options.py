@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,11 +23,14 @@ PROMPT = "What is six times seven?"
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("OPENROUTER_API_KEY", "the-first-key")
     monkeypatch.setenv("OTHER_KEY", "the-second-key")
     monkeypatch.setenv("FUSION_NB_TRUST", "http://127.0.0.1:* OPENROUTER_API_KEY OTHER_KEY")
+    RELEASED.append(threading.Event())
+    yield
+    RELEASED[-1].set()
 
 
 @pytest.fixture
@@ -128,6 +132,21 @@ def yes(_: object) -> bool:
     return True
 
 
+def begins_with_fast(text: str) -> bool:
+    return text.startswith("fast")
+
+
+RELEASED = [threading.Event()]
+
+
+def never(text: str) -> bool:
+    return False
+
+
+def dawdles(text: str) -> bool:
+    return RELEASED[-1].wait(30)
+
+
 TOLD: list[Any] = []
 
 # Of each option: a value, what is given beside it, and what shows that it acted.
@@ -174,6 +193,14 @@ PROBES: dict[str, Probe] = {
     "judge": ("openrouter:critic", {}, lambda s: s.spec.judge.model == "critic"),
     "then": ("best-of", {"mode": "debate"}, in_spec("then", "best-of")),
     "criteria": ("humour", {}, in_spec("criteria", ("humour",))),
+    "check": (begins_with_fast, {}, lambda s: s.result.verdict.state == "checked" and "judge" not in s.service.models),
+    "check_timeout": (0.2, {"check": dawdles}, lambda s: "within 0.2 s" in str(s.result.replies)),
+    "deeper": (1, {"check": never}, lambda s: len(members(s)) == 4 and "did not let it pass" in s.service.prompts("fast")),
+    "extract": ("number", {}, lambda s: s.result.agreement.answers == ("42",)),
+    "weights": ([1, 2], {"mode": "vote", "extract": "text"}, lambda s: s.result.verdict.chosen == (2,)),
+    "escalate": ("openrouter:third", {}, lambda s: "third" in s.service.models),
+    "agree": ("1/2", {"escalate": "openrouter:third", "extract": "text"}, lambda s: "third" not in s.service.models),
+    "escalate_shadow": (True, {"escalate": "openrouter:third", "extract": "number"}, lambda s: "third" in s.service.models),
     "orders": (2, {}, lambda s: len(s.service.sent_to("judge")) == 2 if s.service.bodies else s.spec.orders == 2),
     "system": ("Be kind.", {}, in_spec("params.system", "Be kind.")),
     "temperature": (0.25, {}, in_spec("params.temperature", 0.25)),
@@ -204,6 +231,14 @@ PROBES: dict[str, Probe] = {
 }  # fmt: skip
 # What shows it where the call is another: an estimate sends nothing, a derived run has its members already.
 INSTEAD: dict[tuple[str, str], Probe] = {
+    ("estimate", "check"): (begins_with_fast, {}, in_spec("selection.checks", ("begins_with_fast",))),
+    ("estimate", "check_timeout"): (0.2, {"check": never}, in_spec("selection.check_timeout", 0.2)),
+    ("estimate", "deeper"): (1, {"check": never}, lambda s: s.result.lines[0].calls.high == 2),
+    ("estimate", "extract"): ("number", {}, in_spec("selection.extract", "number")),
+    ("estimate", "weights"): ([1, 2], {"mode": "vote"}, lambda s: len(s.spec.selection.weights) == 2),
+    ("estimate", "escalate"): ("openrouter:third", {}, lambda s: s.result.lines[2].calls.low == 0),
+    ("estimate", "agree"): ("1/2", {"escalate": "openrouter:third"}, in_spec("selection.agree", 0.5)),
+    ("estimate", "escalate_shadow"): (True, {"escalate": "openrouter:third"}, lambda s: s.result.lines[2].calls.low == 1),
     ("estimate", "max_cost"): (CHEAP, {}, lambda s: s.error is not None),
     **{("estimate", name): (CHEAP, {}, noted(name)) for name in options.CAPS_OF_ALL_RUNS},
     ("estimate", "confirm_over"): (CHEAP, {}, noted("confirm_over")),

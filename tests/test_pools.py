@@ -14,6 +14,7 @@ import pytest
 import fusion_nb
 from fusion_nb import UserError
 from fusion_nb.api import complete_members
+from fusion_nb.core.member_settings import Member
 from fusion_nb.errors import KeyMissing, UnknownName
 from fusion_nb.resolve import pools
 from tests.shell import Shell
@@ -94,6 +95,76 @@ def test_pools_of_pools_are_flattened_when_saved() -> None:
     assert pools.saved_pools()["ours"] == ("demo:swift*2", "demo:steady*4", "gpt-mini", "deepseek-flash", "flash")
 
 
+def test_members_with_settings_are_kept_and_asked(shell: Shell, file: Path) -> None:
+    """As they were written; what is written around the pool's name is given to each, and wins."""
+    pools.save_pool(
+        "mine", ["demo:swift{temperature=0, system='A, b.\\nC'}", Member("demo:steady", seed=7), "demo:careful*2"]
+    )
+    assert pools.saved_pools()["mine"] == (
+        "demo:swift{temperature=0, system='A, b.\\nC'}", "demo:steady{seed=7}", "demo:careful*2",
+    )  # fmt: skip
+    assert json.loads(file.read_text())["v"] == 2
+    assert pools.expand_pools(["mine{temperature=1}", Member("mine", seed=3), "mine{seed=1}*2"]) == [
+        "demo:swift{temperature=1, system='A, b.\\nC'}", "demo:steady{temperature=1, seed=7}", "demo:careful*2{temperature=1}",
+        "demo:swift{temperature=0, system='A, b.\\nC', seed=3}", "demo:steady{seed=3}", "demo:careful*2{seed=3}",
+        "demo:swift*2{temperature=0, system='A, b.\\nC', seed=1}", "demo:steady*2{seed=1}", "demo:careful*4{seed=1}",
+    ]  # fmt: skip
+    result = fusion_nb.fuse(QUESTION, "mine", "best-of", judge="demo:judge")
+    assert [ref.label for ref in result.pool] == [
+        "demo:swift{temperature=0, system='A, b.\\nC'}", "demo:steady{seed=7}", "demo:careful #1", "demo:careful #2",
+    ]  # fmt: skip
+    assert [ref.setting("seed") for ref in result.pool] == [None, 7, 1, 2]
+
+
+def test_a_pool_keeps_its_judge(file: Path) -> None:
+    """With its settings, one or several; the file says it in words, and is read again."""
+    pools.save_pool("mine", MINE, judge="opus{reasoning=low, seed=7}")
+    pools.save_pool("jury", MINE, judge=[Member("opus", reasoning="low"), "gpt"])
+    pools.save_pool("plain", MINE)
+    assert json.loads(file.read_text()) == {
+        "form": "fusion_nb pools",
+        "v": 2,
+        "pools": {
+            "mine": {"members": MINE, "judge": "opus{reasoning=low, seed=7}"},
+            "jury": {"members": MINE, "judge": "opus{reasoning=low}, gpt"},
+            "plain": MINE,
+        },
+    }
+    assert [pools.judge_of(name) for name in ("mine", "jury", "plain", "other", "demo")] == [
+        "opus{reasoning=low, seed=7}", "opus{reasoning=low}, gpt", "", "", "",
+    ]  # fmt: skip
+    assert pools.saved_pools() == dict.fromkeys(("mine", "jury", "plain"), tuple(MINE))
+    pools.save_pool("mine", MINE)
+    assert pools.judge_of("mine") == ""
+
+
+def test_earlier_releases_read_what_they_can(file: Path) -> None:
+    """The form they know is written as long as it holds everything, and is read for ever."""
+    pools.save_pool("mine", ["demo:swift{seed=1}", "demo:steady*2"])
+    assert json.loads(file.read_text()) == {
+        "form": "fusion_nb pools", "v": 1, "pools": {"mine": ["demo:swift{seed=1}", "demo:steady*2"]},
+    }  # fmt: skip
+    pools.save_pool("long", [f"demo:swift{{system='{'x' * 1900}'}}"])
+    assert json.loads(file.read_text())["v"] == 2
+    pools.forget_pool("long")
+    assert json.loads(file.read_text())["v"] == 1
+
+
+def test_a_function_of_the_notebook_takes_a_system_prompt(shell: Shell) -> None:
+    """By its name in a pool, saved or not; a setting that it cannot obey is refused."""
+    pools.save_pool("mine", ["shout{system='Be loud.'}", "demo:swift"])
+    shell.run("def shout(prompt): return prompt.upper()")
+    ran = shell.run(f"%%fuse --pool mine --judge demo:judge --mode best-of\n{QUESTION}")
+    assert ran.error is None, ran.text
+    assert "BE LOUD." in ran.value["text"].iloc[0]
+    refused = shell.run(f'%%fuse --pool "shout{{temperature=0}}"\n{QUESTION}')
+    assert "shout is a Python function" in refused.text
+    named: dict[str, Any] = {}
+    assert pools.entry_name(Member(fusion_nb.fuse, system="x"), named, None) == "fuse{system=x}"
+    assert pools.members_named(["fuse{system=x}", "mine"], named, None)[0] == Member(fusion_nb.fuse, system="x")
+    assert pools.member_named("fuse{system=x}", named, None) == Member(fusion_nb.fuse, system="x")
+
+
 def test_the_file_is_private_and_whole(file: Path) -> None:
     """0600, nothing left beside it, the same after being read; forgotten means gone."""
     pools.save_pool("mine", MINE)
@@ -119,7 +190,10 @@ BROKEN = {
     "member": b'{"form": "fusion_nb pools", "v": 1, "pools": {"mine": [{"a": 1}]}}',
     "name": b'{"form": "fusion_nb pools", "v": 1, "pools": {"a,b": ["demo:swift"]}}',
     "deep": b"[" * 100_000,
-    "newer": b'{"form": "fusion_nb pools", "v": 2, "pools": {"mine": ["demo:swift"]}}',
+    "newer": b'{"form": "fusion_nb pools", "v": 3, "pools": {"mine": {"of": "a newer form"}}}',
+    "judge": b'{"form": "fusion_nb pools", "v": 2, "pools": {"mine": {"members": ["demo:swift"], "judge": 3}}}',
+    "braces": b'{"form": "fusion_nb pools", "v": 2, "pools": {"mine": ["demo:swift{seed=1"]}}',
+    "several": b'{"form": "fusion_nb pools", "v": 2, "pools": {"mine": ["demo:swift, demo:steady"]}}',
     "code": b"__import__('os').system('true')",
 }
 
@@ -144,12 +218,17 @@ def test_what_cannot_be_kept_is_one_sentence(file: Path) -> None:
     """Names and members that could not be named on a magic's line, and too many of either."""
     bad: list[tuple[Any, Any]] = [
         ("", MINE), ("a b", MINE), ("-x", MINE), ("a,b", MINE), ("a:b", MINE), ("x" * 41, MINE), (7, MINE),
-        ("mine", []), ("mine", [""]), ("mine", ["a,b"]), ("mine", ["a\nb"]), ("mine", [3]), ("mine", ["x" * 201]),
-        ("mine", ["demo:swift"] * 65), ("mine", ["demo:swift*0"]),
+        ("mine", []), ("mine", [""]), ("mine", ["a,b"]), ("mine", ["a\nb"]), ("mine", [3]), ("mine", ["x" * 2001]),
+        ("mine", ["demo:swift"] * 65), ("mine", ["demo:swift*0"]), ("mine", ["demo:swift{seed=1"]), ("mine", ["demo:swift{sed=1}"]),
+        ("mine", [f"demo:swift{{system='{'x' * 2001}'}}"]), ("mine", ["demo:swift{seed=1}, demo:steady"]), ("mine", [fusion_nb.fuse]),
+        ("mine", [Member(fusion_nb.fuse, system="x")]),
     ]  # fmt: skip
     for name, pool in bad:
         with pytest.raises(UserError):
             pools.save_pool(name, pool)
+    for judge in ("opus{reasoning=hihg}", "opus,,gpt", fusion_nb.fuse, 3):
+        with pytest.raises(UserError):
+            pools.save_pool("mine", MINE, judge=judge)
     assert not file.exists()
 
 
@@ -204,8 +283,8 @@ def test_the_panel_saves_offers_and_forgets() -> None:
     front = Front(QUESTION, MINE)
     assert front.panel.offers["pools"] == []
     assert front.ask("save_pool", name="mine", pool=MINE) == {"kind": "reply", "id": 0}
-    assert front.panel.offers["pools"] == [{"name": "mine", "pool": MINE}]
-    assert fusion_nb.Panel().offers["pools"] == [{"name": "mine", "pool": MINE}]
+    assert front.panel.offers["pools"] == [{"name": "mine", "pool": MINE, "judge": ""}]
+    assert fusion_nb.Panel().offers["pools"] == [{"name": "mine", "pool": MINE, "judge": ""}]
     assert "meaning already" in front.ask("save_pool", name="claude", pool=MINE)["error"]
     assert "no pool" in front.ask("save_pool", name="x", pool="demo")["error"]
     assert "error" in front.ask("forget_pool", name="other")

@@ -8,7 +8,9 @@ import pytest
 
 import fusion_nb
 from fusion_nb.core import Message, Ref, Request
+from fusion_nb.core.member_settings import parse_entry
 from fusion_nb.core.warnings_text import remarks
+from fusion_nb.errors import ProviderError
 from fusion_nb.providers.request_fields import REFUSED_FIELDS, request_body
 from fusion_nb.providers.services import SERVICES
 from tests.test_chat import ask, text
@@ -176,6 +178,66 @@ def test_a_service_that_refuses_everything_is_not_asked_for_ever() -> None:
         ask(server, FULL)
         assert set(server.requests[before].json) == set(server.requests[0].json)
     assert fault is not None
+
+
+def body_of(
+    options: tuple[tuple[str, Any], ...], service: str = "openrouter", **more: Any
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    request = Request(Ref(service, "m", options=options), (Message("user", "Hi?"),), 50, **more)
+    return request_body(request, SERVICES[service])
+
+
+def test_settings_of_a_member_are_no_fields() -> None:
+    """What the request itself carries is not sent once more, and under no name of ours."""
+    options = parse_entry("m{reasoning=high, temperature=0, max_tokens=7, system=x, seed=3}").settings
+    body, warnings = body_of(options, "openai", temperature=0.0, reasoning="high", seed=3)
+    assert (body["temperature"], body["reasoning_effort"], body["seed"], warnings) == (0.0, "high", 3, ())
+    assert body["max_completion_tokens"] == 50, "the engine's word"
+    assert not {"system", "max_tokens", "reasoning", "provider", "body"} & set(body)
+    assert body_of((("seed", 7),), "openai", seed=1)[0]["seed"] == 7, "records of earlier releases"
+
+
+def test_routing_goes_to_openrouter() -> None:
+    """`provider` is its object; a least quantization is every level as precise. Elsewhere it is left out, and said."""
+    options = parse_entry(
+        "m{provider={order=[a, b], only=a, ignore=[c], quantization>=fp8, zdr, data_collection=deny}}"
+    ).settings
+    body, warnings = body_of(options)
+    assert body["provider"] == {
+        "order": ["a", "b"], "only": ["a"], "ignore": ["c"], "zdr": True, "data_collection": "deny",
+        "quantizations": ["int8", "fp8", "mxfp8", "fp16", "bf16", "fp32"],
+    }  # fmt: skip
+    assert warnings == ()
+    for written, sent in (
+        ("quantization=bf16", ["bf16"]),
+        ("quantization>=fp32", ["fp32"]),
+        ("quantizations=[fp8, unknown]", ["fp8", "unknown"]),
+    ):
+        assert body_of(parse_entry(f"m{{provider={{{written}}}}}").settings)[0]["provider"] == {"quantizations": sent}
+    body, warnings = body_of(options, "groq")
+    assert ("provider" in body, warnings) == (False, ("provider_ignored",))
+    assert remarks(warnings) == ["Only OpenRouter takes provider={...}: this service was asked without it."]
+
+
+def test_a_body_of_ones_own_comes_last() -> None:
+    """Its fields are sent as they are, over ours; never those that say who is asked, or bound the bill."""
+    options = parse_entry("m{body={top_k=40, temperature=0.5, chat_template_kwargs={enable_thinking=false}}}").settings
+    body, _ = body_of(options, "vllm", temperature=1.0)
+    assert (body["top_k"], body["temperature"], body["chat_template_kwargs"]) == (40, 0.5, {"enable_thinking": False})
+    hostile = json.dumps({"model": "dear", "max_tokens": 10**6, "n": 99, "plugins": [], "stream": False, "top_k": 1})
+    body, _ = body_of((("body", hostile),))
+    assert (body["model"], body["stream"], body["top_k"]) == ("m", True, 1)
+    assert not {"n", "max_tokens"} & set(body)
+    assert body["plugins"], "the service's own"
+
+
+@pytest.mark.parametrize("options", [
+    (("provider", "{"),), (("provider", "[]"),), (("provider", 3),), (("provider", '{"quantization": "x"}'),), (("body", "1"),), (("body", None),), (("body", {"a": 1}),),
+])  # fmt: skip
+def test_damaged_settings_of_a_record_are_told(options: Any) -> None:
+    """A record that was changed by hand fails the one call, before anything is sent."""
+    with pytest.raises(ProviderError, match="damaged"):
+        body_of(options)
 
 
 def test_the_nearest_level_of_reasoning() -> None:

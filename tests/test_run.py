@@ -139,7 +139,7 @@ def test_the_cap_is_held_side_by_side(replay: Replay) -> None:
 
     result = priced(max_cost="0.02", max_tokens=800)
     assert [r.error for r in result.replies[:3]] == [None, "budget", "budget"]
-    assert "--max-cost" in (result.replies[1].detail or "")
+    assert "Raise it (--max-cost)" in (result.replies[1].detail or "")
     assert result.cost is not None
     assert result.cost <= Decimal("0.02")
 

@@ -9,10 +9,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import fusion_nb
 from fusion_nb import api
+from fusion_nb.accounts import policy
+from fusion_nb.accounts.account import Account, usd
 from fusion_nb.core import Ref
 from fusion_nb.core.events import CallEnded, CallStarted, RunStarted
 from fusion_nb.journal import writer
+from fusion_nb.views.spending_report import may_have_spent_since
+from tests.charging import ChargingService
 from tests.journalled import new_run, tiny, written
 from tests.shell import Shell
 from tests.site import Site
@@ -94,7 +99,7 @@ def test_caps_and_keys_say_what_they_have_left(shell: Shell, monkeypatch: pytest
         ran = shell.run("%fuse_spend")
     finally:
         site.stop()
-    assert "$1.5000 of Fuse.max_cost_per_day $1.5000 is left." in ran.text
+    assert "$1.5000 of max_cost_per_day $1.5000 is left." in ran.text
     assert "The openrouter key has $7.5000 of $20.0000 left, which starts anew monthly." in ran.text
     assert site.asked == ["/v1/key"]
     assert "5a5a" not in ran.text
@@ -107,3 +112,50 @@ def test_nothing_spent_is_said_and_a_wrong_day_too(shell: Shell) -> None:
     assert isinstance(ran.value, pd.DataFrame)
     assert list(ran.value.columns) == list(api.spending().frame().columns)
     assert "is no day" in shell.run("%fuse_spend yesterday").text
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChargingService]:
+    """A service that charges; a kernel that has spent nothing yet."""
+    monkeypatch.setattr(policy, "SESSION", Account("max_cost_per_session"))
+    with ChargingService() as service:
+        yield service
+
+
+def paid(service: ChargingService, **options: bool) -> str:
+    pool, judge = ["openrouter:told-3", "openrouter:told-4"], "openrouter:judge-5"
+    return fusion_nb.fuse("What is 3 + 4?", pool, judge=judge, services=service.services, **options).run  # type: ignore[arg-type]
+
+
+def test_what_no_journal_holds_is_told(service: ChargingService) -> None:
+    """A run without a journal, and one that was deleted, are in no row, and the caps count them: both are said."""
+    paid(service)
+    kept = service.total
+    assert "no journalled run" not in str(api.spending(services=service.services))
+    paid(service, journal=False)
+    fusion_nb.history.delete(paid(service))
+    spent = api.spending(services=service.services, max_cost_per_day=1)
+    assert (spent.total, policy.day_account().spent) == (kept, service.total)
+    counts = (
+        f"account counts {usd(service.total)} in all: {usd(service.total - kept)} of it stands in no journalled run"
+    )
+    assert f"Today's {counts}" in str(spent)
+    assert f"This kernel's {counts}" in str(spent)
+
+
+def test_another_kernel_and_another_day_are_told_apart(service: ChargingService) -> None:
+    """What another kernel spent stands in its runs. A run that went over midnight may have spent before or after: it is
+    never said to be in no journal; one that ended before midnight is none of today's."""
+    policy.day_account().settle("elsewhere/1", Decimal("0.30"))
+    bought("0.30")
+    assert "no journalled run" not in str(api.spending())
+    policy.day_account().settle("elsewhere/2", Decimal("0.50"))
+    bought("0.50", days_ago=1)
+    assert "Today's account counts $0.8000 in all: $0.5000 of it stands in no" in str(api.spending())
+    assert "This kernel's" not in str(api.spending()).replace("This kernel:", "")
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    seconds = timedelta(seconds=2)
+    assert may_have_spent_since(midnight, (midnight - seconds).isoformat(), 3)
+    assert not may_have_spent_since(midnight, (midnight - seconds).isoformat(), 1)
+    # A run without an end: under way, or its kernel died.
+    assert may_have_spent_since(midnight, (midnight - seconds).isoformat(), None)

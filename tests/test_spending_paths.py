@@ -37,7 +37,7 @@ def service(
 ) -> Iterator[ChargingService]:
     """The service, its price list kept, and a session and a day that have spent nothing."""
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(policy, "SESSION", Account("Fuse.max_cost_per_session"))
+    monkeypatch.setattr(policy, "SESSION", Account("max_cost_per_session"))
     for counts in (shared_service.charged, shared_service.known, shared_service.by_prompt, shared_service.asked):
         counts.clear()  # type: ignore[attr-defined]
     fusion_nb.estimate("What?", POOL, judge=JUDGE, services=shared_service.services)
@@ -99,7 +99,7 @@ def test_a_spent_cap_refuses_every_path_that_goes_on(path: str, cap: str, servic
     denied = [reply for reply in result.replies if not reply.kept_from]
     assert denied
     assert {reply.error for reply in denied} == {"budget"}
-    assert f"Fuse.{cap}" in str(denied[0].detail)
+    assert f"of {cap} " in str(denied[0].detail)
     day_equals(service)
 
 
@@ -147,7 +147,7 @@ def test_a_day_counts_runs_that_had_no_cap(service: ChargingService) -> None:
         run(service, ["openrouter:told-5"])
     cap = service.total + Decimal("0.0002")
     said = str(fusion_nb.spending(max_cost_per_day=str(cap), services=service.services))
-    assert f"$0.000200 of Fuse.max_cost_per_day {usd(cap)} is left." in said
+    assert f"$0.000200 of max_cost_per_day {usd(cap)} is left." in said
     with pytest.raises(fusion_nb.RunFailed, match="max_cost_per_day"):
         run(service, ["openrouter:told-5"], max_cost_per_day=str(cap))
     day_equals(service)

@@ -92,7 +92,7 @@ def test_a_plain_script() -> None:
     """Without IPython running: results, a frame, events, no warning, nothing printed that was not asked for."""
     command = [sys.executable, "-W", "error", "-c", SCRIPT]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (ran.stdout.splitlines(), ran.stderr) == (["ok", "(4, 27)", "VerdictReached RunEnded"], "")
+    assert (ran.stdout.splitlines(), ran.stderr) == (["ok", "(4, 32)", "VerdictReached RunEnded"], "")
 
 
 EVIL = r"""

@@ -60,7 +60,7 @@ class Terminal:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_nothing_acts_in_plain_text(attack: str) -> None:
     """No view in plain text or Markdown holds a character a terminal would obey, whoever wrote it where."""
-    for state in (states.hostile(attack), states.hostile_running(attack)):
+    for state in (states.hostile(attack), states.hostile_running(attack), states.hostile_selection(attack)):
         shown = bundle(state)
         assert not ACTING.search(shown["text/plain"])
         assert not ACTING.search(shown["text/markdown"])
@@ -75,6 +75,7 @@ def test_progress_writes_no_escape_but_its_own(attack: str, tty: bool) -> None:
         lambda text: written.write(text) and None, tty=tty, size=lambda: os.terminal_size((200, 50))
     )
     progress.update(states.hostile_running(attack))
+    progress.update(states.hostile_selection(attack))
     progress.finish(states.hostile(attack))
     left = OURS.sub("", written.getvalue())
     assert not ACTING.search(left)
@@ -247,13 +248,13 @@ def test_the_terminal_names_who_keeps_all_waiting() -> None:
         terminal = Terminal(columns=70 if tty else 400)
         progress = terminal.progress(tty=tty)
         progress.update(script.state)
-        assert "--quorum" not in "".join(terminal.written)
+        assert "quorum" not in "".join(terminal.written)
         for later in (8.0, 9.0, 10.0):
             terminal.now = later
             progress.update(script.state)
         shown = " ".join(" ".join(terminal.lines).split())
         assert shown.count("All others are done; gpt4o has sent nothing for") == 1
-        assert "--quorum 2" in shown
+        assert "quorum 2" in shown
 
 
 def test_clocks_begin_with_the_run_not_with_the_view() -> None:

@@ -375,7 +375,7 @@ def test_a_pool_names_only_functions_that_a_person_wrote(name: str) -> None:
     "content",
     [
         {"kind": "run"}, {"kind": "run", "form": 7}, {"kind": "run", "form": {"max_cost": -1}},
-        {"kind": "run", "form": {"mode": "vote"}}, {"kind": "run", "form": {"pool": 3}}, {"kind": "choose"},
+        {"kind": "run", "form": {"mode": "quorum"}}, {"kind": "run", "form": {"pool": 3}}, {"kind": "choose"},
         {"kind": "choose", "call": "x"}, {"kind": "retry_member"}, {"kind": "rejudge"}, {"kind": "save_pool"},
         {"kind": "forget_pool", "name": "nobody"},
     ],

@@ -26,7 +26,7 @@ class Denial:
     worst: Decimal
     """USD it could cost at most."""
     name: str
-    """The cap that would be passed, as people write it: `--max-cost`."""
+    """The cap that would be passed: `max_cost`."""
     cap: Decimal
     left: Decimal
     """USD neither spent, nor held, nor unsettled."""
@@ -45,7 +45,8 @@ class Denial:
         aside = f" ({', '.join(parts)})" if parts else ""
         return (
             f"Not asked: it could cost up to {usd(self.worst)} and {usd(max(self.left, ZERO))} of {self.name} "
-            f"${self.cap:f} was left{aside}. Raise {self.name} or lower --max-tokens."
+            f"${self.cap:f} was left{aside}. Raise it (--{self.name.replace('_', '-')}), or lower max_tokens "
+            "(--max-tokens)."
         )
 
 
@@ -63,9 +64,9 @@ class SpendingAccount(Protocol):
 class Account:
     """USD of one process: held for calls under way, spent, and unsettled. Safe to share between threads and runs."""
 
-    def __init__(self, name: str = "--max-cost") -> None:
+    def __init__(self, name: str = "max_cost") -> None:
         self.name = name
-        """The cap on it, as people write it."""
+        """The option that sets a cap on it."""
         self._lock = threading.Lock()
         self._spent = ZERO
         self._held: dict[str, Decimal] = {}

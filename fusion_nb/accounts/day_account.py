@@ -96,14 +96,14 @@ class DayAccount:
 
     Args:
         home: the folder that kernels share; `home/spend` is made, for its owner alone.
-        name: the cap on it, as people write it.
+        name: the option that sets a cap on it.
         now: the clock.
     """
 
     def __init__(
         self,
         home: Path,
-        name: str = "Fuse.max_cost_per_day",
+        name: str = "max_cost_per_day",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = name

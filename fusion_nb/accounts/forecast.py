@@ -13,7 +13,7 @@ from decimal import Decimal
 from fusion_nb.accounts.forecast_types import ContextProblem, Forecast, ForecastInputs, ForecastLine
 from fusion_nb.accounts.token_counts import PER_MESSAGE, CallStatistics, Range, token_range, usual_range, whole_numbers
 from fusion_nb.core import Message, Ref, Usage
-from fusion_nb.core.spec import RunSpec
+from fusion_nb.core.spec import RunSpec, first_messages, token_limit
 
 _SHORTEST_ANSWER = 20
 """Completion tokens of the shortest answer a model without a past is given credit for."""
@@ -28,19 +28,28 @@ _PER_CHAR = Range(0.17, 0.55)
 def forecast(spec: RunSpec, inputs: ForecastInputs) -> Forecast:
     """What `spec` is likely to take.
 
-    A debate's range begins at no round at all, for its members may agree at once; its end is all its rounds.
+    A debate's range begins at no round at all, for its members may agree at once; its end is all its rounds. A
+    cascade's begins at the vote of its first members. Where checks, a vote or a cascade may find the answer, a judge
+    may not be asked.
     """
+    selection = spec.selection
     members = [_member(spec, inputs, ref) for ref in spec.pool]
     rounds = spec.rounds if spec.mode == "debate" and len(spec.pool) > 1 else 0
     debaters = [_debating(spec, inputs, members, n) for n in range(len(members))] if rounds else []
     lines, problems = [], []
     for n, call in enumerate(members):
-        later = [debaters[n]] * rounds if rounds else []
+        later = [debaters[n]] * rounds if rounds else [call] * selection.deeper
         lines.append(_line(inputs, call, later))
         problems += _problems(inputs, [call, *later[:1]])
-    if spec.judge is not None and len(members) > 1:
-        judge = _judge(spec, inputs, spec.judge, members)
-        lines.append(_line(inputs, judge, [judge] * (spec.orders - 1), surely=True))
+    more = [_member(spec, inputs, ref) for ref in selection.escalate]
+    for call in more:
+        lines.append(_line(inputs, call, [], least=1 if selection.escalate_shadow else 0))
+        problems += _problems(inputs, [call])
+    members = [*members, *more]
+    spared = bool(selection.checks or selection.escalate or spec.mode == "vote")
+    for ref in spec.judges if len(members) > 1 else ():
+        judge = _judge(spec, inputs, ref, members)
+        lines.append(_line(inputs, judge, [judge] * (spec.orders - 1), least=0 if spared else spec.orders))
         problems += _problems(inputs, [judge])
     return Forecast(tuple(lines), tuple(problems))
 
@@ -61,8 +70,8 @@ class Call:
 
 def _member(spec: RunSpec, inputs: ForecastInputs, ref: Ref) -> Call:
     """A member's first call."""
-    past, limit = inputs.history(ref, "candidate"), spec.limits.max_tokens
-    texts = [*([spec.params.system] if spec.params.system else []), spec.prompt]
+    past, limit = inputs.history(ref, "candidate"), token_limit(spec.limits.max_tokens, ref, "candidate")
+    texts = [message.content for message in first_messages(spec.prompt, spec.params.system, ref)]
     prompt = _prompt_tokens(texts, ref, past)
     completion, basis = _written(past, inputs.others("candidate"), limit, _SHORTEST_ANSWER)
     return _call(spec, inputs, ref, past, prompt, completion, limit, basis)
@@ -80,7 +89,7 @@ def _debating(spec: RunSpec, inputs: ForecastInputs, members: Sequence[Call], pl
 
 def _judge(spec: RunSpec, inputs: ForecastInputs, ref: Ref, members: Sequence[Call]) -> Call:
     """The judge's call. `members`: whose answers it reads; a debate's last answers are as long as its first."""
-    past, limit = inputs.history(ref, "judge"), 2 * spec.limits.max_tokens
+    past, limit = inputs.history(ref, "judge"), token_limit(spec.limits.max_tokens, ref, "judge")
     frame = inputs.judge_frame(spec) + len(spec.prompt) + len(spec.params.system or "")
     unseen = _unseen(past, frame, [member.reply_chars for member in members])
     prompt = Range(unseen.low, unseen.high + PER_MESSAGE)
@@ -164,10 +173,10 @@ def _seconds(
     return Range(speed.ttft.low + completion.low / speed.per_second.high, slowest)
 
 
-def _line(inputs: ForecastInputs, first: Call, later: Sequence[Call], *, surely: bool = False) -> ForecastLine:
-    """`surely`: the later calls are made in any case, and beside the first one."""
+def _line(inputs: ForecastInputs, first: Call, later: Sequence[Call], *, least: int = 1) -> ForecastLine:
+    """`least`: how many of these calls are made in any case, side by side where they are several."""
     every = [first, *later]
-    least = len(every) if surely else 1
+    surely = least == len(every)
     rates = inputs.rates(first.ref)
     costs = [rates.bounds(_usage(c, 0), _usage(c, 1), inputs.at) if rates else None for c in every]
     priced = [cost for cost in costs if cost is not None]
@@ -181,7 +190,7 @@ def _line(inputs: ForecastInputs, first: Call, later: Sequence[Call], *, surely:
         Range(first.prompt.low * least, sum(c.prompt.high for c in every)),
         Range(first.completion.low * least, sum(c.completion.high for c in every)),
         usd,
-        Range(timed.low, timed.high * (1 if surely else len(every))) if timed else None,
+        Range(timed.low * bool(least), timed.high * (1 if surely else len(every))) if timed else None,
         first.basis,
         rates.source if rates and usd else "",
     )

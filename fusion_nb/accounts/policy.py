@@ -15,7 +15,7 @@ from fusion_nb.accounts.account import ZERO, Account, Denial, SpendingAccount
 from fusion_nb.accounts.day_account import DayAccount
 from fusion_nb.storage import files
 
-SESSION = Account("Fuse.max_cost_per_session")
+SESSION = Account("max_cost_per_session")
 """The account of this process."""
 
 
@@ -38,6 +38,13 @@ class SpendingPolicy:
     session_cap: Decimal | None
     day_cap: Decimal | None
 
+    @property
+    def names(self) -> str:
+        """The caps that are set, by their options; empty where none is."""
+        accounts: tuple[SpendingAccount, ...] = (Account(), SESSION, day_account())
+        caps = zip(accounts, (self.run_cap, self.session_cap, self.day_cap), strict=True)
+        return " and ".join(account.name for account, cap in caps if cap is not None)
+
 
 class RunAccounts:
     """What the calls of one run are paid from: all accounts, or the call is not made.
@@ -58,7 +65,7 @@ class RunAccounts:
 
     @property
     def cap_names(self) -> str:
-        """The caps that are set, as people write them; empty where none is."""
+        """The caps that are set, by their options; empty where none is."""
         return " and ".join(account.name for account, cap in self._capped if cap is not None)
 
     def hold(self, call: int, worst: Decimal) -> Denial | None:

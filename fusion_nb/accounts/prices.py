@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from fusion_nb.core import Usage
+from fusion_nb.core.values import PricesUsed
 
 CACHED_FROM = 1024
 """Prompt tokens from which on services keep a prompt in their cache, and may charge for that."""
@@ -94,6 +95,15 @@ class Rates:
         costs = {prices.cost(usage) for prices in self._may_hold(usage.prompt or 0, when)}
         return costs.pop() if len(costs) == 1 else None
 
+    def used(self, usage: Usage, when: datetime) -> PricesUsed | None:
+        """The prices behind `cost`, for a run's record; `None` where the cost is unknown."""
+        prices = self._may_hold(usage.prompt or 0, when)[0]
+        if self.cost(usage, when) is None or prices.prompt is None or prices.completion is None:
+            return None
+        cached, reasoning = (None if each is None else _per_million(each) for each in (prices.cached, prices.reasoning))
+        prompt, completion = _per_million(prices.prompt), _per_million(prices.completion)
+        return PricesUsed(prompt, completion, cached, reasoning or None, prices.request, self.source)
+
     def ceiling(self, usage: Usage) -> Decimal | None:
         """USD a usage costs at most, whatever the hour, every condition held against us, the prompt written to a cache.
 
@@ -131,6 +141,11 @@ class Rates:
 
 FREE = Rates(Prices(Decimal(0), Decimal(0)), source="this machine")
 """Nobody is billed."""
+
+
+def _per_million(price: Decimal) -> Decimal:
+    """USD per million tokens, without trailing zeros and without an exponent."""
+    return Decimal(f"{(price * 1_000_000).normalize():f}")
 
 
 def _coalesce(one: Decimal | None, other: Decimal | None) -> Decimal | None:

@@ -6,45 +6,58 @@ us", which is not the same as zero.
 
 from __future__ import annotations
 
+from fusion_nb.core.agreement import Agreement, Escalation, Selection
 from fusion_nb.core.spec import ModeCalls, ModeInput, StreamSplitter
 from fusion_nb.core.state import Limits, Round, RunState
 from fusion_nb.core.values import (
+    MODEL_SETTINGS,
     MODES,
     STOPPED,
     SUSPECT,
-    Analysis,
     Channel,
+    CheckOutcome,
     Chunk,
-    Citation,
-    Contradiction,
     CostSource,
     Message,
     Mode,
     Params,
-    PartialCoverage,
     Ref,
     Reply,
     Request,
     Role,
     RunStatus,
-    Stance,
     Status,
-    UniqueInsight,
     Usage,
+)
+from fusion_nb.core.verdict import (
+    UNDECIDED,
+    Analysis,
+    Citation,
+    Contradiction,
+    JurorVerdict,
+    PartialCoverage,
+    Stance,
+    UniqueInsight,
     Verdict,
     VerdictState,
 )
 
 __all__ = [
+    "MODEL_SETTINGS",
     "MODES",
     "STOPPED",
     "SUSPECT",
+    "UNDECIDED",
+    "Agreement",
     "Analysis",
     "Channel",
+    "CheckOutcome",
     "Chunk",
     "Citation",
     "Contradiction",
     "CostSource",
+    "Escalation",
+    "JurorVerdict",
     "Limits",
     "Message",
     "Mode",
@@ -59,6 +72,7 @@ __all__ = [
     "Round",
     "RunState",
     "RunStatus",
+    "Selection",
     "Stance",
     "Status",
     "StreamSplitter",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from fusion_nb.core.values import Citation
+from fusion_nb.core.verdict import Citation
 
 _MARK = re.compile(
     r"[ \t]?\[(?:[Cc]andidates?[ \t]+)?([A-Z]\d(?:[ \t]*(?:[,;&]|,?[ \t]and)[ \t]*[A-Z]\d)*)\](?!\()",

@@ -12,9 +12,23 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from fusion_nb.core.agreement import Agreement, Escalation, Selection
 from fusion_nb.core.json_codec import builder, to_plain
 from fusion_nb.core.state import Limits, Round
-from fusion_nb.core.values import Channel, CostSource, Message, Params, Ref, Role, RunStatus, Status, Usage, Verdict
+from fusion_nb.core.values import (
+    Channel,
+    CheckOutcome,
+    CostSource,
+    Message,
+    Params,
+    PricesUsed,
+    Ref,
+    Role,
+    RunStatus,
+    Status,
+    Usage,
+)
+from fusion_nb.core.verdict import Verdict
 
 SCHEMA = 1
 
@@ -35,6 +49,7 @@ class RunStarted(_Event):
     mode: str
     pool: tuple[Ref, ...]
     judge: Ref | None = None
+    jury: tuple[Ref, ...] = ()
     then: str = ""
     seed: int = 0
     params: Params = Params()
@@ -43,6 +58,7 @@ class RunStarted(_Event):
     criteria: tuple[str, ...] = ()
     max_rounds: int = 1
     orders: int = 1
+    selection: Selection = Selection()
     of: str = ""
     """The earlier run whose replies this one takes over."""
     also: str = ""
@@ -120,6 +136,32 @@ class CallEnded(_Event):
     kept_cost: Decimal | None = None
     at_most: Decimal | None = None
     """USD that it may have cost beside `cost`: its service has not told."""
+    provider: str | None = None
+    quantization: str | None = None
+    rates: PricesUsed | None = None
+    """The prices behind a computed cost: today's may be others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecksEnded(_Event):
+    """The person's own checks have looked at a call's text; at a judge's call, at the merged answer."""
+
+    call: int
+    checks: tuple[CheckOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementFound(_Event):
+    """The candidates' short answers were compared. Where more members are asked then, it comes once more."""
+
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalated(_Event):
+    """The first members' agreement was looked at; those it names join the pool."""
+
+    escalation: Escalation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +203,9 @@ Event = (
     | TextDelta
     | ThoughtEnded
     | CallEnded
+    | ChecksEnded
+    | AgreementFound
+    | Escalated
     | RoundEnded
     | VerdictReached
     | ChoiceMade

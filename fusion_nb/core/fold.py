@@ -9,11 +9,14 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar, assert_never, cast
 
 from fusion_nb.core.events import (
+    AgreementFound,
     CallAccepted,
     CallEnded,
     CallRetried,
     CallStarted,
+    ChecksEnded,
     ChoiceMade,
+    Escalated,
     Event,
     RoundEnded,
     RunEnded,
@@ -23,7 +26,8 @@ from fusion_nb.core.events import (
     VerdictReached,
 )
 from fusion_nb.core.state import RunState
-from fusion_nb.core.values import Reply, Verdict
+from fusion_nb.core.values import Reply
+from fusion_nb.core.verdict import Verdict
 
 S = TypeVar("S", bound=RunState)
 T = TypeVar("T")
@@ -47,7 +51,8 @@ def fold(state: S, event: Event) -> S:
                 kept_from=event.kept_from,
                 at_most=event.at_most,
             )
-            return replace(state, replies=(*state.replies, reply), labels=event.labels or state.labels)
+            # Of a jury the first-named judge is asked first: its labels stand in the answer it writes.
+            return replace(state, replies=(*state.replies, reply), labels=state.labels or event.labels)
         case CallAccepted():
             return _with_reply(state, event.call, generation_id=event.generation_id)
         case CallRetried():
@@ -55,16 +60,13 @@ def fold(state: S, event: Event) -> S:
         case CallEnded():
             outcome = ("usage", "cost", "cost_source", "ttft", "latency", "finish", "status", "error", "detail")
             metadata = ("generation_id", "model", "attempts", "maybe_billed", "warnings", "kept_cost", "at_most")
-            return _with_reply(state, event.call, **{f: getattr(event, f) for f in (*outcome, *metadata)})
-        case RoundEnded():
-            return replace(state, rounds=(*state.rounds, event.ended))
-        case VerdictReached():
-            return replace(state, verdict=event.verdict)
-        case ChoiceMade():
-            return _choose(state, event.call)
+            served = ("provider", "quantization", "rates")
+            return _with_reply(state, event.call, **{f: getattr(event, f) for f in (*outcome, *metadata, *served)})
+        case ChecksEnded() | AgreementFound() | Escalated() | RoundEnded() | VerdictReached() | ChoiceMade():
+            return _decide(state, event)
         case RunStarted():
             identity = ("run", "when", "prompt", "mode", "then", "pool", "judge", "seed", "params", "limits", "notes")
-            options = ("criteria", "max_rounds", "orders", "of")
+            options = ("jury", "criteria", "max_rounds", "orders", "selection", "of")
             return replace(state, **{f: getattr(event, f) for f in (*identity, *options)})
         case RunEnded():
             notes = (*state.notes, *event.notes)
@@ -73,6 +75,23 @@ def fold(state: S, event: Event) -> S:
             end: dict[str, Any] = {"status": event.status, "error": event.error, "seconds": seconds}
             return replace(state, **end, notes=notes, resumed_by=by)
     assert_never(event)
+
+
+def _decide(state: S, event: ChecksEnded | AgreementFound | Escalated | RoundEnded | VerdictReached | ChoiceMade) -> S:
+    """On the way from candidates to an answer."""
+    match event:
+        case ChecksEnded():
+            return _with_reply(state, event.call, checks=event.checks)
+        case AgreementFound():
+            return replace(state, agreement=event.agreement)
+        case Escalated():
+            return replace(state, escalation=event.escalation, pool=(*state.pool, *event.escalation.to))
+        case RoundEnded():
+            return replace(state, rounds=(*state.rounds, event.ended))
+        case VerdictReached():
+            return replace(state, verdict=event.verdict)
+        case ChoiceMade():
+            return _choose(state, event.call)
 
 
 def fold_all(events: Iterable[Event], state: S) -> S:

@@ -12,11 +12,13 @@ from decimal import Decimal, InvalidOperation
 from numbers import Real
 from typing import Any, cast
 
+from fusion_nb.core.entry_syntax import SettledEntry, split_entries
 from fusion_nb.core.values import MODES
 from fusion_nb.errors import UnknownName, UserError
 
 MAX_ROUNDS = 3
 MAX_CRITERIA, MAX_CRITERION = 8, 60
+MAX_JUDGES = 9
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 MAX_REASONING_TOKENS = 10_000_000
 LEAST_USD, MOST_USD = Decimal("1e-12"), Decimal("1e9")
@@ -39,14 +41,19 @@ def _is_boolean(value: Any) -> bool:
     return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
 
 
+def _is_slip(value: Any) -> bool:
+    """What Python reads as a number and nobody writes as one: `1_0` is 10 to it, and bytes are digits."""
+    return isinstance(value, bytes | bytearray) or (isinstance(value, str) and "_" in value)
+
+
 def pool(value: Any) -> tuple[Any, ...]:
-    """Members as a tuple of names and functions; names still stand for whatever they stand for."""
-    if callable(value):
+    """Members as a tuple of names, functions and `Member`s; names still stand for whatever they stand for."""
+    if callable(value) or isinstance(value, SettledEntry):
         return (value,)
-    entries = value.split(",") if isinstance(value, str) else value
+    entries = split_entries(value) if isinstance(value, str) else value
     if not isinstance(entries, Sequence) or isinstance(entries, bytes | bytearray | memoryview):
         raise UserError(f"pool takes members by comma or a list of them, not {type(value).__name__}.")
-    wrong = [entry for entry in entries if not isinstance(entry, str) and not callable(entry)]
+    wrong = [entry for entry in entries if not isinstance(entry, str | SettledEntry) and not callable(entry)]
     if wrong:
         raise UserError(f"A member of the pool is a name or a Python function, not {shown(wrong[0])}.")
     members = tuple(entry.strip() if isinstance(entry, str) else entry for entry in entries)
@@ -57,12 +64,17 @@ def pool(value: Any) -> tuple[Any, ...]:
 
 
 def judge(value: Any) -> Any:
-    """One model: its name, or a function."""
-    if callable(value):
-        return value
-    if not isinstance(value, str) or not value.strip():
-        raise UserError(f"The judge is one model: name it, e.g. opus, or pass a function, not {shown(value)}.")
-    return value.strip()
+    """One model by its name, a function or a `Member`; a tuple of them where several are to judge."""
+    entries = split_entries(value) if isinstance(value, str) else value
+    alone = callable(value) or not isinstance(entries, Sequence) or isinstance(entries, bytes | bytearray)
+    judges = [value] if alone else [entry.strip() if isinstance(entry, str) else entry for entry in entries]
+    if not judges or not all(callable(each) or (isinstance(each, str | SettledEntry) and each) for each in judges):
+        raise UserError(
+            f"The judge is a model: name it, e.g. opus, or pass a function; several by comma, not {shown(value)}."
+        )
+    if len(judges) > MAX_JUDGES:
+        raise UserError(f"At most {MAX_JUDGES} judges, not {len(judges)}: nine are worth about two.")
+    return judges[0] if len(judges) == 1 else tuple(judges)
 
 
 def mode(value: Any) -> str:
@@ -95,6 +107,8 @@ def criteria(value: Any) -> tuple[str, ...]:
             f"criteria takes names by comma or a list of them, e.g. 'accuracy, brevity', not {shown(value)}."
         )
     names = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    if value and not names:
+        raise UserError(f"criteria names nothing to score: write e.g. 'accuracy, brevity', not {shown(value)}.")
     if len(names) > MAX_CRITERIA or any(len(name) > MAX_CRITERION for name in names):
         raise UserError(
             f"At most {MAX_CRITERIA} criteria of at most {MAX_CRITERION} characters each: a judge weighs no more than "
@@ -133,7 +147,7 @@ def text(name: str) -> Check:
 def number(name: str, low: float, high: float) -> Check:
     def check(value: Any) -> float:
         try:
-            amount = float("nan") if _is_boolean(value) else float(value)
+            amount = float("nan") if _is_boolean(value) or _is_slip(value) else float(value)
         except (TypeError, ValueError, OverflowError):
             amount = float("nan")
         if not low <= amount <= high:
@@ -150,7 +164,7 @@ def whole(name: str, low: int, high: int) -> Check:
             amount = int(value) if isinstance(value, str) else value.__index__()
         except (AttributeError, TypeError, ValueError):
             amount = None
-        if _is_boolean(value) or amount is None or not low <= amount <= high:
+        if _is_boolean(value) or _is_slip(value) or amount is None or not low <= amount <= high:
             raise UserError(f"{name} must be a whole number from {low} to {high:,}, not {shown(value)}.")
         return int(amount)
 
@@ -161,8 +175,8 @@ def usd(name: str) -> Check:
     def check(value: Any) -> Decimal:
         try:
             # Through text: 0.1 means ten cents, not the binary fraction next to it.
-            is_amount = isinstance(value, str | Decimal | Real) and not _is_boolean(value)
-            amount = Decimal(str(value).strip().lstrip("$") if is_amount else "NaN")
+            is_amount = isinstance(value, str | Decimal | Real) and not _is_boolean(value) and not _is_slip(value)
+            amount = Decimal(str(value).strip().removeprefix("$") if is_amount else "NaN")
         except (InvalidOperation, ValueError):
             amount = Decimal("NaN")
         if not amount.is_finite() or amount <= 0:

@@ -9,11 +9,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
+from fusion_nb.core.agreement import Agreement, Escalation, Selection
 from fusion_nb.core.events import RunStarted
 from fusion_nb.core.state import Limits, Round
-from fusion_nb.core.values import Channel, Chunk, Message, Mode, Params, Ref, Reply, Request, Role, Usage, Verdict
+from fusion_nb.core.values import (
+    Channel,
+    CheckOutcome,
+    Chunk,
+    Message,
+    Mode,
+    Params,
+    PricesUsed,
+    Ref,
+    Reply,
+    Request,
+    Role,
+    Usage,
+)
+from fusion_nb.core.verdict import Verdict
 
 
 class StreamSplitter(Protocol):
@@ -33,8 +48,9 @@ class ModeInput:
 
     prompt: str
     candidates: tuple[Reply, ...]
-    """All of them usable, at least two."""
-    judge: Ref
+    """All of them usable."""
+    judge: Ref | None
+    """`None` where none was named and none can be needed: a vote, a cascade to one member."""
     seed: int
     system: str | None = None
     criteria: tuple[str, ...] = ()
@@ -43,7 +59,29 @@ class ModeInput:
     orders: int = 1
     """Orders the judge is shown the candidates in: 2 asks it once more with the order reversed."""
     room: int | None = None
-    """Characters of candidates the judge has room for, all of them together; `None` where nobody knows."""
+    """Characters of candidates that the judges have room for, all of them together; `None` where nobody knows."""
+    mode: Mode = "merge"
+    failed: tuple[Reply, ...] = ()
+    """What came of the members that gave no usable reply."""
+    jury: tuple[Ref, ...] = ()
+    """Judges beside `judge`."""
+    selection: Selection = Selection()
+    kin: Callable[[Ref, Ref], Literal["", "family", "member"]] = lambda judge, member: ""
+    """Whether a judge is the very model of a candidate, or of its family."""
+    extract: Callable[[str], Awaitable[Any]] | None = None
+    """The person's own function behind `selection.extract`, where it names one. Raises `UserError` where it fails."""
+    measure_room: Callable[[Sequence[Reply], Ref], int | None] = lambda candidates, judge: None
+    """Characters of all these candidates together that a judge has room for; `None` where nobody knows."""
+
+    @property
+    def asked(self) -> int:
+        """Members that were asked."""
+        return len(self.candidates) + len(self.failed)
+
+    @property
+    def judges(self) -> tuple[Ref, ...]:
+        """Who is to judge; the first writes a merge."""
+        return (*([self.judge] if self.judge else []), *self.jury)
 
 
 class ModeCalls(Protocol):
@@ -68,9 +106,32 @@ class ModeCalls(Protocol):
         """Candidates side by side, in the order given, under the run's quorum and grace."""
         ...
 
+    async def check(self, text: str, call: int) -> tuple[CheckOutcome, ...]:
+        """What the person's own checks say of a text; put on record at that call. They never raise."""
+        ...
+
+    def agreement_found(self, agreement: Agreement) -> None:
+        """Put who gave the same short answer on record."""
+        ...
+
+    def escalated(self, escalation: Escalation) -> None:
+        """Put on record whether more members are asked; those it names join the pool."""
+        ...
+
     def round_ended(self, ended: Round) -> None:
         """Put the end of a debate round on record."""
         ...
+
+
+def first_messages(prompt: str, system: str | None, ref: Ref) -> tuple[Message, ...]:
+    """What a member is first asked: the prompt, behind its own system prompt or the one of all."""
+    own = ref.setting("system", system)
+    return (*([Message("system", own)] if own else []), Message("user", prompt))
+
+
+def token_limit(max_tokens: int, ref: Ref, role: Role) -> int:
+    """Completion tokens a call may use; a judge writes its verdict beside the answer, so it may use twice as many."""
+    return int(ref.setting("max_tokens", max_tokens if role == "candidate" else 2 * max_tokens))
 
 
 DEFAULT_CRITERIA = ("correctness", "completeness", "clarity")
@@ -96,12 +157,15 @@ class RunSpec:
     prompt: str
     pool: tuple[Ref, ...]
     judge: Ref | None
-    """`None` only where no judge can be needed: a pool of one."""
+    """`None` only where none can be needed: a pool of one, a vote, a cascade to one member."""
     mode: Mode
     then: Literal["best-of", "merge"] = "best-of"
     rounds: int = 1
     orders: int = 1
     """See `RunState.orders`."""
+    jury: tuple[Ref, ...] = ()
+    """Judges beside `judge`."""
+    selection: Selection = Selection()
     criteria: tuple[str, ...] = ()
     params: Params = Params()
     limits: Limits = Limits()
@@ -114,6 +178,16 @@ class RunSpec:
     also: str = ""
     """See `RunStarted.also`."""
 
+    @property
+    def judges(self) -> tuple[Ref, ...]:
+        """Who is to judge; the first writes a merge."""
+        return (*([self.judge] if self.judge else []), *self.jury)
+
+    @property
+    def everyone(self) -> tuple[Ref, ...]:
+        """All that this run may ask."""
+        return (*self.pool, *self.selection.escalate, *self.judges)
+
 
 def run_started(spec: RunSpec, run: str, when: str) -> RunStarted:
     """The first event of the run that carries the spec out: all that makes it what it is."""
@@ -125,6 +199,7 @@ def run_started(spec: RunSpec, run: str, when: str) -> RunStarted:
         then=spec.then if spec.mode == "debate" else "",
         pool=spec.pool,
         judge=spec.judge,
+        jury=spec.jury,
         seed=spec.seed,
         params=spec.params,
         limits=spec.limits,
@@ -132,6 +207,7 @@ def run_started(spec: RunSpec, run: str, when: str) -> RunStarted:
         criteria=spec.criteria,
         max_rounds=spec.rounds,
         orders=spec.orders,
+        selection=spec.selection,
         of=spec.of,
         also=spec.also,
     )
@@ -158,6 +234,17 @@ class LateBill(Protocol):
     def model(self) -> str | None: ...
     @property
     def latency(self) -> float | None: ...
+    @property
+    def provider(self) -> str | None: ...
+    @property
+    def quantization(self) -> str | None: ...
+
+
+class ComputedCost(NamedTuple):
+    """What tokens cost by the price lists, and by which prices, for the record."""
+
+    usd: Decimal
+    rates: PricesUsed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +252,19 @@ class RunServices:
     """What the engine needs of the other rooms, given by the API."""
 
     provider: Callable[[Ref], Provider]
-    price: Callable[[Ref, str, Usage], Decimal | None]
-    """(who was asked, the model that answered, tokens) -> USD where it can be computed."""
+    price: Callable[[Ref, str, Usage], ComputedCost | None]
+    """(who was asked, the model that answered, tokens) -> what they cost, where it can be computed."""
     worst: Callable[[Ref, Usage], Decimal | None]
     """USD that so many tokens cost at the most, whatever the hour and the tier."""
     metered: Callable[[Ref], bool]
     """Whether somebody is billed for asking; a model on this machine is not."""
     mode: ModeFunction
+    check: Callable[[Any, str], Awaitable[tuple[CheckOutcome, ...]]] | None = None
+    """(the result so far, a text) -> what the person's own checks say; `None` where there are none."""
+    extract: Callable[[str], Awaitable[Any]] | None = None
+    """See `ModeInput.extract`."""
+    kin: Callable[[Ref, Ref], Literal["", "family", "member"]] = lambda judge, member: ""
+    """See `ModeInput.kin`."""
     context: Callable[[Ref], int | None] = lambda _: None
     """Tokens a model holds, prompt and completion together; `None` where nobody knows."""
     load_prices: Callable[[], None] | None = None

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE, Analysis, Params, Ref, Reply, RunStatus, Usage, Verdict
+from fusion_nb.core.agreement import Agreement, Escalation, Selection
+from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE, Params, Ref, Reply, RunStatus, Usage
+from fusion_nb.core.verdict import Analysis, Verdict
 
 PATIENCE = 5.0
 """Seconds after the last member that is done, from which on a silent one is pointed out."""
@@ -58,6 +60,8 @@ class RunState:
     """How a debate ends: `best-of` or `merge`."""
     pool: tuple[Ref, ...] = ()
     judge: Ref | None = None
+    jury: tuple[Ref, ...] = ()
+    """The judges beside `judge`, where several are asked."""
     seed: int = 0
     """Of labels, shuffle and member seeds: the same seed gives the judge the same order."""
     params: Params = Params()
@@ -68,6 +72,7 @@ class RunState:
     """Of a debate."""
     orders: int = 1
     """In which the judge is shown the candidates: 2 asks it once more with the order reversed."""
+    selection: Selection = Selection()
     of: str = ""
     """The earlier run whose replies this one took over."""
     replies: tuple[Reply, ...] = ()
@@ -77,6 +82,10 @@ class RunState:
     """The fused answer while the judge is still writing it, citations inside."""
     draft_call: int = 0
     """The judge's call that writes it."""
+    agreement: Agreement | None = None
+    """Who gave the same short answer; `None` before the candidates are there."""
+    escalation: Escalation | None = None
+    """What the cascade came to; `None` where none was asked for."""
     verdict: Verdict | None = None
     judged: Verdict | None = None
     """The judge's own verdict, where a person has chosen a candidate over it."""
@@ -194,21 +203,27 @@ class RunState:
     @property
     def demo(self) -> bool:
         """Whether any part of this was scripted."""
-        return any(r.service == DEMO_SERVICE for r in (*self.pool, *([self.judge] if self.judge else [])))
+        return any(ref.service == DEMO_SERVICE for ref in (*self.pool, *self.judges))
+
+    @property
+    def judges(self) -> tuple[Ref, ...]:
+        """Who judges: nobody, one, or a jury; the first writes a merge."""
+        return (*([self.judge] if self.judge else []), *self.jury)
 
     @property
     def play(self) -> bool:
         """Whether all of this costs play money alone: no service is asked, only the demo and Python functions."""
-        return is_play(self.pool or tuple(reply.ref for reply in self.replies), self.judge)
+        asked = self.pool or tuple(reply.ref for reply in self.replies)
+        return is_play((*asked, *self.selection.escalate, *self.judges))
 
     def reply(self, call: int) -> Reply:
         """The reply of one call. Calls are numbered from 1 without gaps."""
         return self.replies[call - 1]
 
 
-def is_play(pool: Sequence[Ref], judge: Ref | None) -> bool:
-    """Whether a run of these costs play money alone."""
-    services = {ref.service for ref in (*pool, *([judge] if judge else []))}
+def is_play(refs: Sequence[Ref]) -> bool:
+    """Whether a run that may ask these costs play money alone."""
+    services = {ref.service for ref in refs}
     return DEMO_SERVICE in services and services <= {DEMO_SERVICE, PYTHON_SERVICE}
 
 

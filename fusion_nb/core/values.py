@@ -1,19 +1,18 @@
-"""The values of a run: models, requests, replies, and the judge's verdict."""
+"""The values of a run: models, requests and replies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal
 
 Role = Literal["candidate", "judge"]
 Channel = Literal["content", "reasoning", "answer"]
 Status = Literal["ok", "incomplete", "filtered", "refused", "empty", "error", "timeout", "cancelled"]
 RunStatus = Literal["running", "ok", "unjudged", "cancelled", "error"]
-Mode = Literal["best-of", "merge", "debate"]
+Mode = Literal["best-of", "merge", "debate", "vote"]
 CostSource = Literal["reported", "computed"]
-VerdictState = Literal["judged", "repaired", "unread", "failed", "not-needed", "by-hand"]
 
 DEMO_SERVICE = "demo"
 """The service of the scripted models: their money is play money."""
@@ -21,7 +20,9 @@ PYTHON_SERVICE = "python"
 """The service of Python functions."""
 STOPPED = "stopped"
 """The error of a call that a person ended, it alone."""
-MODES: tuple[Mode, ...] = ("best-of", "merge", "debate")
+MODES: tuple[Mode, ...] = ("best-of", "merge", "debate", "vote")
+MODEL_SETTINGS = ("reasoning", "temperature", "max_tokens", "system", "seed", "provider", "body")
+"""What one member or judge can be given of its own: `claude{reasoning=high}`."""
 SUSPECT = "suspect:"
 """Begins a warning of a reply that seems to speak to the judge; what follows is the sign (see `_suspicion`)."""
 
@@ -34,7 +35,8 @@ class Ref:
     model: str
     label: str = ""
     options: tuple[tuple[str, Any], ...] = ()
-    """Body fields for this member alone, e.g. `(("seed", 7),)`: how `gpt4o*3` asks thrice with seeds of its own."""
+    """Settings of this model alone (`gpt4o{temperature=0}`), names from `MODEL_SETTINGS`; `provider` and `body` as JSON
+    text. `gpt4o*3` asks thrice with seeds of its own."""
 
     def __str__(self) -> str:
         return f"{self.service}:{self.model}"
@@ -42,6 +44,10 @@ class Ref:
     @property
     def name(self) -> str:
         return self.label or str(self)
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """This model's own setting of that name, or what holds for all."""
+        return dict(self.options).get(name, default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,46 @@ class Chunk:
     warning: str | None = None
     thought_ended: bool = False
     """All content so far was a thought: it belongs to `reasoning`, and the answer comes now."""
+    provider: str | None = None
+    """See `Reply.provider`."""
+    quantization: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PricesUsed:
+    """The list prices that a computed cost was computed with, as of its run: USD per million tokens."""
+
+    prompt: Decimal
+    completion: Decimal
+    cached: Decimal | None = None
+    """Of a prompt token read from a cache; `None`: as any other."""
+    reasoning: Decimal | None = None
+    """Of a reasoning token; `None`: as any other completion token."""
+    request: Decimal | None = None
+    """USD of the call itself."""
+    source: str = ""
+    """Where they are from, with a date or a version."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What one of the person's own checks said of one text."""
+
+    name: str
+    passed: bool
+    """A float passes, whatever it is: it ranks and never bars."""
+    score: float | None = None
+    """0 to 1, of a check that gave a float, or of a weighted one; `None` for a gate."""
+    weight: float | None = None
+    """As given; `None` where none was. A weighted check bars nobody."""
+    seconds: float = 0.0
+    error: str = ""
+    """Why it failed, in one sentence, where it did not simply say no: it raised, hung or gave nonsense."""
+
+    @property
+    def bars(self) -> bool:
+        """Whether it keeps the text from the judge."""
+        return not self.passed and self.weight is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +190,26 @@ class Reply:
     """USD a kept reply cost in the run that asked for it; `None` where nobody knew."""
     at_most: Decimal | None = None
     """USD it may cost beside what `cost` says, as long as its service has not told."""
+    checks: tuple[CheckOutcome, ...] = ()
+    """What the person's own checks said of its text; of a judge's row, of the merged answer."""
+    provider: str | None = None
+    """The upstream that a router says it served the call from."""
+    quantization: str | None = None
+    """Of the weights that served it, where told: `fp8`."""
+    rates: PricesUsed | None = None
+    """The prices behind a computed `cost`, of that day; `None` where the service reported what it charged."""
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether no check bars it; `None` where none was run."""
+        return not any(outcome.bars for outcome in self.checks) if self.checks else None
+
+    @property
+    def check_score(self) -> float | None:
+        """Weighted mean of what the checks that rank gave, 0 to 1; `None` where none ranks."""
+        scored = [(o.weight or 1.0, o.score) for o in self.checks if o.score is not None]
+        total = sum(weight for weight, _ in scored)
+        return sum(weight * score for weight, score in scored) / total if total else None
 
     @property
     def unpriced(self) -> bool:
@@ -160,82 +226,3 @@ class Reply:
         """Signs that it speaks to the judge instead of answering: `orders`, `plea`, `judge`, `verdict`, `frame`,
         `hidden`. A hint for people; nothing is decided by it."""
         return tuple(word.removeprefix(SUSPECT) for word in self.warnings if word.startswith(SUSPECT))
-
-
-class Stance(TypedDict):
-    model: str
-    stance: str
-
-
-class Contradiction(TypedDict):
-    topic: str
-    stances: list[Stance]
-
-
-class PartialCoverage(TypedDict):
-    models: list[str]
-    point: str
-
-
-class UniqueInsight(TypedDict):
-    model: str
-    insight: str
-
-
-class Analysis(TypedDict):
-    """OpenRouter Fusion's five lists; `model` is the label of a pool member."""
-
-    consensus: list[str]
-    contradictions: list[Contradiction]
-    partial_coverage: list[PartialCoverage]
-    unique_insights: list[UniqueInsight]
-    blind_spots: list[str]
-
-
-class Citation(NamedTuple):
-    """`answer[start:end]` is said, by the judge, to come from these calls."""
-
-    start: int
-    end: int
-    calls: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the judge decided, with its blind labels already turned back into calls."""
-
-    answer: str | None = None
-    rationale: str = ""
-    chosen: tuple[int, ...] = ()
-    """The call whose text is the answer (`best-of`, a fallback, a lone survivor); empty for a written answer."""
-    ranking: tuple[int, ...] = ()
-    """Calls, best first."""
-    scores: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
-    """Call -> criterion -> 1..10."""
-    analysis: Analysis | None = None
-    state: VerdictState = "judged"
-    """`repaired`: read at the second try. `unread`: the judge answered but no verdict could be read. `failed`: the
-    judge's call failed. `not-needed`: one candidate was left. `by-hand`: no judge came to decide, a person did."""
-    note: str = ""
-    """One sentence for people: the tie rule that was used, the fallback that was taken."""
-    labels: Mapping[str, int] = field(default_factory=dict)
-    """The blind label each call had before the judge."""
-    citations: tuple[Citation, ...] = ()
-    agreed: bool | None = None
-    """Whether a judge asked in two orders found the same candidate best in both; `None` where it was not, or where one
-    of them gave no verdict."""
-
-    def score(self, call: int) -> float | None:
-        """Mean over the criteria, 1 to 10."""
-        by_criterion = self.scores.get(call)
-        return sum(by_criterion.values()) / len(by_criterion) if by_criterion else None
-
-    def share(self, call: int) -> float | None:
-        """The part of the answer, 0 to 1, that comes from this call; `None` where nothing was cited."""
-        if self.answer is None:
-            return None
-        if self.chosen:
-            return (call in self.chosen) / len(self.chosen)
-        spans = [(c.end - c.start, c.calls) for c in self.citations if c.calls]
-        total = sum(size for size, _ in spans)
-        return sum(size / len(calls) for size, calls in spans if call in calls) / total if total else None

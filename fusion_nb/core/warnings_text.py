@@ -23,8 +23,9 @@ SIGNS = {
 SENTENCES = {
     # What the service was not asked, or was asked in another way.
     "seed_ignored": "The service takes no seed: it was asked without one.",
-    "reasoning_ignored": "The service takes no --reasoning here: it was asked without.",
-    "reasoning_nearest": "The service does not know that --reasoning: {about} is the nearest it takes.",
+    "reasoning_ignored": "The service takes no reasoning effort here: it was asked without.",
+    "reasoning_nearest": "The service does not know that reasoning effort: {about} is the nearest it takes.",
+    "provider_ignored": "Only OpenRouter takes provider={{...}}: this service was asked without it.",
     "field_dropped": "The service refused `{about}`: it was asked without it.",
     "field_renamed": "The service refused a field's name: it was asked with `{about}`.",
     # How the reply came.

@@ -180,8 +180,8 @@ def crash_notice() -> str:
     many = len(dead) > 1
     return (
         f"{f'{len(dead)} runs' if many else 'A run'} did not end because the kernel stopped; what had arrived is kept. "
-        f"%fuse_runs lists {'them' if many else 'it'}, %fuse --resume {dead[0]} finishes "
-        f"{'the newest' if many else 'it'}."
+        f"%fuse_runs or runs() lists {'them' if many else 'it'}, %fuse --resume {dead[0]} or "
+        f"resume({dead[0]!r}) finishes {'the newest' if many else 'it'}."
     )
 
 

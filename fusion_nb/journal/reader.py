@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from fusion_nb.core import Ref, RunState, RunStatus
+from fusion_nb.core import UNDECIDED, Ref, RunState, RunStatus
 from fusion_nb.core.events import CallEnded, CallStarted, ChoiceMade, Event, RunEnded, RunStarted, VerdictReached
 from fusion_nb.core.fold import fold, join_events
 from fusion_nb.errors import UnknownName, UserError
@@ -121,6 +121,8 @@ def _restarted(run: str, state: RunState, notes: tuple[str, ...]) -> RunStarted:
         mode=state.mode,
         pool=state.pool or tuple(dict.fromkeys(r.ref for r in state.replies if r.role == "candidate")),
         judge=state.judge,
+        jury=state.jury,
+        selection=state.selection,
         then=state.then,
         seed=state.seed,
         params=state.params,
@@ -165,4 +167,4 @@ def closed_state(state: S, events: Iterable[Event]) -> S:
 def _end(state: RunState) -> RunStatus:
     if state.verdict is None or state.verdict.state == "by-hand":
         return "cancelled"
-    return "unjudged" if state.verdict.state in ("unread", "failed") else "ok"
+    return "unjudged" if state.verdict.state in UNDECIDED else "ok"

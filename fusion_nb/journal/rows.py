@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from fusion_nb.core import Limits, Ref, RunState
+from fusion_nb.core import Limits, Ref, RunState, Selection
 from fusion_nb.core.events import CallStarted, Event, RunEnded, RunStarted, VerdictReached
 from fusion_nb.core.json_codec import to_plain
 from fusion_nb.journal import run_files
@@ -100,7 +100,7 @@ def summary(entry: run_files.Entry) -> Summary:
         prompt=state.prompt,
         mode=state.mode,
         pool=tuple(ref.name for ref in state.pool),
-        judge=state.judge.name if state.judge else None,
+        judge=", ".join(ref.name for ref in state.judges) or None,
         status="newer" if recorded.newer else state.status if ended else OPEN,
         cost=state.cost,
         unpriced=state.unpriced,
@@ -200,5 +200,7 @@ def fingerprint(start: RunStarted) -> str:
         ],
         [start.limits.max_tokens, start.limits.quorum, start.also],
         *([["orders", start.orders]] if start.orders != 1 else []),
+        *([["jury", *map(identity, start.jury)]] if start.jury else []),
+        *([["selection", to_plain(start.selection)]] if start.selection != Selection() else []),
     ]
     return hashlib.sha256(json.dumps(request, default=str).encode("ascii")).hexdigest()

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, Protocol
 
-from fusion_nb.core import Message, ModeCalls, ModeInput, Reply, Verdict, VerdictState
+from fusion_nb.core import Message, ModeInput, Ref, Reply, StreamSplitter, Verdict, VerdictState
 from fusion_nb.judging.answer_splitter import AnswerSplitter
 from fusion_nb.judging.framing import BlindCandidates, blind_candidates, nonce, texts_of
 from fusion_nb.judging.prompts import criteria_of, judge_prompt, repair_prompt, verdict_schema
@@ -27,6 +28,21 @@ from fusion_nb.judging.verdict_outcome import (
 )
 
 Scores = Mapping[int, Mapping[str, float]]
+
+
+class JudgeCalls(Protocol):
+    """The part of `ModeCalls` that a judge is asked through."""
+
+    async def ask(
+        self,
+        ref: Ref,
+        messages: tuple[Message, ...],
+        *,
+        round: int = 0,
+        schema: Mapping[str, Any] | None = None,
+        splitter: StreamSplitter | None = None,
+        labels: Mapping[str, int] | None = None,
+    ) -> Reply: ...
 
 
 def combine_swapped(
@@ -110,8 +126,8 @@ MAX_SHOWN = 12_000
 """Characters of an unreadable reply that are shown to the judge again."""
 
 
-async def ask_judge(task: ModeInput, calls: ModeCalls, *, merge: bool) -> JudgeOpinion:
-    """Ask the judge for its verdict and, in `merge`, the fused answer: in one order, or side by side in two."""
+async def ask_judge(task: ModeInput, calls: JudgeCalls, *, merge: bool) -> JudgeOpinion:
+    """Ask `task.judge` for its verdict and, in `merge`, the fused answer: in one order, or side by side in two."""
     blind, texts = blind_candidates(task), texts_of(task)
     request = JudgeRequest(task.candidates, blind, criteria_of(task), nonce(texts), merge, texts)
     if task.orders < 2:
@@ -130,7 +146,7 @@ def _noted(opinion: JudgeOpinion, blind: BlindCandidates) -> JudgeOpinion:
     return replace(opinion, verdict=replace(opinion.verdict, note=note))
 
 
-async def _ask_once(task: ModeInput, calls: ModeCalls, request: JudgeRequest) -> JudgeOpinion:
+async def _ask_once(task: ModeInput, calls: JudgeCalls, request: JudgeRequest) -> JudgeOpinion:
     """One order: one call; two where the first reply is unreadable."""
     labels, merge = request.blind.labels, request.merge
     prompt = (Message("user", judge_prompt(task, request.blind, request.criteria, request.nonce, merge=merge)),)
@@ -147,7 +163,7 @@ async def _ask_once(task: ModeInput, calls: ModeCalls, request: JudgeRequest) ->
 
 async def _call(
     task: ModeInput,
-    calls: ModeCalls,
+    calls: JudgeCalls,
     request: JudgeRequest,
     messages: tuple[Message, ...],
     *,
@@ -155,6 +171,8 @@ async def _call(
     round: int = 0,
 ) -> JudgeOpinion:
     """One call, and what its reply says. `answer`: whether the fused answer is asked for."""
+    if task.judge is None:
+        raise RuntimeError("no judge for candidates that differ")  # whoever resolves names gives one
     reply = await calls.ask(
         task.judge,
         messages,

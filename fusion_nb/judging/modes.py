@@ -1,4 +1,5 @@
-"""The three modes: best-of picks one candidate, merge writes one answer from all, debate lets the members revise first.
+"""The modes: best-of picks one candidate, merge writes one answer from all, debate lets the members revise first, vote
+counts their short answers.
 
 best-of: one judge call picks one candidate; the answer is its text, byte for byte.
 merge: the judge writes one answer and cites the candidates each passage came from.
@@ -16,17 +17,20 @@ from dataclasses import replace
 
 from fusion_nb.core import Message, ModeCalls, ModeInput, Reply, Round, Verdict
 from fusion_nb.core.citations import read_citations
-from fusion_nb.core.spec import excerpt
+from fusion_nb.core.spec import excerpt, first_messages
+from fusion_nb.judging.ballot import Ballot, vote_note, voted_verdict
 from fusion_nb.judging.framing import BlindCandidate, blind_labels, fair_share, nonce
 from fusion_nb.judging.judge import ask_judge
+from fusion_nb.judging.jury import ask_jury
 from fusion_nb.judging.prompts import debate_prompt
+from fusion_nb.judging.selection import failed_checks, select
 from fusion_nb.judging.short_answer import agreed, final_answer
 from fusion_nb.judging.verdict_outcome import JudgeOpinion, best_candidate, first_finished
 
 
 async def best_of(task: ModeInput, calls: ModeCalls) -> Verdict:
     """The best candidate as the judge sees it. Without a verdict there is no answer, and every candidate is kept."""
-    opinion = await ask_judge(task, calls, merge=False)
+    opinion = await _ask(task, calls, merge=False)
     verdict = opinion.verdict
     if not opinion.decided:
         return replace(verdict, note=f"{verdict.note} No candidate was chosen; all of them are kept.")
@@ -36,7 +40,7 @@ async def best_of(task: ModeInput, calls: ModeCalls) -> Verdict:
 
 async def merge(task: ModeInput, calls: ModeCalls) -> Verdict:
     """The fused answer, its citations taken out and kept. Without one, the best candidate, or the first to be there."""
-    opinion = await ask_judge(task, calls, merge=True)
+    opinion = await _ask(task, calls, merge=True)
     verdict = opinion.verdict
     answer, citations = read_citations(opinion.answer, verdict.labels)
     if not answer.strip():
@@ -46,18 +50,43 @@ async def merge(task: ModeInput, calls: ModeCalls) -> Verdict:
         notes.append("The answer it wrote stands, without scores.")
     if opinion.cut:
         notes.append("The answer is cut off: the judge reached its limit of tokens.")
+    if task.selection.checks:
+        outcomes = await calls.check(answer, opinion.reply.call)
+        merged = replace(opinion.reply, checks=outcomes)
+        if merged.passed is False:
+            return _fallback(task, opinion, f"The merged answer did not pass your checks ({failed_checks(merged)})")
     return replace(verdict, answer=answer, citations=citations, note=_joined(*notes))
 
 
-def _fallback(task: ModeInput, opinion: JudgeOpinion) -> Verdict:
-    """A candidate in place of the answer the judge did not write."""
+async def _ask(task: ModeInput, calls: ModeCalls, *, merge: bool) -> JudgeOpinion:
+    """The opinion of the one judge, or of the jury."""
+    if task.judge is None:
+        raise RuntimeError("no judge for candidates that differ")  # whoever resolves names gives one
+    if task.jury:
+        return await ask_jury(task, calls, merge=merge)
+    room = task.measure_room(task.candidates, task.judge)
+    return await ask_judge(replace(task, room=task.room if room is None else room), calls, merge=merge)
+
+
+async def vote(task: ModeInput, calls: ModeCalls) -> Verdict:
+    """The answer that most members share; of equal groups the judge's choice where there is one, else the first's."""
+    votes = await Ballot.of(task)
+    tied = votes.tied()
+    if len(tied) < 2 or task.judge is None:
+        return voted_verdict(votes, vote_note(votes, task.asked))
+    verdict = await best_of(replace(task, candidates=tied), calls)
+    return replace(verdict, note=_joined("The vote is a tie, so the judge decides between its sides.", verdict.note))
+
+
+def _fallback(task: ModeInput, opinion: JudgeOpinion, why: str = "") -> Verdict:
+    """A candidate in place of the merged answer: of one the judge did not write, or `why` it cannot be taken."""
     verdict = opinion.verdict
-    if opinion.decided:
+    if opinion.decided and (verdict.ranking or verdict.scores or opinion.tied):
         chosen, tie_note = best_candidate(verdict, task.candidates, opinion.tied)
-        note = f"It wrote no merged answer, so this is the candidate it judged best, {chosen.ref.name}."
+        note = f"{why or 'It wrote no merged answer'}, so this is the candidate judged best, {chosen.ref.name}."
     else:
         chosen, tie_note = first_finished(task.candidates), ""
-        note = f"There is no merged answer, so this is the candidate that finished first, {chosen.ref.name}."
+        note = f"{why or 'There is no merged answer'}, so this is the candidate that finished first, {chosen.ref.name}."
     return replace(verdict, answer=chosen.text, chosen=(chosen.call,), note=_joined(verdict.note, note, tie_note))
 
 
@@ -77,7 +106,9 @@ async def debate(task: ModeInput, calls: ModeCalls) -> Verdict:
         rounds.append(outcome)
         settled = outcome.agreed
     decide = merge if task.then == "merge" else best_of
-    verdict = await decide(replace(task, candidates=standing), calls)
+    ended = replace(task, candidates=standing)
+    left = await select(ended, calls, first=False) if rounds else ended
+    verdict = left if isinstance(left, Verdict) else await decide(left, calls)
     return replace(verdict, note=_joined(_debate_note(rounds), verdict.note))
 
 
@@ -104,10 +135,8 @@ def _conversation(task: ModeInput, standing: Sequence[Reply], place: int, round:
     limit = fair_share([len(reply.text) for reply in standing])
     shown = [BlindCandidate(label, reply, limit) for label, reply in zip(labels, standing, strict=True)]
     others = [*shown[place + 1 :], *shown[:place]]
-    system = [Message("system", task.system)] if task.system else []
     return (
-        *system,
-        Message("user", task.prompt),
+        *first_messages(task.prompt, task.system, standing[place].ref),
         Message("assistant", excerpt(standing[place].text, limit)),
         Message("user", debate_prompt(round, others, nonce(reply.text for reply in standing))),
     )

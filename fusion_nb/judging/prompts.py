@@ -47,11 +47,17 @@ def debate_prompt(round: int, others: Sequence[BlindCandidate], nonce: str) -> s
     return _DEBATE.format(round=round, nonce=nonce, others=frames(others, nonce))
 
 
+def try_again_prompt(complaints: Sequence[str]) -> str:
+    """The message that asks a member whose answer failed the person's checks to try once more."""
+    listed = "\n".join(f"- {complaint}" for complaint in complaints)
+    return _TRY_AGAIN.format(complaints=listed)
+
+
 def judge_frame_size(spec: RunSpec) -> int:
     """Characters of the judge's first prompt beside the prompt, the system message and the candidates' texts."""
     replies = tuple(Reply(n, ref, role="candidate") for n, ref in enumerate(spec.pool))
     system = " " if spec.params.system else None
-    case = ModeInput("", replies, spec.judge or spec.pool[0], 0, system, spec.criteria)
+    case = ModeInput("", replies, spec.judge or spec.pool[0], 0, system=system, criteria=spec.criteria)
     merge = "merge" in (spec.mode, spec.then if spec.mode == "debate" else "")
     return len(judge_prompt(case, blind_candidates(case), criteria_of(case), new_nonce(), merge=merge))
 
@@ -163,6 +169,12 @@ your own gets no brackets. Put none inside code or formulas."""
 _REPAIR = """\
 Your reply could not be read: {problem}.
 Give your verdict again, in the form below. {reminder}"""
+
+_TRY_AGAIN = """\
+A check of the person's own looked at your answer and did not let it pass:
+{complaints}
+Find out why, and write your full answer to the original question anew, in the language and the form it asks for. It \
+replaces your earlier answer and has to stand on its own: do not mention the check."""
 
 _DEBATE = """\
 DEBATE ROUND {round}

@@ -17,7 +17,8 @@ from fusion_nb.judging.short_answer import short_answer, stated_answer
 from fusion_nb.judging.verdict_json import json_objects, mend_json
 
 Extract = str | Callable[[str], Any] | None
-"""How a short answer is found: a function, or one of `FORMS`; `None`: by the cautious reading."""
+"""How a short answer is found: a function, or a form as `core.selection_checks.extract` allows it; `None`: by the
+cautious reading."""
 _MAX_SHORT = 400
 """Characters of a text that may be nothing but an answer, with how it comes about."""
 _MAX_LINE = 160
@@ -92,17 +93,6 @@ def extract_answer(text: str, extract: Extract = None, prompt: str = "") -> Shor
         return _of_value(extract(text))
     kind, _, detail = extract.partition(":")
     return _KINDS[kind.strip()](text, detail)
-
-
-def check_extract(extract: Extract) -> str:
-    """What is wrong with the way to find short answers, with a remedy; empty where nothing is."""
-    if extract is None or callable(extract):
-        return ""
-    kind, colon, detail = extract.partition(":")
-    needs = kind.strip() in ("label", "json")
-    if kind.strip() not in _KINDS or bool(colon) != needs or (needs and not detail.strip(" ,")):
-        return f"extract={extract!r} is no way to find a short answer: take a function, or one of {', '.join(FORMS)}."
-    return ""
 
 
 def _of_value(value: Any) -> ShortAnswer | None:
@@ -192,5 +182,3 @@ _KINDS: Mapping[str, Callable[[str, str], ShortAnswer | None]] = {
     "json": _field,
     "text": _text,
 }
-FORMS = ("number", "choice", "label:yes,no", "json:field", "text")
-"""What `extract` may be beside a function."""

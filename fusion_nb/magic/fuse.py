@@ -23,6 +23,7 @@ from fusion_nb.errors import FusionError, RunFailed, UserError
 from fusion_nb.magic import lazy_imports, line_parser
 from fusion_nb.magic.displays import background_screen_for, screen_for
 from fusion_nb.magic.interpolation import IPYTHONS, caller_names, fill_option, interpolate, notebook_names
+from fusion_nb.magic.notebook_functions import named_functions
 from fusion_nb.options import ROWS, configured, refusal
 
 _VERBS = {"resume": "resume_run", "add": "add_members", "retry": "retry_failed", "rejudge": "rejudge_run"}
@@ -54,7 +55,8 @@ class FuseMagics(Magics):
         """
         try:
             names = local_ns if cell is None else caller_names(self.shell)
-            return self._fuse(text, cell, notebook_names(self.shell, names))
+            with line_parser.options_as_flags():
+                return self._fuse(text, cell, notebook_names(self.shell, names))
         except FusionError as error:
             if "--debug" in text.split():
                 raise RuntimeError(str(error)) from error
@@ -68,6 +70,10 @@ class FuseMagics(Magics):
     def fuse_panel(self, text: str, local_ns: Any = None) -> Any:
         """Open the workbench: pick a pool, write a prompt, run, compare. Takes the options and the prompt of %fuse;
         -o NAME, or %fuse_panel NAME << ..., binds the panel to a name."""
+        with line_parser.options_as_flags():
+            return self._panel(text, local_ns)
+
+    def _panel(self, text: str, local_ns: Any) -> Any:
         parsed_line, parsed = self._parsed(text, type(self).fuse_panel.parser)
         if parsed.help:
             return print(line_parser.manual(type(self).fuse_panel.parser))
@@ -145,7 +151,8 @@ class FuseMagics(Magics):
         run = (wanted["resume_run"] if verb == "resume" else wanted["rejudge_run"]) or "last"
         options = {**given, "functions": functions, "run": (run,)}
         if "judge" in options:
-            options["judge"] = self._member(options["judge"], names)
+            options["judge"] = self._judges(options["judge"], names)
+        options |= named_functions(options, names)
         if verb == "add":
             options["members"] = [self._member(entry, names) for entry in check.pool(wanted["add_members"])]
         return options
@@ -191,22 +198,15 @@ class FuseMagics(Magics):
         return filled.text
 
     def _options(self, parsed: argparse.Namespace, names: dict[str, Any]) -> dict[str, Any]:
-        """The line's options; pool and judge, also those of `%config Fuse`, may name functions of this notebook."""
+        """The line's options; members, also those of `%config Fuse`, checks and `extract` may name functions of this
+        notebook."""
         given = self._given(parsed, names)
-        entries = check.pool(given["pool"]) if "pool" in given else configured("pool")
-        if entries:
-            given["pool"] = [
-                member
-                for entry in entries
-                for member in (
-                    lazy_imports.pools().members_named([entry], names, self._aliases, pools="base_url" not in given)
-                    if isinstance(entry, str)
-                    else [entry]
-                )
-            ]
-        if judge := given.get("judge") or configured("judge"):
-            given["judge"] = self._member(judge, names)
-        return given
+        for name in ("pool", "escalate"):
+            if entries := check.pool(given[name]) if name in given else configured(name):
+                given[name] = self._members(entries, names, pools="base_url" not in given)
+        if judges := given.get("judge") or configured("judge"):
+            given["judge"] = self._judges(judges, names)
+        return {**given, **named_functions(given, names)}
 
     def _given(self, parsed: argparse.Namespace, names: dict[str, Any]) -> dict[str, Any]:
         return {name: self._value(name, parsed, names) for name in line_parser.given_options(parsed)}
@@ -229,6 +229,22 @@ class FuseMagics(Magics):
 
     def _member(self, entry: Any, names: dict[str, Any]) -> Any:
         return lazy_imports.pools().member_named(entry, names, self._aliases) if isinstance(entry, str) else entry
+
+    def _members(self, entries: Iterable[Any], names: dict[str, Any], *, pools: bool) -> list[Any]:
+        """The members that entries stand for; functions and pools in the place of their names."""
+        found: list[Any] = []
+        for entry in entries:
+            known = isinstance(entry, str)
+            found += (
+                lazy_imports.pools().members_named([entry], names, self._aliases, pools=pools) if known else [entry]
+            )
+        return found
+
+    def _judges(self, value: Any, names: dict[str, Any]) -> Any:
+        judges = check.judge(value)
+        if isinstance(judges, tuple):
+            return tuple(self._member(judge, names) for judge in judges)
+        return self._member(judges, names)
 
     def _bind(self, name: str | None, frame: Any) -> None:
         if name is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,17 +26,32 @@ _STEP = rf"\.{_NAME}|\[-?\d+\]|\['[^'\]\n]*'\]|\[\"[^\"\]\n]*\"\]"
 _FIELD = re.compile(rf"(?<![{{$])\{{({_NAME})((?:{_STEP})*)(!full)?\}}(?!\}})")
 _EACH_STEP = re.compile(_STEP)
 _GROUP = r"\{(?:[^{}\n]|\{[^{}\n]*\})*\}"
+_OPTIONAL = r"\[[^\]\n]*\]"
+_ARGUMENT = rf"(?:(?:_|[ \t]*\^)[ \t]*{_GROUP}|{_GROUP}|[_^]\w|{_OPTIONAL})"
+_OF_SEVERAL = r"(?:begin|[cdt]?frac|[dt]?binom|overset|underset|stackrel|href|(?:re)?newcommand|textcolor|f?colorbox)"
+"""LaTeX commands of more than one argument: of any other, `\textbf{Dear} {name}`, one stands behind a space at most."""
 _LITERAL = re.compile(
-    # Fenced code, to its fence or to the end; a code span, to as many backticks as it began with.
-    r"(?m:^[ ]{0,3}(?P<fence>`{3,}|~{3,})[^\n]*\n(?s:.*?)(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z))"
-    r"|(?<!`)(?P<ticks>`+)(?!`)(?s:.+?)(?<!`)(?P=ticks)(?!`)"
+    # A code span, to as many backticks as it began with; what HTML sets as code or reads as such.
+    r"(?<!`)(?P<ticks>`+)(?!`)(?s:.+?)(?<!`)(?P=ticks)(?!`)"
+    r"|(?i:<(?P<tag>pre|code|samp|kbd|tt|script|style|math)\b[^<>]*>(?s:.*?)</(?P=tag)\s*>)"
     # A format string of Python, in code that nobody fenced.
     r"|\b(?:[fFtT][rR]?|[rR][fFtT])(?:(?P<quotes>'''|\"\"\")(?s:.*?)(?P=quotes)|\"[^\"\n]*\"|'[^'\n]*')"
     # Formulas: display, inline as Pandoc reads them, environments, a command with its arguments, x_{i} and e^{x}.
     r"|\$\$(?s:.+?)\$\$|(?<!\\)\$(?=[^\s$])[^$\n]*?(?<=[^\s\\$])\$(?!\d)"
-    r"|\\\((?s:.+?)\\\)|\\\[(?s:.+?)\\\]|\\begin\{(?P<env>[^{}\n]+)\}(?s:.*?)\\end\{(?P=env)\}"
-    rf"|\\[A-Za-z]+\*?(?:[_^]?{_GROUP}|[_^]\w|\[[^\]\n]*\])+|(?:(?<!\w)\w|[)\]}}])(?:[_^]{_GROUP})+"
+    r"|\\\((?s:.+?)\\\)|\\\[(?s:.+?)\\\]|\\begin[ \t]*\{(?P<env>[^{}\n]+)\}(?s:.*?)\\end[ \t]*\{(?P=env)\}"
+    # A path of Windows holds no command: what stands behind `C:\Users` and a space is prose.
+    r"|\b[A-Z]:(?:\\[\w.-]+)+(?![\w.{\\-])"
+    rf"|\\{_OF_SEVERAL}\*?(?:[ \t]*{_ARGUMENT})+"
+    rf"|\\[A-Za-z]{{2,}}\*?(?:[ \t]*{_OPTIONAL})?[ \t]+{_GROUP}{_ARGUMENT}*"
+    rf"|\\[A-Za-z]+\*?{_ARGUMENT}+|(?:(?<!\w)\w|[)\]}}])(?:[_^][ \t]*{_GROUP})+"
 )
+_QUOTE = re.compile(r"(?:[ ]{0,3}>[ ]?)+")
+_MARKER = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?:[ \t]+|$)")
+_FENCE = re.compile(r"(`{3,})[^`]*$|(~{3,})")
+_ALONE = re.compile(r"#{1,6}(?:\s|$)|([-=*_])(?:[ \t]*\1){2,}\s*$")
+"""A heading or a rule: no paragraph that an indented line could go on with."""
+_INDENTED = 4
+"""Columns from which on a line is code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,9 @@ def interpolate(text: str, names: Mapping[str, Any]) -> Interpolated:
 
     Values are not expanded again. Raises `UserError` for an object of more than `MOST` characters without `!full`.
     """
-    literal = _Spans(match.span() for match in _LITERAL.finditer(text))
+    blocks = list(_code_blocks(text))
+    spans = (match.span() for match in _LITERAL.finditer(_without(blocks, text)))
+    literal = (_Spans(blocks), _Spans(spans))
     filled: dict[str, int] = {}
     left: dict[str, None] = {}
 
@@ -75,7 +92,7 @@ def interpolate(text: str, names: Mapping[str, Any]) -> Interpolated:
         found, value = _look_up(field[1], field[2], names)
         if not found:
             return field[0]
-        if literal.covers(field.start()) and not field[3]:
+        if not field[3] and any(each.covers(field.start()) for each in literal):
             left[field[0]] = None
             return field[0]
         written = value_text(value)
@@ -88,6 +105,61 @@ def interpolate(text: str, names: Mapping[str, Any]) -> Interpolated:
         return written
 
     return Interpolated(_FIELD.sub(value, text), tuple(filled.items()), tuple(left))
+
+
+def _code_blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Where Markdown sees blocks of code: fenced, to the fence or to the end, and indented behind a blank line.
+
+    In a list, and in a text that is indented as a whole, indentation counts from where their own text begins.
+    """
+    lines = [(line.start(), line.end(), *_indent(line[0])) for line in re.finditer(r"[^\n]*\n|[^\n]+", text)]
+    margin = min((column for *_, column, body in lines if body), default=0)
+    lists: list[int] = []
+    fence, opened = "", 0
+    in_paragraph = False
+    for start, end, column, body in lines:
+        if fence:
+            if len(body) >= len(fence) and not body.strip(fence[0]):
+                fence = ""
+                yield opened, end
+            continue
+        if not body:
+            in_paragraph = False
+            continue
+        marker = None if _ALONE.match(body) else _MARKER.match(body)
+        while lists and column < lists[-1] and (marker or not in_paragraph):
+            lists.pop()
+        depth = column - (lists[-1] if lists else margin)
+        if depth >= _INDENTED and not in_paragraph and not (lists and marker):
+            yield start, end
+            continue
+        if marker:
+            lists.append(column + _columns(marker[0]))
+        if depth < _INDENTED and (begins := _FENCE.match(body, marker.end() if marker else 0)):
+            fence, opened = begins[1] or begins[2], start
+        in_paragraph = not (fence or _ALONE.match(body))
+    if fence:
+        yield opened, len(text)
+
+
+def _without(blocks: Iterable[tuple[int, int]], text: str) -> str:
+    """The text with blanks in the place of blocks: a `$` or a backtick in code pairs with none outside of it."""
+    parts, place = [], 0
+    for start, end in blocks:
+        parts += [text[place:start], re.sub(r"[^\n]", " ", text[start:end])]
+        place = end
+    return "".join((*parts, text[place:]))
+
+
+def _indent(line: str) -> tuple[int, str]:
+    """The column at which a line's text begins, behind the marks of a quotation, and that text."""
+    line = line[quote.end() :] if (quote := _QUOTE.match(line)) else line
+    body = line.strip()
+    return _columns(line[: len(line) - len(line.lstrip())]), body
+
+
+def _columns(text: str) -> int:
+    return len(text.expandtabs(_INDENTED))
 
 
 def fill_option(flag: str, value: str, names: Mapping[str, Any]) -> Any:

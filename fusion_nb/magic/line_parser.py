@@ -7,16 +7,17 @@ parser and Tab, both of which derive from the table of options.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import tokenize
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from IPython.core.inputtransformer2 import TokenTransformBase
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.options import LINE, TABLE
+from fusion_nb.options import DERIVED, LINE, TABLE
 
 _BINDING = re.compile(r"\s*([A-Za-z_]\w*)\s*<<\s*(.*)", re.DOTALL)
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
@@ -105,6 +106,7 @@ def _refuse_trailing_options(rest: str, valued: Collection[str], flags: Collecti
 
 def _leading(text: str, valued: Collection[str], flags: Collection[str]) -> tuple[list[str], str]:
     argv: list[str] = []
+    given: set[str] = set()
     text = text.strip()
     while option := _OPTION.match(text):
         name, text = option[0], text[option.end() :]
@@ -112,6 +114,7 @@ def _leading(text: str, valued: Collection[str], flags: Collection[str]) -> tupl
             raise UnknownName("option", name, [*valued, *flags], "--help lists them all.")
         argv.append(name)
         if name in valued:
+            _refuse_second(name, given)
             value = _VALUE.match(text[1:] if text.startswith("=") else text)
             if value is None or value[3] in (*valued, *flags):
                 raise UserError(f"{name} needs a value. --help tells which.")
@@ -121,6 +124,16 @@ def _leading(text: str, valued: Collection[str], flags: Collection[str]) -> tupl
             text = text[value.end() + text.startswith("=") :]
         text = text.lstrip()
     return argv, text
+
+
+def _refuse_second(name: str, given: set[str]) -> None:
+    """Raise `UserError` where an option has a value already: to argparse the last one counts, and nobody is told."""
+    row = BY_FLAG.get(name)
+    option = row.name if row else name
+    if option in given:
+        several = ", several by comma" if row and (row.name == "add_members" or "Sequence[str" in row.type) else ""
+        raise UserError(f"{name} stands twice: give it once{several}. Nothing was sent.")
+    given.add(option)
 
 
 def _plain(name: str, value: re.Match[str], *, last: bool) -> str:
@@ -156,6 +169,49 @@ ON_LINE = tuple(row for row in TABLE if row.flags)
 VALUED = frozenset(flag for row in ON_LINE if not row.switch for flag in row.flags)
 FLAGS = frozenset(flag for row in ON_LINE if row.switch for flag in row.flags)
 BY_FLAG = {flag: row for row in ON_LINE for flag in row.flags}
+
+
+_ON_LINE_AS = {
+    **{row.name: f"%config Fuse.{row.name}" for row in TABLE if row.configurable},
+    **{row.name: row.flags[-1] for row in ON_LINE},
+    **{f"{verb}()": f"--{verb}" for verb in DERIVED},
+    "estimate()": "--dry-run",
+}
+_IN_PYTHON = re.compile(
+    # What stands in quotation marks is somebody's text.
+    r"(?<!\w)(?P<quoted>'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`)(?!\w)"
+    r"|(?<![\w.'\"`/({-])(?:(?P<call>[a-z]+\(\))|(?P<name>[a-z]\w*)"
+    r"(?P<set>=(?P<value>True\b|'[^'\n]*'|\"[^\"\n]*\"|\d[\w.]*|[A-Za-z]\w*)?(?![\w\[{(]))?)(?![\w'\"`=])"
+)
+
+
+def in_flags(sentence: str) -> str:
+    """A sentence that names options as Python does (`max_cost`, `judge=`, `retry()`), as the line of a magic has them.
+
+    A name that is a word as well (`timeout`, `pool`) is an option only where `=` stands behind it.
+    """
+
+    def as_flag(match: re.Match[str]) -> str:
+        name = match["call"] or match["name"] or ""
+        meant = match["call"] or match["set"] or "_" in name
+        if not meant or name not in _ON_LINE_AS:
+            return match[0]
+        value = match["value"] or ""
+        plain = value[1:-1] if value[:1] in ("'", '"') and " " not in value else value
+        joined = " = " if _ON_LINE_AS[name].startswith("%") else " "
+        return _ON_LINE_AS[name] + (f"{joined}{plain}" if plain and plain != "True" else "")
+
+    return _IN_PYTHON.sub(as_flag, sentence)
+
+
+@contextlib.contextmanager
+def options_as_flags() -> Iterator[None]:
+    """The door at which what is raised, in the words of Python, gets those of the line."""
+    try:
+        yield
+    except UserError as error:
+        error.args = (in_flags(str(error)), *error.args[1:])
+        raise
 
 
 def fuse_arguments(magic: Any) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from fusion_nb.core import Ref, engine_thread
+from fusion_nb.core.member_settings import PoolEntry, parse_entry, written_entry
 from fusion_nb.errors import FusionError, UserError
 from fusion_nb.options import settle
 from fusion_nb.providers import keys, model_families, model_list, model_names, services
@@ -20,7 +20,7 @@ from fusion_nb.providers.model_names import ALIASES
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.service_registry import DEMO_JUDGE, DEMO_POOL
-from fusion_nb.resolve.spec_builder import Member
+from fusion_nb.resolve.spec_builder import build_spec
 
 SHOWN = 40
 """Rows of one search."""
@@ -36,7 +36,8 @@ def preset_rows() -> list[dict[str, Any]]:
 def saved_pool_rows() -> tuple[list[dict[str, Any]], str]:
     """A person's saved pools by name, and why they cannot be read where they cannot."""
     try:
-        return [{"name": name, "pool": list(members)} for name, members in pools.saved_pools().items()], ""
+        saved = pools.saved_pools().items()
+        return [{"name": name, "pool": list(members), "judge": pools.judge_of(name)} for name, members in saved], ""
     except UserError as error:
         return [], str(error)
 
@@ -126,21 +127,42 @@ class ModelSearch:
 def pool_entries(pool: Sequence[Ref], named: Callable[[str], bool]) -> list[str]:
     """What a person writes to ask the same pool again. `named`: whether a function of that name is at hand; others are
     left out, for a panel knows names alone."""
-    names = [(ref, re.sub(r" #\d+$", "", ref.name)) for ref in pool]
-    counts = Counter(name for ref, name in names if ref.service != PYTHON or named(name))
-    return [f"{name}*{times}" if times > 1 else name for name, times in counts.items()]
+    entries = [(ref, parse_entry(written_entry(ref))) for ref in pool]
+    counts = Counter(entry for ref, entry in entries if ref.service != PYTHON or named(str(entry.model)))
+    return [str(entry._replace(times=times if times > 1 else None)) for entry, times in counts.items()]
 
 
-def pool_advice(pool: Sequence[Member], judge: Member | None, names: Mapping[str, Any]) -> dict[str, Any]:
-    """Who will be asked and who will judge, with what a person should know of it; or why it cannot be sent."""
+def pool_advice(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Who will be asked and who will judge, with what a person should know of it; or why it cannot be sent.
+
+    Args:
+        options: those of the form, with the user's own names of models and services.
+    """
     try:
-        settings = settle("panel", {**names, "pool": list(pool) or None, "judge": judge or None})
+        settings = settle("panel", options)
         resolved = Resolver(settings).resolved
+        build_spec(_ANY_PROMPT, settings, resolved, lambda _ref, _usage: None)
     except FusionError as error:
         return {"error": str(error)}
-    members = [ref.name for ref in resolved.pool]
-    judge_name = resolved.judge.name if resolved.judge else ""
-    return {"pool": members, "judge": judge_name, "notes": list(resolved.notes)}
+    judges = [ref.name for ref in resolved.judges]
+    return {
+        "pool": [ref.name for ref in resolved.pool],
+        "judge": ", ".join(judges),
+        "judges": judges,
+        "escalate": [ref.name for ref in resolved.escalate],
+        "notes": list(resolved.notes),
+    }
+
+
+_ANY_PROMPT = "?"
+"""In the place of one that is still to be written."""
+
+
+def new_members(entries: Sequence[PoolEntry], asked: Sequence[Ref], names: Mapping[str, Any]) -> list[PoolEntry]:
+    """Those of a pool's entries that a run has not asked. Raises `UserError` where one cannot be asked."""
+    known = {ref.name for ref in asked}
+    resolver = Resolver(settle("panel", names))
+    return [entry for entry in entries if not known.issuperset(ref.name for ref in resolver.resolve([entry]))]
 
 
 def matches_search(row: Mapping[str, Any], word: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import re
 import sys
 import weakref
 from collections.abc import Mapping, Sequence
@@ -18,21 +17,21 @@ from traitlets import Any as AnyTrait
 from traitlets import Instance
 
 from fusion_nb import api, history
+from fusion_nb.core.member_settings import PoolEntry
 from fusion_nb.core.option_types import PanelOptions
 from fusion_nb.errors import UserError
 from fusion_nb.journal.maintenance import record_choice
 from fusion_nb.options import settle
-from fusion_nb.panel import model_search
-from fusion_nb.panel.pool_form import PoolForm
-from fusion_nb.providers.function_provider import SERVICE as PYTHON
-from fusion_nb.resolve import pools
+from fusion_nb.panel import earlier_run, model_search
+from fusion_nb.panel.pool_form import FORM, PoolForm
 from fusion_nb.resolve.estimate import Estimate
-from fusion_nb.resolve.spec_builder import Member, refuse_key
+from fusion_nb.resolve.spec_builder import refuse_key
 from fusion_nb.run.result import FusionResult
 from fusion_nb.views import bundle
 from fusion_nb.views.panel_messages import snapshot
 from fusion_nb.views.widget import NO_OUTPUT, Message, call_number, has_front_end, static_fallback
 
+Judges = PoolEntry | Sequence[PoolEntry]
 _GONE = "The panel closed with its kernel. Run the cell again to open it."
 
 
@@ -40,8 +39,8 @@ class Panel(PoolForm):
     """A workbench for pools: everything `%%fuse` does, with the mouse.
 
     Args:
-        prompt, pool, mode, judge, max_cost: as `fuse()` takes them, Python functions too; the panel shows and changes
-            them, functions by their names.
+        prompt, pool, mode, judge, max_cost, check, extract, escalate, agree: as `fuse()` takes them, Python functions
+            too; the panel shows and changes them, functions by their names.
         result: a run to begin with, or its id.
 
     `result` and `frame` are the newest run's; all of these are traits, to observe and to link. `run()` starts a run and
@@ -59,7 +58,7 @@ class Panel(PoolForm):
     def __init__(
         self,
         prompt: str = "",
-        pool: str | Sequence[Member] | None = None,
+        pool: str | Sequence[PoolEntry] | None = None,
         mode: str | None = None,
         *,
         result: history.PastRun | None = None,
@@ -75,11 +74,11 @@ class Panel(PoolForm):
         refuse_key("prompt", prompt)
         shell = get_ipython()
         notebook = dict(shell.user_ns) if shell is not None else {}
-        members = {"functions": _members_at_hand(result, notebook)} if result is not None else {}
-        given = {**members, **options, "pool": pool or None, "mode": mode}
+        at_hand = earlier_run.functions_of(result, notebook) if result is not None else {}
+        given = {**at_hand, **options, "pool": pool or None, "mode": mode}
         super().__init__(given, notebook, kind="workbench", prompt=prompt)
         with self.hold_sync():
-            for kind in ("run", "rejudge", "choose", "markdown", "frame"):
+            for kind in ("run", "rejudge", "add", "choose", "markdown", "frame"):
                 self.on_message(kind, self.answering(getattr(self, f"_on_{kind}")))
             self.on_message("stop", lambda _: self.stop())
             self.on_message("again", self._on_again)
@@ -102,8 +101,9 @@ class Panel(PoolForm):
         else:
             self._begin(begun)
 
-    def rejudge(self, judge: Member = "", mode: str | None = None) -> None:
-        """Put the candidates of `result` before a judge again, and return at once; no candidate is asked or paid.
+    def rejudge(self, judge: Judges = "", mode: str | None = None) -> None:
+        """Put the candidates of `result` before a judge, or several, or to a vote again, and return at once; no
+        candidate is asked or paid.
 
         Raises `UserError` where there is nothing to judge, a debate is asked for, or a run is under way.
         """
@@ -111,6 +111,17 @@ class Panel(PoolForm):
         options = {**self._continued("rejudge"), "judge": self._judge(judge), "mode": mode}
         run = self._result_to("judge again")
         self._begin(history.begin_derived("rejudge", run, ask_cost=self._confirm, **options))
+
+    def add(self, members: str | Sequence[PoolEntry], judge: Judges = "", mode: str | None = None) -> None:
+        """Ask new members beside the candidates of `result`, then the judge on all, and return at once; nobody else is
+        asked again or paid again.
+
+        Raises `UserError` where one has been asked, a debate is asked for, or a run is under way.
+        """
+        self._must_be_idle()
+        options = {**self._continued("add"), "judge": self._judge(judge), "mode": mode}
+        run = self._result_to("add to")
+        self._begin(history.begin_derived("add", run, members=members, ask_cost=self._confirm, **options))
 
     def retry(self, call: int) -> None:
         """Ask one member once more, and return at once: within the run that is under way, while its judge has not
@@ -181,7 +192,7 @@ class Panel(PoolForm):
 
     def _confirm(self, expected: Estimate) -> bool:
         """Whether a run that may cost more than `confirm_over` is meant: the second press of the button says so."""
-        meant = f"{self.prompt}\n{list(self.pool)} {self.mode} {self.judge}"
+        meant = repr([getattr(self, name) for name in FORM if name != "max_cost"])
         if self._confirmed == meant:
             self._confirmed = ""
             return True
@@ -190,18 +201,23 @@ class Panel(PoolForm):
 
     def _begin_with(self, result: FusionResult, *, mine: bool) -> None:
         """Show that run, and where no prompt of this panel's own was given, what it asked of whom."""
+        self._missing = earlier_run.missing_note(result, self._selecting)
         if not mine:
-            pool = model_search.pool_entries(result.pool, self._is_function)
-            self.prompt, self.pool, self.mode = result.prompt, pool, result.mode
+            with self.hold_trait_notifications():
+                for name, value in earlier_run.form_of(result, self._is_function, self._selecting).items():
+                    setattr(self, name, value)
+        self._advise()
         self._keep(result)
 
     def _on_run(self, message: Message) -> None:
         sent = message.get("form")
         if not isinstance(sent, Mapping):
             raise UserError("The panel sent no form: reload the page, or run it from Python with panel.run().")
-        form = {name: value for name, value in sent.items() if name in _FORM}
+        form = {name: value for name, value in sent.items() if name in FORM}
         # A form that could not be sent leaves the panel as it was.
-        settle("panel", {name: value or None for name, value in form.items() if name != "prompt"})
+        whole = {name: form.get(name, getattr(self, name)) for name in FORM}
+        who = {name: whole[name] or None for name in ("pool", "mode", "judge", "max_cost")}
+        settle("panel", {**who, **self._selection(whole)})
         try:
             with self.hold_trait_notifications():
                 for name, value in form.items():
@@ -212,6 +228,13 @@ class Panel(PoolForm):
 
     def _on_rejudge(self, message: Message) -> None:
         self.rejudge(str(message.get("judge") or ""), str(message.get("mode") or self.mode))
+
+    def _on_add(self, message: Message) -> None:
+        asked = self._result_to("add to").pool
+        members = model_search.new_members(self._members(self.pool) or (), asked, self._names)
+        if not members:
+            raise UserError("The pool names nobody that this run has not asked: add a model to it first.")
+        self.add(members, str(message.get("judge") or ""), str(message.get("mode") or self.mode))
 
     def _on_retry_member(self, message: Message) -> None:
         if self.busy:
@@ -239,13 +262,6 @@ class Panel(PoolForm):
         return {"rows": rows, "columns": columns}
 
 
-def _members_at_hand(result: FusionResult, notebook: Mapping[str, Any]) -> list[Any]:
-    """The notebook's functions that were members or judge of a run."""
-    refs = [*result.pool, *([result.judge] if result.judge else [])]
-    names = {re.sub(r" #\d+$| \(judge\)$", "", ref.name) for ref in refs if ref.service == PYTHON}
-    return [notebook[name] for name in sorted(names) if pools.function_named(name, notebook, None) is not None]
-
-
 def _in_a_terminal() -> bool:
     terminal = sys.modules.get("IPython.terminal.interactiveshell")
     return terminal is not None and isinstance(get_ipython(), terminal.TerminalInteractiveShell)
@@ -266,6 +282,3 @@ def _close_all() -> None:
     for panel in list(_open):
         with contextlib.suppress(Exception):
             panel.close()
-
-
-_FORM = ("prompt", "pool", "mode", "judge", "max_cost")

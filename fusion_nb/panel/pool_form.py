@@ -1,24 +1,32 @@
-"""A widget's side of choosing who is asked: pool, judge, saved pools, functions by name, and what it would cost."""
+"""A widget's side of choosing who is asked and how the answer is found: pool, judges, checks, a cascade, saved pools,
+functions by name; and what it would cost."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from traitlets import Dict, Float, List, Unicode
 
+from fusion_nb.core.entry_syntax import split_entries
+from fusion_nb.core.member_settings import PoolEntry
+from fusion_nb.core.selection_checks import function_name
 from fusion_nb.errors import UserError
 from fusion_nb.options import ROWS, configured, settle
-from fusion_nb.panel import model_search
+from fusion_nb.panel import entry_settings, model_search
 from fusion_nb.panel.run_follower import RunFollower
+from fusion_nb.panel.selecting import Selecting
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.resolve import estimate, pools
-from fusion_nb.resolve.spec_builder import Member, refuse_key
+from fusion_nb.resolve.spec_builder import refuse_key
 from fusion_nb.views import estimate_view
 from fusion_nb.views.widget import Message
 
-_TRAITS = ("pool", "mode", "judge", "max_cost")
+_SELECTION = ("check", "extract", "escalate", "agree")
+_TRAITS = ("pool", "mode", "judge", "max_cost", *_SELECTION)
 """Options that the form shows."""
+FORM = ("prompt", *_TRAITS)
 
 
 class PoolForm(RunFollower):
@@ -34,8 +42,12 @@ class PoolForm(RunFollower):
     pool = List(Unicode(), help="Members; empty: what the keys at hand allow.").tag(sync=True)
     prompt = Unicode().tag(sync=True)
     mode = Unicode(ROWS["mode"].default).tag(sync=True)
-    judge = Unicode(help="Empty: a strong model outside the pool.").tag(sync=True)
+    judge = Unicode(help="Several by comma; empty: a strong model outside the pool.").tag(sync=True)
     max_cost = Float(None, allow_none=True, help="USD.").tag(sync=True)
+    check = List(Unicode(), help="Checks in use, by name: of those the panel was given.").tag(sync=True)
+    extract = Unicode(help="How short answers are found; empty: by a cautious reading.").tag(sync=True)
+    escalate = List(Unicode(), help="Members asked only where the pool does not agree.").tag(sync=True)
+    agree = Unicode(help="The share of the pool that must agree, 0.8 or 4/5; empty: 0.8.").tag(sync=True)
     advice = Dict(help="Who would be asked, and what to know of it.").tag(sync=True)
     offers = Dict(help="What can be picked without a search, the presets, the saved pools.").tag(sync=True)
 
@@ -43,34 +55,45 @@ class PoolForm(RunFollower):
         settings = settle("panel", given)
         self._options = {name: value for name, value in given.items() if name not in _TRAITS and name != "functions"}
         self._functions: dict[str, Callable[..., Any]] = {}
+        self._selecting = Selecting(settings)
+        self._missing = ""
+        """A word on checks of a past run that are not at hand."""
         for function in settings["functions"]:
             self._name(function)
         self._search = model_search.ModelSearch(self._names)
-        entries = [*(settings["pool"] or ()), *([settings["judge"]] if settings["judge"] else [])]
-        members = {entry: self._name(pools.member_named(entry, notebook, self._aliases)) if isinstance(entry, str)
-                   else self._name(entry) for entry in entries}  # fmt: skip
+
+        def names(entries: Any) -> list[str]:
+            listed = entries if isinstance(entries, tuple) else (entries,) if entries else ()
+            return [self._name(pools.member_named(entry, notebook, self._aliases)) for entry in listed]
+
+        extract, agree = settings["extract"], given.get("agree") or configured("agree")
         super().__init__(
-            pool=[members[entry] for entry in settings["pool"] or ()],
-            judge=members.get(settings["judge"], ""),
+            pool=names(settings["pool"]),
+            judge=", ".join(names(settings["judge"])),
             mode=settings["mode"],
             max_cost=None if settings["max_cost"] is None else float(settings["max_cost"]),
+            check=list(self._selecting.checks),
+            extract=function_name(extract) if callable(extract) else extract or "",
+            escalate=names(settings["escalate"]),
+            agree="" if agree is None else str(agree),
             **traits,
         )
-        for kind in ("search", "save_pool", "forget_pool"):
+        for kind in ("search", "settings", "save_pool", "forget_pool"):
             self.on_message(kind, self.answering(getattr(self, f"_on_{kind}")))
         self.on_message("estimate", self.answering(self._on_estimate, aside=True))
         self._offer()
-        self.observe(self._advise, ["pool", "judge"])
+        self.observe(self._advise, ["pool", "judge", "mode", *_SELECTION])
         self._advise()
 
-    def save_pool(self, name: str, pool: Sequence[str] | None = None) -> None:
-        """Keep a pool (by default the one shown) under a name, for every notebook: `--pool NAME` asks it too.
+    def save_pool(self, name: str, pool: Sequence[str] | None = None, judge: str | None = None) -> None:
+        """Keep a pool and its judges (by default those shown) under a name, which pools of every notebook can hold.
 
         Raises `UserError` where the name has a meaning already, or nothing can be kept.
         """
         members = list(self.pool if pool is None else pool)
-        refuse_key("pool", " ".join(map(str, [name, *members])))
-        pools.save_pool(name, members, pools.reserved_names(self._aliases))
+        judges = self.judge if judge is None and pool is None else judge or ""
+        refuse_key("pool", " ".join(map(str, [name, *members, judges])))
+        pools.save_pool(name, members, pools.reserved_names(self._aliases), judges)
         self._offer()
 
     def forget_pool(self, name: str) -> None:
@@ -78,8 +101,8 @@ class PoolForm(RunFollower):
         pools.forget_pool(name)
         self._offer()
 
-    def _name(self, entry: Member) -> str:
-        return pools.name_function(entry, self._functions, self._aliases) if callable(entry) else entry.strip()
+    def _name(self, entry: PoolEntry) -> str:
+        return pools.entry_name(entry, self._functions, self._aliases)
 
     @property
     def _names(self) -> dict[str, Any]:
@@ -91,24 +114,41 @@ class PoolForm(RunFollower):
         aliases: Mapping[str, str] | None = self._names["aliases"]
         return aliases
 
-    def _members(self) -> list[Member] | None:
+    def _members(self, entries: Sequence[str]) -> list[PoolEntry] | None:
         at_own_service = "base_url" in self._options
-        return pools.members_named(self.pool, self._functions, self._aliases, pools=not at_own_service) or None
+        return pools.members_named(entries, self._functions, self._aliases, pools=not at_own_service) or None
 
-    def _judge(self, judge: Member) -> Member | None:
+    def _judge(self, judge: Any) -> Any:
         if not isinstance(judge, str):
             return judge  # a function, or what the table refuses
-        return pools.member_named(judge, self._functions, self._aliases) if judge else None
+        entries = [entry for entry in split_entries(judge) if entry]
+        return [pools.member_named(entry, self._functions, self._aliases) for entry in entries] or None
+
+    def _selection(self, form: Mapping[str, Any]) -> dict[str, Any]:
+        """How the answer is found, of a form's values. Raises `UserError` for a check that the panel was not given."""
+        escalate = form["escalate"] or None
+        if isinstance(escalate, list) and all(isinstance(entry, str) for entry in escalate):
+            escalate = self._members(escalate)
+        return {
+            "check": self._selecting.chosen(form["check"]),
+            "extract": self._selecting.reader(form["extract"]),
+            "escalate": escalate,
+            "agree": (form["agree"] or None) if escalate else None,
+        }
+
+    def _selected(self) -> dict[str, Any]:
+        return self._selection({name: getattr(self, name) for name in _SELECTION})
 
     def _asked(self) -> dict[str, Any]:
         """What the form shows and the panel was given, as options of a new run."""
-        form = {"pool": self._members(), "mode": self.mode, "judge": self._judge(self.judge), "max_cost": self.max_cost}
-        return {**self._options, **form}
+        who = {"pool": self._members(self.pool), "mode": self.mode, "judge": self._judge(self.judge)}
+        return _with_needs({**self._options, **who, "max_cost": self.max_cost, **self._selected()})
 
     def _continued(self, call: str) -> dict[str, Any]:
         """What of it holds when a run is continued by `call`."""
-        options = {**self._options, "max_cost": self.max_cost, "functions": list(self._functions.values())}
-        return {name: value for name, value in options.items() if call in ROWS[name].calls}
+        functions = [*self._functions.values(), *self._selecting.functions]
+        options = {**self._options, **self._selected(), "max_cost": self.max_cost, "functions": functions}
+        return _with_needs({name: value for name, value in options.items() if call in ROWS[name].calls})
 
     def _is_function(self, name: str) -> bool:
         return pools.function_named(name, self._functions, self._aliases) is not None
@@ -122,16 +162,22 @@ class PoolForm(RunFollower):
             "rows": [*function_rows, *self._search.known],
             "presets": model_search.preset_rows(),
             "pools": pools,
+            "settings": list(entry_settings.FIELDS.items()),
+            **self._selecting.offers,
         }
 
     def _advise(self, change: Any = None) -> None:
         try:
-            advice = model_search.pool_advice(self._members() or (), self._judge(self.judge), self._names)
+            form = {name: value for name, value in self._asked().items() if name in _TRAITS and name != "max_cost"}
+            advice = model_search.pool_advice({**self._names, **form})
         except UserError as error:
             advice = {"error": str(error)}
-        if self._trouble and "notes" in advice:
-            advice["notes"] = [*advice["notes"], self._trouble]
-        self.advice = advice
+        if "notes" in advice:
+            advice["notes"] += [note for note in (self._missing, self._trouble) if note]
+        entries = [*self.pool, *self.escalate]
+        with contextlib.suppress(UserError):
+            entries += split_entries(self.judge)
+        self.advice = {**advice, "labels": entry_settings.short_labels(entries)}
 
     def _on_estimate(self, message: Message) -> Mapping[str, Any]:
         if not self.prompt.strip():
@@ -145,11 +191,26 @@ class PoolForm(RunFollower):
         rows, count = self._search.search(str(message.get("words", "")))
         return {"rows": rows, "count": count}
 
+    def _on_settings(self, message: Message) -> Mapping[str, Any]:
+        """The settings of an entry; with `values`, the entry that has these."""
+        entry, values = message.get("entry"), message.get("values")
+        if not isinstance(entry, str):
+            raise UserError("There is no entry to read settings of.")
+        if not isinstance(values, Mapping):
+            return {"values": entry_settings.settings_of(entry)}
+        refuse_key("pool", " ".join(map(str, values.values())))
+        return {"entry": entry_settings.with_settings(entry, values)}
+
     def _on_save_pool(self, message: Message) -> None:
         pool = message.get("pool")
         if not isinstance(pool, list):
             raise UserError("There is no pool to save.")
-        self.save_pool(message.get("name", ""), pool)
+        self.save_pool(message.get("name", ""), pool, str(message.get("judge") or ""))
 
     def _on_forget_pool(self, message: Message) -> None:
         self.forget_pool(str(message.get("name", "")))
+
+
+def _with_needs(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what means nothing since a person took out what it belongs to: `deeper` goes with the checks."""
+    return {name: value for name, value in options.items() if not ROWS[name].needs or options.get(ROWS[name].needs)}

@@ -5,23 +5,30 @@ Every field may be missing, stand elsewhere, or hold nonsense. What can be text 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
 from fusion_nb.core import Channel, Chunk
 from fusion_nb.core.json_codec import decode_verbatim
+from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import error_bodies, provider_errors
 from fusion_nb.providers.chat_usage import USAGE_FIELDS, bill_of, finish_in, finish_of, usage_in, usage_of
 from fusion_nb.providers.message_text import SCALARS, THOUGHTS, text_of, texts_of, value_at
 from fusion_nb.providers.provider_errors import Target
+from fusion_nb.providers.redaction import one_line
+from fusion_nb.providers.services import OPENROUTER
 from fusion_nb.providers.text_chunks import RepetitionFilter, TextBatcher
 
 MAX_TEXT = 8 * 1024 * 1024
 """Characters of one reply, reasoning included."""
 GENERATION = "gen-"
 """What an object's `id` begins with where it is what the call will be billed under (OpenRouter)."""
+_ROUTERS = (OPENROUTER.name, DEMO_SERVICE)
+"""Services whose objects name the upstream; elsewhere `provider` may mean anything."""
+_UPSTREAM = ("provider", "quantization")
+_MAX_NAME = 100
 _MAX_TOOLS = 2000
 _ENVELOPES = ("data", "result", "response", "output")
 
@@ -47,6 +54,8 @@ class ReplyReader:
         self._by_delta = False
         self._raw = ""
         self._named = self._refused = False
+        self._routed = target.service in _ROUTERS
+        self._upstream: dict[str, str] = {}
         self._tools: list[str] = []
         self._bill: Chunk | None = None
         self._cost: Decimal | None = None
@@ -57,6 +66,8 @@ class ReplyReader:
         payload = _unwrapped(payload)
         if not self._named:
             self._name(payload)
+        if self._routed and len(self._upstream) < len(_UPSTREAM):
+            self._name_upstream(payload)
         choices = payload.get("choices")
         if choices.__class__ is list:
             for at, choice in enumerate(choices):
@@ -121,9 +132,18 @@ class ReplyReader:
         self._named = bool(model or generation)
         name = self._target.clean(model, 200) if isinstance(model, str) else ""
         billed = isinstance(generation, str) and generation.startswith(GENERATION)
+        self._routed = self._routed or billed
         if billed or (name and name != self._target.model):
             other = name if name != self._target.model else None
             self._emit(Chunk(generation_id=self._target.clean(generation, 200) if billed else None, model=other))
+
+    def _name_upstream(self, payload: dict[str, Any]) -> None:
+        """Who served the call behind the router: once, from the first object that says so."""
+        new = {field: upstream_name(payload.get(field), self._target.clean) for field in _UPSTREAM}
+        told = {field: name for field, name in new.items() if name and field not in self._upstream}
+        if told:
+            self._upstream |= told
+            self._emit(Chunk(provider=told.get("provider"), quantization=told.get("quantization")))
 
     def _choice(self, choice: dict[str, Any], at: int) -> None:
         delta, message = choice.get("delta"), choice.get("message")
@@ -215,6 +235,12 @@ class ReplyReader:
         # The last bill counts, and the last cost that any of them named.
         self._cost = bill.cost if bill.named and bill.warning != "bad_cost" else self._cost
         self._bill = Chunk(usage=usage, cost=self._cost)
+
+
+def upstream_name(value: object, clean: Callable[[str, int], str] = one_line) -> str | None:
+    """The name of an upstream or of a quantization, as one short line; `None` for what is none, or says `unknown`."""
+    name = clean(value, _MAX_NAME) if isinstance(value, str) and len(value) <= _MAX_NAME else ""
+    return name if name and name.lower() != "unknown" else None
 
 
 def _unwrapped(payload: dict[str, Any]) -> dict[str, Any]:

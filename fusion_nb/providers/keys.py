@@ -115,7 +115,7 @@ def bind(service: Service) -> KeyAuth | None:
         forget_stored()  # so that a key put into the keyring now is found by the next try
         raise KeyMissing(
             f"No API key for {service.name}: set {service.key_env} in the environment Jupyter starts in, or run "
-            f'`import os, getpass; os.environ["{service.key_env}"] = getpass.getpass()`, or try --pool demo.'
+            f'`import os, getpass; os.environ["{service.key_env}"] = getpass.getpass()`, or try pool="demo".'
         )
     if service.name in SERVICES and not service.key_optional and is_placeholder(_find(variable)):
         raise KeyMissing(

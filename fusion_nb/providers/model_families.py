@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from fusion_nb.core import Ref
+from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.errors import UserError
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.model_names import ALIASES
@@ -61,6 +62,17 @@ def family_relation(judge: Ref, pool: Sequence[Ref]) -> Literal["member", "famil
     return "family" if model_family(judge) in {model_family(ref) for ref in pool} else None
 
 
+def kin_notes(judge: Ref, pool: Sequence[Ref]) -> list[str]:
+    """What people should know of a judge that is a member of the pool, or akin to one."""
+    match family_relation(judge, pool):
+        case "member":
+            return [f"The judge, {judge.name}, is also a member of the pool: it may favour its own answer."]
+        case "family" if judge.service not in (PYTHON, DEMO_SERVICE):
+            return [f"The judge, {judge.name}, is of the same family as a member of the pool: it may favour it."]
+        case _:
+            return []
+
+
 def default_judge(
     pool: Sequence[Ref],
     has_key: Callable[[str], bool],
@@ -92,7 +104,7 @@ def default_judge(
     if not candidates and demo is not None and any(ref.service == demo.service for ref in pool):
         return demo
     if not candidates:
-        raise UserError("There is no model to judge with: name one with --judge, or set OPENROUTER_API_KEY.")
+        raise UserError("There is no model to judge with: name one with judge=, or set OPENROUTER_API_KEY.")
     rank = {None: 0, "family": 1, "member": 2}
     best = min(candidates, key=lambda ref: rank[family_relation(ref, pool)])
     return Ref(best.service, best.model, re.sub(r" #\d+$", "", best.label))

@@ -14,35 +14,25 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from fusion_nb.accounts import prices
-from fusion_nb.core import Ref
+from fusion_nb.core import Ref, entry_syntax
+from fusion_nb.core.entry_syntax import checked_name, split_entries
+from fusion_nb.core.member_settings import Entry, PoolEntry, Settings, each_of, label_of, parse_entry
+from fusion_nb.core.service_fields import has_data_policy
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.function_provider import FunctionMember, name_of
 from fusion_nb.providers.model_list import ModelInfo
 from fusion_nb.providers.services import OPENROUTER, SERVICES, Service, service_named
 
-MAX_MEMBERS = 64
-Entry = str | Callable[..., Any]
+MAX_MEMBERS = entry_syntax.MAX_MEMBERS
 Member = Ref | FunctionMember
+"""Who is asked."""
 
-_REPEATED = re.compile(r"(?P<name>.*[^*\s])\s*\*\s*(?P<times>\d{1,6})")
 _OLLAMA_TAG = re.compile(
     r"(?i)latest|cloud|(?:e?\d+(?:\.\d+)?[bm]|\d+x\d+b|mini|small|medium|large|instruct|q\d)(?:[-_.].*)?"
 )
 """How Ollama writes the size of a model behind its name: `gpt-oss:20b`, `qwen3:4b-instruct-q8_0`."""
 _SLUG = re.compile(r"~?[\w.-]+/[\w.:-]+")
-
-
-def split_count(entry: str) -> tuple[str, int | None]:
-    """`name*3` as name and number; `None` where no number is written. Raises `UserError` for more than a pool holds."""
-    entry = entry.strip()
-    repeated = _REPEATED.fullmatch(entry)
-    if repeated is None:
-        return entry, None
-    count = int(repeated["times"])
-    if not 1 <= count <= MAX_MEMBERS:
-        raise UserError(f"{entry!r} asks for {count} members: write a number from 1 to {MAX_MEMBERS}.")
-    return repeated["name"], count
 
 
 class NameResolver:
@@ -72,60 +62,83 @@ class NameResolver:
         self._aliases, self._services, self._has_key = aliases or {}, services or {}, has_key
         self._demo, self._find_local, self._default, self._pools = demo, local, default, pools
 
-    def members(self, entry: Entry) -> Iterator[Member]:
+    def members(self, entry: PoolEntry | Ref) -> Iterator[Member]:
         """What one entry of a pool stands for."""
-        if callable(entry):
-            yield FunctionMember(Ref(PYTHON, name_of(entry)), entry)
+        if isinstance(entry, Ref):
+            yield entry
             return
-        name, count = split_count(entry)
-        if count is None:
-            yield from self._named(name, name)
+        written = parse_entry(entry)
+        if not isinstance(written.model, str):
+            function = written.model
+            yield FunctionMember(Ref(PYTHON, name_of(function), options=written.settings), function)
             return
-        for member in list(self._named(name, name)):
-            for i in range(1, count + 1):
-                options = (*member.options, ("seed", i))
-                yield replace(member, label=f"{member.label} #{i}" if count > 1 else member.label, options=options)
+        for ref, meant in list(self._named(written.model, written)):
+            label = label_of(ref.label or written.model, _shown_settings(written))
+            self._refuse_lost_policy(label, ref, meant.settings)
+            members = each_of(meant)
+            for place, options in enumerate(members, 1):
+                numbered = f"{label} #{place}" if len(members) > 1 else label
+                yield replace(ref, label=numbered, options=options)
 
-    def _named(self, name: str, label: str, depth: int = 0) -> Iterator[Ref]:
+    def _named(self, name: str, written: Entry, depth: int = 0) -> Iterator[tuple[Ref, Entry]]:
+        """The models a name stands for, and what is asked of each: as `written`, and as aliases say."""
         if not name:
             raise UserError("There is an empty name in the pool: take out the extra comma.")
         if name in self._aliases:
             if depth > 8:
-                raise UserError(f"The alias {label!r} leads to itself: point it at a model.")
-            yield from self._named(self._aliases[name].strip(), label, depth + 1)
-        elif name == "demo" and self._demo:
-            yield from self._demo
-        elif name == "local":
-            yield from self._local_models()
-        elif self._default is not None and name.partition(":")[0] not in (*self._services, *SERVICES):
-            yield Ref(self._default, name, label)
-        elif name.lower() in ALIASES:
-            yield self._alias(name.lower(), label)
-        else:
-            yield self._spelled(name, label)
+                raise UserError(f"The alias {written.model!r} leads to itself: point it at a model.")
+            meant = parse_entry(self._aliases[name]).within(written)
+            yield from self._named(str(meant.model), meant, depth + 1)
+            return
+        for ref in self._models(name):
+            yield ref, written
+
+    def _models(self, name: str) -> Sequence[Ref]:
+        if name == "demo" and self._demo:
+            return self._demo
+        if name == "local":
+            return self._local_models()
+        if self._default is not None and name.partition(":")[0] not in (*self._services, *SERVICES):
+            return [Ref(self._default, checked_name(name))]
+        return [self._alias(name.lower()) if name.lower() in ALIASES else self._spelled(name)]
+
+    def _refuse_lost_policy(self, label: str, ref: Ref, settings: Settings) -> None:
+        """Raise `UserError` where a data policy would be sent to a service that knows of none."""
+        routing = dict(settings).get("provider")
+        if routing is None or ref.service == OPENROUTER.name or not has_data_policy(routing):
+            return
+        row = self._services.get(ref.service) or SERVICES.get(ref.service)
+        if row is None or not row.local:
+            raise UserError(
+                f"{label}: only OpenRouter can be held to a data policy, and {ref.service} serves this model here. "
+                f"Name the model as openrouter:..., or take the policy out."
+            )
 
     def _local_models(self) -> Sequence[Ref]:
         models = self._find_local()
         if not models:
             raise UserError(
                 "No model server answers on this machine: start Ollama, LM Studio, vLLM or llama.cpp on its usual "
-                "port, or name one with --base-url."
+                "port, or name one with base_url."
             )
         return models
 
-    def _alias(self, name: str, label: str) -> Ref:
+    def _alias(self, name: str) -> Ref:
         """At OpenRouter, or at the vendor itself where that is the key there is."""
         alias = ALIASES[name]
         vendor = SERVICES.get(alias.service)
         if vendor is not None and not self._has(OPENROUTER) and self._has(vendor):
-            return Ref(vendor.name, alias.model, label)
-        return Ref(OPENROUTER.name, alias.slug, label)
+            return Ref(vendor.name, alias.model)
+        return Ref(OPENROUTER.name, alias.slug)
 
     def _has(self, service: Service) -> bool:
         return any(self._has_key(variable) for variable in service.keys)
 
-    def _spelled(self, name: str, label: str) -> Ref:
+    def _spelled(self, name: str) -> Ref:
         service, colon, model = name.partition(":")
+        if colon or "*" in name or "," in name:
+            # Of other names that nobody knows, the nearest are what helps.
+            checked_name(name)
         if colon and "/" not in service:
             if not model:
                 raise UserError(f"{name!r} names no model: write it as service:model.")
@@ -133,9 +146,9 @@ class NameResolver:
                 raise UserError(
                     f"Unknown service {service!r}. Did you mean ollama:{name}, Ollama's model of that name?"
                 )
-            return Ref(service_named(service, self._services).name, model, label)
+            return Ref(service_named(service, self._services).name, model)
         if _SLUG.fullmatch(name) and (name in SLUGS or name in slugs()):
-            return Ref(OPENROUTER.name, name, label)
+            return Ref(OPENROUTER.name, name)
         hint = "fusion_nb.models() and %fuse_models list what there is."
         if _SLUG.fullmatch(name):
             hint = f"If it is newer than the list in {prices.price_source()}, write openrouter:{name}."
@@ -145,7 +158,7 @@ class NameResolver:
 
 
 def resolve(
-    pool: Entry | Sequence[Entry],
+    pool: PoolEntry | Sequence[PoolEntry | Ref],
     *,
     aliases: Mapping[str, str] | None = None,
     services: Mapping[str, Service] | None = None,
@@ -159,14 +172,15 @@ def resolve(
 
     Args:
         pool: a list, or names by comma: an alias, an OpenRouter slug (`openai/gpt-4o`), `service:model`, `name*3`
-            (thrice, each with a seed of its own), `demo`, `local`, or a Python function.
+            (thrice, each with a seed of its own), `name{temperature=0}`, `demo`, `local`, a `Member`, or a function.
         aliases, services, has_key, demo, local, default, pools: see `NameResolver`.
 
     Raises:
         UnknownName: a name that no model, alias or service has; the message suggests the nearest.
         UserError: the pool is empty, or larger than 64.
     """
-    entries: Sequence[Entry] = pool.split(",") if isinstance(pool, str) else [pool] if callable(pool) else pool
+    several = isinstance(pool, Sequence) and not isinstance(pool, str)
+    entries: Any = pool if several else split_entries(pool) if isinstance(pool, str) else [pool]
     if not entries or (isinstance(pool, str) and not pool.strip()):
         raise UserError("The pool is empty: name a model, like claude,gemini,gpt4o, or try demo.")
     resolver = NameResolver(
@@ -212,6 +226,11 @@ def alias_models(listed: Sequence[ModelInfo], resolver: NameResolver, own: Itera
 def slugs() -> frozenset[str]:
     """OpenRouter's models, as far as the price table knows them."""
     return frozenset(row.id for row in prices.listed_models("openrouter"))
+
+
+def _shown_settings(entry: Entry) -> Settings:
+    """Those in a label: the seeds of `name*3` are told by its number."""
+    return tuple(pair for pair in entry.settings if entry.times is None or pair[0] != "seed")
 
 
 def _distinct_labels(members: Sequence[Member]) -> Iterator[Member]:

@@ -17,6 +17,7 @@ from fusion_nb.accounts.forecast_types import Speed
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.core import Usage
 from fusion_nb.errors import ProviderError
+from fusion_nb.providers.chat_response import upstream_name
 from fusion_nb.providers.chat_usage import bill_of, finish_of, usage_of
 from fusion_nb.providers.redaction import one_line
 from fusion_nb.providers.services import Service
@@ -90,6 +91,9 @@ class Generation:
     finish: str | None = None
     cancelled: bool = False
     model: str | None = None
+    provider: str | None = None
+    """Who served it behind the router."""
+    quantization: str | None = None
 
 
 def parse_generation(body: Any) -> Generation | None:
@@ -112,6 +116,8 @@ def parse_generation(body: Any) -> Generation | None:
         finish_of(data.get("finish_reason")),
         data.get("cancelled") is True,
         one_line(model, 200) if isinstance(model, str) else None,
+        upstream_name(data.get("provider_name")),
+        upstream_name(data.get("quantization")),
     )
 
 

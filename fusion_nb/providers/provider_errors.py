@@ -56,12 +56,13 @@ _REMEDY = {
     "auth": "{service} does not accept the key{key}: check it, or set a new one.",
     "no_key": "{service} wants a key: set {key_env} to it.",
     "no_variable": "{service} wants a key: put it into an environment variable, and name that one as key_env.",
-    "afford": "The credit at {service}{key} is too little for this request: fewer --max-tokens, or top it up.",
+    "afford": "The credit at {service}{key} is too little for this request: lower max_tokens (--max-tokens), or top it "
+    "up.",
     "address": "{service} has nothing at this address, or no {model}: check that the base URL ends as the service "
-    "documents it (mostly in /v1); %fuse_models lists what there is.",
+    "documents it (mostly in /v1); fusion_nb.models() and %fuse_models list what there is.",
     "credits": "There is no credit left at {service}{key}: top it up, or ask another service.",
     "forbidden": "{service} does not allow this request{status}.",
-    "model": "{service} does not have {model}: %fuse_models lists what there is.",
+    "model": "{service} does not have {model}: fusion_nb.models() and %fuse_models list what there is.",
     "timeout": "{service} gave up waiting for {model}: run it again, or take a faster model.",
     "conflict": "{service} could not take the request just now{status}: run it again.",
     "too_large": "The prompt is too long for {model}: shorten it, or take a model with a larger context.",

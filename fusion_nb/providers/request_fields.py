@@ -6,21 +6,25 @@ Pure, but for what is learnt of services in this session.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fusion_nb.core import Request
+from fusion_nb.core import Ref, Request
+from fusion_nb.core.service_fields import body_fields, routing_fields
+from fusion_nb.errors import ProviderError
 from fusion_nb.providers.provider_errors import Refusal
-from fusion_nb.providers.services import Service, nearest_effort
+from fusion_nb.providers.services import OPENROUTER, Service, nearest_effort
 
 _BY_TOKENS = ((2048, "low"), (8192, "medium"))
 
 
 def request_body(request: Request, service: Service) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The body, and warnings about what was asked and cannot be passed on."""
-    options = dict(request.ref.options)
-    seed = options.pop("seed", request.seed)
+    """The body, and warnings about what was asked and cannot be passed on.
+
+    Raises `ProviderError` where the record that a request comes from was damaged.
+    """
+    seed = request.ref.setting("seed", request.seed)
     body: dict[str, Any] = {
         "model": request.ref.model,
         "messages": [{"role": m.role, "content": m.content} for m in request.messages],
@@ -39,7 +43,20 @@ def request_body(request: Request, service: Service) -> tuple[dict[str, Any], tu
     reasoning, warnings = _reasoning(request.reasoning, service)
     if seed is not None and service.seed is None:
         warnings = ("seed_ignored", *warnings)
-    return {**body, **reasoning, **dict(service.body), **options}, warnings
+    routing, own = _of_ref(request.ref, "provider", routing_fields), _of_ref(request.ref, "body", body_fields)
+    if routing and service.name != OPENROUTER.name:
+        routing, warnings = {}, (*warnings, "provider_ignored")
+    return {**body, **reasoning, **dict(service.body), **({"provider": routing} if routing else {}), **own}, warnings
+
+
+def _of_ref(ref: Ref, name: str, read: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """A setting of the ref's own that is JSON text; empty where it has none."""
+    try:
+        return read(ref.setting(name, "{}"))
+    except (ValueError, LookupError, TypeError):
+        raise ProviderError(
+            "bad_request", f"The setting {name} of {ref.name} is damaged: ask it in a new run."
+        ) from None
 
 
 def _reasoning(wanted: str | None, service: Service) -> tuple[dict[str, Any], tuple[str, ...]]:

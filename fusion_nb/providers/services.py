@@ -191,6 +191,6 @@ def service_named(name: str, own: Mapping[str, Service] | None = None) -> Servic
     """The service called `name`, the user's `own` before the table's. Raises `UnknownName`."""
     service = (own or {}).get(name) or SERVICES.get(name)
     if service is None:
-        hint = "%config Fuse.services adds one of your own, as does --base-url for a single run."
+        hint = "services= adds one of your own, base_url= one for a single run."
         raise UnknownName("service", name, [*(own or {}), *SERVICES], hint)
     return service

@@ -116,7 +116,7 @@ def estimate_spec(spec: RunSpec, resolver: Resolver, settings: Settings) -> Esti
     """The estimate for a spec; replies that are taken over from an earlier run cost nothing."""
     taken_over = {(reply.ref.name, reply.round) for reply in spec.reused}
     asked = [ref for ref in spec.pool if (ref.name, 0) not in taken_over]
-    notes, speeds = engine_thread.run_on_engine(_ask_around(resolver, (*asked, *([spec.judge] if spec.judge else []))))
+    notes, speeds = engine_thread.run_on_engine(_ask_around(resolver, (*asked, *spec.selection.escalate, *spec.judges)))
     history = _History(spec.mode if spec.mode != "debate" else spec.then)
     inputs = ForecastInputs(
         rates=resolver.reach.rates,
@@ -149,7 +149,7 @@ def _notes(expected: Estimate, settings: Settings) -> Iterator[str]:
         yield "It would be kept in no journal: a crash would lose what was paid."
     for name in CAPS_OF_ALL_RUNS:
         if settings.get(name) is not None:
-            yield f"{name} (${settings[name]}) would hold: %fuse_spend says what is left of it."
+            yield f"{name} (${settings[name]}) would hold: spending() or %fuse_spend says what is left of it."
 
 
 def confirm_cost(spec: RunSpec, resolver: Resolver, settings: Settings, ask: Any = None) -> None:

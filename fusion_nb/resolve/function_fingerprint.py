@@ -13,19 +13,23 @@ import enum
 import functools
 import hashlib
 import re
+import secrets
 import sys
 import sysconfig
 import types
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_MOST = 100_000
+if TYPE_CHECKING:
+    from fusion_nb.providers.services import Service
+
+_MOST = 10_000
 """Values that are looked at: beyond, a function cannot be compared."""
 _MOST_BYTES = 64 * 1024 * 1024
 """Of an array."""
@@ -238,3 +242,24 @@ def _slots(kind: type) -> list[str]:
 
 def _as_names(slots: Any) -> list[str]:
     return [slots] if isinstance(slots, str) else list(slots)
+
+
+def open_digest(services: Mapping[str, Service], functions: Mapping[str, str | None]) -> str:
+    """What the names of a run leave open: where the user's own services are, and what its functions do; empty where
+    they leave nothing open.
+
+    Args:
+        services: those of the user's own that are asked.
+        functions: the digest of each function; one without can be compared with nothing.
+    """
+    own = {name: _row_identity(row) for name, row in services.items()}
+    # A function that cannot be compared is never the same: its place is taken by what occurs once.
+    code = {name: digest or secrets.token_hex(16) for name, digest in functions.items()}
+    if not own and not code:
+        return ""
+    return hashlib.sha256(repr((sorted(own.items()), sorted(code.items()))).encode()).hexdigest()
+
+
+def _row_identity(row: Service) -> str:
+    """Where a service of the user's own is, and the fields that its requests carry."""
+    return row.base_url + (repr((row.headers, row.body)) if row.headers or row.body else "")

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
-import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fusion_nb import judging
 from fusion_nb.core import Ref, engine_thread
+from fusion_nb.core.member_settings import PoolEntry
 from fusion_nb.core.spec import Provider, RunServices, RunSpec
 from fusion_nb.errors import KeyMissing, UserError
+from fusion_nb.judging.check_runner import CheckRunner, FunctionRunner
 from fusion_nb.options import Settings
 from fusion_nb.providers import demo, keys, model_families, model_names, services
 from fusion_nb.providers.custom_services import AskConsent
 from fusion_nb.providers.demo.scripts import find_model as find_demo
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.function_provider import FunctionProvider, is_async, name_of
-from fusion_nb.providers.services import SERVICES, Service
+from fusion_nb.providers.services import SERVICES
 from fusion_nb.resolve import pools
-from fusion_nb.resolve.function_fingerprint import function_fingerprint
+from fusion_nb.resolve.function_fingerprint import function_fingerprint, open_digest
 from fusion_nb.resolve.pools import reserved_names
 from fusion_nb.resolve.service_registry import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, ServiceRegistry, http
-from fusion_nb.resolve.spec_builder import Member, ResolvedPool, refuse_key
+from fusion_nb.resolve.spec_builder import ResolvedPool, refuse_key
 
 if TYPE_CHECKING:
     from fusion_nb.providers.local_servers import LocalServer
@@ -79,14 +79,18 @@ class Resolver:
     def resolved(self) -> ResolvedPool:
         """The pool and the judge, every name resolved. Raises `UserError` where one cannot be asked."""
         pool, notes = self._pool()
-        judge = self.default_judge(pool) if len(pool) > 1 else None
-        self.check((*pool, *([judge] if judge else [])))
-        if judge is not None:
-            notes += _kin_notes(judge, pool)
-        digests = {name: function_fingerprint(fn) for name, fn in self._functions.items()}
+        escalate = self.resolve(self._settings.get("escalate") or ())
+        judges = self.judges((*pool, *escalate), needed=self._judge_needed(pool, escalate))
+        self.check((*pool, *escalate, *judges))
+        for judge in judges:
+            notes += model_families.kin_notes(judge, (*pool, *escalate))
+        selecting = {f"{name}()": fn for name, fn in self._selecting()}
+        digests = {name: function_fingerprint(fn) for name, fn in (self._functions | selecting).items()}
         if self._settings.get("replay"):
             notes += [_NOT_COMPARED.format(name=name) for name, digest in digests.items() if digest is None]
-        return ResolvedPool(pool, judge, tuple(notes), self._fingerprint(pool, judge, digests))
+        used = {ref.service for ref in (*pool, *escalate, *judges)}
+        also = open_digest({name: row for name, row in self.reach.own.items() if name in used}, digests)
+        return ResolvedPool(pool, judges, escalate, tuple(notes), also)
 
     def run_services(self, spec: RunSpec) -> RunServices:
         """What the engine needs to carry the spec out."""
@@ -94,14 +98,18 @@ class Resolver:
         import fusion_nb.providers.chat  # noqa: F401
 
         reach = self.reach
-        refs = (*spec.pool, *([spec.judge] if spec.judge else []))
-        listed = [ref for ref in dict.fromkeys(refs) if ref.service not in (PYTHON, demo.SERVICE)]
+        checks, extract = self._settings.get("check"), self._settings.get("extract")
+        runner = FunctionRunner(spec.selection.check_timeout)
+        listed = [ref for ref in dict.fromkeys(spec.everyone) if ref.service not in (PYTHON, demo.SERVICE)]
         return RunServices(
             provider=self._provider,
             price=reach.price,
             worst=reach.worst,
             metered=reach.metered,
             mode=judging.MODES[spec.mode],
+            check=CheckRunner(checks, spec.selection.check_timeout, runner).outcomes if checks else None,
+            extract=runner.reading(extract) if callable(extract) else None,
+            kin=lambda judge, member: model_families.family_relation(judge, [member]) or "",
             context=reach.context,
             load_prices=(lambda: reach.load_prices(listed)) if listed else None,
             bill=reach.bill,
@@ -125,11 +133,11 @@ class Resolver:
         for ref in refs:
             self._check_key(ref)
 
-    def resolve(self, entries: Sequence[Member]) -> tuple[Ref, ...]:
+    def resolve(self, entries: Sequence[PoolEntry]) -> tuple[Ref, ...]:
         """The refs of some more members."""
-        return tuple(self._keep(member) for member in self._resolve(entries))
+        return tuple(self._keep(member) for member in self._resolve(entries)) if entries else ()
 
-    def judge_named(self, name: Member) -> Ref:
+    def judge_named(self, name: PoolEntry) -> Ref:
         """The one model `name` stands for."""
         members = self._resolve([name])
         if len(members) != 1:
@@ -151,7 +159,7 @@ class Resolver:
             asked_for, notes = self._settings["pool"], []
         return tuple(self._keep(member) for member in self._resolve(asked_for)), notes
 
-    def _default_pool(self) -> tuple[Sequence[Member], list[str]]:
+    def _default_pool(self) -> tuple[Sequence[PoolEntry], list[str]]:
         """What the keys at hand allow, else what runs on this machine, else the scripted demo."""
         if any(map(keys.has_key, services.OPENROUTER.keys)):
             return DEFAULT_POOL, []
@@ -186,9 +194,31 @@ class Resolver:
         names = model_names.NameResolver(**self._names())
         return model_names.alias_models(listed, names, self._settings["aliases"] or {})
 
+    def judges(self, pool: tuple[Ref, ...], *, needed: bool) -> tuple[Ref, ...]:
+        """Those the settings name, else a strong model where one is `needed`."""
+        named = self._settings["judge"]
+        if named is None:
+            return (self.default_judge(pool),) if needed else ()
+        if len(pool) < 2:
+            return ()
+        judges = tuple(map(self.judge_named, named)) if isinstance(named, tuple) else (self.judge_named(named),)
+        names = [ref.name for ref in judges]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UserError(f"The judge {twice[0]} stands twice: name each judge once.")
+        return judges
+
+    def _judge_needed(self, pool: Sequence[Ref], escalate: Sequence[Ref]) -> bool:
+        """Whether candidates that differ could be left to a judge: not to a vote, nor where one member has the word."""
+        return self._settings["mode"] != "vote" and len(escalate) != 1 and len((*pool, *escalate)) > 1
+
+    def _selecting(self) -> list[tuple[str, Callable[..., Any]]]:
+        """The person's own functions that read candidates."""
+        extract = self._settings.get("extract")
+        named = [(check.name, check.function) for check in self._settings.get("check") or ()]
+        return [*named, *([("extract", extract)] if callable(extract) else [])]
+
     def default_judge(self, pool: tuple[Ref, ...]) -> Ref:
-        if self._settings["judge"] is not None:
-            return self.judge_named(self._settings["judge"])
+        """A strong model outside the pool's families, where the keys allow."""
         return model_families.default_judge(pool, keys.has_key, demo=DEMO_JUDGE, services=self.reach.own)
 
     def _keep(self, member: model_names.Member, *, judge: bool = False) -> Ref:
@@ -223,12 +253,12 @@ class Resolver:
             )
         return self._local_models
 
-    def _first_local(self, models: Sequence[Ref]) -> tuple[Sequence[Member], list[str]]:
+    def _first_local(self, models: Sequence[Ref]) -> tuple[Sequence[PoolEntry], list[str]]:
         """A few of the models on this machine: each may be loaded into its memory."""
         first = [str(ref) for ref in models[:_LOCAL_DEFAULT]]
         left = len(models) - len(first)
         note = f"No key was found, so models on this machine answer: {', '.join(first)}."
-        return first, [note + (f" {left} more are there: --pool local asks all of them." if left else "")]
+        return first, [note + (f" {left} more are there: the pool local asks all of them." if left else "")]
 
     def _check_key(self, ref: Ref) -> None:
         if ref.service == demo.SERVICE and find_demo(ref.model) is None:
@@ -266,28 +296,3 @@ class Resolver:
             return self._functions[ref.label]
         alike = self._alike.get(re.sub(r" #\d+$", "", ref.label), [])
         return alike[0] if alike and all(fn is alike[0] for fn in alike) else None
-
-    def _fingerprint(self, pool: Sequence[Ref], judge: Ref | None, functions: Mapping[str, str | None]) -> str:
-        """What names leave open: a service moved to another address, a function with other code, is not the same."""
-        services_used = {ref.service for ref in (*pool, *([judge] if judge else []))}
-        own = {name: _row_identity(row) for name, row in self.reach.own.items() if name in services_used}
-        # A function that cannot be compared is never the same: its place is taken by what occurs once.
-        code = {name: digest or secrets.token_hex(16) for name, digest in functions.items()}
-        if not own and not code:
-            return ""
-        return hashlib.sha256(repr((sorted(own.items()), sorted(code.items()))).encode()).hexdigest()
-
-
-def _row_identity(row: Service) -> str:
-    """Where a service of the user's own is, and the fields that its requests carry."""
-    return row.base_url + (repr((row.headers, row.body)) if row.headers or row.body else "")
-
-
-def _kin_notes(judge: Ref, pool: Sequence[Ref]) -> list[str]:
-    match model_families.family_relation(judge, pool):
-        case "member":
-            return [f"The judge, {judge.name}, is also a member of the pool: it may favour its own answer."]
-        case "family" if judge.service not in (PYTHON, demo.SERVICE):
-            return [f"The judge, {judge.name}, is of the same family as a member of the pool: it may favour it."]
-        case _:
-            return []

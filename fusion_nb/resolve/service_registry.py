@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_nb.accounts import prices
 from fusion_nb.core import Ref, Usage, engine_thread
-from fusion_nb.core.spec import Provider
+from fusion_nb.core.spec import ComputedCost, Provider
 from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.options import Settings
 from fusion_nb.providers import custom_services, demo, keys, services
@@ -39,7 +39,9 @@ _LISTING = 2.0
 _LONG = 8000
 """Characters; a shorter prompt fits every model."""
 DEMO_POOL = tuple(Ref(demo.SERVICE, name.partition(":")[2], name) for name in demo.MEMBERS)
-DEMO_JUDGE = Ref(demo.SERVICE, demo.JUDGE.partition(":")[2], demo.JUDGE)
+DEMO_JURY = tuple(Ref(demo.SERVICE, name.partition(":")[2], name) for name in demo.JUDGES)
+DEMO_JUDGE = DEMO_JURY[0]
+DEMO_MODELS = (*DEMO_POOL, *DEMO_JURY)
 # Its address is known when it is first asked: the server starts then.
 DEMO_SERVICE = replace(services.OPENROUTER, name=demo.SERVICE, base_url="http://127.0.0.1", key_env=None, local=True)
 
@@ -73,23 +75,28 @@ class ServiceRegistry:
         """Whether somebody is billed for asking it."""
         return ref.service in (PYTHON, demo.SERVICE) or not self.service(ref).local
 
-    def price(self, ref: Ref, model: str, usage: Usage) -> Decimal | None:
-        """USD of `usage` where it can be computed."""
+    def price(self, ref: Ref, model: str, usage: Usage) -> ComputedCost | None:
+        """USD of `usage` where it can be computed, with the prices of a list that it was computed with."""
         if ref.service == PYTHON:
             return None
         if ref.service == demo.SERVICE:
-            return demo.price(ref.model, usage)
+            play = demo.price(ref.model, usage)
+            return None if play is None else ComputedCost(play)
         service = self.service(ref)
         if service.local:
-            return Decimal(0)
-        catalogue = self._catalogue(service)
+            return ComputedCost(Decimal(0))
+        catalogue, when = self._catalogue(service), datetime.now(UTC)
         # A snapshot, or a file's name, that no list has costs what the model asked for costs.
         for name in dict.fromkeys((model, ref.model)):
-            if catalogue and (rates := catalogue.rates(name)):
-                return rates.cost(usage, datetime.now(UTC))
+            if catalogue and (listed := catalogue.rates(name)):
+                cost = listed.cost(usage, when)
+                return None if cost is None else ComputedCost(cost, listed.used(usage, when))
             cost = prices.computed_cost(service.prices_id, name, usage)
             if cost is not None:
-                return cost
+                table = prices.table_rates(service.prices_id, name)
+                # The table's own sum counts; its prices are on record only where they come to that sum.
+                same = table is not None and table.cost(usage, when) == cost
+                return ComputedCost(cost, table.used(usage, when) if table and same else None)
         return None
 
     def worst(self, ref: Ref, usage: Usage) -> Decimal | None:
@@ -215,7 +222,7 @@ class ServiceRegistry:
         """Every model a pool can name; a service that does not answer as it last did, else from the price table."""
         from fusion_nb.providers import catalogue_cache, local_servers, model_list
 
-        models = [model_list.ModelInfo(ref, f"{ref} (scripted)", source="demo") for ref in (*DEMO_POOL, DEMO_JUDGE)]
+        models = [model_list.ModelInfo(ref, f"{ref} (scripted)", source="demo") for ref in DEMO_MODELS]
         for server in await local_servers.find_local_servers(http()):
             context = functools.partial(local_servers.context_on_this_machine, server.service)
             models += [

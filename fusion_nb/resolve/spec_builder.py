@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, cast
 
 from fusion_nb.accounts.account import usd, worst_case
 from fusion_nb.accounts.policy import SpendingPolicy
-from fusion_nb.core import Limits, Message, Mode, Params, Ref, Usage
-from fusion_nb.core.spec import RunSpec
-from fusion_nb.errors import KeyMissing, UserError
-from fusion_nb.options import TABLE, Settings
+from fusion_nb.core import Limits, Mode, Params, Ref, RunState, Selection, Usage
+from fusion_nb.core import selection_checks as selecting
+from fusion_nb.core.selection_checks import function_name
+from fusion_nb.core.spec import RunSpec, first_messages, token_limit
+from fusion_nb.errors import KeyMissing, UnknownName, UserError
+from fusion_nb.options import TABLE, Settings, configured
 from fusion_nb.providers.redaction import looks_like_key
 
-Member = str | Callable[..., Any]
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class ResolvedPool:
     """Who is asked: every name of pool and judge resolved."""
 
     pool: tuple[Ref, ...]
-    judge: Ref | None
+    judges: tuple[Ref, ...] = ()
+    escalate: tuple[Ref, ...] = ()
     notes: tuple[str, ...] = ()
     also: str = ""
     """See `RunStarted.also`."""
@@ -42,7 +46,9 @@ def build_spec(
     spec = RunSpec(
         prompt=checked_prompt(prompt),
         pool=resolved.pool,
-        judge=resolved.judge,
+        judge=next(iter(resolved.judges), None),
+        jury=resolved.judges[1:],
+        selection=_selection(Selection(escalate=resolved.escalate), settings, resolved.pool),
         mode=cast(Mode, mode),
         then=settings["then"],
         rounds=int(rounds or 1),
@@ -51,11 +57,58 @@ def build_spec(
         params=Params(**_part_of_record(settings, "params")),
         limits=limits,
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
-        notes=resolved.notes,
+        notes=(*resolved.notes, *_surrogate_notes(prompt, settings["system"])),
         also=resolved.also,
     )
+    _refuse_idle(spec, settings)
     refuse_unaffordable(spec, spec.pool, worst)
     return spec
+
+
+def _selection(selection: Selection, settings: Settings, pool: tuple[Ref, ...]) -> Selection:
+    """`selection` with what the settings say of it. Raises `UserError` for weights of no member."""
+    plain = {name: settings[name] for name in _PLAIN_SELECTION if name in settings}
+    checks = tuple(each.name for each in settings.get("check") or ())
+    extract = settings.get("extract") or ""
+    given = settings.get("weights")
+    return replace(
+        selection,
+        **plain,
+        checks=checks,
+        extract=extract if isinstance(extract, str) else function_name(extract),
+        weights=selection.weights if given is None else _weights(given, pool),
+    )
+
+
+_PLAIN_SELECTION = ("check_timeout", "deeper", "agree", "escalate_shadow")
+
+
+def _weights(given: Mapping[str, float] | Sequence[float], pool: tuple[Ref, ...]) -> tuple[tuple[str, float], ...]:
+    names = [ref.name for ref in pool]
+    if not isinstance(given, Mapping):
+        if len(given) != len(names):
+            raise UserError(f"weights has {len(given)} numbers for {len(names)} members: give one for each.")
+        return tuple(zip(names, given, strict=True))
+    for name in given:
+        if name not in names:
+            raise UnknownName("member", name, names, "weights goes by the names of the pool.")
+    return tuple((name, float(weight)) for name, weight in given.items())
+
+
+def _refuse_idle(spec: RunSpec, settings: Settings) -> None:
+    """Raise `UserError` for options that could not act in this run."""
+    selection = spec.selection
+    if selection.deeper and spec.mode == "debate":
+        raise UserError("deeper does not go with a debate, whose members revise their answers anyway: leave one out.")
+    if selection.weights and spec.mode != "vote" and not selection.escalate:
+        raise UserError("weights are those of a vote: give them with mode='vote' or with escalate, or leave them out.")
+    if selection.escalate and len(spec.pool) < 2:
+        raise UserError("escalate needs at least two members in the pool: one alone cannot agree with anybody.")
+    if twice := {ref.name for ref in spec.pool} & {ref.name for ref in selection.escalate}:
+        raise UserError(f"{twice.pop()} is in the pool and in escalate: name it once.")
+    members = {str(ref) for ref in (*spec.pool, *selection.escalate)}
+    if spec.jury and all(str(ref) in members for ref in spec.judges):
+        raise UserError("Every judge of the jury is a member of the pool: name at least one that is not.")
 
 
 def change_spec(spec: RunSpec, settings: Settings) -> RunSpec:
@@ -70,12 +123,36 @@ def change_spec(spec: RunSpec, settings: Settings) -> RunSpec:
         params=replace(spec.params, **params, **({} if seed is None else {"seed": seed})),
         limits=replace(spec.limits, **_part_of_record(settings, "limits")),
         seed=spec.seed if seed is None else seed,
+        selection=_selection(spec.selection, settings, spec.pool),
     )
 
 
-def spending_policy(settings: Settings, run_cap: Decimal | None) -> SpendingPolicy:
-    """The caps of a run."""
-    return SpendingPolicy(run_cap, settings["max_cost_per_session"], settings["max_cost_per_day"])
+def with_recorded_functions(settings: Settings, given: Settings, state: RunState) -> dict[str, Any]:
+    """The settings of a derived run with the checks and the reading of answers that its record names.
+
+    Functions are in no record: those of the call, of `functions=` and of the defaults are looked up by their names.
+    Raises `UserError` where one is not at hand.
+    """
+    at_hand = {function_name(fn): fn for fn in settings["functions"]}
+    at_hand |= {each.name: each for each in selecting.checks(configured("check") or ())}
+    selection, found = state.selection, dict(settings)
+    if given.get("check") is None:
+        found["check"] = selecting.checks([_at_hand(name, at_hand, state.run) for name in selection.checks])
+    extract = given.get("extract") or selection.extract or None
+    if isinstance(extract, str) and extract.isidentifier() and extract not in selecting.KINDS:
+        extract = _at_hand(extract, at_hand, state.run, "extract")
+    found["extract"] = extract
+    return found
+
+
+def _at_hand(name: str, functions: Mapping[str, Any], run: str, option: str = "check") -> Any:
+    if name not in functions:
+        other = "check=[] leaves the checks out." if option == "check" else "extract='text' compares whole texts."
+        raise UserError(
+            f"Run {run} was read with {name}(), a function that no record can keep: define it and pass it as "
+            f"{option}={name}; {other}"
+        )
+    return functions[name]
 
 
 def checked_prompt(prompt: Any) -> str:
@@ -87,6 +164,14 @@ def checked_prompt(prompt: Any) -> str:
     refuse_key("prompt", prompt)
     # A lone surrogate cannot be sent as UTF-8.
     return prompt.encode("utf-8", "replace").decode("utf-8")
+
+
+def _surrogate_notes(prompt: str, system: str | None) -> list[str]:
+    return [
+        f"The {what} holds {count} characters that are no text (lone surrogates): each was sent as a question mark."
+        for what, text in (("prompt", prompt), ("system prompt", system or ""))
+        if (count := len(_SURROGATES.findall(text)))
+    ]
 
 
 def refuse_key(what: str, text: str) -> None:
@@ -104,15 +189,33 @@ def refuse_unaffordable(spec: RunSpec, asked: tuple[Ref, ...], worst: Callable[[
     cap = spec.limits.max_cost
     if cap is None or not asked:
         return
-    system = [Message("system", spec.params.system)] if spec.params.system else []
-    most = worst_case([*system, Message("user", spec.prompt)], spec.limits.max_tokens)
-    costs = [worst(ref, most) for ref in asked]
+    costs = [worst(ref, _worst_usage(spec, ref)) for ref in asked]
     if all(amount is not None and amount > cap for amount in costs):
         least = min(amount for amount in costs if amount is not None)
         raise UserError(
-            f"--max-cost {usd(cap)} is too small for even one call, which could cost up to {usd(least)}: raise it, "
-            f"or lower --max-tokens (now {spec.limits.max_tokens})."
+            f"max_cost {usd(cap)} is too small for even one call, which could cost up to {usd(least)}: raise it, "
+            f"or lower max_tokens (now {spec.limits.max_tokens})."
         )
+
+
+def spending_policy(
+    spec: RunSpec, settings: Settings, metered: Callable[[Ref], bool], worst: Callable[[Ref, Usage], Decimal | None]
+) -> SpendingPolicy:
+    """The caps of a run. Raises `UserError` where they could not hold for a judge: members would be paid in vain."""
+    caps = SpendingPolicy(spec.limits.max_cost, settings["max_cost_per_session"], settings["max_cost_per_day"])
+    for judge in spec.judges if caps.names and not spec.limits.allow_unpriced else ():
+        if metered(judge) and worst(judge, Usage(1, 1)) is None:
+            raise UserError(
+                f"Nobody knows the price of {judge.name}, the judge, so {caps.names} cannot hold for it: name another "
+                "judge, allow it with allow_unpriced=True, or set no cap. estimate() looks its price up where its "
+                "service tells."
+            )
+    return caps
+
+
+def _worst_usage(spec: RunSpec, ref: Ref) -> Usage:
+    messages = first_messages(spec.prompt, spec.params.system, ref)
+    return worst_case(list(messages), token_limit(spec.limits.max_tokens, ref, "candidate"))
 
 
 def _part_of_record(settings: Settings, part: str) -> dict[str, Any]:

@@ -42,11 +42,9 @@ class Caller:
         self._limits = limits
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._refused_keys = AuthCircuitBreaker()
-        # The judge is asked last: members that failed before it must not have used up its further attempts.
-        self._retries: dict[Role, RetryAllowance] = {
-            "candidate": RetryAllowance(pool_size),
-            "judge": RetryAllowance(1),
-        }
+        # A judge is asked last: members that failed, or another judge, must not have used up its further attempts.
+        self._members_retries = RetryAllowance(pool_size)
+        self._judges_retries: dict[str, RetryAllowance] = {}
         self.billing = CallBilling(record, services, limits, accounts, play=play)
         self._under_way: dict[int, asyncio.Task[Any]] = {}
         self._stopped: set[int] = set()
@@ -89,7 +87,7 @@ class Caller:
         progress = CallProgress()
         fault: ProviderError | None = ProviderError("cancelled", "Stopped.", status="cancelled")
         try:
-            fault = await self._try(call, request, progress, splitter, self._retries[role])
+            fault = await self._try(call, request, progress, splitter, self._retries(role, request.ref))
             if progress.cost is None and progress.usage.prompt is not None:
                 await self.billing.prices_loaded()
         except asyncio.CancelledError:
@@ -97,6 +95,11 @@ class Caller:
             raise
         self._end(call, request, progress, fault)
         return self._record.state.reply(call)
+
+    def _retries(self, role: Role, ref: Ref) -> RetryAllowance:
+        if role == "candidate":
+            return self._members_retries
+        return self._judges_retries.setdefault(ref.name, RetryAllowance(1))
 
     async def _try(
         self,

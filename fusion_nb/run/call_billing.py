@@ -16,7 +16,7 @@ from fusion_nb.accounts.account import worst_case
 from fusion_nb.accounts.policy import RunAccounts
 from fusion_nb.core import CostSource, Limits, Ref, Request, RunState
 from fusion_nb.core.spec import LateBill, RunServices
-from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE
+from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE, PricesUsed
 from fusion_nb.errors import ProviderError
 from fusion_nb.run.call_progress import CallProgress, billed_end
 from fusion_nb.run.event_recorder import EventRecorder
@@ -29,6 +29,8 @@ class CallCost(NamedTuple):
     source: CostSource | None
     at_most: Decimal | None
     """USD it may have cost besides; `None` where all is known, or nobody knows a price."""
+    rates: PricesUsed | None = None
+    """The prices that the last attempt was computed with."""
 
 
 class CallBilling:
@@ -77,8 +79,8 @@ class CallBilling:
         if worst is None and caps and not self._limits.allow_unpriced:
             raise ProviderError(
                 "unpriced",
-                f"Nobody knows the price of {request.ref}, so {caps} cannot hold for it: "
-                "--dry-run looks it up where its service tells, --allow-unpriced asks it all the same.",
+                f"Nobody knows the price of {request.ref}, so {caps} cannot hold for it: estimate() (--dry-run) looks "
+                "it up where its service tells, allow_unpriced=True (--allow-unpriced) asks it all the same.",
             )
         denial = self._accounts.hold(call, worst or Decimal(0))
         if denial is not None:
@@ -102,7 +104,7 @@ class CallBilling:
 
     def settle(self, call: int, ref: Ref, progress: CallProgress) -> CallCost:
         """The call has ended: book it, and say what is known of its cost."""
-        cost, source = self._cost(ref, progress) if progress.sent else (None, None)
+        cost, source, rates = self._cost(ref, progress) if progress.sent else (None, None, None)
 
         def book(cost: Decimal | None) -> None:
             if self._booked(ref):
@@ -115,7 +117,7 @@ class CallBilling:
         at_most = progress.at_most(cost) if self._recorded(ref) or (self._booked(ref) and not self._play) else None
         if progress.reported:
             cost, source = progress.reported + (cost or 0), source or "reported"
-        return CallCost(cost, source, at_most or None)
+        return CallCost(cost, source, at_most or None, rates)
 
     def first_attempt(self, request: Request) -> Decimal | None:
         """USD that a call's first attempt may cost, where that is recorded before it ends."""
@@ -152,16 +154,16 @@ class CallBilling:
             return self._services.worst(request.ref, worst_case(request.messages, request.max_tokens))
         return None
 
-    def _cost(self, ref: Ref, progress: CallProgress) -> tuple[Decimal | None, CostSource | None]:
-        """USD of the last attempt, and who says so."""
+    def _cost(self, ref: Ref, progress: CallProgress) -> tuple[Decimal | None, CostSource | None, PricesUsed | None]:
+        """USD of the last attempt, who says so, and by which prices."""
         if progress.cost is not None:
-            return progress.cost, "reported"
+            return progress.cost, "reported", None
         if self._loading or "upstream_cost_unknown" in progress.warnings:
-            return None, None  # a list price is not what a person's own key behind the service was billed
+            return None, None, None  # a list price is not what a person's own key behind the service was billed
         with contextlib.suppress(Exception):
-            cost = self._services.price(ref, progress.model or ref.model, progress.usage)
-            return cost, None if cost is None else "computed"
-        return None, None
+            computed = self._services.price(ref, progress.model or ref.model, progress.usage)
+            return (None, None, None) if computed is None else (computed.usd, "computed", computed.rates)
+        return None, None, None
 
     @property
     def _loading(self) -> bool:

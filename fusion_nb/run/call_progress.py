@@ -9,8 +9,11 @@ from fusion_nb.core import SUSPECT, Chunk, CostSource, Limits, Reply, Status, Us
 from fusion_nb.core.default_ignorable import is_blank
 from fusion_nb.core.events import CallEnded
 from fusion_nb.core.spec import LateBill
+from fusion_nb.core.values import PricesUsed
 from fusion_nb.errors import ProviderError
 
+_MAX_TOKENS = "max_tokens (--max-tokens)"
+"""As Python and as a magic's line has it: the sentence is kept, and read at either."""
 _STATUS_BY_FINISH: dict[str, Status] = {
     "stop": "ok",
     "length": "incomplete",
@@ -34,6 +37,8 @@ class CallProgress:
     generation_of: int = 0
     """The attempt that id is of."""
     model: str | None = None
+    provider: str | None = None
+    quantization: str | None = None
     ttft: float | None = None
     attempts: int = 0
     content: bool = False
@@ -69,6 +74,8 @@ class CallProgress:
         self.cost = self.cost if chunk.cost is None else chunk.cost
         self.finish = chunk.finish or self.finish
         self.model = chunk.model or self.model
+        self.provider = chunk.provider or self.provider
+        self.quantization = chunk.quantization or self.quantization
         if chunk.warning is not None and chunk.warning not in self.warnings:
             self.warnings.append(chunk.warning)
         return moves
@@ -82,6 +89,7 @@ class CallProgress:
         self.billed = self.billed or fault.maybe_billed
         self.free = True
         self.usage, self.cost, self.finish = Usage(), None, None
+        self.provider = self.quantization = None
 
     @property
     def so_far(self) -> Decimal:
@@ -109,9 +117,9 @@ def outcome(reply: Reply, progress: CallProgress, fault: ProviderError | None) -
         return "incomplete", "tool_calls", f"{wanted}: what it said first may not be its answer."
     if is_blank(reply.text) and finish not in ("content_filter", "refusal"):
         remedy = (
-            " All it wrote is a thought: raise --max-tokens, or ask with less --reasoning." if reply.reasoning else ""
+            f" All it wrote is a thought: raise {_MAX_TOKENS}, or ask with less reasoning." if reply.reasoning else ""
         )
-        remedy = " It used its tokens on reasoning: raise --max-tokens." if finish == "length" else remedy
+        remedy = f" It used its tokens on reasoning: raise {_MAX_TOKENS}." if finish == "length" else remedy
         return "empty", "empty", f"It answered without text.{remedy}"
     status = _STATUS_BY_FINISH.get(finish or "stop", "incomplete")
     match status:
@@ -120,7 +128,7 @@ def outcome(reply: Reply, progress: CallProgress, fault: ProviderError | None) -
             return (
                 status,
                 why,
-                "Cut off: it reached --max-tokens." if finish == "length" else f"It ended as {finish!r}.",
+                f"Cut off: it reached {_MAX_TOKENS}." if finish == "length" else f"It ended as {finish!r}.",
             )
         case "filtered":
             return status, "content_filter", "The service's content filter stopped it."
@@ -133,7 +141,7 @@ def outcome(reply: Reply, progress: CallProgress, fault: ProviderError | None) -
 def timed_out(progress: CallProgress, limits: Limits, *, total: bool) -> ProviderError:
     """Which of the three clocks ran out. `total`: the call's own; the service may bill for any of them."""
     if total:
-        error, detail = "total", f"No end after {limits.timeout:g} s. Raise --timeout to wait longer."
+        error, detail = "total", f"No end after {limits.timeout:g} s. Raise timeout to wait longer."
     elif progress.content:
         error, detail = "idle", f"Silent for {limits.idle:g} s in the middle of its reply."
     else:
@@ -148,12 +156,14 @@ def call_ended(
     cost: Decimal | None,
     source: CostSource | None,
     at_most: Decimal | None,
+    rates: PricesUsed | None = None,
 ) -> CallEnded:
     """The end of a call, from what has arrived and what went wrong.
 
     Args:
         cost: USD of all its attempts, as far as it is known.
         at_most: USD it may have cost besides.
+        rates: the prices behind a computed cost.
     """
     status, error, detail = outcome(reply, progress, fault)
     broken = status == "cancelled" or (fault.maybe_billed if fault else status in ("error", "empty"))
@@ -175,6 +185,9 @@ def call_ended(
         maybe_billed=progress.billed or (broken and progress.sent and source != "reported"),
         warnings=(*progress.warnings, *_suspicions(reply)),
         at_most=at_most,
+        provider=progress.provider,
+        quantization=progress.quantization,
+        rates=rates,
     )
 
 
@@ -201,7 +214,8 @@ def billed_end(
         maybe_billed: whether an earlier attempt may be on the bill too.
     """
     end = {name: getattr(reply, name) for name in _END} | {"usage": bill.usage, "model": reply.model or bill.model}
+    end |= {"provider": reply.provider or bill.provider, "quantization": reply.quantization or bill.quantization}
     if bill.cost is not None:
         end |= {"cost": reported + bill.cost, "cost_source": "reported", "maybe_billed": maybe_billed}
-        end |= {"at_most": unknown or None}
+        end |= {"at_most": unknown or None, "rates": None}
     return CallEnded(call=reply.call, **end)

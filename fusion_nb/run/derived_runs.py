@@ -36,18 +36,19 @@ def resume(state: RunState) -> RunSpec:
     if state.resumed_by:
         raise UserError(already_resumed(state.run, state.resumed_by))
     if state.status != "cancelled" or (state.verdict is not None and state.verdict.state != "by-hand"):
-        raise UserError(
-            f"Run {state.run} has ended: there is nothing to resume. retry() or --retry asks the members that failed."
-        )
+        raise UserError(f"Run {state.run} has ended: there is nothing to resume. retry() asks the members that failed.")
     reused: list[Reply] = []
-    for turn in range(state.max_rounds + 1):
+    for turn in range(max(state.max_rounds, state.selection.deeper) + 1):
         asked = _standing(state, turn)
         ended = [reply for reply in asked if _is_final(reply, asked, state.limits.quorum)]
         reused += ended
         if len(ended) < len(asked):
             # The texts of a later round answer these; others will stand in their place.
             break
-    return replace(_same_spec(state), reused=tuple(reused))
+    # Those that a cascade asked besides are asked anew only where it still comes to that; their replies are kept.
+    later = {ref.name for ref in (state.escalation.to if state.escalation else ())}
+    pool = tuple(ref for ref in state.pool if ref.name not in later)
+    return replace(_same_spec(state), pool=pool, reused=tuple(reused))
 
 
 def already_resumed(run: str, by: str) -> str:
@@ -154,9 +155,7 @@ def add(state: RunState, members: Sequence[Ref]) -> RunSpec:
     names = {ref.name for ref in state.pool}
     for ref in members:
         if ref.name in names:
-            raise UserError(
-                f"{ref.name} is a member of run {state.run} already. retry() or --retry asks members that failed."
-            )
+            raise UserError(f"{ref.name} is a member of run {state.run} already. retry() asks members that failed.")
     return _judged_again(state, state.candidates, (*_replied(state), *members))
 
 
@@ -174,8 +173,13 @@ def rejudge(state: RunState) -> RunSpec:
 def in_mode(spec: RunSpec, mode: str) -> RunSpec:
     """A derived run in another mode. Raises `UserError` for a debate: that asks its members."""
     if mode.startswith("debate"):
-        raise UserError("A debate asks its members anew: run it with fuse(mode='debate'), or %%fuse --mode debate.")
+        raise UserError("A debate asks its members anew: begin a new run with mode='debate'.")
     return replace(spec, mode=cast(Mode, mode))
+
+
+def with_judges(spec: RunSpec, judges: Sequence[Ref]) -> RunSpec:
+    """A derived run before other judges."""
+    return replace(spec, judge=next(iter(judges), None), jury=tuple(judges[1:]))
 
 
 def _must_have_ended(state: RunState, what: str) -> None:
@@ -196,6 +200,8 @@ def _same_spec(state: RunState) -> RunSpec:
         prompt=state.prompt,
         pool=state.pool,
         judge=state.judge,
+        jury=state.jury,
+        selection=state.selection,
         mode=cast(Mode, state.mode),
         then=cast(_End, state.then or "merge"),
         rounds=state.max_rounds,
@@ -217,6 +223,8 @@ def _judged_again(state: RunState, replies: Sequence[Reply], pool: tuple[Ref, ..
         mode=cast(Mode, spec.then if spec.mode == "debate" else spec.mode),
         rounds=1,
         reused=tuple(replace(reply, round=0) for reply in replies),
+        # The cascade is over too: whoever it asked is a member.
+        selection=replace(spec.selection, escalate=(), deeper=0),
         # It was there without those who are asked now, and they are asked to be waited for.
         limits=replace(spec.limits, quorum=None),
     )
@@ -261,4 +269,7 @@ def reused_reply_events(call: int, reply: Reply, of: str) -> Iterator[Event]:
         attempts=reply.attempts,
         warnings=reply.warnings,
         kept_cost=reply.kept_cost if again else reply.cost,
+        provider=reply.provider,
+        quantization=reply.quantization,
+        rates=reply.rates,
     )

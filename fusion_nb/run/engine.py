@@ -10,6 +10,10 @@ from typing import Any
 from fusion_nb.accounts.policy import RunAccounts
 from fusion_nb.core import (
     STOPPED,
+    UNDECIDED,
+    Agreement,
+    CheckOutcome,
+    Escalation,
     Message,
     ModeInput,
     Ref,
@@ -20,12 +24,12 @@ from fusion_nb.core import (
     RunState,
     RunStatus,
     StreamSplitter,
-    Verdict,
 )
-from fusion_nb.core.events import RoundEnded, RunEnded, VerdictReached
-from fusion_nb.core.spec import RunServices, RunSpec, run_started
+from fusion_nb.core.events import AgreementFound, ChecksEnded, Escalated, RoundEnded, RunEnded, VerdictReached
+from fusion_nb.core.spec import RunServices, RunSpec, first_messages, run_started, token_limit
 from fusion_nb.core.state import is_play, missing_note
 from fusion_nb.errors import UserError
+from fusion_nb.judging import decide
 from fusion_nb.judging.framing import judge_context_budget
 from fusion_nb.run.call import Caller
 from fusion_nb.run.derived_runs import reused_reply_events
@@ -46,7 +50,7 @@ class Engine:
         self._spec = spec
         self._services = services
         self._record = record
-        play = is_play(spec.pool, spec.judge)
+        play = is_play(spec.everyone)
         self._caller = Caller(record, services, spec.limits, accounts, len(spec.pool), play=play)
         self._members: Members | None = None
         """Of the round that is being asked."""
@@ -68,24 +72,25 @@ class Engine:
             self._caller.billing.late.give_up()
 
     async def _fuse(self) -> None:
-        conversation = self._conversation()
-        await self.ask_all([(ref, conversation) for ref in self._spec.pool], round=0)
+        spec = self._spec
+        first = [(ref, first_messages(spec.prompt, spec.params.system, ref)) for ref in spec.pool]
+        await self.ask_all(first, round=0)
+        if self._usable or spec.selection.escalate:
+            if len(self._usable) > 1:
+                # How much a judge can hold is read from the same tables.
+                await self._caller.billing.prices_loaded()
+            verdict = await decide(self._case(), self, self._services.mode)
+            if self._usable:
+                self._record.emit(VerdictReached(verdict=verdict))
+                return await self._finish("unjudged" if verdict.state in UNDECIDED else "ok")
+        # Whoever stopped them all has stopped the run.
         candidates = self._record.state.candidates
-        usable = tuple(reply for reply in candidates if reply.usable)
-        if not usable:
-            # Whoever stopped them all has stopped the run.
-            status: RunStatus = "cancelled" if all(r.error == STOPPED for r in candidates) else "error"
-            return await self._finish(status, _all_failed(candidates))
-        if len(usable) == 1:
-            verdict = _lone(usable[0], candidates)
-        else:
-            if self._spec.judge is None:  # pragma: no cover  the API resolves a judge for every pool of two or more
-                raise RuntimeError("no judge for a pool of several members")
-            # How much the judge can hold is read from the same tables.
-            await self._caller.billing.prices_loaded()
-            verdict = await self._services.mode(self._case(usable, self._spec.judge), self)
-        self._record.emit(VerdictReached(verdict=verdict))
-        return await self._finish("ok" if verdict.state not in ("unread", "failed") else "unjudged")
+        status: RunStatus = "cancelled" if all(r.error == STOPPED for r in candidates) else "error"
+        return await self._finish(status, _all_failed(candidates))
+
+    @property
+    def _usable(self) -> tuple[Reply, ...]:
+        return tuple(reply for reply in self._record.state.candidates if reply.usable)
 
     async def _finish(self, status: RunStatus, error: str | None = None) -> None:
         """The answer is there: the run's end alone waits for prices, and for bills that did not come with a stream."""
@@ -98,23 +103,25 @@ class Engine:
             self._caller.billing.late.give_up()
         self._record.emit(_run_ended(self._record.state, status, error, seconds))
 
-    def _conversation(self) -> tuple[Message, ...]:
-        system = self._spec.params.system
-        return (*([Message("system", system)] if system else []), Message("user", self._spec.prompt))
-
-    def _case(self, usable: tuple[Reply, ...], judge: Ref) -> ModeInput:
+    def _case(self) -> ModeInput:
         spec = self._spec
         return ModeInput(
             prompt=spec.prompt,
-            candidates=usable,
-            judge=judge,
+            candidates=self._usable,
+            judge=spec.judge,
             seed=spec.seed,
+            mode=spec.mode,
+            failed=tuple(reply for reply in self._record.state.candidates if not reply.usable),
+            jury=spec.jury,
+            selection=spec.selection,
+            kin=self._services.kin,
+            extract=self._services.extract,
             system=spec.params.system,
             criteria=spec.criteria,
             rounds=spec.rounds,
             then=spec.then,
             orders=spec.orders,
-            room=judge_context_budget(spec, usable, judge, self._context),
+            measure_room=lambda candidates, judge: judge_context_budget(spec, candidates, judge, self._context),
         )
 
     def _context(self, ref: Ref) -> int | None:
@@ -139,12 +146,11 @@ class Engine:
         request = Request(
             ref,
             messages,
-            # A judge writes its verdict beside the answer, so it may use twice what a member may.
-            limits.max_tokens if member else 2 * limits.max_tokens,
-            # It keeps its service's own sampling: what is asked of the members is not asked of it.
-            params.temperature if member else None,
-            params.seed,
-            params.reasoning if member else None,
+            token_limit(limits.max_tokens, ref, role),
+            # A judge keeps its service's own sampling: what is asked of the members is not asked of it.
+            ref.setting("temperature", params.temperature if member else None),
+            ref.setting("seed", params.seed),
+            ref.setting("reasoning", params.reasoning if member else None),
             schema,
         )
         return await self._caller.ask(request, role=role, round=round, splitter=splitter, labels=labels)
@@ -199,6 +205,19 @@ class Engine:
             for event in reused_reply_events(len(self._record.state.replies) + 1, reply, self._spec.of):
                 self._record.emit(event)
 
+    async def check(self, text: str, call: int) -> tuple[CheckOutcome, ...]:
+        if self._services.check is None:
+            return ()
+        outcomes = await self._services.check(self._record.state, text)
+        self._record.emit(ChecksEnded(call=call, checks=outcomes))
+        return outcomes
+
+    def agreement_found(self, agreement: Agreement) -> None:
+        self._record.emit(AgreementFound(agreement=agreement))
+
+    def escalated(self, escalation: Escalation) -> None:
+        self._record.emit(Escalated(escalation=escalation))
+
     def round_ended(self, ended: Round) -> None:
         self._record.emit(RoundEnded(ended=ended))
 
@@ -217,16 +236,3 @@ def _all_failed(candidates: Sequence[Reply]) -> str:
     if len(candidates) == 1:
         return f"No answer. {_reasons(candidates)}."
     return f"None of the {len(candidates)} members answered. {_reasons(candidates)}."
-
-
-def _lone(reply: Reply, candidates: Sequence[Reply]) -> Verdict:
-    """One candidate needs no judge, and none is paid."""
-    lost = [c for c in candidates if c is not reply]
-    why = f"Only {reply.ref.name} answered ({_reasons(lost)})" if lost else f"{reply.ref.name} was asked alone"
-    return Verdict(
-        answer=reply.text,
-        chosen=(reply.call,),
-        ranking=(reply.call,),
-        state="not-needed",
-        note=f"{why.rstrip('.')}.",
-    )

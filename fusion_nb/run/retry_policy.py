@@ -78,5 +78,5 @@ class RetryAllowance:
             return wait
         if fault.retry_after is not None:
             moment = datetime.now(UTC) + timedelta(seconds=fault.retry_after)
-            fault.detail += f" It asks to wait until {moment:%H:%M:%S} UTC, longer than --timeout leaves."
+            fault.detail += f" It asks to wait until {moment:%H:%M:%S} UTC, longer than timeout leaves."
         return None

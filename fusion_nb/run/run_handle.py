@@ -80,7 +80,7 @@ class Run:
         self._needs_loop = lambda: resolver.needs_callers_loop
         self._journal = Journal(run) if journal else None
         services = resolver.run_services(spec)
-        accounts = RunAccounts(run, policy, play=is_play(spec.pool, spec.judge))
+        accounts = RunAccounts(run, policy, play=is_play(spec.everyone))
         # The run's clock starts here: what is still to be loaded has been.
         record = EventRecorder(FusionResult(), self._journal)
         self._engine = Engine(spec, services, record, accounts)

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fusion_nb.core import Analysis, Contradiction, Reply, RunState, Verdict
-from fusion_nb.views import escape, formatting, ledger
+from fusion_nb.core import Analysis, Contradiction, Reply, RunState
+from fusion_nb.views import candidate_wording, escape, formatting, verdict_wording
 from fusion_nb.views.citation_chips import member_hue, name_tag
+from fusion_nb.views.jury_view import jury_details
 from fusion_nb.views.markdown_to_html import render_inline, render_markdown
-
-_IN_A_TABLE = 20
-"""Characters of a name that a narrow column has room for."""
-
+from fusion_nb.views.score_table import IN_A_TABLE, score_table
 
 _BAD = ("error", "timeout", "refused", "filtered", "empty")
 
@@ -61,22 +59,45 @@ def remarks(reply: Reply) -> str:
 
 
 def _entry(state: RunState, reply: Reply, group: str, is_open: bool) -> str:
-    name, *facts = formatting.facts(state, reply)
+    name, *facts = candidate_wording.facts(state, reply)
     chosen = bool(state.verdict) and reply.call in (state.verdict.chosen if state.verdict else ())
     star = '<span class="fnb-star" title="chosen">★</span> ' if chosen else ""
     bad = " fnb-isbad" if reply.status in _BAD else ""
-    title = escape.attribute(" ".join(formatting.remarks(reply)))
-    badge = f' <span class="fnb-suspect" title="{title}">{formatting.badge(reply)}</span>' if reply.warnings else ""
-    rest = " · ".join(escape.markup(fact) for fact in facts)
+    rest = " · ".join(map(_fact, facts))
     summary = (
         f"<summary>{star}{name_tag(name, member_hue(state, name), tag='b', classes=bad)}"
-        f'<span class="fnb-facts"><i> · </i>{rest}{badge}</span></summary>'
+        f'<span class="fnb-facts"><i> · </i>{rest}{badges(state, reply)}</span></summary>'
     )
     attributes = f' name="{escape.attribute(group)}"{" open" if is_open else ""}'
     # An open tab must not say once more what stands above it.
     above = is_open and _is_answer(state, reply.call)
     body = candidate_body(state, reply, _ABOVE if above else None)
     return f"<details{attributes}>{summary}{body}</details>"
+
+
+def _fact(fact: str) -> str:
+    """A fact as HTML: what the person's checks said stands out."""
+    kind = {"✓ ": "fnb-pass", "✗ ": "fnb-fail"}.get(fact[:2])
+    return f'<span class="{kind}">{escape.markup(fact)}</span>' if kind else escape.markup(fact)
+
+
+def badges(state: RunState, reply: Reply) -> str:
+    """The marks behind a candidate's facts: quiet where it differs, loud where there is something to know."""
+    title = escape.attribute(" ".join(formatting.remarks(reply)))
+    loud = f' <span class="fnb-suspect" title="{title}">{formatting.badge(reply)}</span>' if reply.warnings else ""
+    said = escape.attribute(candidate_wording.short_answer(state, reply) or candidate_wording.DIFFERS)
+    differs = verdict_wording.differs(state.agreement, reply.call)
+    quiet = f' <span class="fnb-differs" title="{said}">{candidate_wording.DIFFERS}</span>' if differs else ""
+    return quiet + loud
+
+
+def check_list(reply: Reply) -> str:
+    """What each of the person's checks said of a reply, one a line; empty where none was run."""
+    lines = "".join(
+        f'<li class="{"fnb-pass" if passed else "fnb-fail"}">{escape.markup(line)}</li>'
+        for passed, line in candidate_wording.check_lines(reply)
+    )
+    return f'<ul class="fnb-checks">{lines}</ul>' if lines else ""
 
 
 _ABOVE = '<p class="fnb-meta">Its text is the answer above.</p>'
@@ -86,21 +107,15 @@ def candidate_body(state: RunState, reply: Reply, text: str | None = None) -> st
     """The content of a candidate's tab. `text`: HTML that replaces the rendered reply."""
     if text is None:
         text = render_markdown(reply.text) if reply.text.strip() else ""
+    meta = " · ".join(map(escape.markup, candidate_wording.meta(state, reply)))
     return (
-        f'<div class="fnb-panel"><p class="fnb-meta">{_meta(state, reply)}{_share(state, reply)}</p>'
-        f'{failure(reply)}{remarks(reply)}<div class="fnb-md" dir="auto">{text}</div>{_earlier(state, reply)}</div>'
+        f'<div class="fnb-panel"><p class="fnb-meta">{meta}{_share(state, reply)}</p>{_what_to_know(reply)}'
+        f'<div class="fnb-md" dir="auto">{text}</div>{_earlier(state, reply)}</div>'
     )
 
 
-def _meta(state: RunState, reply: Reply) -> str:
-    tokens = reply.usage.completion
-    facts = [
-        f"{reply.ref.service}:{ledger.model(reply)}",
-        f"{formatting.number(tokens)} tokens" if tokens is not None else "",
-        f"first text {formatting.seconds(reply.ttft)}" if reply.ttft is not None else "",
-        formatting.plural(reply.attempts, "attempt") if reply.attempts > 1 else "",
-    ]
-    return " · ".join(escape.markup(fact) for fact in facts if fact)
+def _what_to_know(reply: Reply) -> str:
+    return f"{failure(reply)}{check_list(reply)}{remarks(reply)}"
 
 
 def _share(state: RunState, reply: Reply) -> str:
@@ -118,31 +133,40 @@ def _earlier(state: RunState, reply: Reply) -> str:
         r for r in state.replies if r.role == "candidate" and r.ref.name == reply.ref.name and r.call != reply.call
     ]
     return "".join(
-        f'<details class="fnb-earlier"><summary>{_which(r, reply)}</summary>{failure(r)}{remarks(r)}'
+        f'<details class="fnb-earlier"><summary>{_which(state, r, reply)}</summary>{_what_to_know(r)}'
         f'<div class="fnb-md" dir="auto">{render_markdown(r.text)}</div></details>'
         for r in others
     )
 
 
-def _which(before: Reply, reply: Reply) -> str:
-    return f"Round {before.round}" if before.round != reply.round else f"Call {before.call}, another try"
+def _which(state: RunState, before: Reply, reply: Reply) -> str:
+    if before.round == reply.round:
+        return f"Call {before.call}, another try"
+    return (formatting.turn(state, before) or ("round 0" if state.rounds else "first try")).capitalize()
 
 
 def judgement(state: RunState) -> str:
-    """The judge's part of a finished run: note, rationale, scores, analysis; empty without a verdict."""
+    """How the answer was found, in a finished run: note, rationale, scores, each judge of a jury, analysis, what checks
+    said of a merged answer; empty without a verdict."""
     verdict = state.verdict
     if verdict is None:
         return ""
-    sentence = formatting.verdict_note(verdict)
-    kind = "fnb-warn" if verdict.state in ("unread", "failed") else "fnb-meta"
+    sentence = verdict_wording.verdict_note(verdict)
+    kind = "fnb-warn" if verdict_wording.is_undecided(verdict) else "fnb-meta"
     note = f'<p class="{kind}">{escape.markup(sentence)}</p>' if sentence else ""
-    rationale = (
-        f'<div class="fnb-md" dir="auto">{render_markdown(verdict.rationale)}</div>'
-        if verdict.rationale.strip()
-        else ""
-    )
+    # Each judge of a jury has its reasons with its own verdict.
+    words = "" if verdict.jury else verdict.rationale.strip()
+    rationale = f'<div class="fnb-md" dir="auto">{render_markdown(words)}</div>' if words else ""
+    scores = score_table(state, verdict.scores, verdict.ranking, verdict.jury)
     analysis = _analysis(state, verdict.analysis) if verdict.analysis else ""
-    return f"{note}{rationale}{_scores(state, verdict)}{analysis}"
+    return f"{note}{_merged(state)}{rationale}{scores}{jury_details(state, verdict)}{analysis}"
+
+
+def _merged(state: RunState) -> str:
+    """What the person's checks said of the merged answer."""
+    reply = candidate_wording.checked_merge(state)
+    lines = check_list(reply) if reply else ""
+    return f'<p class="fnb-meta">Your checks of the merged answer:</p>{lines}' if lines else ""
 
 
 def rounds(state: RunState) -> str:
@@ -160,36 +184,6 @@ def title(text: str, more: str = "") -> str:
     """The small heading of a section; kept out of the notebook's outline."""
     behind = f' <span class="fnb-more">{escape.markup(more)}</span>' if more else ""
     return f'<h4 class="fnb-title jp-toc-ignore">{escape.markup(text)}{behind}</h4>'
-
-
-def _scores(state: RunState, verdict: Verdict) -> str:
-    scored = [r for r in _ranked(state, verdict) if verdict.scores.get(r.call)]
-    if not scored:
-        return ""
-    criteria = list(dict.fromkeys(c for r in scored for c in verdict.scores[r.call]))
-    single = len(criteria) == 1
-    head = "".join(f'<th class="fnb-right">{_breakable(c)}</th>' for c in [*([] if single else ["mean"]), *criteria])
-    body = "".join(_score_row(state, verdict, reply, criteria, single) for reply in scored)
-    table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="fnb-scores fnb-wide">{table}</div>'
-
-
-def _breakable(word: str) -> str:
-    """A criterion with a soft hyphen before `ness`: columns of figures are narrow."""
-    return escape.markup(word).replace("ness", "&shy;ness")
-
-
-def _score_row(state: RunState, verdict: Verdict, reply: Reply, criteria: Sequence[str], single: bool) -> str:
-    own = verdict.scores[reply.call]
-    cells = "".join(f'<td class="fnb-right">{formatting.compact(own.get(criterion))}</td>' for criterion in criteria)
-    mean = "" if single else f'<td class="fnb-right"><b>{formatting.score(verdict.score(reply.call))}</b></td>'
-    name = name_tag(reply.ref.name, member_hue(state, reply.ref.name), longest=_IN_A_TABLE)
-    return f"<tr><td>{name}</td>{mean}{cells}</tr>"
-
-
-def _ranked(state: RunState, verdict: Verdict) -> list[Reply]:
-    places = {call: place for place, call in enumerate(verdict.ranking)}
-    return sorted(state.candidates, key=lambda reply: places.get(reply.call, len(places)))
 
 
 def _analysis(state: RunState, analysis: Analysis) -> str:
@@ -224,7 +218,7 @@ def _contradictions(state: RunState, contradictions: Sequence[Contradiction]) ->
 def _contradiction(state: RunState, one: Contradiction) -> str:
     head = f'<tr><th colspan="2">{render_inline(one["topic"])}</th></tr>'
     stances = "".join(
-        f"<tr><td>{name_tag(s['model'], member_hue(state, s['model']), longest=_IN_A_TABLE)}</td>"
+        f"<tr><td>{name_tag(s['model'], member_hue(state, s['model']), longest=IN_A_TABLE)}</td>"
         f"<td>{render_inline(s['stance'])}</td></tr>"
         for s in one["stances"]
     )

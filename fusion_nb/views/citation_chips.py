@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fusion_nb.core import Citation, RunState
 from fusion_nb.core.citations import read_citations
+from fusion_nb.core.wording import listed
 from fusion_nb.views import escape, formatting, markdown_placeholders
 from fusion_nb.views.markdown_to_html import render_markdown
 
@@ -27,8 +28,8 @@ def cited_draft(state: RunState) -> str:
 
 
 def member_hue(state: RunState, name: str) -> str:
-    """The class that gives a member its colour: its place in the pool."""
-    names = [ref.name for ref in state.pool]
+    """The class that gives a member its colour: its place in the pool, behind which those of a cascade stand."""
+    names = list(dict.fromkeys(ref.name for ref in (*state.pool, *state.selection.escalate)))
     return f"fnb-m{names.index(name) % 8}" if name in names else "fnb-m8"
 
 
@@ -62,7 +63,7 @@ def _chip(state: RunState, calls: Sequence[int]) -> str:
         f'<span class="{member_hue(state, n)}">{escape.markup(formatting.short_name(n))}</span>'
         for n in (names if not everyone else [])
     ]
-    title = escape.attribute(f"From {formatting.listed(names)}, says the judge")
+    title = escape.attribute(f"From {listed(names)}, says the judge")
     shown = "<i>, </i>".join(parts) or f"<span>all {len(names)}</span>"
     # The brackets are seen where styles are taken away.
     return f'<sup class="fnb-cite" title="{title}"><i>[</i>{shown}<i>]</i></sup>'

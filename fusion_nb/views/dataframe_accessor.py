@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from decimal import Decimal, localcontext
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from fusion_nb.errors import UserError
-from fusion_nb.views import formatting, plot, table_export
+from fusion_nb.views import (
+    agreement_table,
+    call_times,
+    escalation_table,
+    formatting,
+    member_table,
+    plot,
+    run_facts,
+    table_export,
+)
+from fusion_nb.views.judge_agreement import jury_alpha
+from fusion_nb.views.member_table import exact, exact_sum, is_missing
+
+if TYPE_CHECKING:
+    from fusion_nb.views.effective_votes import EffectiveVotes
 
 NEEDED = ("run", "call", "role", "label", "cost_usd")
 _TABLES = (("run", "when", "prompt", "pool"), ("ref", "name", "context", "source"))
@@ -49,10 +63,11 @@ class Cost(NamedTuple):
 
 
 class Fusion:
-    """What a frame's calls cost and took, member by member; a picture of it; files that are safe to open.
+    """What a frame's calls cost and took, member by member; who agreed; a picture of it; files that are safe to open.
 
-    `cost()`, `costs()`, `by_member()`, `timeline()`, `plot()`, `to_csv()`, `to_excel()`. Works on parts of a frame, and
-    on frames of several runs put together; the files are made of `runs()` and `models()` too.
+    `cost()`, `costs()`, `by_member()`, `timeline()`, `plot()`; `agreement()`, `effective_votes()`, `scores()`,
+    `escalation()`; `to_csv()`, `to_excel()`. Works on parts of a frame, and on frames of several runs put together; the
+    files are made of `runs()` and `models()` too.
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -71,25 +86,22 @@ class Fusion:
     def cost(self) -> Cost:
         """The exact total of all known costs, with how many calls it leaves out."""
         df = self._frame
-        costs = [_exact(v) for v in df["cost_usd"] if not pd.isna(v)]
+        costs = [exact(v) for v in df["cost_usd"] if not is_missing(v)]
         computed = int((df["cost_source"] == "computed").fillna(False).sum()) if "cost_source" in df else 0
         demo = "service" in df and bool((df["service"] == "demo").fillna(False).any())
         total = self._exact_total(costs) if costs else None
         return Cost(total, len(df), len(df) - len(costs), computed, demo)
 
     def by_member(self) -> pd.DataFrame:
-        """A row per member, the judge last: calls, cost, tokens, median seconds, mean score, how often it was chosen.
+        """A row per member, judges last: calls, cost, tokens, median seconds, mean score, how often it was chosen.
 
         `failed` counts calls without a usable reply. A cost or a count that nobody knows is `<NA>`; `unpriced` says how
-        many calls `cost_usd` leaves out.
+        many calls `cost_usd` leaves out. `providers`: who served them, where a router told; `attrs["notes"]` says which
+        model was served by more than one.
         """
-        df = self._frame
-        groups = [
-            (role, label, part) for (role, label), part in df.groupby(["role", "label"], sort=False, observed=True)
-        ]
-        rows = [_member(role, label, part) for role, label, part in sorted(groups, key=lambda row: row[0] == "judge")]
-        table = pd.DataFrame(rows, columns=list(_MEMBER_DTYPES))
-        return table.astype(_MEMBER_DTYPES).set_index("label")
+        table = _table(member_table.member_rows(self._frame), member_table.MEMBER_DTYPES).set_index("label")
+        table.attrs["notes"] = member_table.served_twice(self._frame)
+        return table
 
     def costs(self, *by: str) -> pd.DataFrame:
         """What calls cost by one column or several: `df.fusion.costs("role")`. A sum that nobody knows is `<NA>`.
@@ -110,12 +122,83 @@ class Fusion:
     def timeline(self) -> pd.DataFrame:
         """A row per call: seconds from the run's start to its start, its first text and its end.
 
-        Where the frame does not say when calls started (several runs put together), each round is taken to start when
+        Where nobody says when calls started (frames of another process put together), each round is taken to start when
         the one before has ended, which is what the engine does.
         """
-        parts = [self._run_times(run, part) for run, part in self._frame.groupby("run", sort=False)]
-        empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _TIME_DTYPES.items()})
-        return pd.concat(parts, ignore_index=True) if parts else empty
+        return _table(call_times.time_rows(self._frame, self._facts(recorded=False)), call_times.TIME_DTYPES)
+
+    def agreement(self, known: Any = None) -> pd.DataFrame:
+        """A row per run: which `share` of the members `asked` gave the `answer` that most share, and who differs.
+
+        `share`, `dissenters` (names) and `tied` (the member named first decided) are `<NA>` where no two short answers
+        could be compared, as of essays. `groups` counts the different short answers.
+
+        Args:
+            known: the truth, as for `effective_votes()`. Adds a column `right`, whether the answer that most share is,
+                and `attrs["effective_votes"]`.
+
+        >>> import fusion_nb
+        >>> prompt = "How many times does the letter r occur in the word strawberry?"
+        >>> df = fusion_nb.fuse(prompt, pool="demo", mode="vote").frame()
+        >>> df.fusion.agreement()[["asked", "answer", "dissenters"]].values.tolist()
+        [[3, '3', 'demo:swift']]
+        """
+        facts = self._facts(recorded=False)
+        table = _table(agreement_table.agreement_rows(self._frame, facts), agreement_table.AGREEMENT_DTYPES)
+        table = table.set_index("run")
+        if known is not None:
+            right = agreement_table.right_groups(self._frame, self._facts(), known)
+            table["right"] = pd.array([right[run] for run in table.index], dtype="boolean")
+            table.attrs["effective_votes"] = self.effective_votes(known).plain()
+        return table
+
+    def effective_votes(self, known: Any) -> EffectiveVotes:
+        """How many independent votes the members are worth over these runs: k / (1 + (k - 1) r), at most k.
+
+        r is the mean correlation (phi) of the errors of two members. The result has `value`, `low` and `high` (a 95 %
+        interval over the runs), `members` and `runs`; `value` is `None` where a member is always right or always wrong.
+
+        Args:
+            known: the right answer by run, as a dict or a Series: a number is compared by its value, another text but
+                for case and spaces, and who gave no short answer is wrong. Or the name of a column, or a boolean Series
+                with this frame's index, that says of each row whether it is right.
+
+        Raises `UserError` where `known` is none of these.
+        """
+        # numpy is there with pandas; who asks for none of this does not load it by us.
+        from fusion_nb.views.effective_votes import effective_votes  # noqa: PLC0415
+
+        found = agreement_table.errors(self._frame, self._facts(), known)
+        return effective_votes(found.members, found.wrong)
+
+    def scores(self) -> pd.DataFrame:
+        """A row per run, judge, candidate and criterion: what each judge gave. The frame's `score` is all together.
+
+        `attrs["alpha"]`: Krippendorff's alpha of juries, over 30 or more runs, each judge's scores centred
+        in each run; `None` below that. `attrs["left_out"]`: runs of which nothing could be found but their rows.
+        """
+        facts, rows = self._facts(), []
+        for run, part in self._frame.groupby("run", sort=False):
+            labels = dict(zip(map(int, part["call"]), part["label"], strict=True))
+            rows += run_facts.score_rows(str(run), facts.get(str(run), {}), labels)
+        table = _table(rows, run_facts.SCORE_DTYPES)
+        table.attrs["alpha"], table.attrs["jury_runs"] = jury_alpha(rows)
+        return self._found(table, facts)
+
+    def escalation(self) -> pd.DataFrame:
+        """A row per run with a cascade: `share` found, share to `agree` on, whether more was `needed`, who was `asked`.
+
+        `vote` is the short answer of the first members' vote, `differs` says whether the run's answer has another one.
+        `saved_usd` and `saved_s`: what stopping at the vote would have saved (the calls of those asked then, and of
+        judges); `unpriced` counts the calls that `saved_usd` leaves out. `attrs["sums"]` has the sums over `all` runs,
+        and over those where it was `not_needed` (`escalate_shadow`); `attrs["left_out"]` counts runs of which nothing
+        could be found but their rows.
+        """
+        facts = self._facts()
+        rows = escalation_table.escalation_rows(self._frame, facts)
+        table = _table(rows, escalation_table.ESCALATION_DTYPES).set_index("run")
+        table.attrs["sums"] = escalation_table.escalation_sums(rows)
+        return self._found(table, facts)
 
     def plot(self, *, theme: str | None = None) -> Any:
         """Cost and seconds by member and role, side by side; returns the two matplotlib axes.
@@ -145,98 +228,26 @@ class Fusion:
 
     def _exact_total(self, costs: list[Decimal]) -> Decimal:
         """The sum; to the last digit of the services' own decimals where the frame is a whole run and keeps them."""
-        total = _sum(costs)
+        total = exact_sum(costs)
         recorded = self._frame.attrs.get("total_cost_usd")
         if not isinstance(recorded, str) or self._frame["run"].nunique() != 1:
             return total
-        return exact if float(exact := Decimal(recorded)) == float(total) else total
+        return noted if float(noted := Decimal(recorded)) == float(total) else total
 
-    def _run_times(self, run: Any, part: pd.DataFrame) -> pd.DataFrame:
-        attrs = self._frame.attrs
-        starts = attrs.get("started_s", {}) if attrs.get("run") == run else {}
-        times: list[tuple[Any, ...]] = []
-        begin = end = 0.0
-        phase: tuple[Any, int] | None = None
-        for row in part.sort_values("call").to_dict("records"):
-            this = (row["role"], 0 if pd.isna(row.get("round", pd.NA)) else int(row["round"]))
-            if this != phase:
-                begin, phase = end, this
-            start = float(starts.get(str(row["call"]), begin))
-            first, last = (_after(start, row.get(name)) for name in ("ttft_s", "latency_s"))
-            end = max(end, start if last is None else last)
-            times.append((run, row["call"], *this, row["label"], start, first, last))
-        return pd.DataFrame(times, columns=list(_TIME_DTYPES)).astype(_TIME_DTYPES)
+    def _facts(self, *, recorded: bool = True) -> dict[str, dict[str, Any]]:
+        """What is known of each run beside its rows. `recorded`: look in the journal for what is not at hand."""
+        df = self._frame
+        attrs = {str(name): value for name, value in df.attrs.items()}
+        return run_facts.facts_by_run(map(str, df["run"].unique()), attrs, recorded=recorded)
+
+    def _found(self, table: pd.DataFrame, facts: Mapping[str, Any]) -> pd.DataFrame:
+        table.attrs["left_out"] = int(self._frame["run"].nunique()) - len(facts)
+        return table
 
 
-_MEMBER_DTYPES: dict[str, Any] = {
-    "label": "string",
-    "role": "string",
-    "calls": "Int64",
-    "failed": "Int64",
-    "cost_usd": "Float64",
-    "unpriced": "Int64",
-    "prompt_tokens": "Int64",
-    "completion_tokens": "Int64",
-    "median_latency_s": "Float64",
-    "mean_score": "Float64",
-    "chosen": "Int64",
-}
-_TIME_DTYPES: dict[str, Any] = {
-    "run": "string",
-    "call": "Int64",
-    "role": "string",
-    "round": "Int64",
-    "label": "string",
-    "start_s": "Float64",
-    "first_text_s": "Float64",
-    "end_s": "Float64",
-}
-
-
-def _member(role: Any, label: Any, part: pd.DataFrame) -> list[Any]:
-    costs = [_exact(v) for v in part["cost_usd"] if not pd.isna(v)]
-    usable = part["status"].isin(["ok", "incomplete"]) if "status" in part else None
-    return [
-        label,
-        role,
-        len(part),
-        pd.NA if usable is None else int((~usable).sum()),
-        float(_sum(costs)) if costs else pd.NA,
-        len(part) - len(costs),
-        *(_total(part, name) for name in ("prompt_tokens", "completion_tokens")),
-        _average(part, "latency_s", "median"),
-        _average(part, "score", "mean"),
-        int((part["chosen"] == True).fillna(False).sum()) if "chosen" in part else pd.NA,  # noqa: E712  a column
-    ]
-
-
-def _numbers(part: pd.DataFrame, name: str) -> pd.Series[Any]:
-    return part[name].astype("Float64")
-
-
-def _average(part: pd.DataFrame, name: str, how: Literal["median", "mean"]) -> Any:
-    values = _numbers(part, name).dropna() if name in part else ()
-    return getattr(values, how)() if len(values) else pd.NA
-
-
-def _total(part: pd.DataFrame, name: str) -> Any:
-    return _numbers(part, name).sum(min_count=1) if name in part else pd.NA
-
-
-def _exact(value: Any) -> Decimal:
-    """The decimal a service reported: of a float, the shortest that is this float."""
-    return value if isinstance(value, Decimal) else Decimal(repr(float(value)))
-
-
-def _sum(amounts: Iterable[Decimal]) -> Decimal:
-    """Exact, whatever precision the notebook has set for its own decimals."""
-    with localcontext() as context:
-        context.prec = 60
-        return sum(amounts, Decimal(0))
-
-
-def _after(start: float, seconds: Any) -> float | None:
-    return None if seconds is None or pd.isna(seconds) else start + float(seconds)
+def _table(rows: Iterable[Mapping[str, Any]], dtypes: Mapping[str, Any]) -> pd.DataFrame:
+    rows = list(rows)
+    return pd.DataFrame({name: pd.array([row[name] for row in rows], dtype=kind) for name, kind in dtypes.items()})
 
 
 def register() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fusion_nb.accounts.forecast_types import Forecast, ForecastLine
 from fusion_nb.accounts.token_counts import Range
+from fusion_nb.core.wording import listed
 from fusion_nb.views import escape, formatting
 from fusion_nb.views.html import style_element
 from fusion_nb.views.table_html import IGNORED
@@ -49,16 +50,24 @@ def html(forecast: Forecast, notes: Sequence[str] = ()) -> str:
 
 def summary(forecast: Forecast) -> str:
     """A forecast in one line."""
-    members = sum(line.role == "candidate" for line in forecast.lines)
-    judges = ["a judge"] if members < len(forecast.lines) else []
+    sure = [line for line in forecast.lines if line.calls.low > 0]
+    members = sum(line.role == "candidate" for line in sure)
+    judges = _judges(len(sure) - members)
     asked = [formatting.plural(members, "model")] if members or not judges else []
+    maybe = [line for line in forecast.lines if line.calls.low == 0]
+    more = [line.name for line in maybe if line.role == "candidate"]
+    perhaps = listed([*more, *_judges(len(maybe) - len(more))])
     parts = [
         " and ".join([*asked, *judges]),
+        f"perhaps {perhaps}" if perhaps else "",
         usd(forecast.usd, partial=bool(forecast.unpriced), unknown="cost unknown"),
+        seconds(forecast.seconds, partial=bool(forecast.untimed)) if forecast.seconds else "",
     ]
-    return ", ".join(
-        [*parts, *([seconds(forecast.seconds, partial=bool(forecast.untimed))] if forecast.seconds else [])]
-    )
+    return ", ".join(part for part in parts if part)
+
+
+def _judges(count: int) -> list[str]:
+    return [] if not count else ["a judge"] if count == 1 else [f"{count} judges"]
 
 
 def usd(amount: Range[Decimal] | None, *, partial: bool = False, unknown: str = formatting.DASH) -> str:
@@ -86,7 +95,8 @@ def tokens(count: Range[int]) -> str:
 
 
 def _row(line: ForecastLine) -> list[str]:
-    calls = f" × {line.calls.low}–{line.calls.high}" if line.calls.high > 1 else ""
+    low, high = line.calls
+    calls = f" × {low}–{high}" if high > 1 or not low else ""
     basis = f"{line.basis}; prices: {line.prices}" if line.prices else line.basis
     figures = [tokens(line.prompt), tokens(line.completion), usd(line.usd), seconds(line.seconds)]
     return [line.name, f"{line.role}{calls}", *figures, basis]
@@ -104,7 +114,7 @@ def _time(forecast: Forecast) -> str:
 def _unknown(forecast: Forecast) -> list[str]:
     sentences = []
     if forecast.unpriced:
-        names = formatting.listed(list(dict.fromkeys(forecast.unpriced)))
+        names = listed(list(dict.fromkeys(forecast.unpriced)))
         sentences.append(f"Nobody knows the price of {names}: the total leaves it out.")
     return sentences
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from fusion_nb.core import Reply, Round, RunState, Verdict, warnings_text
+from fusion_nb.core import Ref, Reply, Round, RunState, warnings_text
 from fusion_nb.core.state import missing_note
 from fusion_nb.core.values import PYTHON_SERVICE
+from fusion_nb.core.wording import listed
 
 DASH = "—"
 DEMO = "DEMO: scripted models, not real answers"
@@ -22,15 +23,8 @@ _STATUS = {
     "cancelled": "cancelled",
 }
 _RUN = {"running": "running", "ok": "done", "unjudged": "no verdict", "cancelled": "cancelled", "error": "failed"}
+_UNJUDGED = {"split": "the judges disagree", "none-passed": "no candidate passed", "undecided": "no answer"}
 _SAVED = re.compile(r"not paid again|nothing (?:was )?paid", re.IGNORECASE)
-_VERDICT = {
-    "judged": "",
-    "repaired": "The judge's verdict was readable at its second try.",
-    "unread": "No verdict: what the judge wrote could not be read as one.",
-    "failed": "No verdict: the judge's call failed.",
-    "not-needed": "No judge was asked.",
-    "by-hand": "",
-}
 
 
 SUSPECT = "speaks to the judge"
@@ -84,33 +78,6 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def listed(names: list[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def no_answer(state: RunState) -> str:
-    """Why a run has no answer."""
-    if state.error:
-        return state.error
-    if state.status == "cancelled":
-        return "Stopped before there was an answer. What was received is kept."
-    return "No answer, because there is no verdict. The candidates are all here."
-
-
-def next_step(state: RunState) -> str:
-    """What to do about a run that ended without a verdict, as a command; empty where there is one."""
-    usable = sum(reply.usable for reply in state.candidates)
-    if state.status == "unjudged" and usable > 1:
-        return "`%fuse --rejudge last` asks the judge again; no candidate is asked or paid again."
-    if state.status != "cancelled" or state.verdict is not None:
-        return ""
-    if not usable:
-        return "`%fuse --resume last` asks what is missing."
-    judge = f"`%fuse --rejudge last` judges {'the candidate' if usable == 1 else f'the {usable} candidates'} received"
-    return f"{judge}; `%fuse --resume last` asks what is missing first." if state.missing else f"{judge}."
-
-
 def caption(state: RunState) -> str:
     """The ledger in one line: calls, tokens, cost."""
     tokens = total_tokens(state)
@@ -145,6 +112,8 @@ def total_tokens(state: RunState) -> str:
 
 
 def run_status(state: RunState) -> str:
+    if state.status == "unjudged" and state.verdict is not None:
+        return _UNJUDGED.get(state.verdict.state, _RUN["unjudged"])
     return _RUN[state.status]
 
 
@@ -166,6 +135,21 @@ def short_name(name: str, longest: int = _LONGEST_NAME) -> str:
         return name
     tail = longest // 2
     return f"{name[: longest - tail - 1]}…{name[-tail:]}"
+
+
+_LONGEST_SETTING = 60
+
+
+def settings(ref: Ref) -> str:
+    """A model's own settings: `reasoning=high, temperature=0`."""
+    return ", ".join(f"{name}={short_name(str(value), _LONGEST_SETTING)}" for name, value in ref.options)
+
+
+def turn(state: RunState, reply: Reply) -> str:
+    """Which of a candidate's rounds a reply is of, or which try after checks it failed; empty for the first."""
+    if not reply.round or reply.role != "candidate":
+        return ""
+    return f"try {reply.round + 1}" if state.selection.deeper and not state.rounds else f"round {reply.round}"
 
 
 def is_good_news(note: str) -> bool:
@@ -202,24 +186,9 @@ def waiting_note(state: RunState, now: float | None) -> str:
     others = len(state.pool) - len(silent)
     return (
         f"All others are done; {names} {verb} sent nothing for {seconds(now - min(r.started for r in silent))}. "
-        f"Stop the run and `%fuse --rejudge last` judges what is there; --quorum {others} would not wait next time."
+        f"Stop the run, and rejudge() or `%fuse --rejudge last` judges what is there; quorum {others} would not wait "
+        "next time."
     )
-
-
-def verdict_note(verdict: Verdict) -> str:
-    """A note on how a verdict came about, beside its rationale; empty for one that could be read at once."""
-    return " ".join(part for part in (_VERDICT[verdict.state], verdict.note) if part)
-
-
-def answer_title(state: RunState) -> str:
-    """The title above the answer: it names the member whose text was chosen."""
-    verdict = state.verdict
-    if verdict is None:
-        return "Answer"
-    if not verdict.chosen:
-        return "Fused answer"
-    names = listed([state.reply(call).ref.name for call in verdict.chosen])
-    return f"Answer of {names}"
 
 
 def cited_shares(state: RunState) -> list[tuple[str, float]]:
@@ -258,26 +227,3 @@ def all_remarks(state: RunState) -> list[tuple[Reply, str]]:
 def badge(reply: Reply) -> str:
     """The mark of a reply with remarks: short enough for a tab."""
     return f"⚠ {SUSPECT}" if reply.suspect else "⚠" if reply.warnings else ""
-
-
-def _time_and_cost(reply: Reply) -> list[str | None]:
-    return [
-        seconds(reply.latency) if reply.latency is not None else None,
-        money(reply.cost) if reply.cost is not None else None,
-    ]
-
-
-def facts(state: RunState, reply: Reply) -> list[str]:
-    """A candidate in a few words: name, rank, score, seconds, cost; what is not known is left out."""
-    verdict = state.verdict
-    rank = verdict.ranking.index(reply.call) + 1 if verdict and reply.call in verdict.ranking else None
-    mean = verdict.score(reply.call) if verdict else None
-    ended_badly = reply_status(reply) if reply.status not in (None, "ok") else None
-    parts = [
-        reply.ref.name,
-        ended_badly,
-        f"rank {rank}" if rank else None,
-        score(mean) if mean is not None else None,
-        *(["kept"] if reply.kept_from else _time_and_cost(reply)),
-    ]
-    return [part for part in parts if part is not None]

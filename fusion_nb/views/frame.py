@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol, get_args
@@ -11,7 +12,7 @@ import pandas as pd
 import fusion_nb.views.dataframe_accessor  # noqa: F401  makes `df.fusion` known to pandas
 from fusion_nb.core import Ref, Reply, Role, RunState, Status
 from fusion_nb.core.warnings_text import remarks
-from fusion_nb.views import escape, table_html
+from fusion_nb.views import escape, run_facts, table_html
 from fusion_nb.views.ledger import model, speed
 
 ROLES = pd.CategoricalDtype(list(get_args(Role)))
@@ -44,8 +45,19 @@ DTYPES: dict[str, Any] = {
     "share": "Float64",
     "generation_id": "string",
     "warnings": "string",
+    "provider": "string",
+    "quantization": "string",
+    "group": "Int64",
+    "passed": "boolean",
+    "checks": "string",
 }
-"""The contract: columns in their order, with their dtypes. Seconds, USD, tokens; `<NA>` is what nobody reported."""
+"""The contract: columns in their order, with their dtypes. Seconds, USD, tokens; `<NA>` is what nobody reported.
+
+`provider`, `quantization`: which upstream served the call, and with which weights, where a router tells. `group`: of
+candidates with the same short answer, 1 for the one that won. `passed`: whether the person's own checks let the text
+through; of a judge's call, the merged answer. `checks`: JSON, a list of `{name, passed, score, weight, seconds,
+error}`.
+"""
 
 _MODEL_DTYPES: dict[str, Any] = {
     "ref": "string",
@@ -81,12 +93,16 @@ def frame(state: RunState) -> pd.DataFrame:
     """One row per call, in call order; columns and dtypes as in `DTYPES`, in any phase of a run.
 
     `cost_usd` is the reported decimal as the nearest float; the exact sum is `df.attrs["total_cost_usd"]`, as text.
-    `df.attrs` holds plain JSON alone: the run, its prompt, answer, rationale, analysis, notes and errors. Texts are as
+    `df.attrs` holds plain JSON alone: the run, its prompt, answer, rationale, analysis, notes and errors; `agreement`
+    and `escalation` (`None` where there is none), `verdicts` (one for each judge of a jury), `checks`. Texts are as
     the models wrote them, save that characters a terminal would obey are shown by their number: `print(df)` is safe.
     `state.replies` and the journal hold the characters themselves.
     """
     df = _table([_row(state, reply) for reply in state.replies], DTYPES, "calls")
-    df.attrs.update(_attrs(state))
+    attrs = _attrs(state)
+    df.attrs.update(attrs)
+    if state.status != "running":
+        run_facts.remember(attrs)
     return df
 
 
@@ -179,6 +195,11 @@ def _row(state: RunState, reply: Reply) -> dict[str, Any]:
         "attempts": reply.attempts,
         "generation_id": _name(reply.generation_id),
         "warnings": _name(", ".join(reply.warnings)) or None,
+        "provider": _name(reply.provider),
+        "quantization": _name(reply.quantization),
+        "group": run_facts.group_of(state, reply) if reply.role == "candidate" else None,
+        "passed": reply.passed,
+        "checks": json.dumps(run_facts.check_results(reply), ensure_ascii=False) if reply.checks else None,
         **_verdict_columns(state, reply),
     }
 
@@ -220,7 +241,7 @@ def _attrs(state: RunState) -> dict[str, Any]:
         "judge_agreed": state.verdict.agreed if state.verdict else None,
         "labels": dict((state.verdict and state.verdict.labels) or state.labels),
         "seed": state.seed,
-        "started_s": {str(r.call): r.started for r in state.replies},
+        **run_facts.run_facts(state),
     }
 
 

@@ -11,10 +11,11 @@ import secrets
 from functools import cache, lru_cache
 from importlib.resources import files
 
-from fusion_nb.core import Ref, Reply, RunState
-from fusion_nb.views import candidates, escape, formatting
+from fusion_nb.core import RunState
+from fusion_nb.views import candidates, escape, formatting, verdict_wording
 from fusion_nb.views.candidates import judgement, rounds, title
 from fusion_nb.views.citation_chips import cited_answer, cited_draft, member_hue, name_tag
+from fusion_nb.views.lanes import lanes
 from fusion_nb.views.ledger import Ledger, ledger
 from fusion_nb.views.table_html import IGNORED
 
@@ -37,24 +38,30 @@ def render_html(state: RunState, *, now: float | None = None, group: str | None 
 
 
 def _head(state: RunState, now: float | None) -> str:
-    judge = f"judge {state.judge.name}" if state.judge else ""
     took = state.seconds if state.status != "running" else now
     facts = [
         formatting.pool(state),
-        judge,
+        verdict_wording.judges(state),
+        verdict_wording.escalation(state),
         formatting.seconds(took) if took is not None else "",
         formatting.total_cost(state),
     ]
+    agreement = verdict_wording.agreement(state, lambda name: name_tag(name, member_hue(state, name)))
+    agreed = f'<p class="fnb-agree">{agreement}</p>' if agreement else ""
     status = (
         "" if state.status == "ok" else f' · <span class="fnb-{state.status}">{formatting.run_status(state)}</span>'
     )
     demo = f' · <strong class="fnb-demo">{escape.markup(formatting.DEMO)}</strong>' if state.demo else ""
     rest = "".join(f" · {escape.markup(fact)}" for fact in facts if fact)
-    return f'<p class="fnb-head"><strong>{escape.markup(formatting.mode(state))}</strong>{rest}{status}{demo}</p>'
+    return (
+        f'<p class="fnb-head"><strong>{escape.markup(formatting.mode(state))}</strong>{rest}{status}{demo}</p>{agreed}'
+    )
 
 
 def _notes(state: RunState) -> str:
-    notes = "".join(map(_note, formatting.notes(state)))
+    cascade = verdict_wording.escalation_note(state)
+    told = f'<li class="fnb-good">{escape.markup(cascade)}</li>' if cascade else ""
+    notes = "".join(map(_note, formatting.notes(state))) + told
     return f'<ul class="fnb-notes">{notes}</ul>' if notes else ""
 
 
@@ -76,25 +83,32 @@ def _finished(state: RunState, group: str) -> str:
         f"<section>{title('Candidates')}{candidates.candidate_tabs(state, group)}</section>" if state.candidates else ""
     )
     left = tabs and f"<div>{tabs}{rounds(state)}</div>"
-    judge = judgement(state)
-    was_asked = state.verdict is not None and state.verdict.state not in ("not-needed", "by-hand")
-    who = state.judge.name if state.judge and was_asked else ""
-    right = f'<section class="fnb-judge">{title("Judge", who)}{judge}</section>' if judge else ""
+    judge = judgement(state) if verdict_wording.was_judged(state) else ""
+    head = title(*verdict_wording.verdict_title(state))
+    right = f'<section class="fnb-judge">{head}{judge}</section>' if judge else ""
     columns = f'<div class="{"fnb-cols" if left and right else "fnb-one"}">{left}{right}</div>' if left or right else ""
     return f"{_answer(state)}{columns}{_ledger(state)}{_prompt(state)}"
 
 
+def _found(state: RunState) -> str:
+    """How the answer was found without a judge, below it; empty where one judged."""
+    verdict = state.verdict
+    note = verdict_wording.verdict_note(verdict) if verdict and not verdict_wording.was_judged(state) else ""
+    head = verdict_wording.verdict_title(state)[0]
+    return f'<p class="fnb-meta"><b>{head}</b> · {escape.markup(note)}</p>' if note else ""
+
+
 def _answer(state: RunState) -> str:
     if state.answer is None:
-        why = formatting.no_answer(state)
+        why = verdict_wording.no_answer(state)
         kind = "fnb-bad" if state.status == "error" else "fnb-warn"
-        step = formatting.next_step(state)
+        step = verdict_wording.next_step(state)
         next_step = f'<p class="fnb-meta">{with_code(step)}</p>' if step else ""
         reason = f'<p class="{kind}">{escape.markup(why)}</p>'
-        return f'<section class="fnb-answer">{title("Answer")}{reason}{next_step}</section>'
+        return f'<section class="fnb-answer">{title("Answer")}{reason}{_found(state)}{next_step}</section>'
     error = f'<p class="fnb-bad">{escape.markup(state.error)}</p>' if state.error else ""
-    head = title(formatting.answer_title(state))
-    body = f'<div class="fnb-md" dir="auto">{cited_answer(state)}</div>{share_bar(state)}'
+    head = title(verdict_wording.answer_title(state))
+    body = f'<div class="fnb-md" dir="auto">{cited_answer(state)}</div>{share_bar(state)}{_found(state)}'
     return f'<section class="fnb-answer">{head}{error}{body}</section>'
 
 
@@ -153,78 +167,7 @@ def _prompt(state: RunState) -> str:
     )
 
 
-_TAIL = 280
-"""Characters of a text's end that a lane has room for."""
-
-
-def current_replies(state: RunState) -> list[tuple[Ref, Reply | None]]:
-    """Each member, in pool order, then the judge: with its latest call, or none where it was not asked yet."""
-    latest: dict[tuple[str, str], Reply] = {(r.role, r.ref.name): r for r in state.replies}
-    members = [(ref, latest.get(("candidate", ref.name))) for ref in state.pool]
-    return [*members, *([(state.judge, latest.get(("judge", state.judge.name)))] if state.judge else [])]
-
-
-def lanes(state: RunState, now: float | None = None) -> str:
-    """`now`: seconds since the run's start; without it a call under way shows no seconds."""
-    last = len(state.pool)
-    items = "".join(
-        _lane(state, ref, reply, now, is_judge=i == last) for i, (ref, reply) in enumerate(current_replies(state))
-    )
-    return f'<ul class="fnb-lanes">{items}</ul>'
-
-
-def lane_figures(reply: Reply, now: float | None, draft: str = "") -> list[str]:
-    """State, seconds, tokens (characters until the service has counted tokens), cost."""
-    took = reply.latency
-    if took is None and reply.status is None and now is not None:
-        took = max(0.0, now - reply.started)
-    tokens = reply.usage.completion
-    uncounted = formatting.DASH if reply.status is not None and not reply.text else f"{len(reply.text):,} characters"
-    size = f"{formatting.number(tokens)} tokens" if tokens is not None else uncounted
-    turn = f"round {reply.round}, " if reply.round and reply.role == "candidate" else ""
-    again = f", attempt {reply.attempts}" if reply.attempts > 1 and reply.status is None else ""
-    return [
-        f"{turn}{formatting.reply_status(reply, draft)}{again}",
-        formatting.seconds(took),
-        size,
-        formatting.money(reply.cost),
-    ]
-
-
-def _lane(state: RunState, ref: Ref, reply: Reply | None, now: float | None, *, is_judge: bool) -> str:
-    facts = lane_figures(reply, now, state.draft) if reply else ["waiting"]
-    name = name_tag(ref.name, "fnb-m8" if is_judge else member_hue(state, ref.name), tag="b")
-    facts = ["judge", *facts] if is_judge else facts
-    figures = "".join(f' <span class="fnb-sep">·</span> <span class="fnb-fig">{escape.markup(f)}</span>' for f in facts)
-    under_way = reply is not None and reply.status is None
-    return (
-        f'<li class="{"fnb-on" if under_way else "fnb-off"}"><p class="fnb-meta">{name}{figures}</p>'
-        f'<p class="fnb-words" dir="auto"><span>{_tail(reply, is_judge=is_judge)}</span></p></li>'
-    )
-
-
-def _tail(reply: Reply | None, *, is_judge: bool) -> str:
-    """The end of the received text; a call's remarks or its fault instead. A judge's text is not shown in its lane."""
-    if reply is None:
-        return "&nbsp;"
-    remarks = formatting.remarks(reply) if reply.status is not None else []
-    if remarks:
-        return f'<span class="fnb-warn">⚠ {escape.markup(" ".join(remarks)[:_TAIL])}</span>'
-    if reply.status not in (None, "ok", "incomplete") and reply.detail:
-        return f'<span class="fnb-badtext">{escape.markup(reply.detail[:_TAIL])}</span>'
-    if is_judge and reply.status in (None, "ok", "incomplete"):
-        return "&nbsp;"
-    if reply.text or not reply.reasoning:
-        return _last(reply.text) or "&nbsp;"
-    return f"<em>{_last(reply.reasoning)}</em>"
-
-
-def _last(text: str) -> str:
-    tail = " ".join(text[-2 * _TAIL :].split())
-    return escape.markup(f"… {tail[-_TAIL:]}" if len(tail) > _TAIL else tail)
-
-
-_SHEETS = ("style.css", "lanes.css", "code.css")
+_SHEETS = ("style.css", "selection.css", "lanes.css", "code.css")
 _RULE = re.compile(r"[^{};]+\{[^{}]*\}")
 _EMPTY = re.compile(r"[^{};]+\{\s*\}")
 _CLASS = re.compile(r"fnb-[\w-]+")

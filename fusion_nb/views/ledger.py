@@ -60,15 +60,15 @@ def model(reply: Reply) -> str:
 def ledger(state: RunState) -> Ledger:
     """Rows in call order, cells and totals in the order of `COLUMNS`; what nobody reported is an em dash."""
     places = formatting.decimals([r.cost for r in state.replies if r.cost is not None])
-    rows = [_row(reply, places) for reply in state.replies]
+    rows = [_row(state, reply, places) for reply in state.replies]
     remarks = [
         f"⚠ call {reply.call}, {reply.ref.name}: {sentence}" for reply, sentence in formatting.all_remarks(state)
     ]
     return Ledger(COLUMNS, rows, _totals(state, places), formatting.caption(state), remarks)
 
 
-def _row(reply: Reply, places: int) -> list[str]:
-    turn = f", round {reply.round}" if reply.role == "candidate" and reply.round else ""
+def _row(state: RunState, reply: Reply, places: int) -> list[str]:
+    turn = f", {words}" if (words := formatting.turn(state, reply)) else ""
     role = "repair" if reply.role == "judge" and reply.round else reply.role
     mark = " ⚠" if reply.warnings else ""
     tries = f", {reply.attempts} attempts" if reply.attempts > 1 else ""

@@ -11,13 +11,24 @@ from dataclasses import replace
 from typing import Any
 
 from fusion_nb.core import RunState
-from fusion_nb.core.events import CallEnded, CallStarted, ChoiceMade, Event, RoundEnded, RunEnded, RunStarted, to_json
+from fusion_nb.core.events import (
+    AgreementFound,
+    CallEnded,
+    CallStarted,
+    ChoiceMade,
+    Escalated,
+    Event,
+    RoundEnded,
+    RunEnded,
+    RunStarted,
+    to_json,
+)
 from fusion_nb.core.fold import fold_all, join_events
 from fusion_nb.core.json_codec import to_plain
 from fusion_nb.core.warnings_text import remarks
-from fusion_nb.views import candidates, formatting, html
+from fusion_nb.views import candidate_wording, candidates, formatting, html, verdict_wording
 from fusion_nb.views.candidates import judgement, rounds
-from fusion_nb.views.citation_chips import cited_answer, cited_draft
+from fusion_nb.views.citation_chips import cited_answer, cited_draft, member_hue, name_tag
 from fusion_nb.views.ledger import ledger
 from fusion_nb.views.live import Pace, clock_at_start
 
@@ -134,28 +145,40 @@ def _without_messages(event: Event) -> Event:
 
 def _ends_phase(event: Event) -> bool:
     judge_begins = isinstance(event, CallStarted) and event.role == "judge"
-    return judge_begins or isinstance(event, (RunStarted, RoundEnded, RunEnded, ChoiceMade))
+    found = isinstance(event, (AgreementFound, Escalated))
+    return judge_begins or found or isinstance(event, (RunStarted, RoundEnded, RunEnded, ChoiceMade))
 
 
 def html_fragments(state: RunState) -> dict[str, Any]:
     """What there is to show by now, by place.
 
-    `draft` while the answer is being written; then `answer`, `shares`, `judge`, `rounds`, `ledger`, with their words
-    beside them: `pool`, `title`, `caption`, `total`; `calls` has the text of every candidate that ended, by call.
+    From the start: `agreement` and `rounds`, the words `pool`, `judges`, `escalation` and `cascade`; `calls` has the
+    text of every candidate that ended, by call. `draft` while the answer is being written; then `answer`, `shares`,
+    `judge`, `ledger`, with the words `status`, `title`, `verdict`, `none`, `caption`, `total` and, by call, `facts`.
     """
-    calls = {str(r.call): candidates.candidate_body(state, r) for r in state.candidates if r.status is not None}
+    standing = [reply for reply in state.candidates if reply.status is not None]
+    found = {
+        "pool": formatting.pool(state),
+        "agreement": verdict_wording.agreement(state, lambda name: name_tag(name, member_hue(state, name))),
+        "judges": verdict_wording.judges(state),
+        "escalation": verdict_wording.escalation(state),
+        "cascade": verdict_wording.escalation_note(state),
+        "rounds": rounds(state),
+        "calls": {str(reply.call): candidates.candidate_body(state, reply) for reply in standing},
+    }
     if state.status == "running":
-        return {"draft": cited_draft(state) if state.draft else "", "calls": calls, "rounds": rounds(state)}
+        return {**found, "draft": cited_draft(state) if state.draft else ""}
     return {
+        **found,
         "answer": cited_answer(state),
         "shares": html.share_bar(state),
         "judge": judgement(state),
-        "rounds": rounds(state),
+        "verdict": verdict_wording.verdict_title(state),
         "ledger": html.ledger_table(ledger(state)) if state.replies else "",
-        "pool": formatting.pool(state),
-        "title": formatting.answer_title(state),
-        "none": formatting.no_answer(state) if state.answer is None else "",
+        "status": formatting.run_status(state),
+        "title": verdict_wording.answer_title(state),
+        "none": verdict_wording.no_answer(state) if state.answer is None else "",
         "caption": formatting.caption(state),
         "total": formatting.total_cost(state),
-        "calls": calls,
+        "facts": {str(reply.call): candidate_wording.facts(state, reply)[1:] for reply in state.candidates},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -73,7 +73,7 @@ class Spending:
     rows: tuple[ModelSpending, ...]
     """The dearest first."""
     left: tuple[str, ...] = ()
-    """Sentences on caps that are set and keys whose service tells."""
+    """Sentences on what is in no row, on caps that are set, and on keys whose service tells."""
 
     @property
     def total(self) -> Decimal:
@@ -135,6 +135,16 @@ def _sum(total: N | None, more: N | None) -> N | None:
     if total is None or more is None:
         return more if total is None else total
     return total + more
+
+
+def may_have_spent_since(moment: datetime, began: str, seconds: float | None) -> bool:
+    """Whether a run of the journal may have been under way after `moment`. `seconds`: none of one without an end."""
+    try:
+        start = datetime.fromisoformat(began)
+    except ValueError:
+        return True
+    start = start if start.tzinfo else start.replace(tzinfo=UTC)
+    return start + (timedelta(days=1) if seconds is None else timedelta(seconds=seconds)) >= moment
 
 
 def today() -> date:

@@ -50,6 +50,8 @@ _COLUMNS: dict[str, dict[str, _Column]] = {
         "status": _Column(str),
         "rank": _Column(str, right=True, always=False),
         "score": _Column(_places(1), right=True, always=False),
+        "group": _Column(str, right=True, always=False),
+        "passed": _Column(str, always=False),
         "cost_usd": _Column(_money, right=True),
         "latency_s": _Column(_places(1), right=True),
         "completion_tokens": _Column(_places(0), right=True),

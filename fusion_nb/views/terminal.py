@@ -6,10 +6,11 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from fusion_nb.core import Reply, RunState
 from fusion_nb.views import escape, formatting
-from fusion_nb.views.html import current_replies
+from fusion_nb.views.lanes import current_replies
 from fusion_nb.views.live import Pace, clock_at_start
 from fusion_nb.views.text import aligned, lane_line, remark_lines, reply_name, width, wrapped
 
@@ -73,7 +74,7 @@ class TerminalProgress:
 
     def _lines(self, state: RunState, columns: int, room: int) -> list[str]:
         now = None if self._started is None else self._clock() - self._started
-        cells = [lane_line(ref.name, reply, now) for ref, reply in current_replies(state)]
+        cells = [lane_line(state, ref, reply, now) for ref, reply in current_replies(state)]
         lines = [*aligned(cells, [False, False, True, True, True]), *remark_lines(state)]
         lines = [formatting.DEMO, *lines] if state.demo else lines
         waiting = formatting.waiting_note(state, now)
@@ -89,7 +90,7 @@ class TerminalProgress:
         for reply in state.replies:
             if reply.status is not None and reply.call not in self._reported:
                 self._reported.add(reply.call)
-                self._write(f"{_final_line(reply)}\n")
+                self._write(f"{_final_line(state, reply)}\n")
         now = None if self._started is None else self._clock() - self._started
         waiting = formatting.waiting_note(state, now)
         if waiting and not self._waiting_reported:
@@ -97,8 +98,9 @@ class TerminalProgress:
             self._write(f"{escape.safe_line(waiting)}\n")
 
 
-def _final_line(reply: Reply) -> str:
-    cells = [cell for cell in lane_line(reply_name(reply), reply, None) if cell != formatting.DASH]
+def _final_line(state: RunState, reply: Reply) -> str:
+    named = replace(reply.ref, label=reply_name(reply))
+    cells = [cell for cell in lane_line(state, named, reply, None) if cell != formatting.DASH]
     why = f": {escape.safe_line(reply.detail)}" if reply.detail and reply.status != "ok" else ""
     remarks = "".join(f"  ⚠ {escape.safe_line(sentence)}" for sentence in formatting.remarks(reply))
     return "  ".join(cells) + why + remarks

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from fusion_nb.core import Reply, RunState, citations
-from fusion_nb.views import escape, formatting
-from fusion_nb.views.html import current_replies, lane_figures
+from fusion_nb.core import Ref, Reply, RunState, Verdict, citations
+from fusion_nb.views import candidate_wording, escape, formatting, verdict_wording
+from fusion_nb.views.jury_view import juror_facts, recusal
+from fusion_nb.views.lanes import current_replies, lane_figures, not_asked
 from fusion_nb.views.ledger import BRIEF, ledger
+from fusion_nb.views.score_table import jury_rows
 
 _BULLET = re.compile(r" *(?:[-*+]|\d{1,3}[.)]) +")
 
@@ -21,16 +23,17 @@ def render_text(state: RunState, columns: int | None = None) -> str:
         columns: width at which prose is broken at words; `None` leaves that to whoever shows it.
     """
     notes = [f"Note: {escape.safe_line(note)}" for note in formatting.notes(state)]
-    head = _fitted("\n".join([headline(state), *notes]), columns)
+    told = [verdict_wording.agreement(state), verdict_wording.escalation_note(state)]
+    facts = [escape.safe_line(f"{line[:1].upper()}{line[1:]}") for line in told if line]
+    head = _fitted("\n".join([headline(state), *facts, *notes]), columns)
     return "\n".join([head, *(_running(state, columns) if state.status == "running" else _finished(state, columns))])
 
 
 def headline(state: RunState) -> str:
     """The run in one line."""
-    judge = f", judge {state.judge.name}" if state.judge else ""
-    took = f", {formatting.seconds(state.seconds)}" if state.status != "running" else ""
-    cost = f", {total}" if (total := formatting.total_cost(state)) else ""
-    facts = f"{formatting.mode(state)}: {formatting.pool(state)}{judge}{took}{cost}"
+    took = formatting.seconds(state.seconds) if state.status != "running" else ""
+    how = [verdict_wording.judges(state), verdict_wording.escalation(state), took, formatting.total_cost(state)]
+    facts = f"{formatting.mode(state)}: {', '.join([formatting.pool(state), *filter(None, how)])}"
     status = "" if state.status == "ok" else f" [{formatting.run_status(state)}]"
     demo = f" [{formatting.DEMO}]" if state.demo else ""
     return escape.safe_line(f"{facts}{status}{demo}")
@@ -42,11 +45,10 @@ def width(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
 
-def lane_line(name: str, reply: Reply | None, now: float | None) -> list[str]:
+def lane_line(state: RunState, ref: Ref, reply: Reply | None, now: float | None) -> list[str]:
     """One member's progress as cells: name, state, seconds, tokens or characters, cost."""
-    return [
-        escape.safe_line(cell) for cell in (name, *(lane_figures(reply, now) if reply else ("waiting", "", "", "")))
-    ]
+    figures = lane_figures(state, reply, now) if reply else [not_asked(state, ref), "", "", ""]
+    return [escape.safe_line(cell) for cell in (ref.name, *figures)]
 
 
 def aligned(rows: list[list[str]], right: list[bool]) -> list[str]:
@@ -94,7 +96,7 @@ def _fitted(text: str, columns: int | None) -> str:
 
 
 def _running(state: RunState, columns: int | None) -> list[str]:
-    rows = [lane_line(ref.name, reply, None) for ref, reply in current_replies(state)]
+    rows = [lane_line(state, ref, reply, None) for ref, reply in current_replies(state)]
     lanes = aligned(rows, [False, False, True, True, True])
     draft = escape.safe_text(citations.read_citations(state.draft, state.labels)[0])
     return [*lanes, *remark_lines(state), *(["", _fitted(draft, columns)] if state.draft else [])]
@@ -104,7 +106,7 @@ def _finished(state: RunState, columns: int | None) -> list[str]:
     prose = [*_answer(state), *_verdict(state)]
     prose += [f"Round {ended.round}: {escape.safe_line(formatting.debate_round(ended))}" for ended in state.rounds]
     table = ["", *_ledger(state)] if state.replies else []
-    below = [*_failures(state), *remark_lines(state)]
+    below = [*_failures(state), *_checks(state), *remark_lines(state)]
     return ["", *(_fitted(part, columns) for part in prose), *table, *(_fitted(part, columns) for part in below)]
 
 
@@ -112,26 +114,45 @@ def _verdict(state: RunState) -> list[str]:
     verdict = state.verdict
     if not verdict:
         return []
-    note, rationale = formatting.verdict_note(verdict), verdict.rationale.strip()
-    parts = ["", f"{'Judge' if state.judge else 'Verdict'}: {escape.safe_line(note)}"] if note else []
+    note, rationale = verdict_wording.verdict_note(verdict), verdict.rationale.strip()
+    parts = ["", f"{verdict_wording.verdict_title(state)[0]}: {escape.safe_line(note)}"] if note else []
+    if verdict.jury:
+        return [*parts, *_jury(state, verdict)]
     return [*parts, *(["", "Rationale:", escape.safe_text(rationale)] if rationale else [])]
+
+
+def _jury(state: RunState, verdict: Verdict) -> list[str]:
+    """The scores of all judges side by side, then each judge's own words."""
+    rows = [[escape.safe_line(cell) for cell in row] for row in jury_rows(state, verdict)]
+    parts = ["", *aligned(rows, [False, *[True] * (len(rows[0]) - 1)])] if rows else []
+    for juror in verdict.jury:
+        facts = " · ".join([f"Judge {juror.judge}", *juror_facts(state, juror)])
+        words = [juror.note, recusal(state, juror)]
+        said = [escape.safe_line(line) for line in words if line]
+        rationale = escape.safe_text(juror.rationale.strip())
+        parts += ["", f"{escape.safe_line(facts)}:", *said, *([rationale] if rationale else [])]
+    return parts
 
 
 def _answer(state: RunState) -> list[str]:
     if state.answer is None:
-        step = formatting.next_step(state)
-        return [escape.safe_text(formatting.no_answer(state)), *([step] if step else []), *_candidates(state)]
+        step = verdict_wording.next_step(state)
+        return [escape.safe_text(verdict_wording.no_answer(state)), *([step] if step else []), *_candidates(state)]
     shares = formatting.shares(state)
     source = [escape.safe_line(f"From {shares}, by the judge's citations.")] if shares else []
-    return [f"{escape.safe_line(formatting.answer_title(state))}:", escape.safe_text(state.answer), *source]
+    return [f"{escape.safe_line(verdict_wording.answer_title(state))}:", escape.safe_text(state.answer), *source]
 
 
 def _candidates(state: RunState) -> list[str]:
     """The texts of the members, which stand for the answer where there is none."""
     replies = [reply for reply in state.candidates if reply.text.strip()]
-    heads = [escape.safe_line(" · ".join(formatting.facts(state, reply))) for reply in replies]
+    heads = [escape.safe_line(" · ".join(_facts(state, reply))) for reply in replies]
     texts = [escape.safe_text(reply.text.strip("\n")) for reply in replies]
     return [part for head, text in zip(heads, texts, strict=True) for part in ("", f"{head}:", text)]
+
+
+def _facts(state: RunState, reply: Reply) -> list[str]:
+    return [*candidate_wording.facts(state, reply), *candidate_wording.differing(state, reply)]
 
 
 def _ledger(state: RunState) -> list[str]:
@@ -146,6 +167,15 @@ def _ledger(state: RunState) -> list[str]:
 def _failures(state: RunState) -> list[str]:
     failed = [r for r in state.replies if r.status not in (None, "ok") and r.detail]
     return [escape.safe_line(f"{r.ref.name} {formatting.reply_status(r)}: {r.detail}") for r in failed]
+
+
+def _checks(state: RunState) -> list[str]:
+    """What the person's checks said of each standing candidate and of a merged answer, one line each."""
+    merged = candidate_wording.checked_merge(state)
+    checked = [(reply.ref.name, reply) for reply in state.candidates if reply.checks]
+    checked += [("the merged answer", merged)] if merged else []
+    lines = [f"{name}: {', '.join(line for _, line in candidate_wording.check_lines(r))}" for name, r in checked]
+    return [escape.safe_line(line) for line in lines]
 
 
 def remark_lines(state: RunState) -> list[str]:

@@ -9,6 +9,7 @@ const RUN_STARTED_FIELDS = [
   "then",
   "pool",
   "judge",
+  "jury",
   "seed",
   "params",
   "limits",
@@ -16,6 +17,7 @@ const RUN_STARTED_FIELDS = [
   "criteria",
   "max_rounds",
   "orders",
+  "selection",
   "of",
 ] as const;
 const CALL_ENDED_FIELDS = [
@@ -35,6 +37,9 @@ const CALL_ENDED_FIELDS = [
   "warnings",
   "kept_cost",
   "at_most",
+  "provider",
+  "quantization",
+  "rates",
   "remarks",
 ] as const;
 
@@ -73,7 +78,7 @@ export function fold(state: RunState, event: RunEvent): RunState {
       return withoutUndefined({
         ...state,
         replies: [...(state.replies ?? []), reply],
-        labels: event.labels ?? state.labels,
+        labels: state.labels ?? event.labels,
       });
     }
     case "CallAccepted":
@@ -82,6 +87,14 @@ export function fold(state: RunState, event: RunEvent): RunState {
       return withReply(state, event.call, { attempts: event.attempt, at_most: event.at_most });
     case "CallEnded":
       return withReply(state, event.call, pickFields(event, CALL_ENDED_FIELDS));
+    case "ChecksEnded":
+      return withReply(state, event.call, { checks: orUndefined(event.checks) });
+    case "AgreementFound":
+      return { ...state, agreement: event.agreement };
+    case "Escalated": {
+      const pool = orUndefined([...(state.pool ?? []), ...(event.escalation.to ?? [])]);
+      return withoutUndefined({ ...state, escalation: event.escalation, pool });
+    }
     case "RoundEnded":
       return { ...state, rounds: [...(state.rounds ?? []), event.ended] };
     case "VerdictReached":
@@ -94,7 +107,7 @@ export function fold(state: RunState, event: RunEvent): RunState {
       const notes = [...(state.notes ?? []), ...(event.notes ?? [])];
       const { status, error, seconds = event.at, resumed_by = state.resumed_by } = event;
       const end = { status, error, seconds: seconds || undefined, resumed_by };
-      return withoutUndefined({ ...state, ...end, notes: notes.length ? notes : undefined });
+      return withoutUndefined({ ...state, ...end, notes: orUndefined(notes) });
     }
     default:
       return unknownEvent(event);
@@ -138,6 +151,9 @@ function withReply(state: RunState, call: number, changes: Partial<Reply>): RunS
 function pickFields<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
   return Object.fromEntries(names.map((name) => [name, from[name]])) as Pick<T, K>;
 }
+
+/** A list; none where it is empty: fields at rest are left out. */
+const orUndefined = <T>(list: T[]): T[] | undefined => (list.length ? list : undefined);
 
 function withoutUndefined<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;

@@ -1,5 +1,5 @@
 // Text for figures and states. Gives the same text as `fusion_nb/views/formatting.py`.
-import { candidates, isRunning, isUsable, nameOf, type Reply, type RunState } from "./run.ts";
+import { type CheckOutcome, isRunning, nameOf, type Reply, type RunState } from "./run.ts";
 
 export const DASH = "—";
 
@@ -13,14 +13,6 @@ const REPLY_STATUS: Record<string, string> = {
   timeout: "timed out",
   cancelled: "cancelled",
 };
-const RUN_STATUS: Record<string, string> = {
-  running: "running",
-  ok: "done",
-  unjudged: "no verdict",
-  cancelled: "cancelled",
-  error: "failed",
-};
-
 /** USD with three significant figures and at least two decimals. The exact amount travels as text. */
 export function formatCost(cost: string | number | null | undefined): string {
   if (cost === undefined || cost === null || cost === "") return DASH;
@@ -44,14 +36,44 @@ export const formatNumber = (value: number | undefined): string => (value === un
 export const plural = (count: number, noun: string): string =>
   `${formatNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
 
-export const runStatusText = (state: RunState): string => RUN_STATUS[state.status ?? "running"] ?? "";
-
 /** How the call ended or, while it is open, what it is doing. */
-export function replyStatusText(reply: Reply, draft = ""): string {
+export function replyStatusText(reply: Reply, state: RunState): string {
   if (reply.status) return REPLY_STATUS[reply.status] ?? reply.status;
-  if (reply.role === "judge") return draft ? "writing the answer" : reply.text ? "writing the verdict" : "reading";
+  if (reply.role === "judge")
+    return state.draft && state.draft_call === reply.call
+      ? "writing the answer"
+      : reply.text
+        ? "writing the verdict"
+        : "reading";
   return reply.text ? "writing" : reply.reasoning ? "thinking" : "waiting";
 }
+
+/** Which of a candidate's rounds a reply is of, or which try after checks it failed. Empty for the first. */
+export function turnText({ selection, rounds }: RunState, { role, round }: Reply): string {
+  if (!round || role === "judge") return "";
+  return selection?.deeper && !rounds ? `try ${round + 1}` : `round ${round}`;
+}
+
+/** `✓ passed`, `✓ passed (0.83)`, `✗ failed`, or nothing where the person's checks have not looked at it. */
+export function checkMark({ checks = [] }: Reply): string {
+  if (!checks.length) return "";
+  if (checks.some(bars)) return "✗ failed";
+  const scored = checks.filter((check) => check.score !== undefined);
+  const weigh = ({ weight }: CheckOutcome) => weight || 1;
+  const total = scored.reduce((sum, check) => sum + weigh(check), 0);
+  const score = scored.reduce((sum, check) => sum + weigh(check) * (check.score ?? 0), 0) / total;
+  return total ? `✓ passed (${score.toFixed(2)})` : "✓ passed";
+}
+
+/** Whether a check keeps its text from the judge. One with a weight only ranks. */
+const bars = ({ passed, weight }: CheckOutcome): boolean => !passed && weight === undefined;
+
+/** Why a reply did not pass, a sentence for each check. */
+export const failedChecks = ({ checks = [] }: Reply): string[] =>
+  checks.filter(bars).map(({ name, error = "" }) => {
+    const reason = error.startsWith(name) ? error : `${name}: ${error}`;
+    return `✗ ${error ? reason : `${name} said no`}`;
+  });
 
 /** Completion tokens per second after the first text. */
 export function tokensPerSecond(reply: Reply): number | undefined {
@@ -68,27 +90,18 @@ export function totalCost(state: RunState): string {
   return isRunning(state) ? `${text} so far` : text;
 }
 
-/** How many models the answer is of: `3 models`, `2 of 3 models`, `3 models, 1 not whole`; during a run, how many are asked. */
-export function poolText(state: RunState): string {
-  const count = state.pool?.length ?? 0;
-  const all = plural(count, "model");
-  if (isRunning(state)) return all;
-  const usable = candidates(state).filter(isUsable);
-  const cut = usable.filter((reply) => reply.status === "incomplete").length;
-  const answered = usable.length < count ? `${formatNumber(usable.length)} of ${all}` : all;
-  return cut ? `${answered}, ${formatNumber(cut)} not whole` : answered;
-}
-
 /** Text for screen readers. It changes with the phase of the run, not with every word. */
-export function announcement(state: RunState): string {
+export function announcement(state: RunState, status: string | undefined): string {
   const pool = state.pool?.length ?? 0;
   if (!pool) return "";
-  if (!isRunning(state)) return `The run has ended: ${runStatusText(state)}.`;
+  if (!isRunning(state)) return `The run has ended: ${status}.`;
   const replies = state.replies ?? [];
-  if (replies.some((reply) => reply.role === "judge")) return "The judge compares the candidates.";
+  if (replies.some((reply) => reply.role === "judge"))
+    return state.jury ? "The judges compare the candidates." : "The judge compares the candidates.";
   const waiting = (state.waiting_on ?? []).map((call) => replies[call - 1]).filter((reply) => reply !== undefined);
   if (waiting.length)
     return `All others are done; nothing has come from ${waiting.map((reply) => nameOf(reply.ref)).join(", ")}.`;
   const ended = replies.filter((reply) => reply.status).length;
-  return `${ended} of ${plural(pool, "member")} answered.`;
+  const later = (state.escalation?.to ?? []).map(nameOf).join(", ");
+  return `${later && `Asked now: ${later}. `}${ended} of ${plural(pool, "member")} answered.`;
 }

@@ -9,25 +9,26 @@ interface Piece {
 }
 
 export class IncrementalHtml {
-  private pieces: Piece[] = [];
+  #pieces: Piece[] = [];
+  readonly #container: Element;
+  readonly #render: (source: string) => DocumentFragment;
 
-  constructor(
-    private readonly container: Element,
-    private readonly render: (source: string) => DocumentFragment,
-  ) {
+  constructor(container: Element, render: (source: string) => DocumentFragment) {
+    this.#container = container;
+    this.#render = render;
     container.replaceChildren();
   }
 
   update(html: string): void {
     const sources = splitHtml(html);
     let same = 0;
-    while (same < sources.length && this.pieces[same]?.source === sources[same]) same++;
-    for (const piece of this.pieces.splice(same)) for (const node of piece.nodes) node.remove();
+    while (same < sources.length && this.#pieces[same]?.source === sources[same]) same++;
+    for (const piece of this.#pieces.splice(same)) for (const node of piece.nodes) node.remove();
     for (const source of sources.slice(same)) {
-      const fragment = this.render(source);
+      const fragment = this.#render(source);
       const nodes = [...fragment.childNodes];
-      this.container.append(fragment);
-      this.pieces.push({ source, nodes });
+      this.#container.append(fragment);
+      this.#pieces.push({ source, nodes });
     }
   }
 }

@@ -17,6 +17,16 @@ export interface Usage {
 export type Role = "candidate" | "judge";
 export type Status = "ok" | "incomplete" | "filtered" | "refused" | "empty" | "error" | "timeout" | "cancelled";
 
+/** What one of the person's own checks said of a text. `weight`: of a weighted one, which bars nobody. */
+export interface CheckOutcome {
+  name: string;
+  passed: boolean;
+  score?: number;
+  weight?: number;
+  seconds?: number;
+  error?: string;
+}
+
 export interface Reply {
   call: number;
   ref: Ref;
@@ -45,6 +55,36 @@ export interface Reply {
   kept_from?: string;
   kept_cost?: string;
   at_most?: string;
+  checks?: CheckOutcome[];
+  /** The upstream that a router says it served the call from, and the form of its weights. */
+  provider?: string;
+  quantization?: string;
+  /** The prices it was billed by. */
+  rates?: unknown;
+}
+
+export interface Selection {
+  deeper?: number;
+  escalate?: Ref[];
+  [name: string]: unknown;
+}
+
+/** Which candidates came to the same short answer; the group that won first. */
+export interface Agreement {
+  asked: number;
+  groups?: number[][];
+  answers?: string[];
+  unknown?: number[];
+  tied?: boolean;
+}
+
+/** Whether the members asked first agreed enough. `needed` is left out where it is true. */
+export interface Escalation {
+  agree: number;
+  share?: number;
+  needed?: boolean;
+  to?: Ref[];
+  voted?: number;
 }
 
 export interface Verdict {
@@ -58,6 +98,8 @@ export interface Verdict {
   labels?: Record<string, number>;
   citations?: [number, number, number[]][];
   analysis?: unknown;
+  agreed?: boolean;
+  jury?: unknown[];
 }
 
 export interface Round {
@@ -74,6 +116,8 @@ export interface RunState {
   then?: string;
   pool?: Ref[];
   judge?: Ref;
+  /** The judges beside `judge`, where several are asked. */
+  jury?: Ref[];
   seed?: number;
   params?: Record<string, unknown>;
   limits?: Record<string, unknown>;
@@ -82,12 +126,15 @@ export interface RunState {
   max_rounds?: number;
   /** How many times the judge is asked, with the candidates in another order each time. */
   orders?: number;
+  selection?: Selection;
   of?: string;
   replies?: Reply[];
   rounds?: Round[];
   labels?: Record<string, number>;
   draft?: string;
   draft_call?: number;
+  agreement?: Agreement;
+  escalation?: Escalation;
   verdict?: Verdict;
   judged?: Verdict;
   status?: "running" | "ok" | "unjudged" | "cancelled" | "error";
@@ -129,6 +176,9 @@ export type RunEvent = Base &
     | { event: "TextDelta"; call: number; text: string; channel?: "content" | "reasoning" | "answer" }
     | { event: "ThoughtEnded"; call: number }
     | ({ event: "CallEnded" } & Omit<Reply, "ref" | "role" | "text">)
+    | { event: "ChecksEnded"; call: number; checks: CheckOutcome[] }
+    | { event: "AgreementFound"; agreement: Agreement }
+    | { event: "Escalated"; escalation: Escalation }
     | { event: "RoundEnded"; ended: Round }
     | { event: "VerdictReached"; verdict: Verdict }
     | { event: "ChoiceMade"; call: number; when?: string }
@@ -159,6 +209,8 @@ const FAILED_STATUSES: ReadonlySet<string> = new Set(["error", "timeout", "refus
 export const hasFailed = (reply: Reply): boolean => FAILED_STATUSES.has(reply.status ?? "");
 export const isUsable = (reply: Reply): boolean =>
   (reply.status === "ok" || reply.status === "incomplete") && (reply.text ?? "").trim() !== "";
+/** Who judges: nobody, one, or a jury. */
+export const judges = ({ judge, jury = [] }: RunState): Ref[] => (judge ? [judge, ...jury] : []);
 export const isRunning = (state: RunState): boolean => (state.status ?? "running") === "running";
 
 /** One reply per member, in pool order: its latest usable reply, otherwise its latest reply. */
@@ -180,8 +232,8 @@ export function colorClass(state: RunState, name: string): string {
   return place < 0 ? "fnb-m8" : `fnb-m${place % 8}`;
 }
 
-/** Mean score over the criteria, 1 to 10. */
-export function meanScore(state: RunState, call: number): number | undefined {
-  const scores = Object.values(state.verdict?.scores?.[call] ?? {});
-  return scores.length ? scores.reduce((a, b) => a + b, 0) / scores.length : undefined;
+/** Whether its short answer is not that of the group that won. Where no two agree, each of them differs. */
+export function differs({ agreement }: RunState, call: number): boolean {
+  const [first = [], ...others] = agreement?.groups ?? [];
+  return others.flat().includes(call) || (first.length === 1 && others.length > 0 && first.includes(call));
 }

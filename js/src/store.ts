@@ -14,7 +14,13 @@ export interface Model {
   widget_manager?: unknown;
 }
 
+/** What the kernel words and renders, see `fusion_nb/views/panel_messages.py`. */
 export interface Fragments {
+  agreement?: string;
+  /** Words: `judges opus and gpt`, `escalated to gpt4o`, and a sentence on what came of the cascade. */
+  judges?: string;
+  escalation?: string;
+  cascade?: string;
   draft?: string;
   answer?: string;
   shares?: string;
@@ -23,11 +29,16 @@ export interface Fragments {
   ledger?: string;
   /** How many models answered: `3 models`, `2 of 3 models`. */
   pool?: string;
+  status?: string;
   title?: string;
+  /** Title of the verdict, and whose it is. */
+  verdict?: [string, string];
   none?: string;
   caption?: string;
   total?: string;
   calls?: Record<string, string>;
+  /** What is known of each candidate in a few words, by call. */
+  facts?: Record<string, string[]>;
 }
 
 interface Snapshot {
@@ -46,7 +57,19 @@ type Message =
   | { kind: "news"; from: number; to: number; now: number; events: RunEvent[]; html?: Fragments; waiting_on?: number[] }
   | ({ kind: "reply"; id: string } & RpcResult);
 
-const WATCHED_TRAITS = ["pool", "prompt", "mode", "judge", "max_cost", "busy", "advice", "offers", "hears"] as const;
+/** What a run is asked to do, as the form shows it. */
+export const FORM_TRAITS = [
+  "prompt",
+  "pool",
+  "mode",
+  "judge",
+  "max_cost",
+  "check",
+  "extract",
+  "escalate",
+  "agree",
+] as const;
+const WATCHED_TRAITS = [...FORM_TRAITS, "busy", "advice", "offers", "hears"] as const;
 const REQUEST_TIMEOUT = 30_000;
 const NO_REPLY: RpcResult = { error: "The kernel does not answer: is it busy?" };
 const CLOSED: RpcResult = { error: "The panel was closed." };
@@ -56,6 +79,7 @@ const DRAW_INTERVAL = 100;
 export const FULL_DRAW_INTERVAL = 250;
 
 export class Store {
+  readonly #model: Model;
   state: RunState = {};
   html: Fragments = {};
   /** Call -> seconds from its start to its first text, if this view saw that text arrive. */
@@ -64,56 +88,57 @@ export class Store {
   readonly lastSignOfLife = new Map<number, number>();
   /** Rows picked from a search, by entry. They carry the prices. */
   readonly pickedRows = new Map<string, { entry: string; name: string; in?: string; out?: string }>();
-  private seq = -1;
-  private startedAt = 0;
+  #seq = -1;
+  #startedAt = 0;
   /** Traits that changed in this front end only. The kernel's echo of an older value must not take their place. */
-  private readonly uncommitted = new Map<string, unknown>();
+  readonly #uncommitted = new Map<string, unknown>();
   /** The text that screen readers announce. */
   spoken = "";
   /** Kernel messages reach every browser on the kernel: a random prefix tells the replies of two browsers apart. */
-  private readonly idPrefix = randomPrefix();
-  private requestCount = 0;
-  private pending = new Map<string, { timer: ReturnType<typeof setTimeout>; resolve: (result: RpcResult) => void }>();
-  private listeners = new Set<() => void>();
-  private textListeners = new Set<() => void>();
-  private lastDraw = Number.NEGATIVE_INFINITY;
+  readonly #idPrefix = randomPrefix();
+  #requestCount = 0;
+  #pending = new Map<string, { timer: ReturnType<typeof setTimeout>; resolve: (result: RpcResult) => void }>();
+  #listeners = new Set<() => void>();
+  #textListeners = new Set<() => void>();
+  #lastDraw = Number.NEGATIVE_INFINITY;
   /** Time of the latest full redraw. */
   lastFullDraw = Number.NEGATIVE_INFINITY;
-  private drawTimer: ReturnType<typeof setTimeout> | undefined;
+  #drawTimer: ReturnType<typeof setTimeout> | undefined;
   /** Whether anything but growing texts has changed since the latest redraw. */
-  private needsFullDraw = false;
+  #needsFullDraw = false;
 
-  constructor(private readonly model: Model) {
-    model.on("change:snapshot", this.applySnapshot);
-    model.on("msg:custom", this.onMessage as (...given: never[]) => void);
-    for (const name of WATCHED_TRAITS) model.on(`change:${name}`, this.redrawAll);
-    this.applySnapshot();
+  constructor(model: Model) {
+    this.#model = model;
+    model.on("change:snapshot", this.#applySnapshot);
+    model.on("msg:custom", this.#onMessage as (...given: never[]) => void);
+    for (const name of WATCHED_TRAITS) model.on(`change:${name}`, this.#redrawAll);
+    this.#applySnapshot();
   }
 
   close(): void {
-    this.model.off("change:snapshot", this.applySnapshot);
-    this.model.off("msg:custom", this.onMessage as (...given: never[]) => void);
-    for (const name of WATCHED_TRAITS) this.model.off(`change:${name}`, this.redrawAll);
-    clearTimeout(this.drawTimer);
-    this.listeners.clear();
-    this.textListeners.clear();
-    for (const id of [...this.pending.keys()]) this.settle(id, CLOSED);
+    this.#model.off("change:snapshot", this.#applySnapshot);
+    this.#model.off("msg:custom", this.#onMessage as (...given: never[]) => void);
+    for (const name of WATCHED_TRAITS) this.#model.off(`change:${name}`, this.#redrawAll);
+    clearTimeout(this.#drawTimer);
+    this.#listeners.clear();
+    this.#textListeners.clear();
+    for (const id of [...this.#pending.keys()]) this.#settle(id, CLOSED);
   }
 
   subscribe(listener: () => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Like `subscribe`, but also called when nothing but a text has grown. */
   subscribeTexts(listener: () => void): () => void {
-    this.textListeners.add(listener);
-    return () => this.textListeners.delete(listener);
+    this.#textListeners.add(listener);
+    return () => this.#textListeners.delete(listener);
   }
 
   /** The front end's MathJax, if it gives one to its widgets. */
   get typesetter(): Typesetter | undefined {
-    const manager = this.model.widget_manager as { rendermime?: { latexTypesetter?: Typesetter } } | undefined;
+    const manager = this.#model.widget_manager as { rendermime?: { latexTypesetter?: Typesetter } } | undefined;
     return manager?.rendermime?.latexTypesetter ?? undefined;
   }
 
@@ -124,37 +149,37 @@ export class Store {
 
   /** Seconds since the run's start. */
   now(): number {
-    return isRunning(this.state) ? Math.max(0, performance.now() / 1000 - this.startedAt) : (this.state.seconds ?? 0);
+    return isRunning(this.state) ? Math.max(0, performance.now() / 1000 - this.#startedAt) : (this.state.seconds ?? 0);
   }
 
   get<T>(name: string): T {
-    return (this.uncommitted.has(name) ? this.uncommitted.get(name) : this.model.get(name)) as T;
+    return (this.#uncommitted.has(name) ? this.#uncommitted.get(name) : this.#model.get(name)) as T;
   }
 
   /** Changes a trait in this front end only. The next `commit` sends it. */
   setLocal(name: string, value: unknown): void {
-    this.uncommitted.set(name, value);
-    this.redrawAll();
+    this.#uncommitted.set(name, value);
+    this.#redrawAll();
   }
 
   commit(values: Record<string, unknown>): void {
-    for (const [name, value] of this.uncommitted) this.model.set(name, value);
-    this.uncommitted.clear();
-    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
-    this.model.save_changes();
-    this.redrawAll();
+    for (const [name, value] of this.#uncommitted) this.#model.set(name, value);
+    this.#uncommitted.clear();
+    for (const [name, value] of Object.entries(values)) this.#model.set(name, value);
+    this.#model.save_changes();
+    this.#redrawAll();
   }
 
   send(kind: string, more: Record<string, unknown> = {}): void {
-    this.model.send({ kind, ...more });
+    this.#model.send({ kind, ...more });
   }
 
   /** Resolves to the kernel's reply, or to a result with `error` if there is none in time. */
   request(kind: string, more: Record<string, unknown> = {}, timeout = REQUEST_TIMEOUT): Promise<RpcResult> {
-    const id = `${this.idPrefix}-${++this.requestCount}`;
+    const id = `${this.#idPrefix}-${++this.#requestCount}`;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.settle(id, NO_REPLY), timeout);
-      this.pending.set(id, { timer, resolve });
+      const timer = setTimeout(() => this.#settle(id, NO_REPLY), timeout);
+      this.#pending.set(id, { timer, resolve });
       this.send(kind, { ...more, id });
     });
   }
@@ -162,94 +187,94 @@ export class Store {
   /** Lets screen readers announce `text`, also when it is the same text as before. */
   announce(text: string): void {
     this.spoken = text && text === this.spoken ? `${text}\u00a0` : text;
-    this.redrawAll();
+    this.#redrawAll();
   }
 
-  private settle(id: string, result: RpcResult): void {
-    const request = this.pending.get(id);
+  #settle(id: string, result: RpcResult): void {
+    const request = this.#pending.get(id);
     if (!request) return;
-    this.pending.delete(id);
+    this.#pending.delete(id);
     clearTimeout(request.timer);
     request.resolve(result);
   }
 
-  private redrawAll = (): void => {
-    this.needsFullDraw = true;
-    this.draw();
+  #redrawAll = (): void => {
+    this.#needsFullDraw = true;
+    this.#draw();
   };
 
-  private draw = (): void => {
-    clearTimeout(this.drawTimer);
-    this.drawTimer = undefined;
-    this.lastDraw = performance.now();
-    if (this.needsFullDraw || this.lastDraw - this.lastFullDraw >= FULL_DRAW_INTERVAL) {
-      this.lastFullDraw = this.lastDraw;
-      this.needsFullDraw = false;
-      for (const listener of [...this.listeners]) listener();
+  #draw = (): void => {
+    clearTimeout(this.#drawTimer);
+    this.#drawTimer = undefined;
+    this.#lastDraw = performance.now();
+    if (this.#needsFullDraw || this.#lastDraw - this.lastFullDraw >= FULL_DRAW_INTERVAL) {
+      this.lastFullDraw = this.#lastDraw;
+      this.#needsFullDraw = false;
+      for (const listener of [...this.#listeners]) listener();
     }
-    for (const listener of [...this.textListeners]) listener();
+    for (const listener of [...this.#textListeners]) listener();
   };
 
   /** Redraws now, or when `DRAW_INTERVAL` has passed since the latest redraw. */
-  private scheduleDraw(): void {
-    const remaining = this.lastDraw + DRAW_INTERVAL - performance.now();
-    if (remaining <= 0) this.draw();
-    else this.drawTimer ??= setTimeout(this.draw, remaining);
+  #scheduleDraw(): void {
+    const remaining = this.#lastDraw + DRAW_INTERVAL - performance.now();
+    if (remaining <= 0) this.#draw();
+    else this.#drawTimer ??= setTimeout(this.#draw, remaining);
   }
 
-  private applySnapshot = (): void => {
-    const snapshot = (this.model.get("snapshot") ?? {}) as Snapshot;
+  #applySnapshot = (): void => {
+    const snapshot = (this.#model.get("snapshot") ?? {}) as Snapshot;
     if (snapshot.state?.run !== this.state.run)
       for (const times of [this.firstText, this.lastSignOfLife]) times.clear();
     this.state = snapshot.state ?? {};
     this.html = snapshot.html ?? {};
-    this.seq = snapshot.seq ?? -1;
-    this.syncClock(snapshot.now ?? 0);
-    this.redrawAll();
+    this.#seq = snapshot.seq ?? -1;
+    this.#syncClock(snapshot.now ?? 0);
+    this.#redrawAll();
   };
 
-  private onMessage = (message: Message): void => {
+  #onMessage = (message: Message): void => {
     if (message.kind === "reply") {
-      this.settle(message.id, message);
+      this.#settle(message.id, message);
       return;
     }
-    if (message.kind !== "news" || message.to <= this.seq) return;
+    if (message.kind !== "news" || message.to <= this.#seq) return;
     // Events are missing (the view opened late or the connection broke): ask for a snapshot.
-    if (message.from !== this.seq + 1) {
+    if (message.from !== this.#seq + 1) {
       this.send("again");
       return;
     }
-    for (const event of message.events) this.applyEvent(event);
-    this.seq = message.to;
-    this.needsFullDraw ||= Boolean(message.html);
+    for (const event of message.events) this.#applyEvent(event);
+    this.#seq = message.to;
+    this.#needsFullDraw ||= Boolean(message.html);
     this.html = { ...this.html, ...message.html };
     if (message.waiting_on) {
       this.state = { ...this.state, waiting_on: message.waiting_on };
-      this.needsFullDraw = true;
+      this.#needsFullDraw = true;
     }
-    this.syncClock(message.now);
-    this.scheduleDraw();
+    this.#syncClock(message.now);
+    this.#scheduleDraw();
   };
 
-  private applyEvent(event: RunEvent): void {
+  #applyEvent(event: RunEvent): void {
     if (event.event === "TextDelta") {
       const reply = this.state.replies?.[event.call - 1];
       if (!this.firstText.has(event.call)) this.firstText.set(event.call, event.at - (reply?.started ?? event.at));
       const before = event.channel === "reasoning" ? reply?.reasoning : reply?.text;
-      this.needsFullDraw ||= !before || (event.channel === "answer" && !this.state.draft);
-    } else this.needsFullDraw = true;
+      this.#needsFullDraw ||= !before || (event.channel === "answer" && !this.state.draft);
+    } else this.#needsFullDraw = true;
     if ("call" in event) this.lastSignOfLife.set(event.call, event.at);
     this.state = fold(this.state, event);
     // Whatever a call sends, nobody waits for its first word any more.
     const { waiting_on } = this.state;
     if (waiting_on && "call" in event && waiting_on.includes(event.call)) {
       this.state = { ...this.state, waiting_on: waiting_on.filter((call) => call !== event.call) };
-      this.needsFullDraw = true;
+      this.#needsFullDraw = true;
     }
   }
 
-  private syncClock(now: number): void {
-    this.startedAt = performance.now() / 1000 - now;
+  #syncClock(now: number): void {
+    this.#startedAt = performance.now() / 1000 - now;
   }
 }
 

@@ -81,7 +81,9 @@ describe("saved pools", () => {
     await settled();
     button("Save").click();
     button("✕").click();
-    expect(asked("save_pool")).toEqual([{ kind: "save_pool", name: "mine", pool: ["c"], id: expect.any(String) }]);
+    expect(asked("save_pool")).toEqual([
+      { kind: "save_pool", name: "mine", pool: ["c"], judge: "", id: expect.any(String) },
+    ]);
   });
 });
 

@@ -161,7 +161,7 @@ def test_a_days_cap_holds_over_kernels(open_notebook, setup: str, replay: Replay
     other.run(0)
     before = replay.stats()["requests"]
     other.run(1)
-    said = r"Not asked: it could cost up to \$0\.0010\d* and \$0\.000700 of Fuse\.max_cost_per_day \$0\.0015 was left"
+    said = r"Not asked: it could cost up to \$0\.0010\d* and \$0\.000700 of max_cost_per_day \$0\.0015 was left"
     expect(other.output(1)).to_contain_text(re.compile(said))
     other.screenshot("first-cap")
     assert replay.stats()["requests"] == before

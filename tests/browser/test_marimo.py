@@ -83,7 +83,7 @@ def test_the_panel_runs(browser: Browser, marimo, how: str, theme: str) -> None:
     expect(panel.locator(".fnb-answer")).to_contain_text("Before you trust a p-value")
     assert panel.evaluate("e => getComputedStyle(e).colorScheme") == theme
     assert panel.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
-    expect(page.get_by_text("Read: ok (4, 27)", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Read: ok (4, 32)", exact=True)).to_be_visible(timeout=60_000)
     # The result itself, in marimo's own output.
     static = page.locator(".fusion-nb:not(.fnb-live)")
     expect(static).to_contain_text("Before you trust a p-value")

@@ -55,5 +55,5 @@ def test_a_cell_and_the_panel_run(open_in_seven, seven: Lab, gate) -> None:
     panel.scroll_into_view_if_needed()
     notebook.screenshot("notebook7-dark")
     notebook.run(3)
-    assert "('ok', (4, 27))" in notebook.output(3).inner_text()
+    assert "('ok', (4, 32))" in notebook.output(3).inner_text()
     assert not seen

@@ -106,7 +106,7 @@ def test_the_workbench_runs_compares_and_gives_the_frame(open_notebook) -> None:
     panel.get_by_role("button", name="To DataFrame").click()
     expect(panel).to_contain_text("4 rows")
     notebook.run(2)
-    assert "('ok', (4, 27), (3,), ['demo'])" in notebook.output(2).inner_text()
+    assert "('ok', (4, 32), (3,), ['demo'])" in notebook.output(2).inner_text()
     panel.locator(".fnb-fields select").select_option("best-of")
     panel.get_by_role("button", name="Judge again").click()
     expect(panel).to_contain_text("Kept from run", timeout=60_000)

@@ -186,7 +186,13 @@ def test_pools_are_kept_and_forgotten(stage) -> None:
     expect(name).to_be_focused()
     page.page.keyboard.type(" mine ")
     page.page.keyboard.press("Enter")
-    assert page.asked() | {"id": 0} == {"kind": "save_pool", "name": "mine", "pool": ["opus", "gpt"], "id": 0}
+    assert page.asked() | {"id": 0} == {
+        "kind": "save_pool",
+        "name": "mine",
+        "pool": ["opus", "gpt"],
+        "judge": "",
+        "id": 0,
+    }
     page.answer(error="A pool's name has letters in it.")
     expect(panel.get_by_role("alert")).to_contain_text("letters")
     expect(panel.get_by_role("button", name="Save", exact=True)).to_be_enabled()

@@ -87,7 +87,7 @@ ROWS = (
     Row(number=27, name="429-then-good", answers=(failure(429), failure(429), GOOD), posts=3, **OK),
     asked_to_wait(28, "after-seconds", lambda: {"Retry-After": "1"}),
     Row(number=28, name="after-7", answers=(failure(429, headers=(("Retry-After", "7"),)),), error="rate_limit",
-        options={"timeout": 3}, says=("until", "--timeout")),
+        options={"timeout": 3}, says=("until", "longer than timeout")),
     asked_to_wait(29, "after-date", lambda: {"Date": _date(0), "Retry-After": _date(WAIT)}),
     Row(number=29, name="after-past", answers=lambda turn: GOOD if turn > 1 else failure(429, headers=(("Date", _date(0)), ("Retry-After", _date(-50)))),
         posts=2, waits=(0, 0.9), cuts=("whole",), **OK),

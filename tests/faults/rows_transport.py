@@ -42,7 +42,7 @@ ROWS = (
     _timed(12, "slow-loris", Answer(b"data: ", again=b" ", every=0.02), "ttft"),
     _timed(12, "slow-loris-late", HALF.but(again=b"d", every=0.02), "idle", text=FIRST),
     _timed(12, "slow-words", Answer(SLOW, again=SLOW, every=0.1), "total", text="x*", options={"timeout": 1.5},
-           says=("1.5 s", "--timeout")),
+           says=("1.5 s", "Raise timeout")),
     *(
         Row(number=13, name=f"{how}-half", answers=(answer.but(end=end),), error="disconnect", text=FIRST, billed=True)
         for how, answer, end in (

@@ -155,14 +155,14 @@ def test_74_the_cap_is_reached_in_the_middle(book: Desk) -> None:
     before = Decimal(book.server.stats()["spent"])
     cap = "0.0060"
     ran = book.notebook.run(
-        f"%%fuse --pool openrouter:openai/gpt-4o-mini*8 --judge well:judge~whole~x --max-cost {cap}\nHow?"
+        f"%%fuse --pool openrouter:openai/gpt-4o-mini*8 --judge openrouter:openai/gpt-4o --max-cost {cap}\nHow?"
     )
     result = book.result()
     assert ran.error is None or ran.error[0] == "RunFailed"
     members = [r for r in result["replies"] if r.get("role") != "judge"]
     denied = [r for r in members if r.get("error") == "budget"]
     assert 0 < len(denied) < 8
-    assert all(f"of --max-cost ${cap} was left" in r["detail"] for r in denied)
+    assert all(f"of max_cost ${cap} was left" in r["detail"] for r in denied)
     spent = Decimal(book.server.stats()["spent"]) - before
     assert 0 < spent <= Decimal(cap)
     assert sum(Decimal(r["cost"]) for r in members if "cost" in r) == spent

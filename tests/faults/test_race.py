@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
 @pytest.fixture(autouse=True)
 def own_purse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A session and a day that have spent nothing."""
-    monkeypatch.setattr(policy, "SESSION", Account("Fuse.max_cost_per_session"))
+    monkeypatch.setattr(policy, "SESSION", Account("max_cost_per_session"))
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path))
 
 

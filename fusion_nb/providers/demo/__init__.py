@@ -10,13 +10,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from fusion_nb.core import engine_thread
-from fusion_nb.providers.demo.scripts import JUDGE, MEMBERS, PROMPTS, SERVICE, price
+from fusion_nb.providers.demo.scripts import JUDGE, JUDGES, MEMBERS, PROMPTS, SERVICE, price
 
 if TYPE_CHECKING:
     from fusion_nb.providers.demo.server import Server
 
 
-__all__ = ["JUDGE", "MEMBERS", "PROMPTS", "SERVICE", "base_url", "price", "stop"]
+__all__ = ["JUDGE", "JUDGES", "MEMBERS", "PROMPTS", "SERVICE", "base_url", "price", "stop"]
 
 _server: Server | None = None
 _inherited: list[Server] = []

@@ -86,7 +86,7 @@ class Endpoints:
             message = f"The demo service has no such model; it has {', '.join(MODELS)}."
             await client.send_error(HTTPStatus.NOT_FOUND, message, "not_found")
             return
-        verdict = judge_reply(messages)
+        verdict = judge_reply(messages, model.id)
         reply = member_reply(model.id, messages) if verdict is None else ScriptedReply(verdict)
         pieces, finish = split_reply(reply, read_limit(body))
         generation = Generation(model, count_prompt_tokens(messages), pieces, finish)

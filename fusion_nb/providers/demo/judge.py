@@ -1,12 +1,15 @@
-"""The scripted judge: recognises the demo members' texts in a judge's prompt and has the verdict by heart."""
+"""The scripted judges: they recognise the demo members' texts in a judge's prompt and have the verdict by heart.
+
+Each sees the same script through a character of its own, so that a jury of them has something to disagree about.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fusion_nb.core import Message
 from fusion_nb.core.spec import DEFAULT_CRITERIA
@@ -20,24 +23,60 @@ _CUT = 20
 """Letters of a text from which on its beginning is taken for it."""
 
 
+class Character(NamedTuple):
+    """How a judge sees what all of them have by heart."""
+
+    says: str = ""
+    """Of itself, in its rationale."""
+    scores: Callable[[ScriptedAnswer], Mapping[str, int]] = lambda answer: answer.scores
+    terse: bool = False
+    """Whether it remarks on the best candidate alone."""
+
+
+def _strictly(answer: ScriptedAnswer) -> Mapping[str, int]:
+    return {criterion: max(1, 2 * score - 10) for criterion, score in answer.scores.items()}
+
+
+_WORDY = 100
+"""Characters of an answer that cost a point of clarity with a judge of few words."""
+
+
+def _briefly(answer: ScriptedAnswer) -> Mapping[str, int]:
+    clarity = max(1, 10 - len(answer.text) // _WORDY)
+    right = answer.scores["correctness"] > 5
+    return {
+        "correctness": answer.scores["correctness"],
+        "completeness": max(8, answer.scores["completeness"]) if right else answer.scores["completeness"],
+        "clarity": clarity,
+    }
+
+
+CHARACTERS: Mapping[str, Character] = {
+    "strict": Character("I am the strict one: every gap costs double.", _strictly),
+    "brief": Character("I am the brief one: of two right answers the shorter is better.", _briefly, terse=True),
+}
+"""By the judge's name; any other judges as `demo:judge` does."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecognisedCandidate:
-    """A candidate that was recognised."""
+    """A candidate that was recognised, as a judge sees it."""
 
     label: str
     answer: ScriptedAnswer
     script: Script
     cut: bool
+    scores: Mapping[str, int]
 
     def score(self, criterion: str) -> int:
         """1 to 10; a criterion of the user's own gets the mean of the scripted ones."""
-        scores = self.answer.scores
+        scores = self.scores
         score = scores.get(criterion, round(sum(scores.values()) / len(scores)))
         return max(1, score - 4) if self.cut and criterion == "completeness" else score
 
 
-def judge_reply(messages: Sequence[Message]) -> str | None:
-    """The judge's whole reply; `None` where these messages do not ask to judge anything."""
+def judge_reply(messages: Sequence[Message], judge: str = "judge") -> str | None:
+    """The whole reply of a judge, by its name; `None` where these messages do not ask to judge anything."""
     prompt = "\n".join(message.content for message in messages if message.role != "assistant")
     framed = [frame for frame in FRAME.finditer(prompt) if frame[1] == "CANDIDATE"]
     latest = messages[-1].content
@@ -45,9 +84,9 @@ def judge_reply(messages: Sequence[Message]) -> str | None:
         return None
     shown = {frame[2]: frame[4] for frame in framed}
     criteria = read_criteria(prompt)
-    candidates = [recognised for label, text in shown.items() if (recognised := recognise(label, text))]
+    candidates = [recognised for label, text in shown.items() if (recognised := recognise(label, text, judge))]
     if len(candidates) == len(shown) and len({id(candidate.script) for candidate in candidates}) == 1:
-        verdict, answer = _scripted_verdict(candidates, criteria)
+        verdict, answer = _scripted_verdict(candidates, criteria, CHARACTERS.get(judge, Character()))
     else:
         verdict, answer = _unknown_verdict(shown, criteria)
     written = json.dumps(verdict, ensure_ascii=False, indent=1)
@@ -62,18 +101,21 @@ def read_criteria(prompt: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(json.loads(slot) for slot in slots)) or DEFAULT_CRITERIA
 
 
-def recognise(label: str, text: str) -> RecognisedCandidate | None:
+def recognise(label: str, text: str, judge: str = "judge") -> RecognisedCandidate | None:
     """Whose text this is: a whole one, or the beginning of one that was cut off."""
-    key = comparison_key(text)
+    key, character = comparison_key(text), CHARACTERS.get(judge, Character())
     for script in dict.fromkeys(scripts().values()):
         for answer in script.answers:
             whole = comparison_key(answer.text)
             if key == whole or (len(key) >= _CUT and whole.startswith(key)):
-                return RecognisedCandidate(label, answer, script, key != whole)
+                scores = answer.otherwise.get(judge) or character.scores(answer)
+                return RecognisedCandidate(label, answer, script, key != whole, scores)
     return None
 
 
-def _scripted_verdict(candidates: list[RecognisedCandidate], criteria: tuple[str, ...]) -> tuple[dict[str, Any], str]:
+def _scripted_verdict(
+    candidates: list[RecognisedCandidate], criteria: tuple[str, ...], character: Character
+) -> tuple[dict[str, Any], str]:
     """The verdict and the fused answer of a script, under this run's labels."""
     scores = {
         candidate.label: {criterion: candidate.score(criterion) for criterion in criteria} for candidate in candidates
@@ -86,13 +128,15 @@ def _scripted_verdict(candidates: list[RecognisedCandidate], criteria: tuple[str
     latest = max(candidate.answer.round for candidate in candidates)
     script = candidates[0].script
     script_verdict = script.verdicts[max(at for at in script.verdicts if at <= latest)]
-    remarks = [_remark(answer, ranked) for answer in dict.fromkeys(candidate.answer for candidate in ranked)]
+    noted = ranked[:1] if character.terse else ranked
+    remarks = [_remark(answer, ranked) for answer in dict.fromkeys(candidate.answer for candidate in noted)]
     # A member whose revision failed stands with an older text, of which this round's analysis knows nothing.
     agreed = all(script.standing(candidate.answer.member, latest) is candidate.answer for candidate in candidates)
+    lead = script_verdict["lead"] if agreed and not character.terse else ""
     verdict = {
         "scores": scores,
         "ranking": [candidate.label for candidate in ranked],
-        "rationale": " ".join(["Scripted verdict.", *([script_verdict["lead"]] if agreed else []), *remarks]),
+        "rationale": " ".join(part for part in ("Scripted verdict.", character.says, lead, *remarks) if part),
         "analysis": _analysis(script_verdict if agreed else {}, members),
     }
     return verdict, _cite(script_verdict["answer"].strip(), members if agreed else {})

@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ FRAME = re.compile(
 )
 """A text between its two lines: a candidate under its label, or the prompt, or the system message."""
 _ROUND = re.compile(r"\s*DEBATE ROUND (\d+)")
+_CHECK_FAILED = re.compile(r"\s*A check of the person's own")
 
 
 class ScriptedReply(NamedTuple):
@@ -52,6 +54,8 @@ class ScriptedAnswer:
     remark: str
     """What the judge says of it; `@member` stands for its label."""
     reasoning: str = ""
+    otherwise: Mapping[str, dict[str, int]] = field(default_factory=dict)
+    """Scores of a judge, by its name, that sees this text in another way than its character would."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,16 +76,23 @@ class Script:
 def member_reply(member: str, messages: tuple[Message, ...]) -> ScriptedReply:
     """What a member says next in this conversation."""
     questions = [message.content for message in messages if message.role == "user"]
-    debate = _ROUND.match(questions[-1]) if questions else None
-    script = (
-        _script_of_debate(questions) if debate else scripts().get(comparison_key(questions[-1]) if questions else "")
-    )
-    answer = script.standing(member, int(debate[1]) if debate else 0) if script else None
+    latest = questions[-1] if questions else ""
+    debate, failed = _ROUND.match(latest), _CHECK_FAILED.match(latest)
+    script = _script_of_debate(questions) if debate or failed else scripts().get(comparison_key(latest))
+    turn = int(debate[1]) if debate else _round_said(script, messages) + 1 if script and failed else 0
+    answer = script.standing(member, turn) if script else None
     return ScriptedReply(answer.text, answer.reasoning) if answer else ScriptedReply(unknown_answer()[member])
 
 
+def _round_said(script: Script, messages: tuple[Message, ...]) -> int:
+    """The round of the answer that a check did not let pass."""
+    said = [comparison_key(message.content) for message in messages if message.role == "assistant"]
+    return next((answer.round for answer in script.answers if comparison_key(answer.text) in said), 0)
+
+
 def _script_of_debate(questions: list[str]) -> Script | None:
-    """The script of the prompt a debate is about: a message before its own, or a part of that where there is none."""
+    """The script of the prompt that a debate, or a second try, is about: of an earlier message, or quoted in the latest
+    where there is none."""
     *earlier, latest = questions
     if earlier:
         return next((scripts()[comparison_key(text)] for text in earlier if comparison_key(text) in scripts()), None)
@@ -155,10 +166,14 @@ _MODELS = (
     _model("steady", "The demo pool's middle member: short and mostly right.", "0.000001", "0.000004", 0.3, 170),
     _model("careful", "The demo pool's slowest member: long and thorough.", "0.000003", "0.000015", 0.5, 190),
     _model("judge", "The demo pool's judge.", "0.000002", "0.00001", 0.2, 550),
+    _model("strict", "The demo pool's strict judge: every gap costs double.", "0.000003", "0.000015", 0.4, 500),
+    _model("brief", "The demo pool's judge of few words: it prefers short answers.", "0.0000005", "0.000002", 0.1, 600),
 )
 MODELS: dict[str, DemoModel] = {model.id: model for model in _MODELS}
 MEMBERS: tuple[str, ...] = tuple(f"{SERVICE}:{name}" for name in ("swift", "steady", "careful"))
 JUDGE = f"{SERVICE}:judge"
+JUDGES: tuple[str, ...] = (JUDGE, *(f"{SERVICE}:{name}" for name in ("strict", "brief")))
+"""A jury: each has a character of its own, and on some of the prompts they disagree."""
 
 
 def find_model(name: object) -> DemoModel | None:

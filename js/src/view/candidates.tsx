@@ -1,10 +1,10 @@
-import { formatCost, formatSeconds, plural, replyStatusText } from "../format.ts";
+import { failedChecks, plural } from "../format.ts";
 import { revealHidden } from "../reveal-hidden.ts";
 import {
   candidates,
   colorClass,
+  differs,
   hasFailed,
-  meanScore,
   nameOf,
   otherWarnings,
   type Reply,
@@ -34,17 +34,11 @@ export function Candidates({ store, choose }: { store: Store; choose: (call: num
   );
 }
 
-function TabLabel({ store: { state }, reply }: { store: Store; reply: Reply }) {
-  const rank = (state.verdict?.ranking ?? []).indexOf(reply.call) + 1;
-  const score = meanScore(state, reply.call);
+const FACT_CLASS: Record<string, string> = { "✓": "fnb-pass", "✗": "fnb-fail" };
+
+function TabLabel({ store: { state, html }, reply }: { store: Store; reply: Reply }) {
   const warnings = otherWarnings(reply).length;
-  const facts = [
-    reply.status && reply.status !== "ok" ? replyStatusText(reply) : "",
-    rank ? `rank ${rank}` : "",
-    score === undefined ? "" : score.toFixed(1),
-    reply.latency === undefined ? "" : formatSeconds(reply.latency),
-    reply.cost === undefined ? "" : formatCost(reply.cost),
-  ].filter(Boolean);
+  const why = failedChecks(reply).join(" ");
   return (
     <>
       <Name
@@ -53,7 +47,17 @@ function TabLabel({ store: { state }, reply }: { store: Store; reply: Reply }) {
         chosen={(state.verdict?.chosen ?? []).includes(reply.call)}
       />
       <span class="fnb-facts">
-        {facts.join(" · ")}
+        {(html.facts?.[reply.call] ?? []).map((fact) => (
+          <span
+            key={fact}
+            class={FACT_CLASS[fact.charAt(0)]}
+            title={fact.startsWith("✗") ? revealHidden(why) : undefined}
+            dir="auto"
+          >
+            {revealHidden(fact)}
+          </span>
+        ))}
+        {differs(state, reply.call) && <span class="fnb-differs">differs</span>}
         {suspectSigns(reply).length > 0 && <span class="fnb-suspect">⚠ speaks to the judge</span>}
         {warnings > 0 && (
           <span class="fnb-suspect" title={revealHidden(remarksOf(reply).join(" "))}>

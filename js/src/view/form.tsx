@@ -1,10 +1,11 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { splitEntries } from "../entries.ts";
 import { revealHidden } from "../reveal-hidden.ts";
 import { isRunning } from "../run.ts";
-import type { Store } from "../store.ts";
-import { Name } from "./model-name.tsx";
-import { focusQuietly, ModelPicker } from "./model-picker.tsx";
+import { FORM_TRAITS, type Store } from "../store.ts";
+import { EntryList } from "./entry-list.tsx";
 import { Pool } from "./pool.tsx";
+import { Checks, More } from "./selection.tsx";
 import { useStop } from "./stop.tsx";
 
 interface Advice {
@@ -19,6 +20,7 @@ const MODES = [
   ["best-of", "best-of: the best candidate"],
   ["debate", "debate: they challenge each other"],
   ["debate:2", "debate, two rounds"],
+  ["vote", "vote: the answer that most share"],
 ] as const;
 const COMMIT_DELAY = 300;
 const FORECAST_DELAY = 800;
@@ -51,7 +53,7 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
             ))}
           </select>
         </label>
-        <Judge store={store} resolved={advice.judge ?? ""} />
+        <Judges store={store} resolved={advice.judge ?? ""} />
         <CostCap store={store} />
         <div class="fnb-go">
           {!busy && forecast && (
@@ -62,6 +64,8 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
           <RunStopButton store={store} refused={Boolean(advice.error)} />
         </div>
       </div>
+      <Checks store={store} />
+      <More store={store} members={advice.pool?.length} />
       {Boolean(advice.error || advice.notes?.length) && (
         <p class={advice.error ? "fnb-bad" : "fnb-warn"} role={advice.error ? "alert" : undefined}>
           {revealHidden(advice.error ?? advice.notes?.join(" ") ?? "")}
@@ -90,7 +94,7 @@ function RunStopButton({ store, refused }: { store: Store; refused: boolean }) {
 /** A short forecast of cost and time, requested when the form has not changed for a moment. */
 function useForecast(store: Store): string {
   const [text, setText] = useState("");
-  const form = ["prompt", "pool", "mode", "judge", "max_cost"].map((name) => store.get(name));
+  const form = FORM_TRAITS.map((name) => store.get(name));
   const key = JSON.stringify([...form, store.get<boolean>("busy")]);
   useEffect(() => {
     let stale = false;
@@ -133,38 +137,24 @@ function Prompt({ store, run }: { store: Store; run: () => void }) {
   );
 }
 
-function Judge({ store, resolved }: { store: Store; resolved: string }) {
-  const judge = store.get<string>("judge");
-  const field = useRef<HTMLDivElement>(null);
-  const moveFocus = useRef(false);
-  // The button to remove a judge and the input to pick one take each other's place.
-  useLayoutEffect(() => {
-    if (!moveFocus.current) return;
-    moveFocus.current = false;
-    focusQuietly(field.current?.querySelector<HTMLElement>("input, button"));
-  }, [judge]);
-  const setJudge = (entry: string) => {
-    moveFocus.current = true;
-    store.commit({ judge: entry });
-  };
+/** Several judges are a jury. */
+function Judges({ store, resolved }: { store: Store; resolved: string }) {
+  const judges = splitEntries(store.get<string>("judge"));
+  const votes = store.get<string>("mode") === "vote";
   return (
-    <div class="fnb-field" ref={field}>
-      <span>Judge</span>
-      {judge ? (
-        <span class="fnb-chip fnb-m8">
-          <Name name={judge} />
-          <button type="button" aria-label={`Do not fix the judge to ${judge}`} onClick={() => setJudge("")}>
-            ✕
-          </button>
-        </span>
-      ) : (
-        <ModelPicker
-          store={store}
-          label="Judge"
-          placeholder={resolved ? `auto: ${resolved}` : "auto"}
-          pick={(row) => setJudge(row.entry)}
-        />
-      )}
+    <div class="fnb-field fnb-judges" data-many={judges.length > 1}>
+      <span>
+        {judges.length > 1 ? "Jury" : "Judge"}
+        {votes && (judges.length ? ": only breaks ties" : " · nobody: the members vote; a judge only breaks ties")}
+      </span>
+      <EntryList
+        store={store}
+        entries={judges}
+        setEntries={(entries) => store.commit({ judge: entries.join(", ") })}
+        label="Judges"
+        adder="Judge"
+        placeholder={judges.length ? "Another" : votes ? "nobody" : resolved ? `auto: ${resolved}` : "auto"}
+      />
     </div>
   );
 }

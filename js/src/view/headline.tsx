@@ -1,22 +1,19 @@
-import { formatSeconds, poolText, runStatusText, totalCost } from "../format.ts";
+import { formatSeconds, totalCost } from "../format.ts";
 import { revealHidden } from "../reveal-hidden.ts";
-import { isRunning, nameOf, type RunState } from "../run.ts";
+import { isRunning, judges } from "../run.ts";
+import type { Store } from "../store.ts";
+import { Html } from "./html.tsx";
 
-interface Props {
-  state: RunState;
-  now: number;
-  cost?: string;
-  pool?: string | undefined;
-}
-
-/** One line: mode, models, judge, time, cost, status. */
-export function Headline({ state, now, cost, pool }: Props) {
-  const demo = [...(state.pool ?? []), ...(state.judge ? [state.judge] : [])].some((ref) => ref.service === "demo");
+/** One line: mode, models, judges, time, cost, status; below it who agrees. */
+export function Headline({ store, now }: { store: Store; now: number }) {
+  const { state, html } = store;
+  const demo = [...(state.pool ?? []), ...judges(state)].some((ref) => ref.service === "demo");
   const facts = [
-    pool ?? poolText(state),
-    state.judge && `judge ${revealHidden(nameOf(state.judge))}`,
+    html.pool,
+    html.judges && revealHidden(html.judges),
+    html.escalation && revealHidden(html.escalation),
     formatSeconds(isRunning(state) ? Math.floor(now * 10) / 10 : (state.seconds ?? 0)),
-    cost ?? totalCost(state),
+    html.total ?? totalCost(state),
   ].filter(Boolean);
   return (
     <p class="fnb-head">
@@ -25,7 +22,7 @@ export function Headline({ state, now, cost, pool }: Props) {
       {state.status !== "ok" && (
         <>
           {" · "}
-          <span class={`fnb-${state.status ?? "running"}`}>{runStatusText(state)}</span>
+          <span class={`fnb-${state.status ?? "running"}`}>{html.status ?? "running"}</span>
         </>
       )}
       {demo && (
@@ -34,6 +31,7 @@ export function Headline({ state, now, cost, pool }: Props) {
           <strong class="fnb-demo">DEMO: scripted models, not real answers</strong>
         </>
       )}
+      {html.agreement && <Html store={store} html={html.agreement} class="fnb-agree" tag="span" />}
     </p>
   );
 }
@@ -41,12 +39,13 @@ export function Headline({ state, now, cost, pool }: Props) {
 /** Notes that tell what was saved are no warnings. */
 const SAVED = /not paid again|nothing (?:was )?paid/i;
 
-export function Notes({ notes }: { notes?: string[] | undefined }) {
-  if (!notes?.length) return null;
+export function Notes({ store: { state, html } }: { store: Store }) {
+  const notes = [...(state.notes ?? []), ...(html.cascade ? [html.cascade] : [])];
+  if (!notes.length) return null;
   return (
     <ul class="fnb-notes">
       {notes.map((note) => (
-        <li key={note} class={SAVED.test(note) ? "fnb-good" : undefined} dir="auto">
+        <li key={note} class={note === html.cascade || SAVED.test(note) ? "fnb-good" : undefined} dir="auto">
           {revealHidden(note)}
         </li>
       ))}

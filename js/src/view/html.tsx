@@ -11,7 +11,17 @@ const SCROLLING = "pre, .fnb-wide, .fnb-md table, .fnb-panel > .fnb-md";
 const TITLE = 4;
 
 /** HTML rendered by Python: sanitized again, with typeset formulas and a copy button on every code block. */
-export function Html({ store, html, class: name = "fnb-md" }: { store: Store; html: string; class?: string }) {
+export function Html({
+  store,
+  html,
+  class: name = "fnb-md",
+  tag: Tag = "div",
+}: {
+  store: Store;
+  html: string;
+  class?: string;
+  tag?: "div" | "span";
+}) {
   const ref = useRef<HTMLDivElement>(null);
   const pieces = useRef<IncrementalHtml | undefined>(undefined);
   useLayoutEffect(() => {
@@ -19,7 +29,7 @@ export function Html({ store, html, class: name = "fnb-md" }: { store: Store; ht
     pieces.current ??= new IncrementalHtml(ref.current, (source) => renderPiece(store, source));
     pieces.current.update(html);
   }, [html, store]);
-  return <div ref={ref} class={name} />;
+  return <Tag ref={ref} class={name} />;
 }
 
 function renderPiece(store: Store, source: string): DocumentFragment {

@@ -1,10 +1,21 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { formatCost, formatNumber, formatSeconds, plural, replyStatusText, tokensPerSecond } from "../format.ts";
+import {
+  checkMark,
+  failedChecks,
+  formatCost,
+  formatNumber,
+  formatSeconds,
+  plural,
+  replyStatusText,
+  tokensPerSecond,
+  turnText,
+} from "../format.ts";
 import { revealHidden } from "../reveal-hidden.ts";
 import {
-  colorClass,
+  differs,
   hasFailed,
   isRunning,
+  judges,
   nameOf,
   type Ref,
   type Reply,
@@ -20,14 +31,19 @@ import { Name } from "./model-name.tsx";
 /** Maximum number of characters of an error message in a lane. */
 const REASON_LENGTH = 600;
 
-/** One lane per member and one for the judge, with fixed height and order so that nothing moves while texts arrive. */
+/**
+ * One lane per member and per judge, with fixed height and order so that nothing moves while texts arrive. Those who are
+ * asked only where the others differ have theirs from the start.
+ */
 export function Lanes({ store, now }: { store: Store; now: number }) {
   const { state } = store;
   const latest = new Map((state.replies ?? []).map((r) => [`${r.role ?? "candidate"} ${nameOf(r.ref)}`, r]));
-  const pool = state.pool ?? [];
+  const joined = new Set((state.pool ?? []).map(nameOf));
+  const later = (state.selection?.escalate ?? []).filter((ref) => !joined.has(nameOf(ref)));
+  const members = [...(state.pool ?? []), ...later];
   return (
-    <ul class="fnb-lanes" data-many={pool.length > 4}>
-      {pool.map((ref) => (
+    <ul class="fnb-lanes" data-many={members.length > 4}>
+      {members.map((ref, at) => (
         <Lane
           key={nameOf(ref)}
           {...{
@@ -35,30 +51,35 @@ export function Lanes({ store, now }: { store: Store; now: number }) {
             member: ref,
             now,
             reply: latest.get(`candidate ${nameOf(ref)}`),
-            color: colorClass(state, nameOf(ref)),
+            color: `fnb-m${at % 8}`,
           }}
+          idle={
+            later.includes(ref) ? (state.escalation ? "not asked" : "asked only where the others differ") : "waiting"
+          }
         />
       ))}
-      {state.judge && (
+      {judges(state).map((ref) => (
         <Lane
-          key="judge"
-          {...{ store, member: state.judge, now, reply: latest.get(`judge ${nameOf(state.judge)}`), color: "fnb-m8" }}
+          key={`judge ${nameOf(ref)}`}
+          {...{ store, member: ref, now, reply: latest.get(`judge ${nameOf(ref)}`), color: "fnb-m8" }}
           judge
         />
-      )}
+      ))}
     </ul>
   );
 }
 
 /** The same lanes before the kernel has named the members, made from what the form knows. */
-export function LanesPlaceholder({ store, names, judge }: { store: Store; names: string[]; judge: string }) {
+export function LanesPlaceholder({ store, names, judges }: { store: Store; names: string[]; judges: string[] }) {
   const lane = (name: string) => ({ store, member: { service: "", model: name, label: name }, now: 0 });
   return (
     <ul class="fnb-lanes" data-many={names.length > 4}>
       {names.map((name, at) => (
         <Lane key={name} {...lane(name)} color={`fnb-m${at % 8}`} />
       ))}
-      {judge && <Lane key="judge" {...lane(judge)} color="fnb-m8" judge />}
+      {judges.map((name) => (
+        <Lane key={`judge ${name}`} {...lane(name)} color="fnb-m8" judge />
+      ))}
     </ul>
   );
 }
@@ -70,10 +91,13 @@ interface LaneProps {
   now: number;
   color: string;
   judge?: boolean;
+  /** What it does before it is asked. */
+  idle?: string;
 }
 
-function Lane({ store, member, reply, now, color, judge }: LaneProps) {
-  const facts = reply ? laneFacts(store, reply, now) : ["waiting"];
+function Lane({ store, member, reply, now, color, judge, idle = "waiting" }: LaneProps) {
+  const [status, ...facts] = reply ? laneFacts(store, reply, now) : [idle];
+  const mark = reply && checkMark(reply);
   const isOpen = reply !== undefined && reply.status === undefined;
   const isBad = reply !== undefined && hasFailed(reply);
   const isSilent = isOpen && !reply.text && !reply.reasoning;
@@ -87,6 +111,9 @@ function Lane({ store, member, reply, now, color, judge }: LaneProps) {
         <p class="fnb-meta">
           <Name name={nameOf(member)} class={color} />
           {judge && <span class="fnb-fig">judge</span>}
+          <span class="fnb-fig">{status}</span>
+          {mark && <span class={`fnb-fig ${mark.startsWith("✓") ? "fnb-pass" : "fnb-fail"}`}>{mark}</span>}
+          {reply && differs(store.state, reply.call) && <span class="fnb-fig fnb-differs">differs</span>}
           {facts.map((fact) => (
             <span class="fnb-fig">{fact}</span>
           ))}
@@ -107,11 +134,13 @@ function Lane({ store, member, reply, now, color, judge }: LaneProps) {
 /** The warnings of a call that has ended, on one line over the end of its text. */
 function LaneRemark({ reply }: { reply: Reply }) {
   const suspect = suspectSigns(reply).length && !reply.remarks?.length ? ["Speaks to the judge."] : [];
-  const remarks = [...suspect, ...remarksOf(reply)].map((remark) => revealHidden(remark)).join(" ");
+  const failed = failedChecks(reply);
+  const remarks = [...failed, ...suspect, ...remarksOf(reply)].map((remark) => revealHidden(remark)).join(" ");
   if (!remarks) return null;
   return (
-    <p class="fnb-remark fnb-warn" title={remarks} dir="auto">
-      ⚠ {remarks}
+    <p class={`fnb-remark ${failed.length ? "fnb-bad" : "fnb-warn"}`} title={remarks} dir="auto">
+      {failed.length ? "" : "⚠ "}
+      {remarks}
     </p>
   );
 }
@@ -120,7 +149,8 @@ function LaneText({ store, reply, state }: { store: Store; reply: Reply; state: 
   if (hasFailed(reply) && reply.detail)
     return <span class="fnb-badtext">{revealHidden(reply.detail.slice(0, REASON_LENGTH))}</span>;
   // The judge's answer is shown below the lanes; its verdict is JSON, which is not shown.
-  if (reply.role === "judge") return <>{state.draft ? "" : reply.status ? "" : "Comparing the candidates, blind."}</>;
+  if (reply.role === "judge")
+    return <>{reply.status || state.draft_call === reply.call ? "" : "Comparing the candidates, blind."}</>;
   const thinks = !reply.text && Boolean(reply.reasoning);
   const channel = thinks ? "reasoning" : "text";
   return (
@@ -151,13 +181,14 @@ function laneFacts(store: Store, reply: Reply, now: number): string[] {
   const tokens = reply.usage?.completion;
   const size = tokens !== undefined ? `${formatNumber(tokens)} tokens` : plural((reply.text ?? "").length, "character");
   const rate = tokensPerSecond(reply);
-  const turn = reply.round && reply.role !== "judge" ? `round ${reply.round}, ` : "";
+  const turn = turnText(store.state, reply);
   const again = (reply.attempts ?? 1) > 1 && !ended ? `, attempt ${reply.attempts}` : "";
   return [
-    turn + replyStatusText(reply, store.state.draft) + again,
+    (turn && `${turn}, `) + replyStatusText(reply, store.state) + again,
     elapsed === undefined ? "" : formatSeconds(ended ? elapsed : Math.floor(elapsed * 10) / 10),
     reply.cost === undefined ? "" : formatCost(reply.cost),
     rate === undefined ? (reply.text ? size : "") : `${formatNumber(rate)} tokens/s`,
     first === undefined ? "" : `first text ${formatSeconds(first)}`,
+    reply.provider ? `via ${revealHidden(reply.provider)}` : "",
   ].filter(Boolean);
 }

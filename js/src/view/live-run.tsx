@@ -20,14 +20,14 @@ export function LiveRun({ store }: { store: Store }) {
 }
 
 export function RunProgress({ store, now, stop }: { store: Store; now: number; stop?: boolean }) {
-  const { state, html } = store;
+  const { html } = store;
   return (
     <>
       <div class="fnb-top">
-        <Headline state={state} now={now} />
+        <Headline store={store} now={now} />
         {stop && <Stop store={store} />}
       </div>
-      <Notes notes={state.notes} />
+      <Notes store={store} />
       <Lanes store={store} now={now} />
       {html.rounds && <Html store={store} html={html.rounds} class="fnb-piece" />}
       <section class="fnb-answer fnb-draft">
@@ -40,7 +40,7 @@ export function RunProgress({ store, now, stop }: { store: Store; now: number; s
 
 /** Shown between the click on Run and the kernel's first message. */
 export function RunPending({ store }: { store: Store }) {
-  const { pool = [], judge = "" } = store.get<{ pool?: string[]; judge?: string }>("advice") ?? {};
+  const { pool = [], judges = [] } = store.get<{ pool?: string[]; judges?: string[] }>("advice") ?? {};
   return (
     <>
       <div class="fnb-top">
@@ -48,14 +48,14 @@ export function RunPending({ store }: { store: Store }) {
           <strong>{store.get<string>("mode")}</strong> · asking …
         </p>
       </div>
-      <LanesPlaceholder store={store} names={pool} judge={judge} />
+      <LanesPlaceholder store={store} names={pool} judges={judges} />
     </>
   );
 }
 
 /** The one region of a view that screen readers announce. It stays in place: a new region would not be read. */
 export function LiveRegion({ store }: { store: Store }) {
-  const phase = announcement(store.state);
+  const phase = announcement(store.state, store.html.status);
   const announced = useRef("");
   useEffect(() => {
     if (phase === announced.current) return;

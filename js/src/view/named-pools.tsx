@@ -5,20 +5,16 @@ import { CutText } from "./model-name.tsx";
 interface NamedPool {
   name: string;
   pool: string[];
+  /** Saved with its judges, by comma; presets have none. */
+  judge?: string;
 }
 
 const samePool = (a: string[], b: string[]): boolean => a.length === b.length && a.every((entry, i) => entry === b[i]);
 
 /** Buttons for named pools: presets and the person's saved pools, which can be added and removed. */
-export function NamedPools({
-  store,
-  pool,
-  setPool,
-}: {
-  store: Store;
-  pool: string[];
-  setPool: (pool: string[]) => void;
-}) {
+export function NamedPools({ store }: { store: Store }) {
+  const pool = store.get<string[]>("pool");
+  const judge = store.get<string>("judge");
   const { presets = [], pools } = store.get<{ presets?: NamedPool[]; pools?: NamedPool[] }>("offers") ?? {};
   const [error, setError] = useState("");
   const row = useRef<HTMLDivElement>(null);
@@ -35,18 +31,18 @@ export function NamedPools({
   return (
     <div class="fnb-presets" ref={row}>
       {presets.map((one) => (
-        <PoolButton key={one.name} named={one} pool={pool} setPool={setPool} />
+        <PoolButton key={one.name} named={one} store={store} />
       ))}
       {pools?.map((one) => (
         <span key={`own ${one.name}`} class="fnb-own">
-          <PoolButton named={one} pool={pool} setPool={setPool} />
+          <PoolButton named={one} store={store} />
           <button type="button" class="fnb-forget" aria-label={`Forget ${one.name}`} onClick={() => forget(one.name)}>
             ✕
           </button>
         </span>
       ))}
       {/* A kernel that stores no pools sends no `pools`. */}
-      {pools && pool.length > 0 && <SavePool save={(name) => request("save_pool", { name, pool })} />}
+      {pools && pool.length > 0 && <SavePool save={(name) => request("save_pool", { name, pool, judge })} />}
       {error && (
         <p class="fnb-bad" role="alert">
           {error}
@@ -56,17 +52,18 @@ export function NamedPools({
   );
 }
 
-function PoolButton({ named, pool, setPool }: { named: NamedPool; pool: string[]; setPool: (pool: string[]) => void }) {
+function PoolButton({ named, store }: { named: NamedPool; store: Store }) {
+  const { name, pool, judge } = named;
   return (
     <button
       type="button"
       class="fnb-choice fnb-cut"
       dir="auto"
-      title={`${named.name}: ${named.pool.join(", ")}`}
-      aria-pressed={samePool(named.pool, pool)}
-      onClick={() => setPool(named.pool)}
+      title={`${name}: ${pool.join(", ")}${judge ? `; judge ${judge}` : ""}`}
+      aria-pressed={samePool(pool, store.get("pool")) && (!judge || judge === store.get("judge"))}
+      onClick={() => store.commit(judge ? { pool, judge } : { pool })}
     >
-      <CutText text={named.name} />
+      <CutText text={name} />
     </button>
   );
 }

@@ -23,22 +23,23 @@ export function RunResult({ store }: { store: Store }) {
     const result = await store.request("choose", { call });
     setMessage(result.error ?? "Your choice is the answer now, and on the record.");
   };
-  const judgeAgain = async () => {
-    const form = { judge: store.get("judge"), mode: store.get("mode") };
-    const result = await store.request("rejudge", form);
+  const votes = store.get("mode") === "vote";
+  const continueRun = async (kind: "rejudge" | "add") => {
+    const result = await store.request(kind, { judge: store.get("judge"), mode: store.get("mode") });
     if (result.error) setMessage(result.error);
   };
-  const judgeAsked = !["not-needed", "by-hand"].includes(state.verdict?.state ?? "");
-  const judgeName = state.judge && judgeAsked ? nameOf(state.judge) : "";
+  const known = new Set((state.pool ?? []).map(nameOf));
+  const added = (store.get<{ pool?: string[] }>("advice")?.pool ?? []).filter((name) => !known.has(name));
+  const [verdict = "", whose = ""] = html.verdict ?? [];
   const several = comparableTexts(state).size > 1;
   return (
     <>
       <div class="fnb-top">
-        <Headline state={state} now={0} cost={html.total ?? ""} pool={html.pool} />
+        <Headline store={store} now={0} />
         <Tools store={store} setMessage={setMessage} />
       </div>
       <p class="fnb-said">{revealHidden(message)}</p>
-      <Notes notes={state.notes} />
+      <Notes store={store} />
       <section class="fnb-answer">
         <h4 class="fnb-title">{revealHidden(html.title ?? "")}</h4>
         {state.error && <p class="fnb-bad">{revealHidden(state.error)}</p>}
@@ -51,20 +52,30 @@ export function RunResult({ store }: { store: Store }) {
           <h4 class="fnb-title">Candidates</h4>
           <Candidates store={store} choose={chooseCandidate} />
           {html.rounds && <Html store={store} html={html.rounds} class="fnb-piece" />}
+          {added.length > 0 && store.supports("add") && (
+            <button
+              type="button"
+              class="fnb-button fnb-add"
+              title="Beside these candidates, of which none is asked or paid again"
+              onClick={() => continueRun("add")}
+            >
+              Ask {revealHidden(added.length > 2 ? `${added.length} new members` : added.join(" and "))} too
+            </button>
+          )}
         </section>
         {html.judge && (
           <section class="fnb-judge">
             <h4 class="fnb-title">
-              Judge <span class="fnb-more">{revealHidden(judgeName)}</span>
+              {verdict} <span class="fnb-more">{revealHidden(whose)}</span>
             </h4>
             <Html store={store} html={html.judge} class="fnb-piece" />
             <button
               type="button"
               class="fnb-button"
               title="With the judge and mode chosen above; no candidate is asked again"
-              onClick={judgeAgain}
+              onClick={() => continueRun("rejudge")}
             >
-              Judge again
+              {votes ? "Vote again" : "Judge again"}
             </button>
           </section>
         )}

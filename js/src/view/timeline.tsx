@@ -1,4 +1,4 @@
-import { formatSeconds } from "../format.ts";
+import { formatSeconds, turnText } from "../format.ts";
 import { revealHidden } from "../reveal-hidden.ts";
 import { colorClass, hasFailed, nameOf, type RunState } from "../run.ts";
 import { CutText } from "./model-name.tsx";
@@ -25,7 +25,7 @@ export function Timeline({ state }: { state: RunState }) {
           <div key={reply.call} class={`fnb-row ${color}${hasFailed(reply) ? " fnb-rowbad" : ""}`}>
             <span class="fnb-rowname fnb-cut" dir="auto" title={revealHidden(nameOf(reply.ref))}>
               <CutText text={nameOf(reply.ref)} />
-              {reply.round ? ` · round ${reply.round}` : ""}
+              {turnText(state, reply) && ` · ${turnText(state, reply)}`}
             </span>
             <span class="fnb-track">
               {ticks.map((at) => (

@@ -1,13 +1,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { revealHidden } from "../reveal-hidden.ts";
 import { isRunning } from "../run.ts";
-import type { Store } from "../store.ts";
+import { FORM_TRAITS, type Store } from "../store.ts";
 import { Form } from "./form.tsx";
 import { useClock, useStore } from "./hooks.ts";
 import { LiveRegion, RunPending, RunProgress } from "./live-run.tsx";
 import { RunResult } from "./result.tsx";
-
-const FORM = ["prompt", "pool", "mode", "judge", "max_cost"];
 
 /** The whole workbench: the form above, the run or its result below. */
 export function Workbench({ store }: { store: Store }) {
@@ -23,7 +21,7 @@ export function Workbench({ store }: { store: Store }) {
     setAsking(true);
     // The message carries the form, so that a change that has not been synchronized yet is part of the run.
     const result = await store.request("run", {
-      form: Object.fromEntries(FORM.map((name) => [name, store.get(name)])),
+      form: Object.fromEntries(FORM_TRAITS.map((name) => [name, store.get(name)])),
     });
     if (result.error) setAsking(false);
     setError(result.error ?? "");

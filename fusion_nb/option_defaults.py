@@ -1,0 +1,51 @@
+"""The class behind `fusion_nb.defaults` and `%config Fuse`: one trait for each option that can be set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fusion_nb.errors import UnknownName, UserError
+
+
+def configurable_class(rows: Mapping[str, Any]) -> type[Any]:
+    """The class whose one object holds the defaults of a process.
+
+    Args:
+        rows: the rows of the table (`options.Option`) that can be set, by name.
+    """
+    from traitlets import TraitError, TraitType, config  # noqa: PLC0415
+
+    class Setting(TraitType[Any, Any]):
+        """A trait that is checked by its row when it is set; `None` gives it back to the table."""
+
+        def validate(self, obj: Any, value: Any) -> Any:
+            row = rows[str(self.name)]
+            try:
+                checked = None if value is None or value == "" else row.check(value)
+            except UserError as error:
+                raise TraitError(f"Fuse.{row.name} was not changed. {error}") from None
+            return list(checked) if row.name == "pool" and checked else None if checked is None else value
+
+    traits = {
+        name: Setting(row.default or None, allow_none=True, help=row.help).tag(config=True)
+        for name, row in rows.items()
+    }
+    about = """Defaults behind every door; `%config Fuse` sets the same ones.
+
+    >>> import fusion_nb
+    >>> fusion_nb.defaults.max_cost = 0.25
+    >>> fusion_nb.defaults.reset()
+    """
+
+    def reset(self: Any) -> None:
+        for name in traits:
+            setattr(self, name, rows[name].default or None)
+
+    def set_known(self: Any, name: str, value: Any) -> None:
+        # A cap with a slip in its name would be no cap.
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise UnknownName("default", name, traits)
+        config.Configurable.__setattr__(self, name, value)
+
+    return type("Fuse", (config.Configurable,), {"__doc__": about, "reset": reset, "__setattr__": set_known, **traits})
