@@ -52,7 +52,9 @@ def checked_settings(given: Mapping[str, Any]) -> Settings:
     """Settings as they are kept; `None` is "not given". Raises `UserError`, one sentence."""
     for name in given:
         if name not in MODEL_SETTINGS:
-            raise UnknownName("setting", str(name)[:60], MODEL_SETTINGS, f"There are {', '.join(MODEL_SETTINGS)}.")
+            raise UnknownName(
+                "setting", str(name)[:60], MODEL_SETTINGS, f"There are {', '.join(map(repr, MODEL_SETTINGS))}."
+            )
     settings = tuple((name, _CHECKS[name](given[name])) for name in MODEL_SETTINGS if given.get(name) is not None)
     body = service_fields.body_fields(dict(settings).get("body", "{}"))
     if twice := [name for name, _ in settings if name in body]:

@@ -95,10 +95,14 @@ def vote_note(votes: Ballot, asked: int) -> str:
     answer, *other_answers = votes.agreement(asked).answers
     if sum(map(len, vote.groups)) == 1:
         return f"Only {winner.ref.name} gave an answer that can be counted: {answer}."
-    count = f"{len(vote.groups[0])} of {asked} members say {answer}"
+    count = f"{len(vote.groups[0])} of {asked} members {_say(len(vote.groups[0]))} {answer}"
     unknown = f" {count_word(len(vote.unknown)).capitalize()} could not be counted." if vote.unknown else ""
     if not vote.tied:
         return f"{count}.{unknown}"
     sides = zip(vote.groups[1:], other_answers, strict=True)
-    others = " and ".join(f"{len(group)} say {other}" for group, other in sides)
+    others = " and ".join(f"{len(group)} {_say(len(group))} {other}" for group, other in sides)
     return f"{count}, {others}: a tie, taken by {winner.ref.name}, which is named first.{unknown}"
+
+
+def _say(count: int) -> str:
+    return "says" if count == 1 else "say"

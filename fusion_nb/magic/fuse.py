@@ -19,11 +19,12 @@ from IPython.core.magic import (
 )
 
 from fusion_nb.core import option_checks as check
+from fusion_nb.core.selection_checks import KINDS
 from fusion_nb.errors import FusionError, RunFailed, UserError
 from fusion_nb.magic import lazy_imports, line_parser
 from fusion_nb.magic.displays import background_screen_for, screen_for
 from fusion_nb.magic.interpolation import IPYTHONS, caller_names, fill_option, interpolate, notebook_names
-from fusion_nb.magic.notebook_functions import named_functions
+from fusion_nb.magic.notebook_functions import function_names, named_functions
 from fusion_nb.options import ROWS, configured, refusal
 
 _VERBS = {"resume": "resume_run", "add": "add_members", "retry": "retry_failed", "rejudge": "rejudge_run"}
@@ -253,7 +254,11 @@ class FuseMagics(Magics):
     def offers(self, option: str, typed: str) -> Iterable[str]:
         """What could stand as the value of an option, for Tab."""
         match option:
-            case "-p" | "--pool" | "-j" | "--judge":
+            case "--check":
+                return function_names(self._shell.user_ns)
+            case "--extract":
+                return [*KINDS, *function_names(self._shell.user_ns)]
+            case "-p" | "--pool" | "-j" | "--judge" | "--escalate":
                 return lazy_imports.api().complete_members(typed, self._aliases, configured("services"))
             case _:
                 row = line_parser.BY_FLAG.get(option)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fusion_nb.core.selection_checks import KINDS, names_of
+from fusion_nb.core.selection_checks import FORMS, KINDS, names_of
 from fusion_nb.errors import UnknownName
 
 
@@ -22,13 +22,19 @@ def named_functions(given: Mapping[str, Any], notebook: Mapping[str, Any]) -> di
     if isinstance(checks := given.get("check"), str):
         found["check"] = [_function(name, notebook) for name in names_of(checks) if checks.strip() != "none"]
     if isinstance(extract := given.get("extract"), str) and extract.isidentifier() and extract not in KINDS:
-        found["extract"] = _function(extract, notebook)
+        found["extract"] = _function(extract, notebook, FORMS)
     return found
 
 
-def _function(name: str, notebook: Mapping[str, Any]) -> Any:
+def function_names(notebook: Mapping[str, Any]) -> list[str]:
+    """The functions that a person has in the notebook, by name."""
+    return [name for name, value in notebook.items() if callable(value) and not name.startswith("_")]
+
+
+def _function(name: str, notebook: Mapping[str, Any], forms: Sequence[str] = ()) -> Any:
     value = notebook.get(name)
     if not callable(value):
-        functions = [each for each, one in notebook.items() if callable(one) and not each.startswith("_")]
-        raise UnknownName("function", name, functions, "Define it in a cell of this notebook first.")
+        or_forms = f", or take one of {', '.join(forms)}" if forms else ""
+        hint = f"Define it in a cell of this notebook first{or_forms}."
+        raise UnknownName("function", name, [*forms, *function_names(notebook)], hint)
     return value
