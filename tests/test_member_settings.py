@@ -76,7 +76,7 @@ def test_commas_in_braces_separate_nothing() -> None:
     ("claude{=0}", "no name"), ("claude{,}", "no name"), ("claude{temperature=}", "has no value"), ("claude{reasoning high}", "no = behind"),
     ("claude{temperature=0 seed=1}", "comma is missing"), ("claude{temperature==0}", "no value"), ("claude{system='a' b}", "comma is missing"),
     ("claude{temperature=0, temperature=1}", "stands twice"), ("claude{provider={zdr, zdr}}", "stands twice"),
-    ("claude{tempreature=0}", "Did you mean temperature"), ("claude{max-tokens=5}", "Did you mean max_tokens"), ("claude{high}", "There are reasoning"),
+    ("claude{tempreature=0}", "Did you mean temperature"), ("claude{max-tokens=5}", "Did you mean max_tokens"), ("claude{high}", "There are 'reasoning'"),
     ("claude{temperature=2.1}", "from 0 to 2"), ("claude{temperature=nan}", "from 0 to 2"), ("claude{temperature}", "from 0 to 2"), ("claude{max_tokens=0}", "from 1 to"),
     ("claude{max_tokens=1e3}", "whole number"), ("claude{seed=-1}", "from 0 to"), (f"claude{{seed={'9' * 5000}}}", "whole number"), ("claude{reasoning=hihg}", "Did you mean high"),
     ("claude{system=[a]}", "must be text"), ("{temperature=0}", "names no model"), ("claude{seed=1} x", "cannot stand behind"), ("claude{seed=1}{seed=2}", "cannot stand behind"),
