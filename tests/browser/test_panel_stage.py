@@ -74,6 +74,12 @@ STATES = {
     "all-failed": (states.all_failed(), {}),
     "long": (states.long_texts(), {}),
     "long-names": (long_names(), {"pool": ["y" * 200]}),
+    "jury": (states.jury(), {"pool": ["claude{reasoning=high}", "gemini", "gpt4o{temperature=0}"]}),
+    "jury-split": (states.jury_split(), {}),
+    "checked": (states.checks_decide(), {}),
+    "none-passed": (states.none_passed(), {}),
+    "vote": (states.vote_tied(), {"mode": "vote"}),
+    "cascade": (states.last_word(), {}),
 }
 
 
