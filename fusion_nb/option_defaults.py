@@ -1,11 +1,19 @@
-"""The class behind `fusion_nb.defaults` and `%config Fuse`: one trait for each option that can be set."""
+"""Values of options: those of one call, settled; and the class behind `fusion_nb.defaults` and `%config Fuse`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fusion_nb.errors import UnknownName, UserError
+
+
+class Settled(dict[str, Any]):
+    """Settings, and which of them the call itself gave: what could not act is refused then, and else left out."""
+
+    def __init__(self, given: Iterable[str]) -> None:
+        super().__init__()
+        self.given = frozenset(given)
 
 
 def configurable_class(rows: Mapping[str, Any]) -> type[Any]:

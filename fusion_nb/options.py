@@ -22,7 +22,7 @@ from fusion_nb.core import Limits, Selection
 from fusion_nb.core import option_checks as check
 from fusion_nb.core import selection_checks as selecting
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.option_defaults import configurable_class
+from fusion_nb.option_defaults import Settled, configurable_class
 
 F = TypeVar("F", bound=Callable[..., Any])
 Settings = Mapping[str, Any]
@@ -206,7 +206,7 @@ def of(call: str) -> list[Option]:
     return [row for row in TABLE if call in row.calls]
 
 
-def settle(call: str, given: Mapping[str, Any], recorded: Settings | None = None) -> dict[str, Any]:
+def settle(call: str, given: Mapping[str, Any], recorded: Settings | None = None) -> Settled:
     """Every option of one call, checked. Raises `UserError` for what the call does not take, or a value that is none.
 
     Args:
@@ -220,7 +220,7 @@ def settle(call: str, given: Mapping[str, Any], recorded: Settings | None = None
             raise UnknownName("option", name, [row.name for row in of(call)], hint)
         if call not in ROWS[name].calls and given[name] is not None:
             raise UserError(refusal(call, name))
-    settings = {}
+    settings = Settled(name for name, value in given.items() if value is not None)
     for row in of(call):
         values = (given.get(row.name), (recorded or {}).get(row.name), configured(row.name))
         value = next((value for value in values if value is not None), row.default)

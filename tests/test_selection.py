@@ -439,3 +439,16 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence(options: dict[str, Any]
         fusion_nb.fuse(ASK, **{"pool": "demo", **options})
     assert "\n" not in str(refused.value)
     assert fusion_nb.runs().empty
+
+
+def test_a_default_that_cannot_act_is_left_out() -> None:
+    """`%config Fuse.escalate` and `deeper` hold where they mean something, and are in nobody's way elsewhere."""
+    fusion_nb.defaults.escalate = "demo:careful"
+    fusion_nb.defaults.check, fusion_nb.defaults.deeper = says_five, 1
+    try:
+        assert fusion_nb.fuse(ASK, pool="demo:swift").selection.escalate == ()
+        assert fusion_nb.fuse(ASK, pool="demo").selection.escalate == ()
+        assert fusion_nb.fuse(ASK, pool="demo:swift,demo:steady").escalation is not None
+        assert fusion_nb.fuse(ASK, pool="demo:swift,demo:steady", mode="debate").selection.deeper == 0
+    finally:
+        fusion_nb.defaults.reset()

@@ -203,8 +203,11 @@ class FuseMagics(Magics):
         notebook."""
         given = self._given(parsed, names)
         for name in ("pool", "escalate"):
-            if entries := check.pool(given[name]) if name in given else configured(name):
-                given[name] = self._members(entries, names, pools="base_url" not in given)
+            entries = check.pool(given[name]) if name in given else configured(name)
+            # A default is left to the defaults, but for functions: only here are they known by their names.
+            members = self._members(entries, names, pools="base_url" not in given) if entries else []
+            if name == "pool" or name in given or any(map(callable, members)):
+                given |= {name: members} if members else {}
         if judges := given.get("judge") or configured("judge"):
             given["judge"] = self._judges(judges, names)
         return {**given, **named_functions(given, names)}

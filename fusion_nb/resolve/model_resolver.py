@@ -25,7 +25,7 @@ from fusion_nb.resolve import pools
 from fusion_nb.resolve.function_fingerprint import function_fingerprint, open_digest
 from fusion_nb.resolve.pools import reserved_names
 from fusion_nb.resolve.service_registry import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, ServiceRegistry, http
-from fusion_nb.resolve.spec_builder import ResolvedPool, refuse_key
+from fusion_nb.resolve.spec_builder import ResolvedPool, members_to_escalate, refuse_key
 
 if TYPE_CHECKING:
     from fusion_nb.providers.local_servers import LocalServer
@@ -79,7 +79,7 @@ class Resolver:
     def resolved(self) -> ResolvedPool:
         """The pool and the judge, every name resolved. Raises `UserError` where one cannot be asked."""
         pool, notes = self._pool()
-        escalate = self.resolve(self._settings.get("escalate") or ())
+        escalate = members_to_escalate(self.resolve(self._settings.get("escalate") or ()), pool, self._settings)
         judges = self.judges((*pool, *escalate), needed=self._judge_needed(pool, escalate))
         self.check((*pool, *escalate, *judges))
         for judge in judges:

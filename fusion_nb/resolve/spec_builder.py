@@ -48,7 +48,7 @@ def build_spec(
         pool=resolved.pool,
         judge=next(iter(resolved.judges), None),
         jury=resolved.judges[1:],
-        selection=_selection(Selection(escalate=resolved.escalate), settings, resolved.pool),
+        selection=_selection(Selection(escalate=resolved.escalate), _without_idle(settings, mode), resolved.pool),
         mode=cast(Mode, mode),
         then=settings["then"],
         rounds=int(rounds or 1),
@@ -63,6 +63,21 @@ def build_spec(
     _refuse_idle(spec, settings)
     refuse_unaffordable(spec, spec.pool, worst)
     return spec
+
+
+def members_to_escalate(refs: tuple[Ref, ...], pool: Sequence[Ref], settings: Settings) -> tuple[Ref, ...]:
+    """Who is asked where the pool does not agree: of a default what could not act is left out, of a call it is refused
+    later."""
+    if "escalate" in getattr(settings, "given", ("escalate",)):
+        return refs
+    names = {ref.name for ref in pool}
+    return tuple(ref for ref in refs if ref.name not in names) if len(pool) > 1 else ()
+
+
+def _without_idle(settings: Settings, mode: str) -> Settings:
+    """The settings without a default that means nothing in that mode."""
+    idle = mode == "debate" and "deeper" not in getattr(settings, "given", ("deeper",))
+    return {**settings, "deeper": 0} if idle else settings
 
 
 def _selection(selection: Selection, settings: Settings, pool: tuple[Ref, ...]) -> Selection:
