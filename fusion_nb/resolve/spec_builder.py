@@ -204,12 +204,13 @@ def refuse_unaffordable(spec: RunSpec, asked: tuple[Ref, ...], worst: Callable[[
     cap = spec.limits.max_cost
     if cap is None or not asked:
         return
-    costs = [worst(ref, _worst_usage(spec, ref)) for ref in asked]
-    if all(amount is not None and amount > cap for amount in costs):
-        least = min(amount for amount in costs if amount is not None)
+    costs = {ref: worst(ref, _worst_usage(spec, ref)) for ref in asked}
+    known = {ref: amount for ref, amount in costs.items() if amount is not None}
+    if len(known) == len(costs) and min(known.values()) > cap:
+        ref = min(known, key=known.__getitem__)
         raise UserError(
-            f"max_cost {usd(cap)} is too small for even one call, which could cost up to {usd(least)}: raise it, "
-            f"or lower max_tokens (now {spec.limits.max_tokens})."
+            f"max_cost {usd(cap)} is too small for even one call, which could cost up to {usd(known[ref])}: raise it, "
+            f"or lower max_tokens (now {token_limit(spec.limits.max_tokens, ref, 'candidate')})."
         )
 
 
