@@ -27,7 +27,7 @@ BATCH = 240
 STRANGE = r"""frame => {
   const rendered = 'h1 h2 h3 h4 h5 h6 p br hr strong em s b i code pre blockquote ul ol li a span sup div section details summary '
     + 'table thead tbody tfoot tr th td button';
-  const own = 'form textarea label input select option mark';
+  const own = 'form textarea label input select option datalist mark';
   const plain = ['class', 'href', 'title', 'start', 'colspan', 'style', 'target', 'rel', 'referrerpolicy', 'tabindex', 'aria-level'];
   const strange = [];
   for (const e of frame.querySelectorAll('*')) {
