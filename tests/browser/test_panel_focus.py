@@ -81,13 +81,15 @@ def test_counting_keeps_the_focus(stage) -> None:
 
 
 def test_the_judge_is_picked_and_left_by_keyboard(stage) -> None:
-    """Picking leaves the focus on the button that takes the pick back, and that on the input."""
+    """Picking leaves the focus on the input, for a jury's next judge; taking one out does too."""
     page = stage()
     panel = page.open(None, offers={"rows": ROWS})
     panel.get_by_role("combobox", name="Judge").focus()
     page.page.keyboard.press("ArrowDown")
     page.page.keyboard.press("Enter")
-    assert focused(page).startswith("Do not fix the judge")
+    assert focused(page) == "Judge"
+    page.page.keyboard.press("Shift+Tab")
+    assert focused(page).startswith("Remove ")
     page.page.keyboard.press("Enter")
     assert focused(page) == "Judge"
     expect(panel.locator("[role=option]:visible")).to_have_count(0)
