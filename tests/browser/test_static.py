@@ -74,7 +74,11 @@ def brightness(page: Page, selector: str, prop: str) -> float:
 
 
 @pytest.mark.parametrize("width", [320, 380, 700, 1200, 1800])
-@pytest.mark.parametrize("name", ["merge", "many", "one_failed", "judging", "debate", "long_texts"])
+@pytest.mark.parametrize(
+    "name",
+    ["merge", "many", "one_failed", "judging", "debate", "long_texts", "jury", "jury_split", "checks_decide", "none_passed",
+     "vote_tied", "last_word", "jury_reading"],
+)  # fmt: skip
 def test_every_width_holds_every_run(sheet, name: str, width: int) -> None:
     """From 320 to 1800 pixels nothing runs out of the page, with one candidate and with eight."""
     page = sheet(width)
