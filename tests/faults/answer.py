@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 End = Literal["end", "close", "reset", "hold"]
 TEXT = "Grüße 🥊."
+OTHER_TEXT = "Grüße 🥊 von mir."
+"""What another good member says: equal texts need no judge."""
 """What a good reply says: one, two and four bytes a character."""
 FIRST, SECOND = TEXT[:4], TEXT[4:]
 USED = {"prompt_tokens": 7, "completion_tokens": 3}
@@ -84,3 +86,4 @@ def stream(*said: Any, **more: Any) -> Answer:
 
 
 GOOD = stream(delta(FIRST), delta(SECOND), finish(), usage(), "[DONE]")
+OTHER = stream(delta(OTHER_TEXT), finish(), usage(), "[DONE]")

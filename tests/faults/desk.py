@@ -12,7 +12,7 @@ from typing import Any
 from tests.faults.harness import KEY_ENV, WELL_ENV, Faults, black_hole, fault_server
 from tests.faults.notebook import Notebook, Ran, notebook
 
-GOOD = "6-pool"
+GOOD, OTHER = "6-pool", "6-other"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Desk:
 
     def works(self) -> None:
         """The kernel runs the next cell as if nothing had been."""
-        ran = self.fuse([GOOD, GOOD])
+        ran = self.fuse([GOOD, OTHER])
         assert ran.error is None, ran.error
         assert self.result()["status"] == "ok"
 

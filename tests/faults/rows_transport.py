@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.answer import FIRST, GOOD, TEXT, Answer, compact, delta, finish, sse, stream
+from tests.faults.answer import FIRST, GOOD, OTHER, OTHER_TEXT, TEXT, Answer, compact, delta, finish, sse, stream
 from tests.faults.row import OK, Row
 
 QUICK = {"ttft": 0.8, "idle": 0.8}
@@ -29,6 +29,7 @@ ROWS = (
     Row(number=4, name="connect-timeout", at="blackhole", error="connect_timeout", attempts=3, cuts=("whole",)),
     Row(number=5, name="send", at="send", error="send", attempts=2, billed=True, cuts=("whole",), options={"big": True}, heavy=True),
     Row(number=6, name="pool", answers=(GOOD,), cuts=("whole",), **OK),
+    Row(number=6, name="other", answers=(OTHER,), cuts=("whole",), **{**OK, "text": OTHER_TEXT}),
     _timed(7, "header-stall", Answer(framing="none", end="hold"), "ttft", cuts=("whole",)),
     _timed(8, "body-stall", Answer(headers=GEN, end="hold"), "ttft", generation="gen-77", cuts=("whole",)),
     _timed(9, "idle", stream(delta(FIRST), end="hold"), "idle", text=FIRST),

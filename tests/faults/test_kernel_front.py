@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.desk import GOOD, Desk, desk
+from tests.faults.desk import GOOD, OTHER, Desk, desk
 from tests.faults.notebook import Heard, Ran
 from tests.faults.seen import saw
 from tests.replay import Replay, replay_server
@@ -102,7 +102,7 @@ def until_quiet(book: Desk, expression: str, most: list[int]) -> None:
 @pytest.mark.parametrize("mode", ["merge", "best-of"])
 def test_85_what_is_left_needs_no_kernel(mode: str, panel: Desk) -> None:
     """Under a widget while it runs; what the notebook keeps is HTML and text alone, readable with no kernel."""
-    ran = panel.fuse([GOOD, GOOD], options=f"--mode {mode}")
+    ran = panel.fuse([GOOD, OTHER], options=f"--mode {mode}")
     shown, *_, last = [h.content["data"] for h in ran.heard if h.kind in ("display_data", "update_display_data")]
     assert WIDGET in shown
     assert WIDGET not in last

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.faults.answer import TEXT
-from tests.faults.desk import GOOD, Desk, desk
+from tests.faults.desk import GOOD, OTHER, Desk, desk
 from tests.faults.notebook import Ran, notebook
 from tests.faults.seen import saw
 from tests.faults.test_disk import fill, small_disk  # noqa: F401  a fixture
@@ -49,8 +49,8 @@ PHASES: dict[str, tuple[list[str], str, int, str]] = {
     "waiting for the first text": ([STALL, STALL], "judge", 2, ""),
     "streaming": ([TALKING, TALKING], "judge", 2, "word word"),
     "some there, some not": ([GOOD, STALL], "judge", 2, TEXT),
-    "the judge is silent": ([GOOD, GOOD], "judge_silent", 3, TEXT),
-    "the judge is writing": ([GOOD, GOOD], "judge_stall", 3, TEXT),
+    "the judge is silent": ([GOOD, OTHER], "judge_silent", 3, TEXT),
+    "the judge is writing": ([GOOD, OTHER], "judge_stall", 3, TEXT),
 }
 
 
@@ -105,7 +105,7 @@ def test_75_two_interrupts_and_interrupts_at_any_moment(book: Desk) -> None:
     """A second interrupt, and one while a reply is being written down or the view drawn, harm neither kernel nor file."""
     rng = random.Random(75)
     for turn in range(4 * TIMES):
-        begun = book.notebook.start(book.cell([GOOD, GOOD] if turn % 2 else [TALKING, GOOD]))
+        begun = book.notebook.start(book.cell([GOOD, OTHER] if turn % 2 else [TALKING, GOOD]))
         book.notebook.collect(*begun, until=lambda heard: heard.kind == "execute_input")
         time.sleep(rng.uniform(0, 0.2))
         book.notebook.interrupt()
@@ -140,7 +140,7 @@ def test_77_a_full_disk(leave: int, book: Desk, small_disk: Path, tmp_path: Path
     """The run goes on, is written to `$TMPDIR`, comes home when there is room, and the cell says so."""
     ballast = fill(small_disk, leave)
     with elsewhere(book, small_disk / "home", tmp_path / "spare"):
-        ran = book.fuse([GOOD, GOOD])
+        ran = book.fuse([GOOD, OTHER])
         result = book.result()
         assert ran.error is None
         assert (result["status"], result["verdict"]["answer"]) == ("ok", TEXT)
@@ -164,7 +164,7 @@ def test_78_a_home_that_cannot_be_written(how: str, book: Desk, small_disk: Path
         if how == "nowhere":
             (tmp_path / "spare").rmdir()
             (tmp_path / "spare").touch()
-        ran = book.fuse([GOOD, GOOD], options="--mode best-of -o df")
+        ran = book.fuse([GOOD, OTHER], options="--mode best-of -o df")
         assert ran.error is None
         assert book.result()["status"] == "ok"
         assert ("kernel alone" if how == "nowhere" else "is written to") in ran.shown

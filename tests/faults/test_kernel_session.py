@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.answer import TEXT
-from tests.faults.desk import GOOD, Desk, desk
+from tests.faults.desk import GOOD, OTHER, Desk, desk
 from tests.faults.seen import saw
 from tests.replay import Replay, replay_server
 
@@ -45,7 +45,7 @@ def test_87_loops_of_the_notebooks_own(loop: str, book: Desk) -> None:
     """Awaited, gathered, nested, on another thread, inside trio: the engine has a loop of its own, and none is harmed."""
     if "trio" in loop:
         pytest.importorskip("trio", reason="trio is not installed")
-    pool, (judge,) = book.named([GOOD, GOOD]), book.named(["judge"], "well")
+    pool, (judge,) = book.named([GOOD, OTHER]), book.named(["judge"], "well")
     ran = book.notebook.run(f"P, J = {pool!r}, {judge!r}\n{LOOPS[loop]}")
     assert ran.error is None, ran.error
     assert book.notebook.ask("[result.status, result.replies[0].text]") == ["ok", TEXT]
@@ -105,7 +105,7 @@ _code = os.waitstatus_to_exitcode(os.waitpid(_pid, 0)[1])
 
 def test_88_a_fork(book: Desk) -> None:
     """A forked child asks with connections, engine and journal of its own; the parent's are unharmed."""
-    pool, (judge,) = book.named([GOOD, GOOD]), book.named(["judge"], "well")
+    pool, (judge,) = book.named([GOOD, OTHER]), book.named(["judge"], "well")
     before = len(book.notebook.ask("_fusion.runs().run.tolist()"))
     book.notebook.run(f"P, J = {pool!r}, {judge!r}")
     book.notebook.run(_FORK)
@@ -169,7 +169,7 @@ def test_89_the_same_model_twice(book: Desk) -> None:
 def test_89_enormous_and_broken_prompts(what: str, value: str, book: Desk) -> None:
     """A prompt of a megabyte is sent whole; half a character, which no wire can carry, arrives as a question mark."""
     book.notebook.run(f"text = {value}")
-    ran = book.fuse([GOOD, GOOD], prompt="{text}")
+    ran = book.fuse([GOOD, OTHER], prompt="{text}")
     result = book.result()
     assert ran.error is None, ran.error
     assert result["status"] == "ok"
