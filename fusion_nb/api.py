@@ -27,7 +27,7 @@ from fusion_nb.resolve import pools
 from fusion_nb.resolve.estimate import ask_person, confirm_cost
 from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.pools import reserved_names
-from fusion_nb.resolve.service_registry import DEMO_JUDGE, DEMO_POOL
+from fusion_nb.resolve.service_registry import DEMO_MODELS
 from fusion_nb.resolve.spec_builder import build_spec, spending_policy
 from fusion_nb.run.result import FusionResult
 from fusion_nb.run.run_handle import Progress, Run, last, raise_if_failed, wait_for_result
@@ -148,7 +148,7 @@ def complete_members(typed: str, aliases: Mapping[str, str] | None, services: An
     """What a pool entry that begins with `typed` could be, without asking any network."""
     yield from model_names.completions(typed, aliases, services)
     yield from (name for name in pools.pool_names() if name.startswith(typed) and name not in reserved_names(aliases))
-    yield from (str(ref) for ref in (*DEMO_POOL, DEMO_JUDGE) if str(ref).startswith(typed))
+    yield from (str(ref) for ref in DEMO_MODELS if str(ref).startswith(typed))
 
 
 def _names(aliases: Mapping[str, str] | None, services: Any) -> Resolver:

@@ -21,6 +21,8 @@ Extract = str | Callable[[str], Any] | None
 cautious reading."""
 _MAX_SHORT = 400
 """Characters of a text that may be nothing but an answer, with how it comes about."""
+_MAX_FOLDED = 200_000
+"""Characters of a text that is compared without differences of case, spaces and markup."""
 _MAX_LINE = 160
 """Characters of a text that is an answer and no explanation."""
 
@@ -81,7 +83,10 @@ def _groups(answers: Sequence[ShortAnswer | None]) -> list[tuple[int, ...]]:
 
 def same_text(texts: Iterable[str]) -> bool:
     """Whether all texts are one, but for Unicode form, case, spaces and markup: no judge needs to compare them."""
-    folded = {folded_text(text) for text in texts}
+    texts = list(texts)
+    # Very long texts are compared as they are: folding would hold each of them several times.
+    long = max(map(len, texts), default=0) > _MAX_FOLDED
+    folded = set(texts) if long else {folded_text(text) for text in texts}
     return len(folded) == 1 and "" not in folded
 
 

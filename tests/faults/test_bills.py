@@ -37,7 +37,7 @@ def place(events: list[Event], kind: type[Event]) -> int:
 
 def test_neither_judge_nor_answer_waits_for_a_bill(server: Faults) -> None:
     """A reply without usage goes to the judge at once; its bill is put on its row when it comes, and is on disk."""
-    run = server.start([member("bill-in-time")])
+    run = server.start([member("bill-in-time"), "6-other~whole~bill"])
     events = list(run)
     first, second = ends(events, 1)
     assert (first.cost, first.status) == (None, "ok")
@@ -51,7 +51,7 @@ def test_neither_judge_nor_answer_waits_for_a_bill(server: Faults) -> None:
     assert events.index(first) < judge < place(events, VerdictReached) < events.index(second)
     assert isinstance(events[-1], RunEnded)
     assert run.result.unpriced == 0
-    assert run.result.frame().cost_source.tolist() == ["reported"] * 3
+    assert run.result.frame().cost_source.tolist() == ["reported"] * 4
     assert fusion_nb.load(run.result.run) == run.result
 
 

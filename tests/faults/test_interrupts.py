@@ -15,7 +15,7 @@ from fusion_nb.core import engine_thread
 from tests.replay import Replay
 
 TIMES = int(os.environ.get("FUSION_NB_INTERRUPTS", "100"))
-QUICK, SILENT, TALKING = "rate/0/3/1000", "stall/30", "rate/0/2000/200"
+QUICK, OTHER, SILENT, TALKING = "rate/0/3/1000", "rate/0/4/1000", "stall/30", "rate/0/2000/200"
 JUDGE, SILENT_JUDGE = "scripted-judge/0.2/20/200", "stall/30/0"
 
 
@@ -36,8 +36,8 @@ PHASES: dict[str, tuple[list[str], str, Callable[[Any], bool]]] = {
     "sent, not a word yet": ([SILENT, SILENT], JUDGE, begun),
     "streaming": ([TALKING, TALKING], JUDGE, talking),
     "some there, some not": ([QUICK, SILENT], JUDGE, lambda s: any(r.status == "ok" for r in s.replies)),
-    "as the judge is asked": ([QUICK, QUICK], JUDGE, judging),
-    "waiting for the judge": ([QUICK, QUICK], SILENT_JUDGE, judging),
+    "as the judge is asked": ([QUICK, OTHER], JUDGE, judging),
+    "waiting for the judge": ([QUICK, OTHER], SILENT_JUDGE, judging),
 }
 
 
