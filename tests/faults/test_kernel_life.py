@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.answer import TEXT
+from tests.faults.answer import OTHER_TEXT, TEXT
 from tests.faults.desk import GOOD, OTHER, Desk, desk
 from tests.faults.notebook import Ran, notebook
 from tests.faults.seen import saw
@@ -94,7 +94,9 @@ def test_75_an_interrupt_in_each_phase(phase: str, book: Desk) -> None:
         kept = [r["text"] for r in result["replies"] if r.get("text")]
         assert bool(kept) == bool(shown)
         # A connection whose reply has ended is kept for the next request.
-        models = [ref["model"] for ref in [*result["pool"], result["judge"]] if GOOD not in ref["model"]]
+        models = [
+            ref["model"] for ref in [*result["pool"], result["judge"]] if not ref["model"].startswith((GOOD, OTHER))
+        ]
         until(lambda models=models: not _counted(book, models, "open"))  # type: ignore[misc]
     assert median(took) < SOON
     book.works()
@@ -143,7 +145,7 @@ def test_77_a_full_disk(leave: int, book: Desk, small_disk: Path, tmp_path: Path
         ran = book.fuse([GOOD, OTHER])
         result = book.result()
         assert ran.error is None
-        assert (result["status"], result["verdict"]["answer"]) == ("ok", TEXT)
+        assert (result["status"], result["verdict"]["answer"] in (TEXT, OTHER_TEXT)) == ("ok", True)
         assert "No space left" in ran.shown
         assert str(tmp_path / "spare") in ran.shown
         assert book.notebook.ask(f"_fusion.load({result['run']!r}).answer") == TEXT
