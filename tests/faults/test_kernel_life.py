@@ -148,7 +148,7 @@ def test_77_a_full_disk(leave: int, book: Desk, small_disk: Path, tmp_path: Path
         assert (result["status"], result["verdict"]["answer"] in (TEXT, OTHER_TEXT)) == ("ok", True)
         assert "No space left" in ran.shown
         assert str(tmp_path / "spare") in ran.shown
-        assert book.notebook.ask(f"_fusion.load({result['run']!r}).answer") == TEXT
+        assert book.notebook.ask(f"_fusion.load({result['run']!r}).answer") in (TEXT, OTHER_TEXT)
         ballast.unlink()
         assert book.notebook.ask("_fusion.runs().status.tolist()") == ["ok"]
         assert [path.stem for path in (small_disk / "home" / "runs").iterdir()] == [result["run"]]
