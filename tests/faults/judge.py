@@ -57,7 +57,7 @@ BAD: dict[str, Callable[[str], Answer]] = {
     "prose": lambda _: _said(_PROSE),
     "fenced": _fenced,
     "broken": lambda asked: _said('{"scores": {' + ", ".join(_labels(asked)) + "}, oops"),
-    "unknown": _labelled(lambda labels: [*labels[:-1], "Z9"]),
+    "unknown": _labelled(lambda labels: [*labels[:-1], "Z8" if "Z9" in labels else "Z9"]),
     "twice": _labelled(lambda labels: [labels[0], labels[0]]),
     "missing": _labelled(lambda labels: labels[:1]),
     "empty": lambda _: stream(finish(), usage(), "[DONE]"),

@@ -170,7 +170,7 @@ def test_78_a_home_that_cannot_be_written(how: str, book: Desk, small_disk: Path
         assert ran.error is None
         assert book.result()["status"] == "ok"
         assert ("kernel alone" if how == "nowhere" else "is written to") in ran.shown
-        assert book.notebook.ask("df.text.tolist()[:2]") == [TEXT, TEXT]
+        assert book.notebook.ask("df.text.tolist()[:2]") == [TEXT, OTHER_TEXT]
     saw(78, how, "`ok`, " + ("kept in the kernel alone, said so" if how == "nowhere" else "written elsewhere, said so"))
 
 
