@@ -23,14 +23,16 @@ DOORS = {
     "httpx2": "providers/http.py",
     "pandas": ("views/frame.py", "views/table_export.py", "views/dataframe_accessor.py"),
     "matplotlib": "views/plot.py",
-    "numpy": "views/effective_votes.py",
+    "numpy": ("views/effective_votes.py", "evaluation/statistics.py"),
     "IPython": ("magic/", "panel/panel.py"),
     "anywidget": "views/widget.py",
     "genai_prices": "accounts/prices.py",
     "nest_asyncio2": "run/engine_task.py",
     "nh3": "views/markdown_to_html.py",
     "platformdirs": "storage/files.py",
+    "scipy": "evaluation/statistics.py",
     "sqlite3": "journal/index.py",
+    "statsmodels": "evaluation/statistics.py",
 }
 STANDARD_LIBRARY_ONLY = ("core/*.py", "errors.py")
 FILES = sorted(PACKAGE.rglob("*.py"))
