@@ -23,7 +23,7 @@ DOORS = {
     "httpx2": "providers/http.py",
     "pandas": ("views/frame.py", "views/table_export.py", "views/dataframe_accessor.py"),
     "matplotlib": "views/plot.py",
-    "numpy": ("views/effective_votes.py", "evaluation/statistics.py"),
+    "numpy": ("views/effective_votes.py", "evaluation/"),
     "IPython": ("magic/", "panel/panel.py"),
     "anywidget": "views/widget.py",
     "genai_prices": "accounts/prices.py",

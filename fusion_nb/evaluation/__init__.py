@@ -1,11 +1,11 @@
-"""Was asking several models worth it? Fused answers against each member alone: counted, priced, timed, and no more.
+"""Was asking several models worth it, and how far can a judge be trusted: counted, priced, and no more than is shown.
 
-A gain is claimed only where `correct` says which answers are right, and the difference is more than chance would give.
+A gain is claimed only where somebody says which answers are right, and the difference is more than chance would give.
 """
 
 from __future__ import annotations
 
-from fusion_nb.evaluation.counts import worth
-from fusion_nb.evaluation.report import Strategy, Worth
+from fusion_nb.evaluation.evaluate_runs import evaluate, worth
+from fusion_nb.evaluation.report import EvaluationReport
 
-__all__ = ["Strategy", "Worth", "worth"]
+__all__ = ["EvaluationReport", "evaluate", "worth"]

@@ -1,202 +1,244 @@
-"""Ways to an answer side by side, and what may honestly be said of them.
-
-What counts can say, and what chance alone would: two formulas.
-"""
+"""The report of `evaluate()`: one honest paragraph, a row an arm, questions x arms, and both pictures."""
 
 from __future__ import annotations
 
-import html
-import math
-import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from fusion_nb.accounts.account import usd
+import numpy as np
+
+from fusion_nb.errors import UserError
+from fusion_nb.evaluation import comparison, sentences
+from fusion_nb.evaluation.arms import Arm, Table
+from fusion_nb.evaluation.comparison import Finding, Leaving, Power
+from fusion_nb.evaluation.statistics import Interval, wilson
+from fusion_nb.views.effective_votes import EffectiveVotes, effective_votes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-LEVEL = 0.05
-"""A difference that chance gives more often is not called one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Strategy:
-    """One way to an answer, over all runs: the fused one, a member alone, a vote, any member being right."""
-
-    who: str
-    hits: tuple[bool, ...] | None
-    """By run, whether its answer was right; `None` where nobody said how to tell."""
-    costs: tuple[Decimal | None, ...] = ()
-    seconds: tuple[float | None, ...] = ()
-    chosen: int | None = None
-    """Members: in how many runs the judge chose it."""
-
-    @property
-    def runs(self) -> int:
-        return len(self.costs)
-
-    @property
-    def right(self) -> int | None:
-        return None if self.hits is None else sum(self.hits)
-
-    @property
-    def share(self) -> float | None:
-        return None if self.right is None else self.right / self.runs
-
-    @property
-    def low(self) -> float | None:
-        """With `high`: Wilson's interval, which holds the true share in 95 of 100 such counts."""
-        return None if self.right is None else interval(self.right, self.runs)[0]
-
-    @property
-    def high(self) -> float | None:
-        return None if self.right is None else interval(self.right, self.runs)[1]
-
-    @property
-    def cost_usd(self) -> Decimal | None:
-        """Sum of what is known; `None` where nothing is."""
-        values = [cost for cost in self.costs if cost is not None]
-        return sum(values, Decimal(0)) if values else None
-
-    @property
-    def unpriced(self) -> int:
-        return sum(cost is None for cost in self.costs)
-
-    @property
-    def median_s(self) -> float | None:
-        values = [seconds for seconds in self.seconds if seconds is not None]
-        return statistics.median(values) if values else None
+_ARMS: dict[str, str] = {
+    "arm": "string",
+    "kind": "string",
+    "n": "Int64",
+    "right": "Float64",
+    "share": "Float64",
+    "low": "Float64",
+    "high": "Float64",
+    "gained": "Int64",
+    "lost": "Int64",
+    "difference": "Float64",
+    "p": "Float64",
+    "finding": "string",
+    "cost_usd": "Float64",
+    "usd_per_question": "Float64",
+    "usd_per_right": "Float64",
+    "seconds": "Float64",
+    "calls": "Int64",
+    "fallbacks": "Int64",
+    "unpriced": "Int64",
+}
+_LEAVING = {
+    "member": "string",
+    "arm": "string",
+    "difference": "Float64",
+    "low": "Float64",
+    "high": "Float64",
+    "harmless": "boolean",
+}
+_KINDS = {"kind": "string", "arm": "string", "n": "Int64", "share": "Float64", "low": "Float64", "high": "Float64"}
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """The comparison. `str()` says it in sentences, `frame()` has one row per way to an answer.
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Which way to an answer is better beyond chance, and at what price. `str()` says it in one paragraph.
 
-    Columns: `runs, right, share, low, high` (95 % interval), `cost_usd, unpriced, median_s, chosen`; by `who`.
+    `frame()` has a row an arm, `questions()` a row a question and a column an arm, `leaving()` what the pool loses
+    without each member, `by_kind()` shares by kind of question. In a notebook it shows all of it with two pictures.
     """
 
-    fused: Strategy
-    members: tuple[Strategy, ...]
-    """Each asked alone."""
-    vote: Strategy | None = None
-    """The answer that most members share, without a judge; `None` where nobody said what is right."""
-    any: Strategy | None = None
-    """At least one member was right: what no judge can surpass by picking."""
+    table: Table
+    notes: tuple[str, ...] = ()
+    """What was left out, in sentences."""
+    baseline: str | None = None
+    """The member named beforehand to be tested against, alone."""
+    smallest: float = 0.02
+    """The loss of share that counts as one."""
     demo: bool = False
+    seed: int = 0
+    """Of the resampling: the same answers give the same report."""
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """Each fused arm beside the members; empty where nobody knows what is right."""
+        return tuple(comparison.findings(self.table, self.baseline, self.seed)) if self.table.graded else ()
+
+    @cached_property
+    def members_leaving(self) -> tuple[Leaving, ...]:
+        return tuple(comparison.leaving(self.table, self.smallest, self.seed)) if self.table.graded else ()
+
+    @cached_property
+    def power(self) -> Power | None:
+        return comparison.power(self.findings, self.smallest, self.baseline is not None)
+
+    @cached_property
+    def scored(self) -> bool:
+        """Whether answers are right by degrees."""
+        return self.table.graded and comparison.is_scored(self.table)
 
     @property
-    def ways(self) -> tuple[Strategy, ...]:
-        return (self.fused, *self.members, *(way for way in (self.vote, self.any) if way))
+    def n(self) -> int:
+        return len(self.table.questions)
 
     @property
-    def best(self) -> Strategy:
-        """The member that was right most often, picked after the fact; without `correct`, the one chosen most often."""
-        return max(self.members, key=lambda way: (way.right or 0, way.chosen or 0))
+    def best(self) -> Arm | None:
+        """The model that alone was right most often, picked after the fact; `None` where nobody knows what is right."""
+        return comparison.best_single(self.table) if self.table.graded and self.n else None
 
-    @property
-    def gained(self) -> int:
-        """Runs in which the fused answer was right and the best member wrong."""
-        return sum(ours and not theirs for ours, theirs in self._pairs)
+    @cached_property
+    def effective_votes(self) -> EffectiveVotes:
+        """How many independent votes the members are worth."""
+        names = tuple(arm.name for arm in self.table.members)
+        if not self.table.graded or self.scored:
+            return effective_votes(names, np.zeros((0, len(names))))
+        return effective_votes(names, np.column_stack([1 - arm.right for arm in self.table.members]), seed=self.seed)
 
-    @property
-    def lost(self) -> int:
-        """Runs in which the best member was right and the fused answer wrong."""
-        return sum(theirs and not ours for ours, theirs in self._pairs)
+    def arm(self, name: str) -> Arm:
+        """The arm of that name. Raises `UserError` where there is none."""
+        for arm in self.table.arms:
+            if arm.name == name:
+                return arm
+        raise UserError(f"There is no arm {name!r}: {', '.join(arm.name for arm in self.table.arms)}.")
 
-    @property
-    def p(self) -> float:
-        """How often chance alone gives a split as uneven as `gained` against `lost`: the exact two-sided sign test."""
-        return sign_test(self.gained, self.lost)
+    def interval(self, arm: Arm) -> Interval | None:
+        """Of its share, at 95 %."""
+        return comparison.share_interval(arm, self.scored, self.seed)
 
-    @property
-    def _pairs(self) -> Sequence[tuple[bool, bool]]:
-        return list(zip(self.fused.hits or (), self.best.hits or (), strict=True))
+    def finding(self, arm: Arm) -> Finding | None:
+        return next((finding for finding in self.findings if finding.arm is arm), None)
+
+    # ---- tables
 
     def frame(self) -> pd.DataFrame:
-        from fusion_nb.views.table_export import worth_frame  # noqa: PLC0415  pandas is loaded when asked for
+        """One row an arm, by `arm`. `right` counts what is right (a sum of scores where answers are scored), `low` and
+        `high` are 95 % of `share`; `gained`, `lost` and `difference` are against the best single member, or the
+        baseline; `p` is corrected; money is USD, `seconds` the median."""
+        return _frame(self.rows(), _ARMS).set_index("arm")
 
-        return worth_frame(self.ways)
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of `frame()`."""
+        return [self._row(arm) for arm in self.table.arms]
+
+    def _row(self, arm: Arm) -> dict[str, Any]:
+        finding, interval, cost = self.finding(arm), self.interval(arm), arm.cost
+        # Nobody delivers "any right"; what all members cost stands at the vote.
+        if arm.kind == "any":
+            cost = None
+        right = arm.total_right
+        return {
+            "arm": arm.name,
+            "kind": arm.kind,
+            "n": arm.n,
+            "right": right,
+            "share": arm.share,
+            "low": interval and interval.low,
+            "high": interval and interval.high,
+            "gained": finding and finding.gained,
+            "lost": finding and finding.lost,
+            "difference": finding and finding.difference,
+            "p": finding and _p(finding),
+            "finding": finding and finding.word,
+            "cost_usd": cost,
+            "usd_per_question": cost / arm.n if cost is not None and arm.n else None,
+            "usd_per_right": cost / Decimal(str(right)) if cost is not None and right else None,
+            "seconds": None if arm.kind == "any" else arm.seconds,
+            "calls": None if arm.kind in ("any", "placebo") else arm.calls,
+            "fallbacks": arm.fallbacks if arm.kind == "fused" else None,
+            "unpriced": None if arm.kind in ("any", "placebo") else arm.unpriced,
+        }
+
+    def questions(self) -> pd.DataFrame:
+        """One row a question, one column an arm: how right it was; `<NA>` where an arm was not taken."""
+        shown = [arm for arm in self.table.arms if arm.right is not None]
+        rows = [
+            {"prompt": question.prompt, **{a.name: _cell(a.right[at]) for a in shown}}
+            for at, question in enumerate(self.table.questions)
+        ]
+        return _frame(rows, {"prompt": "string", **{arm.name: "Float64" for arm in shown}})
+
+    def leaving(self) -> pd.DataFrame:
+        """What each free arm comes to without each member: `difference` of its share and its interval, at 95 % for all
+        members together. `harmless`: no more than `smallest` can be lost."""
+        rows = [
+            {**_part(row.interval), "member": row.member, "arm": row.arm, "difference": row.difference,
+             "harmless": row.harmless}
+            for row in self.members_leaving
+        ]  # fmt: skip
+        return _frame(rows, _LEAVING)
+
+    def by_kind(self) -> pd.DataFrame:
+        """Shares by kind of question, where `by=` named a column. Described, not tested."""
+        return _frame(self.kind_rows(), _KINDS)
+
+    def kind_rows(self) -> list[dict[str, Any]]:
+        """The rows of `by_kind()`."""
+        kinds = list(dict.fromkeys(str(q.kind) for q in self.table.questions if q.kind is not None))
+        rows = []
+        for kind in kinds if self.table.graded else ():
+            here = np.array([str(question.kind) == kind for question in self.table.questions])
+            for arm in self.table.arms:
+                right = arm.right[here & ~np.isnan(arm.right)]
+                # The mean of scores has no Wilson interval, nor has the placebo's expectation.
+                interval = None if self.scored or arm.kind == "placebo" else wilson(float(right.sum()), len(right))
+                share = float(right.mean()) if len(right) else None
+                rows.append({"kind": kind, "arm": arm.name, "n": len(right), "share": share, **_part(interval)})
+        return rows
+
+    # ---- words and pictures
 
     def __str__(self) -> str:
-        played = "DEMO: scripted models, not real answers. " if self.demo else ""
-        return played + (_counted(self) if self.fused.hits is not None else _uncounted(self)) + " " + _price(self)
+        return " ".join(sentences.paragraph(self))
 
     __repr__ = __str__
 
+    def to_markdown(self) -> str:
+        """The paragraph, the table of arms and what could leave, as Markdown."""
+        from fusion_nb.evaluation.report_views import to_markdown  # noqa: PLC0415  views are loaded when asked for
+
+        return to_markdown(self)
+
+    def to_html(self) -> str:
+        """All of it with both pictures as one piece of HTML: no script, no remote resource, light and dark."""
+        from fusion_nb.evaluation.report_views import to_html  # noqa: PLC0415  as above
+
+        return to_html(self)
+
     def _repr_html_(self) -> str:
-        from fusion_nb.views.table_html import IGNORED  # noqa: PLC0415  views are loaded when asked for
+        return self.to_html()
 
-        table = self.frame().to_html(na_rep="—", float_format="{:.4g}".format)
-        # Two prices in a sentence would be the ends of a formula.
-        return f'<div class="{IGNORED}"><p>{html.escape(str(self))}</p>{table}</div>'
-
-
-def _counted(report: Worth) -> str:
-    best, fused = report.best, report.fused
-    sentence = (
-        f"Over {fused.runs:,} run{'' if fused.runs == 1 else 's'} the fused answer was right in {_percent(fused)}, "
-        f"{best.who} alone (the best member, picked after the fact) in {_percent(best)}, a plain vote of the members "
-        f"in {_percent(report.vote)}; in {_percent(report.any)} at least one member was. "
-    )
-    if not report.gained and not report.lost:
-        return f"{sentence}The fused answer and {best.who} were right in the same runs: no gain is shown."
-    against = f"Against {best.who} the fused answer gained {report.gained:,} and lost {report.lost:,}"
-    p = f"p {'< 0.001' if report.p < 0.001 else f'= {report.p:.2g}'}"
-    if report.p >= LEVEL:
-        return f"{sentence}{against}: no more than chance would give ({p}), so no difference is shown."
-    which = "better" if report.gained > report.lost else "worse"
-    return f"{sentence}{against}: it was {which}, by more than chance ({p})."
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
 
 
-def _uncounted(report: Worth) -> str:
-    runs = report.fused.runs
-    sentence = (
-        f"Over {runs:,} run{'' if runs == 1 else 's'} nobody counted which answers were right (give `correct`), so "
-        "nothing is said about quality."
-    )
-    chosen = [f"{way.who} {way.chosen}" for way in report.members if way.chosen]
-    return f"{sentence} The judge chose {', '.join(chosen)}." if chosen else sentence
+def _p(finding: Finding) -> float | None:
+    """The corrected p of what is claimed, or of the direction in which it points."""
+    if finding.worse or (not finding.better and finding.difference < 0):
+        return finding.p_worse
+    return finding.p_better
 
 
-def _price(report: Worth) -> str:
-    fused, best = report.fused, report.best
-    times = []
-    if fused.median_s is not None and best.median_s:
-        times.append(f"it took {fused.median_s / best.median_s:.1f} times as long (median)")
-    if fused.unpriced or best.unpriced or not best.cost_usd or fused.cost_usd is None:
-        cost = "What all of it cost is not known, so prices are not compared"
-    else:
-        ratio = float(fused.cost_usd / best.cost_usd)
-        amounts = f"{usd(fused.cost_usd)} against {usd(best.cost_usd)}"
-        cost = f"Fusing cost {ratio:.1f} times what {best.who} alone did ({amounts})"
-    return "; ".join((cost, *times)) + "."
+def _part(interval: Interval | None) -> dict[str, float | None]:
+    return {"low": interval and interval.low, "high": interval and interval.high}
 
 
-def _percent(way: Strategy | None) -> str:
-    return "an unknown part" if way is None or way.share is None else f"{way.share:.1%}".replace("%", " %")
+def _cell(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
-_Z = 1.959963984540054
-"""Standard deviations that hold 95 % of a normal distribution."""
+def _frame(rows: Iterable[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
+    from fusion_nb.views.table_export import records_frame  # noqa: PLC0415  pandas is loaded when asked for
 
-
-def interval(right: int, of: int) -> tuple[float, float]:
-    """The shares from which `right` of `of` is no surprise, at 95 % (Wilson, JASA 22, 1927): sane at 0 and at all."""
-    if not of:
-        return 0.0, 1.0
-    share, z2 = right / of, _Z * _Z
-    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = _Z / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def sign_test(gained: int, lost: int) -> float:
-    """How often a fair coin splits `gained + lost` throws at least as unevenly: exact, two-sided (McNemar's test)."""
-    throws = gained + lost
-    tail = sum(math.comb(throws, k) for k in range(min(gained, lost) + 1))
-    every: int = 2**throws
-    return min(1.0, 2 * tail / every)
+    return records_frame(rows, dtypes)

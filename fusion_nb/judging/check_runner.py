@@ -83,7 +83,7 @@ class CheckRunner:
         return tuple(await asyncio.gather(*(self._outcome(check, result, text) for check in self._checks)))
 
     async def _outcome(self, check: Check, result: Any, text: str) -> CheckOutcome:
-        called = await self._runner.call(_graded, check, result, text, name=check.name)
+        called = await self._runner.call(graded, check, result, text, name=check.name)
         grade, nonsense = called.value or (None, "")
         score = None if check.weight is None and (grade is None or isinstance(grade, bool)) else float(grade or 0)
         passed = grade is not None and grade is not False
@@ -96,7 +96,7 @@ def hanging() -> int:
         return sum(job.left() <= 0 for job in _pool.running)
 
 
-def _graded(check: Check, result: Any, text: str) -> tuple[bool | float | None, str]:
+def graded(check: Check, result: Any, text: str) -> tuple[bool | float | None, str]:
     """(`True`, `False` or 0 to 1; why it is none of these). On a thread: signatures and values are the person's too."""
     value = _value(check.function, (result, text) if _takes_result(check.function) else (text,))
     # Scalars of numpy and its kin are neither bool nor, all of them, numbers to Python.

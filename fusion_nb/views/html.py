@@ -167,7 +167,7 @@ def _prompt(state: RunState) -> str:
     )
 
 
-_SHEETS = ("style.css", "selection.css", "lanes.css", "code.css")
+_SHEETS = ("style.css", "selection.css", "lanes.css", "evaluation.css", "code.css")
 _RULE = re.compile(r"[^{};]+\{[^{}]*\}")
 _EMPTY = re.compile(r"[^{};]+\{\s*\}")
 _CLASS = re.compile(r"fnb-[\w-]+")

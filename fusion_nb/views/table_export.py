@@ -33,37 +33,22 @@ _SPENT = {
     "unpriced": "Int64",
     "session_usd": "Float64",
 }
-_WORTH = {
-    "who": "string",
-    "runs": "Int64",
-    "right": "Int64",
-    "share": "Float64",
-    "low": "Float64",
-    "high": "Float64",
-    "cost_usd": "Float64",
-    "unpriced": "Int64",
-    "median_s": "Float64",
-    "chosen": "Int64",
-}
 
 
 def spending_frame(rows: Iterable[Any]) -> pd.DataFrame:
     """One row per model, with the fields of `spending.Spent` as columns."""
-    return _frame(rows, _SPENT)
+    records = ({name: getattr(row, name) for name in _SPENT} for row in rows)
+    return records_frame([{**row, "model": escape.safe_line(row["model"])} for row in records], _SPENT)
 
 
-def worth_frame(rows: Iterable[Any]) -> pd.DataFrame:
-    """One row per way to an answer, with the fields of an `evaluation` report as columns."""
-    return _frame(rows, _WORTH).set_index("who")
-
-
-def _frame(rows: Iterable[Any], dtypes: Mapping[str, str]) -> pd.DataFrame:
-    records = [{name: _cell(getattr(row, name)) for name in dtypes} for row in rows]
+def records_frame(rows: Iterable[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """Rows of facts as a table of these columns; `None` is `<NA>`, and no text in it acts."""
+    records = [{name: _cell(row.get(name)) for name in dtypes} for row in rows]
     return pd.DataFrame(records, columns=list(dtypes)).astype(dict(dtypes))
 
 
 def _cell(value: Any) -> Any:
-    return escape.safe_line(value) if isinstance(value, str) else float(value) if isinstance(value, Decimal) else value
+    return escape.safe_cell(value) if isinstance(value, str) else float(value) if isinstance(value, Decimal) else value
 
 
 MAX_CELL = 32_767
