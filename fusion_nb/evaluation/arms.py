@@ -86,6 +86,8 @@ class Table:
     any: Arm
     ties: int
     """Questions whose vote the tie rule decided: the member named first."""
+    unread: int
+    """Answers in which no short answer was found: they abstain from the vote."""
     short: tuple[tuple[Any, ...], ...]
     """By question, each member's short answer."""
     stronger: tuple[Arm, ...] = ()
@@ -139,9 +141,9 @@ def build(
     short = tuple(_short_answers(reader, question, row) for question, row in zip(questions, rows, strict=True))
     votes = [count_votes(answers, weights) for answers in short]
     choose = _chooser(checks) if checks else None
-    fused: dict[str, list[Answer | None]] = {
-        VOTE: [_together(row, v.winner) for row, v in zip(rows, votes, strict=True)]
-    }
+    fused: dict[str, list[Answer | None]] = {}
+    if any(vote.groups for vote in votes) or not votes:
+        fused[VOTE] = [_together(row, vote.winner) for row, vote in zip(rows, votes, strict=True)]
     if choose is not None:
         fused[CHECK] = [_together(row, choose(q, row)) for q, row in zip(questions, rows, strict=True)]
     if escalate:
@@ -170,6 +172,11 @@ def build(
         _placebo(arms, rows),
         _any(arms, rows),
         sum(vote.tied for vote in votes),
+        sum(
+            a is None and given.text is not None
+            for got, row in zip(short, rows, strict=True)
+            for a, given in zip(got, row, strict=True)
+        ),
         short,
         tuple(judge.arm(name, "stronger", answers) for name, answers in asked_later.items()) if cascades else (),
         tuple(weights) if weights else None,

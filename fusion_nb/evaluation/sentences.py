@@ -60,6 +60,12 @@ def _quality(report: EvaluationReport) -> Iterator[str]:
             f"The tie rule (the member named first) decided the vote on {_questions(table.ties)}: another order of the "
             "pool gives another vote there."
         )
+    answers = report.n * len(table.members)
+    if 5 * table.unread > answers:
+        yield (
+            f"In {table.unread:,} of {answers:,} answers no short answer was found, so these abstain from the vote: "
+            "say how to find it, such as extract='number', 'label:yes,no' or 'text'."
+        )
     yield from _leaving(report)
     votes = report.effective_votes
     if votes.value is not None:
@@ -153,7 +159,7 @@ def _leaving(report: EvaluationReport) -> Iterator[str]:
             yield f"The {name} could do without {listed(each)}{one}: no more than {most} can be lost."
         elif report.members_leaving:
             least = points(report.smallest, sign=False)
-            yield f"No member is shown to be dispensable to the {name}: without any of them more than {least} may be lost."
+            yield f"No member is shown to be dispensable to the {name}: without each of them {least} or more may go."
 
 
 def _power(report: EvaluationReport) -> Iterator[str]:
@@ -162,7 +168,7 @@ def _power(report: EvaluationReport) -> Iterator[str]:
         return
     can = f"a difference of {points(power.smallest, sign=False)}" if power.smallest else "no difference at all"
     needs = f"; {points(power.wanted, sign=False)} take about {power.needed:,}" if power.needed > power.n else ""
-    yield f"So many questions show {can} 4 times in 5{needs}."
+    yield f"{_questions(power.n)} show {can} 4 times in 5{needs}."
 
 
 def _judges(report: EvaluationReport) -> Iterator[str]:
@@ -174,7 +180,8 @@ def _judges(report: EvaluationReport) -> Iterator[str]:
             )
         picked = Counter(name for answer in arm.taken for name in answer.judged)
         if picked:
-            yield f"{arm.name}: the judge chose {listed([f'{name} {count:,}' for name, count in picked.most_common()])}."
+            chosen = listed([f"{name} {count:,}" for name, count in picked.most_common()])
+            yield f"{arm.name}: the judge chose {chosen}."
 
 
 def _prices(report: EvaluationReport) -> Iterator[str]:

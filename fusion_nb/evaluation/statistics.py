@@ -85,36 +85,33 @@ def paired_bootstrap(differences: Any, *, draws: int = DRAWS, level: float = LEV
     """
     values = np.asarray(differences, dtype=float)
     n, columns = values.shape
-    if n < _FEWEST:
-        return Resampled(*(np.full(columns, np.nan) for _ in range(4)))
-    mean = values.mean(axis=0)
-    centred = values - mean
-    error = values.std(axis=0, ddof=1) / math.sqrt(n)
+    result = Resampled(*(np.full(columns, np.nan) for _ in range(4)))
+    error = values.std(axis=0, ddof=1) / math.sqrt(n) if n >= _FEWEST else np.zeros(columns)
+    spread = error > 1e-12
+    if not spread.any():
+        return result
+    mean, error = values[:, spread].mean(axis=0), error[spread]
+    centred = values[:, spread] - mean
+    drawn = _studentised(centred, draws, seed)
+    observed = mean / error
+    ends = np.nanpercentile(drawn, (100 * (1 - level / 2), 100 * level / 2), axis=0)
+    result.p_above[spread] = ((drawn >= observed).sum(axis=0) + 1) / (draws + 1)
+    result.p_below[spread] = ((drawn <= observed).sum(axis=0) + 1) / (draws + 1)
+    result.low[spread], result.high[spread] = mean - ends[0] * error, mean - ends[1] * error
+    return result
+
+
+def _studentised(centred: Any, draws: int, seed: int) -> Any:
+    """The t of each resample of each column; NaN where a resample has no spread."""
+    n, columns = centred.shape
     both = np.concatenate([centred, centred**2], axis=1)
-    above, below, drawn = np.zeros(columns), np.zeros(columns), []
-    with np.errstate(divide="ignore", invalid="ignore"):
-        observed = mean / error
-        for weights in _resamples(n, draws, seed):
-            sums = weights @ both
-            moved, spread = sums[:, :columns] / n, sums[:, columns:] / n
-            scale = np.sqrt(np.maximum(spread - moved**2, 0) / (n - 1))
-            t = np.where(scale > 0, moved / scale, np.nan)
-            above += (t >= observed).sum(axis=0)
-            below += (t <= observed).sum(axis=0)
-            drawn.append(t)
-        ends = np.nanpercentile(np.concatenate(drawn), (100 * (1 - level / 2), 100 * level / 2), axis=0)
-    flat = ~(error > 0)
-    return Resampled(
-        *(
-            np.where(flat, np.nan, column)
-            for column in (
-                (above + 1) / (draws + 1),
-                (below + 1) / (draws + 1),
-                mean - ends[0] * error,
-                mean - ends[1] * error,
-            )
-        )
-    )
+    drawn = []
+    for weights in _resamples(n, draws, seed):
+        sums = weights @ both / n
+        moved = sums[:, :columns]
+        scale = np.sqrt(np.maximum(sums[:, columns:] - moved**2, 0) / (n - 1))
+        drawn.append(np.divide(moved, scale, out=np.full_like(moved, np.nan), where=scale > 0))
+    return np.concatenate(drawn)
 
 
 def _resamples(n: int, draws: int, seed: int) -> Any:
