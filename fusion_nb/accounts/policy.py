@@ -37,13 +37,16 @@ class SpendingPolicy:
     run_cap: Decimal | None
     session_cap: Decimal | None
     day_cap: Decimal | None
+    shared: Account | None = None
+    """An account that several runs share, such as those of one evaluation."""
+    shared_cap: Decimal | None = None
 
     @property
     def names(self) -> str:
         """The caps that are set, by their options; empty where none is."""
-        accounts: tuple[SpendingAccount, ...] = (Account(), SESSION, day_account())
-        caps = zip(accounts, (self.run_cap, self.session_cap, self.day_cap), strict=True)
-        return " and ".join(account.name for account, cap in caps if cap is not None)
+        accounts: tuple[SpendingAccount, ...] = (self.shared or Account(), Account(), SESSION, day_account())
+        caps = zip(accounts, (self.shared_cap, self.run_cap, self.session_cap, self.day_cap), strict=True)
+        return " and ".join(dict.fromkeys(account.name for account, cap in caps if cap is not None))
 
 
 class RunAccounts:
@@ -58,6 +61,8 @@ class RunAccounts:
     def __init__(self, run: str, policy: SpendingPolicy, *, play: bool = False) -> None:
         self._run = run
         capped: list[tuple[SpendingAccount, Decimal | None]] = [(Account(), policy.run_cap)]
+        if policy.shared is not None:
+            capped.append((policy.shared, policy.shared_cap))
         if not play:
             # In the order they are asked: the cheapest first.
             capped += [(SESSION, policy.session_cap), (day_account(), policy.day_cap)]

@@ -6,6 +6,7 @@ A gain is claimed only where somebody says which answers are right, and the diff
 from __future__ import annotations
 
 from fusion_nb.evaluation.evaluate_runs import evaluate, worth
+from fusion_nb.evaluation.plan import EvaluationPlan
 from fusion_nb.evaluation.report import EvaluationReport
 
-__all__ = ["EvaluationReport", "evaluate", "worth"]
+__all__ = ["EvaluationPlan", "EvaluationReport", "evaluate", "worth"]

@@ -11,10 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fusion_nb.core.selection_checks import Check
-from fusion_nb.evaluation.grading import Grader
+from fusion_nb.evaluation.grading import Grader, chooser
 from fusion_nb.evaluation.observations import Answer, Observations, Question, total
-from fusion_nb.judging.check_runner import graded
-from fusion_nb.judging.vote import Vote, count_votes
+from fusion_nb.judging.vote import Extract, Vote, count_votes
 
 Kind = Literal["member", "stronger", "fused", "placebo", "any"]
 """Fused arms are compared with members, and with a stronger model of a cascade asked alone; the placebo and "any" are
@@ -116,6 +115,7 @@ def build(
     grader: Grader | None,
     *,
     wanted: Sequence[str] | None = None,
+    extract: Extract = None,
     weights: Sequence[float] | None = None,
     checks: Sequence[Check] = (),
     escalate: str | None = None,
@@ -127,6 +127,7 @@ def build(
         seen: the questions.
         grader: tells what is right; `None` where nobody does.
         wanted: names of the fused arms to have; `None` for all.
+        extract: how short answers are found.
         weights: of the members' votes.
         checks: the person's own, for an arm in which they choose.
         escalate: a model whose recorded answers stand in where fewer than `agree` of the members say the same.
@@ -137,12 +138,12 @@ def build(
     kept = judge.gradable
     questions = tuple(seen.questions[at] for at in kept)
     rows = [members[at] for at in kept]
-    reader = grader or Grader(None)
+    reader = grader or Grader(None, extract)
     short = tuple(_short_answers(reader, question, row) for question, row in zip(questions, rows, strict=True))
     votes = [count_votes(answers, weights) for answers in short]
-    choose = _chooser(checks) if checks else None
+    choose = chooser(checks) if checks else None
     fused: dict[str, list[Answer | None]] = {}
-    if any(vote.groups for vote in votes) or not votes:
+    if any(vote.groups for vote in votes) or VOTE in (wanted or ()):
         fused[VOTE] = [_together(row, vote.winner) for row, vote in zip(rows, votes, strict=True)]
     if choose is not None:
         fused[CHECK] = [_together(row, choose(q, row)) for q, row in zip(questions, rows, strict=True)]
@@ -247,32 +248,6 @@ def _escalated(row: Sequence[Answer], vote: Vote, stronger: Answer, agree: float
         (first.calls or 0) + (stronger.calls or 0),
         mark=stronger.mark,
     )
-
-
-def _chooser(checks: Sequence[Check]) -> Callable[[Question, Sequence[Answer]], int | None]:
-    """Who passes: the one with the highest score where scores are given, else the first."""
-
-    def grade(question: Question, text: str) -> float | None:
-        """`None`: barred. Else its weighted mean score; 1 where no check ranks."""
-        scores: list[tuple[float, float]] = []
-        for check in checks:
-            try:
-                value, _ = graded(check, question.result, text)
-            except Exception:  # noqa: BLE001  a check that raises is one that failed, as in a run
-                value = None
-            if value is None or (value is False and check.weight is None):
-                return None
-            if check.weight is not None or not isinstance(value, bool):
-                scores.append((check.weight or 1.0, float(value)))
-        weight = sum(weight for weight, _ in scores)
-        return sum(weight * score for weight, score in scores) / weight if weight else 1.0
-
-    def choose(question: Question, row: Sequence[Answer]) -> int | None:
-        grades = [None if answer.text is None else grade(question, answer.text) for answer in row]
-        best = max((value for value in grades if value is not None), default=None)
-        return None if best is None else grades.index(best)
-
-    return choose
 
 
 def _placebo(members: Sequence[Arm], rows: Sequence[Sequence[Answer]]) -> Arm:

@@ -95,6 +95,32 @@ def _within(mark: float) -> float:
     return mark
 
 
+def chooser(checks: Sequence[Check]) -> Callable[[Question, Sequence[Answer]], int | None]:
+    """Who passes: the one with the highest score where scores are given, else the first."""
+
+    def grade(question: Question, text: str) -> float | None:
+        """`None`: barred. Else its weighted mean score; 1 where no check ranks."""
+        scores: list[tuple[float, float]] = []
+        for check in checks:
+            try:
+                value, _ = graded(check, question.result, text)
+            except Exception:  # noqa: BLE001  a check that raises is one that failed, as in a run
+                value = None
+            if value is None or (value is False and check.weight is None):
+                return None
+            if check.weight is not None or not isinstance(value, bool):
+                scores.append((check.weight or 1.0, float(value)))
+        weight = sum(weight for weight, _ in scores)
+        return sum(weight * score for weight, score in scores) / weight if weight else 1.0
+
+    def choose(question: Question, row: Sequence[Answer]) -> int | None:
+        grades = [None if answer.text is None else grade(question, answer.text) for answer in row]
+        best = max((value for value in grades if value is not None), default=None)
+        return None if best is None else grades.index(best)
+
+    return choose
+
+
 def gold_answers(known: Any, prompts: Iterable[str], rows: Any = None) -> Correct | Mapping[str, Any] | None:
     """`known` as a function, or as gold answers by prompt.
 

@@ -147,10 +147,12 @@ def _question(family: Sequence[FusionResult], members: Sequence[str], left_out: 
     for result in family:
         verdict = result.judged or result.verdict
         if set(_asked(result)) != set(members):
-            left_out["asks other members"] += result is not first
+            if result is not first:
+                left_out["asks other members"] += 1
             continue
         if verdict is None or verdict.state == "by-hand":
-            left_out["a person decided before any judge did"] += verdict is not None
+            if verdict is not None:
+                left_out["a person decided before any judge did"] += 1
             continue
         # Of several like it the first counts: nobody picks the one that came out best.
         question.delivered.setdefault(_arm_name(result), _delivered(result, verdict, alone))
@@ -163,7 +165,7 @@ def _alone(family: Sequence[FusionResult], name: str) -> Answer:
     reply = next((reply for reply in replies if reply and reply.usable), replies[0])
     if reply is None:
         return Answer(None, Decimal(0), None, 0)
-    return Answer(reply.text if reply.usable else None, _paid(reply), reply.latency, 1)
+    return Answer(reply.text if reply.usable else None, paid(reply), reply.latency, 1)
 
 
 def _first(result: FusionResult, name: str) -> Reply | None:
@@ -171,7 +173,7 @@ def _first(result: FusionResult, name: str) -> Reply | None:
     return next((r for r in replies if r.usable), replies[-1] if replies else None)
 
 
-def _paid(reply: Reply) -> Decimal | None:
+def paid(reply: Reply) -> Decimal | None:
     """USD of a call, when it was made; nothing for one that its service refused, and that nobody is billed for."""
     if reply.kept_from:
         return reply.kept_cost
@@ -185,11 +187,13 @@ def _arm_name(result: FusionResult) -> str:
         return "vote"
     judges = ", ".join(ref.label for ref in result.judges)
     checked = "check, " if result.selection.checks else ""
-    return f"{checked}{'jury, ' if result.jury else ''}{result.mode} ({judges})" if judges else result.mode
+    if result.jury:
+        return f"{checked}jury ({result.mode}: {judges})"
+    return f"{checked}{result.mode} ({judges})" if judges else result.mode
 
 
 def _delivered(result: FusionResult, verdict: Verdict, alone: Mapping[str, Answer]) -> Answer:
-    costs = [_paid(reply) for reply in result.replies]
+    costs = [paid(reply) for reply in result.replies]
     cost = total(costs)
     kept = [alone[name].seconds or 0.0 for name in alone] if any(r.kept_from for r in result.replies) else [0.0]
     picked = verdict.chosen if verdict.state in ("judged", "repaired") else ()

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -64,10 +64,32 @@ def find_same(start: RunStarted) -> str | None:
 
     One in which a limit ended a call counts only while that limit is the same.
     """
-    query = "SELECT run, limits FROM runs WHERE fingerprint = ? AND status = 'ok' AND whole ORDER BY began DESC"
+    return find_each([(start, None)])[0]
+
+
+def find_each(requests: Sequence[tuple[RunStarted, str | None]], statuses: Sequence[str] = ("ok",)) -> list[str | None]:
+    """What `find_same` finds for each of many requests, the index read once.
+
+    Args:
+        requests: each with the run whose replies it took over; empty: of none. `None`: whichever.
+        statuses: how it may have ended.
+    """
+    query = "SELECT run, limits, status, row FROM runs WHERE fingerprint = ? AND whole ORDER BY began DESC"
     with _index() as (db, _):
-        rows = db.execute(query, (fingerprint(start),)).fetchall()
-    return next((run for run, limits in rows if same_limits(json.loads(limits), start.limits)), None)
+        each = [db.execute(query, (fingerprint(start),)).fetchall() for start, _ in requests]
+    return [
+        next(
+            (
+                run
+                for run, limits, status, row in rows
+                if status in statuses
+                and (of is None or json.loads(row).get("of", "") == of)
+                and same_limits(json.loads(limits), start.limits)
+            ),
+            None,
+        )
+        for (start, of), rows in zip(requests, each, strict=True)
+    ]
 
 
 def _with_present_status(row: RunRow, files: Mapping[str, run_files.Entry]) -> RunRow:
