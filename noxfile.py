@@ -71,6 +71,13 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session
+def statistics(session: nox.Session) -> None:
+    """The long form of what is said of equals: 10,000 resamples of recorded answers a size."""
+    session.install(".[notebook]", *_group("test"))
+    session.run("pytest", "tests/test_evaluation_recorded.py", env={"FUSION_NB_NULL": "10000"})
+
+
+@nox.session
 def spending(session: nox.Session) -> None:
     """The long form of the accounts' test: runs, stops, kills and resumes in any order, over several processes."""
     session.install(".[notebook]", *_group("test"))

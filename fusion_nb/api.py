@@ -20,7 +20,8 @@ from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.errors import UserError
 from fusion_nb.journal import index, reader
 from fusion_nb.journal.writer import begun
-from fusion_nb.options import Settings, settle, takes
+from fusion_nb.option_signatures import takes
+from fusion_nb.options import Settings, settle
 from fusion_nb.providers import model_names
 from fusion_nb.providers.model_list import search_models
 from fusion_nb.resolve import pools

@@ -25,7 +25,8 @@ from fusion_nb.core.option_types import AddOptions, RejudgeOptions, ResumeOption
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.errors import FusionError, UnknownName, UserError
 from fusion_nb.journal import index, maintenance, reader
-from fusion_nb.options import Settings, recorded_options, settle, takes
+from fusion_nb.option_signatures import takes
+from fusion_nb.options import Settings, recorded_options, settle
 from fusion_nb.resolve.estimate import Estimate, confirm_cost, estimate_spec
 from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.spec_builder import change_spec, spending_policy, with_recorded_functions
@@ -39,9 +40,8 @@ if TYPE_CHECKING:
     from fusion_nb.providers.openrouter_api import Generation
 
 
-LAST = "last"
-PastRun = str | FusionResult
-"""A run by its id (`"last"` is the newest), or its result."""
+LAST = "last"  # the newest run
+PastRun = str | FusionResult  # a run by its id, or its result
 
 
 def runs(words: str = "") -> pd.DataFrame:

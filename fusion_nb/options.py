@@ -2,7 +2,7 @@
 
 A row holds the name, the type, the default, the check, one line of help, the calls that take it, whether `%config Fuse`
 can set it, its flags on a magic's line, and where a run's record keeps it. From the table come the signatures
-(`takes`, and `core/option_types.py` for editors), the magic's parser and Tab, `%config Fuse` (the object
+(`option_signatures`, and `core/option_types.py` for editors), the magic's parser and Tab, `%config Fuse` (the object
 `fusion_nb.defaults`), the panel's traits and the settings of derived runs.
 
 `settle()` is the one way from what a call was given to the values it works with. An option acts in a call or is refused
@@ -12,11 +12,9 @@ before anything is sent. A value comes, in this order, from the call, from the r
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from fusion_nb.core import Limits, Selection
 from fusion_nb.core import option_checks as check
@@ -24,7 +22,6 @@ from fusion_nb.core import selection_checks as selecting
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.option_defaults import Settled, configurable_class
 
-F = TypeVar("F", bound=Callable[..., Any])
 Settings = Mapping[str, Any]
 """Every option of one call, checked; `None` where nothing was given and the table says nothing."""
 
@@ -184,6 +181,19 @@ TABLE: tuple[Option, ...] = (
            "with --rejudge (default: last): ask the members that failed once more", (LINE,), ("--retry",), switch=True),
     Option("resume_run", "str | None", None, check.text("resume"),
            "a crashed or stopped run's id: ask what is missing, then the judge", (LINE,), ("--resume",)),
+    Option("evaluate", "str | None", None, check.text("evaluate"),
+           "a frame or list of questions, recorded answers or runs of this notebook: was fusing worth it? The cell is "
+           "then the prompt, with {column} of the frame", (LINE,), ("--evaluate",)),
+    Option("known", "str | None", None, check.text("known"),
+           "with --evaluate: the right answers, a column of its frame or a variable; or a function that tells",
+           (LINE,), ("--known",), needs="evaluate"),
+    Option("arms", "str | None", None, check.text("arms"),
+           "with --evaluate: the ways to compare, like vote,merge; not given: all", (LINE,), ("--arms",),
+           needs="evaluate"),
+    Option("baseline", "str | None", None, check.text("baseline"),
+           "with --evaluate: the member to test against, named beforehand", (LINE,), ("--baseline",), needs="evaluate"),
+    Option("by", "str | None", None, check.text("by"),
+           "with --evaluate: the column that says of which kind a question is", (LINE,), ("--by",), needs="evaluate"),
     Option("background", "bool", False, check.switch("background"),
            "return at once with a handle: .result, .frame, .wait(), .stop(); -o and name << bind the handle then",
            (LINE,), ("--background",), switch=True),
@@ -256,29 +266,6 @@ def recorded_options(record: Any) -> dict[str, Any]:
     # Who is asked, and the functions of a notebook, are looked up by those who continue the run.
     apart = ("pool", "mode", "judge", "check", "extract", "weights", "escalate")
     return {row.name: value(row.record) for row in TABLE if row.record and row.name not in apart}
-
-
-def takes(call: str) -> Callable[[F], F]:
-    """Give a function of keyword options the signature that the table says, for `?`, Tab and `help()`."""
-
-    def default(row: Option) -> Any:
-        # What is not given to a derived run is as its record says.
-        return None if call in DERIVED and row.record else row.default
-
-    def decorate(function: F) -> F:
-        written = inspect.signature(function)
-        own = [p for p in written.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        own = [p.replace(default=default(ROWS[p.name])) if p.name in ROWS and p.default is None else p for p in own]
-        names = {parameter.name for parameter in own}
-        rows = [row for row in of(call) if row.name not in names]
-        keyword = partial(inspect.Parameter, kind=inspect.Parameter.KEYWORD_ONLY)
-        options = [keyword(row.name, default=default(row), annotation=row.type) for row in rows]
-        function.__signature__ = written.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
-        listed = "\n".join(f"        {row.name}: {row.help}." for row in rows)
-        function.__doc__ = f"{(function.__doc__ or '').rstrip()}\n\n    Options:\n{listed}\n    "
-        return function
-
-    return decorate
 
 
 _defaults: Any = None

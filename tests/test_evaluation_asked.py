@@ -13,6 +13,7 @@ import fusion_nb
 from fusion_nb import UserError, evaluate
 from fusion_nb.evaluation import EvaluationPlan, EvaluationReport
 from tests.replay import Replay, recordings
+from tests.shell import Shell
 
 pytestmark = pytest.mark.skipif(bool(recordings.MISSING), reason=recordings.MISSING or "recordings")
 MODELS = ("claude-3-haiku-20240307", "gemma-2-9b-it", "Qwen2-7B-Instruct")
@@ -197,3 +198,46 @@ def test_questions_in_any_form(form: str, options: dict[str, Any], questions: pd
     assert report.n == 2
     assert [question.prompt for question in report.table.questions] == list(few.prompt)
     assert sent() == 2 * len(POOL)
+
+
+CELLS: list[tuple[str, str]] = [
+    ("%fuse --evaluate answers --known gold", "Over 6 questions"),
+    ("%fuse --evaluate answers --known by_prompt --baseline a --arms vote", "named beforehand"),
+    ("%fuse --evaluate answers --known is_right", "Over 6 questions"),
+    ("%%fuse --evaluate words --known r --pool demo --arms vote --quiet\nHow many r has {word}?", "Over 2 questions"),
+    ("%%fuse --evaluate words --known r --pool demo --dry-run\nHow many r has {word}?", "nothing has been sent"),
+    ("%fuse --known gold what", "--known means nothing without --evaluate"),
+    ("%fuse --evaluate nowhere", "Unknown variable 'nowhere'"),
+    ("%fuse --evaluate answers --known nowhere", "Unknown variable 'nowhere'"),
+    ("%fuse --evaluate words --pool demo", "no column prompt"),
+    ("%fuse --evaluate answers --judge demo:judge", "judge means nothing here"),
+    ("%fuse --evaluate answers --rejudge last", "--rejudge does not go with --evaluate"),
+    ("%fuse --evaluate answers --background", "--background does not go with --evaluate"),
+    ("%fuse_panel --evaluate answers", "does not go with %fuse_panel"),
+]
+
+
+@pytest.fixture(scope="module")
+def shell() -> Any:
+    shell = Shell()
+    shell.run(
+        "import pandas as pd\n"
+        "answers = pd.DataFrame([(f'q{i}', m, str(i + (m == 'b' and i % 2)), i) for i in range(6) for m in 'abc'],\n"
+        "                       columns=['prompt', 'model', 'text', 'gold'])\n"
+        "by_prompt = {f'q{i}': i for i in range(6)}\n"
+        "def is_right(result, text): return text == result.prompt[1:]\n"
+        "words = pd.DataFrame({'word': ['strawberry', 'banana'], 'r': [3, 0]})"
+    )
+    yield shell
+    shell.close()
+
+
+@pytest.mark.parametrize(("cell", "words"), CELLS, ids=[cell for cell, _ in CELLS])
+def test_on_a_line(cell: str, words: str, shell: Shell) -> None:
+    """`--evaluate` names a variable of the notebook; its columns fill the prompt; what cannot be is one sentence."""
+    ran = shell.run(cell)
+    assert words in (str(ran.error) if ran.error else str(ran.value))
+    bound = shell.run(cell.replace("--evaluate", "-o report --evaluate", 1) + ("" if "\n" in cell else ";"))
+    if ran.error is None and "\n" not in cell:
+        assert bound.value is None
+        assert shell.run("report").value is not None

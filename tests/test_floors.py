@@ -12,7 +12,7 @@ FLOORS = [
     {"_version", "errors"},
     {"core", "storage", "option_defaults"},
     {"options", "accounts"},
-    {"providers", "judging", "journal", "views"},
+    {"providers", "judging", "journal", "views", "option_signatures"},
     {"run", "resolve"},
     {"api", "history"},
     {"panel", "evaluation"},

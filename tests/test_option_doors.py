@@ -435,7 +435,7 @@ def test_a_run_may_be_given_by_its_id_or_as_its_result() -> None:
     panel = fusion_nb.Panel(result=result.run)
     assert panel.result == result
     panel.close()
-    assert fusion_nb.worth(result.run).members == fusion_nb.worth([result]).members
+    assert str(fusion_nb.worth(result.run)) == str(fusion_nb.worth([result]))
     assert fusion_nb.choose(result, np.int64(2)).answer == result.replies[1].text
     assert fusion_nb.history.delete(result) == 1
 

@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from fusion_nb.errors import UserError
+from fusion_nb.evaluation.asked_arms import ASKED, asked_arms
 from fusion_nb.evaluation.asking import Asker, Outcome
 from fusion_nb.evaluation.observations import Answer, Observations, Question, of_runs, paid, total
 from fusion_nb.evaluation.plan import SAMPLE, EvaluationPlan, confirm, plan
-from fusion_nb.evaluation.ways import ASKED, asked_arms
 from fusion_nb.judging.vote import count_votes, extract_answer
 from fusion_nb.run.result import FusionResult
 

@@ -16,7 +16,7 @@ from fusion_nb.accounts.account import Account
 from fusion_nb.core.member_settings import Member
 from fusion_nb.core.spec import RunSpec, run_started
 from fusion_nb.errors import RunFailed
-from fusion_nb.evaluation.ways import ASKED, CHANGES, ESCALATION, VOTE, samples
+from fusion_nb.evaluation.asked_arms import ASKED, CHANGES, ESCALATION, VOTE, samples
 from fusion_nb.journal import index, reader
 from fusion_nb.options import Settings, settle
 from fusion_nb.resolve.estimate import Estimate, estimate_spec

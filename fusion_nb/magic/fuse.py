@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import builtins
 import functools
-import keyword
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,13 +21,19 @@ from fusion_nb.core.selection_checks import KINDS
 from fusion_nb.errors import FusionError, RunFailed, UserError
 from fusion_nb.magic import lazy_imports, line_parser
 from fusion_nb.magic.displays import background_screen_for, screen_for
-from fusion_nb.magic.interpolation import IPYTHONS, caller_names, fill_option, interpolate, notebook_names
-from fusion_nb.magic.notebook_functions import function_names, named_functions
+from fusion_nb.magic.interpolation import caller_names, fill_option, interpolate, notebook_names
+from fusion_nb.magic.line_meaning import VERBS, continued_line, refuse_alone, variable, verb_of
+from fusion_nb.magic.notebook_functions import (
+    columns_of,
+    function_names,
+    known_answers,
+    named_functions,
+    tables_of,
+    variable_named,
+)
 from fusion_nb.options import ROWS, configured, refusal
 
-_VERBS = {"resume": "resume_run", "add": "add_members", "retry": "retry_failed", "rejudge": "rejudge_run"}
-"""Calls that continue a past run, by the option that asks for each."""
-_NOT_IN_A_PANEL = ("dry_run", "background", "quiet", *_VERBS.values())
+_NOT_IN_A_PANEL = ("dry_run", "background", "quiet", "evaluate", *VERBS.values())
 
 
 @magics_class
@@ -82,21 +86,25 @@ class FuseMagics(Magics):
             if getattr(parsed, name):
                 raise UserError(f"{ROWS[name].flags[-1]} does not go with %fuse_panel: leave it out.")
         names = notebook_names(self.shell, local_ns)
-        bind = _variable(parsed.out or parsed_line.bind)
+        bind = variable(parsed.out or parsed_line.bind)
         prompt = self._filled(parsed_line.rest, parsed, names)
         panel = lazy_imports.panel().Panel(prompt, **self._options(parsed, names))
         self._bind(bind, panel)
         return panel
 
     def _fuse(self, text: str, cell: str | None, names: dict[str, Any]) -> Any:
-        text, cell = _continued_line(text, cell)
+        text, cell = continued_line(text, cell)
         silent = self._silenced(text, cell)
         text = text.rstrip().removesuffix(";") if cell is not None else text
         parsed_line, parsed = self._parsed(text, type(self).fuse.parser)
         if parsed.help:
             return print(line_parser.manual(type(self).fuse.parser))
-        bind = _variable(parsed.out or parsed_line.bind)
-        verb = _verb(parsed)
+        bind = variable(parsed.out or parsed_line.bind)
+        verb = verb_of(parsed)
+        refuse_alone(parsed)
+        if parsed.evaluate:
+            self._bind(bind, report := self._evaluate(parsed_line.rest, cell, parsed, names, verb))
+            return None if silent else report
         if verb is not None and (parsed_line.rest or (cell or "").strip()):
             raise UserError(f"--{verb} asks no new prompt: take the text out, or leave --{verb} out to ask it.")
         options = self._options(parsed, names) if verb is None else self._continuing(verb, parsed, names)
@@ -135,6 +143,28 @@ class FuseMagics(Magics):
         self._bind(bind, expected)
         return expected.frame() if parsed.quiet else expected
 
+    def _evaluate(
+        self, rest: str, cell: str | None, parsed: argparse.Namespace, names: dict[str, Any], verb: str | None
+    ) -> Any:
+        """The report of `--evaluate`, or with `--dry-run` its plan."""
+        if verb is not None or parsed.background:
+            raise UserError(f"--{verb or 'background'} does not go with --evaluate: leave one of them out.")
+        questions = variable_named(parsed.evaluate, names, "--evaluate")
+        own = columns_of(questions)
+        text = self._prompt(rest, cell, parsed, {name: value for name, value in names.items() if name not in own})
+        options = self._options(parsed, names)
+        return lazy_imports.evaluation().evaluate(
+            questions,
+            known_answers(parsed.known, own, names),
+            template=text if text.strip() else None,
+            arms=parsed.arms or "all",
+            baseline=parsed.baseline,
+            by=known_answers(parsed.by, own, names, "--by"),
+            dry_run=parsed.dry_run,
+            show_progress=not self._quiet(parsed),
+            **{name: options[name] for name in line_parser.given_options(parsed)},
+        )
+
     def _begin(self, prompt: str, verb: str | None, options: dict[str, Any]) -> Any:
         """A new run, or a past one that is continued; or the result of one that was found in the journal."""
         if verb is None:
@@ -148,7 +178,7 @@ class FuseMagics(Magics):
             if verb not in ROWS[name].calls:
                 raise UserError(refusal(verb, name, line=f"--{verb}"))
         functions = [value for value in names.values() if lazy_imports.pools().is_member_function(value)]
-        wanted = {name: self._value(name, parsed, names) for name in _VERBS.values()}
+        wanted = {name: self._value(name, parsed, names) for name in VERBS.values()}
         run = (wanted["resume_run"] if verb == "resume" else wanted["rejudge_run"]) or "last"
         options = {**given, "functions": functions, "run": (run,)}
         if "judge" in options:
@@ -261,34 +291,10 @@ class FuseMagics(Magics):
                 return function_names(self._shell.user_ns)
             case "--extract":
                 return [*KINDS, *function_names(self._shell.user_ns)]
+            case "--evaluate" | "--known" | "--by":
+                return [*tables_of(self._shell.user_ns), *function_names(self._shell.user_ns)]
             case "-p" | "--pool" | "-j" | "--judge" | "--escalate":
                 return lazy_imports.api().complete_members(typed, self._aliases, configured("services"))
             case _:
                 row = line_parser.BY_FLAG.get(option)
                 return row.values if row else ()
-
-
-def _continued_line(text: str, cell: str | None) -> tuple[str, str | None]:
-    """The options of `%%fuse`, going on below where a line ends in a backslash, as in a shell."""
-    while cell is not None and text.rstrip().endswith("\\"):
-        more, _, cell = cell.partition("\n")
-        text = f"{text.rstrip()[:-1]} {more}"
-    return text, cell
-
-
-def _verb(parsed: argparse.Namespace) -> str | None:
-    """Which call continues a past run, if one is asked for. Raises `UserError` where two are."""
-    wanted = [verb for verb, option in _VERBS.items() if getattr(parsed, option)]
-    if len(wanted) > 1 and wanted not in (["add", "rejudge"], ["retry", "rejudge"]):
-        raise UserError(f"{' and '.join(f'--{verb}' for verb in wanted)} do not go together: one at a time.")
-    return wanted[0] if wanted else None
-
-
-def _variable(name: str | None) -> str | None:
-    if name is not None and not name.isidentifier():
-        raise UserError(f"-o takes the name of a variable, not {name!r}.")
-    if name is not None and (keyword.iskeyword(name) or hasattr(builtins, name)):
-        raise UserError(f"-o {name} would hide Python's own {name}: take another name.")
-    if name is not None and IPYTHONS.fullmatch(name):
-        raise UserError(f"-o {name} would hide IPython's own {name}: take another name.")
-    return name

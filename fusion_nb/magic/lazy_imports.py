@@ -34,5 +34,9 @@ def history() -> Any:
     return importlib.import_module("fusion_nb.history")
 
 
+def evaluation() -> Any:
+    return importlib.import_module("fusion_nb.evaluation")
+
+
 def panel() -> Any:
     return importlib.import_module("fusion_nb.panel.panel")

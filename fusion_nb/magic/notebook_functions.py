@@ -1,4 +1,4 @@
-"""Functions of the notebook that a line names: checks, and the reading of short answers."""
+"""What a line names of the notebook: checks, the reading of short answers, tables of questions, right answers."""
 
 from __future__ import annotations
 
@@ -38,3 +38,35 @@ def _function(name: str, notebook: Mapping[str, Any], forms: Sequence[str] = ())
         hint = f"Define it in a cell of this notebook first{or_forms}."
         raise UnknownName("function", name, [*forms, *function_names(notebook)], hint)
     return value
+
+
+def variable_named(name: str, notebook: Mapping[str, Any], flag: str) -> Any:
+    """The variable that an option names. Raises `UnknownName` where there is none."""
+    if name not in notebook:
+        raise UnknownName(
+            "variable", name, tables_of(notebook), f"{flag} takes the name of a variable: define it first."
+        )
+    return notebook[name]
+
+
+def known_answers(name: str | None, columns: Sequence[str], notebook: Mapping[str, Any], flag: str = "--known") -> Any:
+    """What is known of the questions: a column of theirs by its name, else a variable or a function."""
+    if name is None or name in columns:
+        return name
+    return variable_named(name, notebook, flag)
+
+
+def columns_of(table: Any) -> list[str]:
+    """The columns of a frame; none of what is none."""
+    return [str(column) for column in getattr(table, "columns", ())]
+
+
+def tables_of(notebook: Mapping[str, Any]) -> list[str]:
+    """The frames, series, lists and dicts of a notebook, by name."""
+    kinds = (list, dict)
+    return [
+        name
+        for name, value in notebook.items()
+        if not name.startswith("_")
+        and (isinstance(value, kinds) or hasattr(value, "columns") or hasattr(value, "dtype"))
+    ]

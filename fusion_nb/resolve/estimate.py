@@ -20,7 +20,8 @@ from fusion_nb.errors import UserError
 from fusion_nb.journal import index
 from fusion_nb.journal.rows import CallRow
 from fusion_nb.judging.prompts import debate_frame_size, judge_frame_size
-from fusion_nb.options import CAPS_OF_ALL_RUNS, Settings, settle, takes
+from fusion_nb.option_signatures import takes
+from fusion_nb.options import CAPS_OF_ALL_RUNS, Settings, settle
 from fusion_nb.providers import keys, services
 from fusion_nb.providers.openrouter_api import fetch_speed
 from fusion_nb.resolve.model_resolver import Resolver
