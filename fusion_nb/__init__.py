@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fusion_nb import history
     from fusion_nb.api import Member, afuse, fuse, last, models, spending, stream
     from fusion_nb.errors import FusionError, RunFailed, UserError
-    from fusion_nb.evaluation import evaluate, worth
+    from fusion_nb.evaluation import calibrate, evaluate, worth
     from fusion_nb.history import add, choose, load, rejudge, resume, retry, runs
     from fusion_nb.panel.panel import Panel
     from fusion_nb.resolve.estimate import estimate
@@ -36,6 +36,7 @@ __all__ = [
     "UserError",
     "add",
     "afuse",
+    "calibrate",
     "choose",
     "defaults",
     "estimate",
@@ -63,7 +64,7 @@ _HOMES = {
     "api": ("Member", "afuse", "fuse", "last", "models", "spending", "stream"),
     "resolve.estimate": ("estimate",),
     "history": ("add", "choose", "load", "rejudge", "resume", "retry", "runs"),
-    "evaluation": ("evaluate", "worth"),
+    "evaluation": ("calibrate", "evaluate", "worth"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -31,8 +31,12 @@ def test_a_notebook_runs_from_top_to_bottom(executed: dict[str, nbformat.Noteboo
     """Every cell runs without an error, and each `%%fuse` cell shows an answer that says it is scripted."""
     cells = [c for c in executed[name].cells if c.cell_type == "code"]
     assert not [o for c in cells for o in c.outputs if o.output_type == "error"]
-    fused = [c for c in cells if c.source.startswith("%%fuse")]
-    assert fused
+    asked = [c for c in cells if c.source.startswith("%%fuse")]
+    assert asked
+    for cell in (c for c in asked if "--evaluate" in c.source):
+        (shown,) = [o.data for o in cell.outputs if o.output_type == "execute_result"]
+        assert all("scripted" in shown[mime].lower() for mime in ("text/html", "text/plain"))
+    fused = [c for c in asked if "--evaluate" not in c.source]
     for cell in fused:
         views = [o.data for o in cell.outputs if o.output_type == "display_data"]
         assert len(views) == 1, "one view a cell, however often it was updated"

@@ -5,8 +5,10 @@ A gain is claimed only where somebody says which answers are right, and the diff
 
 from __future__ import annotations
 
+from fusion_nb.evaluation.calibration import calibrate
+from fusion_nb.evaluation.calibration_report import CalibrationReport
 from fusion_nb.evaluation.evaluate_runs import evaluate, worth
 from fusion_nb.evaluation.plan import EvaluationPlan
 from fusion_nb.evaluation.report import EvaluationReport
 
-__all__ = ["EvaluationPlan", "EvaluationReport", "evaluate", "worth"]
+__all__ = ["CalibrationReport", "EvaluationPlan", "EvaluationReport", "calibrate", "evaluate", "worth"]

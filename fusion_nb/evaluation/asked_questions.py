@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
+from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation.asked_arms import ASKED, asked_arms
-from fusion_nb.evaluation.asking import Asker, Outcome
+from fusion_nb.evaluation.asking import Asker, Outcome, progress_bar
 from fusion_nb.evaluation.observations import Answer, Observations, Question, of_runs, paid, total
 from fusion_nb.evaluation.plan import SAMPLE, EvaluationPlan, confirm, plan
 from fusion_nb.judging.vote import count_votes, extract_answer
@@ -98,21 +98,12 @@ def _planned(asker: Asker, prompts: Sequence[str], baseline: str | None) -> Eval
     if len(sample) > SAMPLE:
         sample = random.Random(0).sample(sample, SAMPLE)
     notes = [f"{baseline} asked several times comes on top: at most what the dearest arm costs."] if baseline else []
-    return plan(asker.estimates(sample), len(prompts), asker.base.name, notes)
+    planned = plan(asker.estimates(sample), len(prompts), asker.base.name, notes)
+    return replace(planned, demo=any(ref.service == DEMO_SERVICE for ref in asker.base.resolver.resolved.pool))
 
 
 def _ask(asker: Asker, prompts: Sequence[str], baseline: str | None, given: Mapping[str, Any], bar: bool) -> Outcome:
-    # A bar draws widgets in a notebook: loaded when there is one to draw.
-    from tqdm.auto import tqdm  # noqa: PLC0415
-
-    with tqdm(total=0, unit="run", desc="evaluate", disable=not bar, leave=False) as shown:
-
-        def progress(there: int, wanted: int, usd: Decimal) -> None:
-            shown.total = wanted
-            shown.set_postfix_str(f"${usd:.4f}", refresh=False)
-            shown.update(there - shown.n)
-
-        asker.on_progress(progress)
+    with progress_bar(asker.queue, "evaluate", shown=bar):
         return asker.ask(prompts, baseline, given.get("seed") or 0)
 
 

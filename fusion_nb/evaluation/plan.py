@@ -44,6 +44,9 @@ class EvaluationPlan:
     """Questions the forecast was made of."""
     arms: tuple[PlannedArm, ...]
     notes: tuple[str, ...] = ()
+    noun: str = "question"
+    demo: bool = False
+    """Whether scripted models would answer."""
 
     @property
     def usd(self) -> Range[Decimal] | None:
@@ -85,8 +88,10 @@ class EvaluationPlan:
     def _told(self) -> list[str]:
         part = f", by {self.sampled} of them" if self.sampled < self.questions else ""
         unknown = [f"Nobody knows the price of {', '.join(self.unpriced)}."] if self.unpriced else []
-        head = f"Evaluation of {formatting.plural(self.questions, 'question')}{part}: nothing has been sent."
-        return [escape.safe_line(sentence) for sentence in (head, *unknown, *self.notes)]
+        what = "Calibration" if self.noun == "pair" else "Evaluation"
+        head = f"{what} on {formatting.plural(self.questions, self.noun)}{part}: nothing has been sent."
+        demo = [f"{formatting.DEMO}."] if self.demo else []
+        return [escape.safe_line(sentence) for sentence in (head, *demo, *unknown, *self.notes)]
 
     def __str__(self) -> str:
         head, *rest = self._told()

@@ -156,3 +156,69 @@ def questions_for(difference: float, discordant: float, level: float) -> int:
     sure, power = float(stats.norm.isf(level)), float(stats.norm.isf(0.2))
     spread = math.sqrt(discordant), math.sqrt(max(0.0, discordant - difference**2))
     return math.ceil(((sure * spread[0] + power * spread[1]) / difference) ** 2)
+
+
+def mean_interval(values: Any, *, level: float = LEVEL, seed: int = 0) -> Interval | None:
+    """The interval of a mean of independent values from 0 to 1, resampled; Wilson's where they do not differ."""
+    values = np.asarray(values, dtype=float)
+    if not len(values):
+        return None
+    drawn = paired_bootstrap(values[:, np.newaxis], level=level, seed=seed)
+    if np.isnan(drawn.low[0]):
+        return wilson(float(values.sum()), len(values), level)
+    return Interval(max(0.0, float(drawn.low[0])), min(1.0, float(drawn.high[0])))
+
+
+def difference_interval(differences: Any, *, level: float = LEVEL, seed: int = 0) -> Interval | None:
+    """The interval of a mean of paired differences from -1 to 1; that of paired shares where they do not differ."""
+    values = np.asarray(differences, dtype=float)
+    if not len(values):
+        return None
+    drawn = paired_bootstrap(values[:, np.newaxis], level=level, seed=seed)
+    if np.isnan(drawn.low[0]):
+        return paired_share_interval(float((values > 0).sum()), float((values < 0).sum()), len(values), level)
+    return Interval(float(drawn.low[0]), float(drawn.high[0]))
+
+
+class Corrected(NamedTuple):
+    """A rate that a judge found, corrected by how often it errs."""
+
+    raw: float
+    rate: float | None
+    """`None` where it cannot be corrected."""
+    low: float | None
+    high: float | None
+    sensitivity: float
+    specificity: float
+    informed: Interval
+    """Of sensitivity + specificity - 1: a judge for whom it may be 0 says nothing."""
+
+
+def corrected_rate(
+    wins: int, of: int, hits: int, positives: int, rejections: int, negatives: int, *, draws: int = DRAWS, seed: int = 0
+) -> Corrected | None:
+    """`wins` of `of` by a judge's verdicts, corrected by its sensitivity and specificity against labels.
+
+    The estimate is Rogan & Gladen's (Am. J. Epidemiol. 107, 1978; for judges arXiv 2511.21140), clipped to 0..1; the
+    interval draws all three rates anew (Jeffreys), so it is over both sets. `None` where a set is empty.
+
+    Args:
+        wins: verdicts for X, of `of` that name one of the two.
+        hits: pairs that people gave to X, `positives`, and the judge too.
+        rejections: pairs that people gave to Y, `negatives`, and the judge too.
+    """
+    if not (of and positives and negatives):
+        return None
+    raw, sensitivity, specificity = wins / of, hits / positives, rejections / negatives
+    rng = np.random.default_rng(seed)
+    rate, sens, spec = (
+        rng.beta(part + 0.5, whole - part + 0.5, size=draws)
+        for part, whole in ((wins, of), (hits, positives), (rejections, negatives))
+    )
+    informed = Interval(*(float(end) for end in np.percentile(sens + spec - 1, (2.5, 97.5))))
+    if informed.low <= 0:
+        return Corrected(raw, None, None, None, sensitivity, specificity, informed)
+    estimates = np.clip((rate + spec - 1) / (sens + spec - 1), 0, 1)
+    low, high = (float(end) for end in np.percentile(estimates[sens + spec > 1], (2.5, 97.5)))
+    best = min(1.0, max(0.0, (raw + specificity - 1) / (sensitivity + specificity - 1)))
+    return Corrected(raw, best, min(low, best), max(high, best), sensitivity, specificity, informed)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 LEAST_RUNS = 30
 """Runs below which alpha says more of chance than of the judges."""
@@ -43,14 +44,47 @@ def alpha(units: Iterable[list[float]]) -> float | None:
     >>> alpha([[1, 1], [2, 2], [3, 3]]), alpha([[1, 3], [3, 1]])
     (1.0, -0.5)
     """
-    paired = [unit for unit in units if len(unit) > 1]
-    pooled = [value for unit in paired for value in unit]
-    expected = _squares(pooled) / (len(pooled) - 1) if pooled else 0.0
+    return krippendorff_alpha(units, "interval")
+
+
+Metric = Literal["nominal", "ordinal", "interval"]
+
+
+def krippendorff_alpha(units: Iterable[Sequence[float]], metric: Metric) -> float | None:
+    """Krippendorff's alpha ("Computing Krippendorff's Alpha-Reliability", 2011) by coincidences of values.
+
+    Args:
+        units: of each unit, the values that its coders gave; those with fewer than two say nothing.
+        metric: how far apart two values are: `nominal`, `ordinal` (by ranks) or `interval` (by their difference).
+
+    `None` where nothing can be compared, or no value differs.
+    """
+    coincidences: dict[tuple[float, float], float] = defaultdict(float)
+    for unit in units:
+        counts = Counter(unit)
+        for one, times in counts.items() if len(unit) > 1 else ():
+            for other, others in counts.items():
+                coincidences[one, other] += times * (others - (one == other)) / (len(unit) - 1)
+    values = sorted({value for value, _ in coincidences})
+    totals = {value: sum(coincidences[value, other] for other in values) for value in values}
+    n = sum(totals.values())
+    distance = _distances(values, totals, metric)
+    expected = sum(totals[a] * totals[b] * distance[a, b] for a in values for b in values) / (n - 1) if n > 1 else 0.0
     if expected <= 1e-12:
         return None
-    return 1 - sum(_squares(unit) / (len(unit) - 1) for unit in paired) / expected
+    return 1 - sum(count * distance[pair] for pair, count in coincidences.items()) / expected
 
 
-def _squares(values: list[float]) -> float:
-    """The squared differences of all ordered pairs."""
-    return 2 * (len(values) * sum(value * value for value in values) - sum(values) ** 2)
+def _distances(
+    values: Sequence[float], totals: Mapping[float, float], metric: Metric
+) -> dict[tuple[float, float], float]:
+    if metric == "nominal":
+        return {(a, b): float(a != b) for a in values for b in values}
+    if metric == "interval":
+        return {(a, b): (a - b) ** 2 for a in values for b in values}
+    # How many values lie from one to the other, half of their own at both ends.
+    places, below = dict[float, float](), 0.0
+    for value in values:
+        places[value] = below + totals[value] / 2
+        below += totals[value]
+    return {(a, b): (places[a] - places[b]) ** 2 for a in values for b in values}
