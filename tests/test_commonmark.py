@@ -7,7 +7,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from fusion_nb.views import markdown_to_html
+from fusion_nb.views.markdown_links import display_link
 from fusion_nb.views.markdown_to_html import render_markdown
 from tests.attacks import needs_vectors
 from tests.page import Page
@@ -29,7 +29,7 @@ def read(html: str) -> list[tuple[str, ...]]:
     for item in Page(_OURS.sub("", html)).normal:
         href = next((part.removeprefix("href=") for part in item[1:] if part.startswith("href=")), "")
         if item[0] == "a":
-            open_links.append(markdown_to_html.display_link(href) is not None)
+            open_links.append(display_link(href) is not None)
             out += [("a", href)] if open_links[-1] else []
         elif item[0] == "/a":
             out += [("/a",)] if open_links.pop() else []

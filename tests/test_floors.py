@@ -27,6 +27,8 @@ DOORS = {
     "IPython": ("magic/", "panel/panel.py"),
     "anywidget": "views/widget.py",
     "genai_prices": "accounts/prices.py",
+    "latex2mathml": "views/mathml.py",
+    "mdit_py_plugins": "views/markdown_to_html.py",
     "nest_asyncio2": "run/engine_task.py",
     "nh3": "views/markdown_to_html.py",
     "platformdirs": "storage/files.py",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fusion_nb.core import RunState
-from fusion_nb.views import bundle, escape, frame, html, markdown_export, panel_messages, table_export
+from fusion_nb.views import bundle, escape, frame, html, markdown_export, mathml, panel_messages, table_export
 from fusion_nb.views import text as plain
 from fusion_nb.views.markdown_escape import embed_line, embed_markdown
 from fusion_nb.views.markdown_to_html import TAGS, render_inline, render_markdown
@@ -216,7 +216,7 @@ def test_the_largest_of_each_is_shown(shape: str) -> None:
         html = render_markdown(text)
         embed_markdown(text)
         assert time.process_time() - began < 10
-        assert set(re.findall(r"<(\w+)", html)) <= TAGS
+        assert set(re.findall(r"<(\w+)", html)) <= TAGS | mathml.TAGS
         assert len(html) < 12_000_000
 
 

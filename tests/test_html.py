@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from fusion_nb.core import Ref, RunState
-from fusion_nb.views import bundle, html, markdown_export
+from fusion_nb.views import bundle, html, markdown_export, mathml
 from fusion_nb.views.html import style_sheet
 from tests import states
 from tests.page import Page
@@ -20,9 +21,11 @@ VECTORS = Path(__file__).parents[1] / "../shared/vectors"
 TAGS = {
     "div", "style", "section", "details", "summary", "sup", "i", "b", "tfoot", "h1", "h2", "h3", "h4", "h5", "h6", "p", "br",
     "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span", "table", "thead", "tbody", "tr",
-    "th", "td",
+    "th", "td", *mathml.TAGS,
 }  # fmt: skip
 ATTRIBUTES = {
+    "hidden",
+    *chain.from_iterable(mathml.ATTRIBUTES.values()),
     "class",
     "href",
     "rel",
@@ -36,7 +39,7 @@ ATTRIBUTES = {
     "start",
     "dir",
 }
-CLASS = re.compile(r"fusion-nb|fnb-[a-z0-9]+|mathjax_(ignore|process)|tex2jax_(ignore|process)|jp-toc-ignore")
+CLASS = re.compile(r"fusion-nb|fnb-[a-z0-9]+|mathjax_ignore|tex2jax_ignore|jp-toc-ignore")
 STYLE = re.compile(r"width:[\d.]+%")
 examples = pytest.mark.parametrize("build", states.EXAMPLES.values(), ids=states.EXAMPLES)
 ATTACKS = [
@@ -245,10 +248,10 @@ def test_the_answer_streams_with_its_citations() -> None:
 
 
 def test_prices_are_no_formulas() -> None:
-    """MathJax is kept from everything but formulas: a ledger full of dollars stays a ledger."""
+    """MathJax is kept from all of a view: a ledger full of dollars stays a ledger, and formulas are MathML already."""
     page = html.render_html(states.merge())
     assert page.startswith('<div class="fusion-nb mathjax_ignore tex2jax_ignore">')
-    assert re.findall(r'mathjax_process tex2jax_process">([^<]*)<', page)[:1] == ["$1/\\lambda^4$"]
+    assert re.findall(r'class="fnb-tex">([^<]*)<', page)[:1] == ["$1/\\lambda^4$"]
 
 
 def test_headings_of_models_stay_out_of_the_outline() -> None:

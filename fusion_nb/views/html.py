@@ -31,7 +31,7 @@ def render_html(state: RunState, *, now: float | None = None, group: str | None 
     """
     group = group or f"fnb-{state.run}-{secrets.token_hex(4)}"
     body = _running(state, now) if state.status == "running" else _finished(state, group)
-    # The outer class keeps MathJax away from prices; formulas ask for it themselves. The style comes last: where only
+    # The outer classes keep MathJax away: formulas are MathML already. The style comes last: where only
     # the tag is taken away, its text is not what a person sees first.
     view = f'<div class="fusion-nb {IGNORED}">{_head(state, now)}{_notes(state)}{body}{foot}</div>'
     return view + style_element(view)

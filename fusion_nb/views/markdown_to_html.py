@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import MutableMapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 import nh3
 from markdown_it import MarkdownIt
@@ -18,70 +17,13 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
+from mdit_py_plugins.footnote import footnote_plugin
+from mdit_py_plugins.tasklists import tasklists_plugin
 
-from fusion_nb.views import escape, markdown_placeholders, tex
+from fusion_nb.views import escape, markdown_placeholders, mathml, tex
 from fusion_nb.views.highlight import CLASSES as CODE_CLASSES
 from fusion_nb.views.highlight import highlight
-
-# Narrower than what browsers accept: no user name, no backslash, no percent sign before the path.
-_WEB = re.compile(
-    r"https?://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?P<port>:\d{1,5})?(?=[/?#]|$)", re.I
-)
-_MAIL = re.compile(r"mailto:(?P<address>[a-z0-9._+-]+@[a-z0-9.-]+)(?:\?subject=[^&]*)?$", re.I)
-_ANY_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?[\\/]{2}([^\\/?#\s]+)", re.I)
-
-
-def install_links(md: MarkdownIt) -> None:
-    """Links lead to http, https and mailto alone and show their host; the token `note` holds what is shown."""
-    md.core.ruler.push("links", _check)
-
-
-def display_link(href: str) -> str | None:
-    """The host (or mail address) a link target to; `None` where it may not be one."""
-    web = _WEB.match(href)
-    if web:
-        return web["host"].lower() + (web["port"] or "")
-    mail = _MAIL.match(href)
-    return mail["address"] if mail else None
-
-
-def display_host(address: str) -> str:
-    """Where a resource would come from, in a word or two: for text that stands in its place."""
-    host = _ANY_HOST.match(address)
-    scheme = re.match(r"(data|blob|file|attachment):", address, re.I)
-    return host[1][:80] if host else scheme[1].lower() if scheme else address[:80]
-
-
-def _check(state: StateCore) -> None:
-    for token in state.tokens:
-        if token.type == "inline" and token.children:
-            token.children = _checked(token.children)
-
-
-def _checked(children: Sequence[Token]) -> list[Token]:
-    out: list[Token] = []
-    opened: tuple[int, str] | None = None
-    for token in children:
-        out.append(token)
-        if token.type == "link_open":
-            opened = len(out) - 1, str(token.attrs.get("href", ""))
-        elif token.type == "link_close" and opened is not None:
-            out[opened[0] :] = _link(opened[1], out[opened[0] :])
-            opened = None
-    return out
-
-
-def _link(href: str, tokens: list[Token]) -> list[Token]:
-    """One link as it may stand: with its host behind it where its text does not begin with that, or as text."""
-    target = display_link(href)
-    # A title is read by nobody who does not hover, and could hold what belongs into text: a mark, hidden characters.
-    tokens[0].attrs = {"href": href, "target": "_blank"}
-    label = "".join(t.content for t in tokens if t.type in ("text", "code_inline", "text_special")).strip()
-    if target is None:
-        inside = tokens[1:-1]
-        return inside if href.startswith("#") or label in (href, unquote(href)) else [*inside, _note(unquote(href))]
-    begins = re.match(rf"(?:[a-z]+:/*)?{re.escape(target)}(?=$|[/?#])", label, re.I)
-    return tokens if begins else [*tokens, _note(target)]
+from fusion_nb.views.markdown_links import display_host, install_links
 
 
 def install_directions(md: MarkdownIt) -> None:
@@ -114,10 +56,6 @@ def _direct(state: StateCore) -> None:
             sides.append(side)
 
 
-def _note(text: str) -> Token:
-    return Token("note", "", 0, content=f" ({text[:200]})")
-
-
 MAX_TEXT = 1_000_000
 """Characters; a longer text is shown as it is, the beginning of it."""
 MAX_MARKUP = 100_000
@@ -136,17 +74,24 @@ _CLASS = ' class="{}"'
 _NO_OUTLINE = "jp-toc-ignore"
 TAGS = {
     *_HEADINGS, "p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span",
-    "table", "thead", "tbody", "tr", "th", "td",
+    "sup", "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
-SPAN_CLASSES = {"fnb-hidden", "fnb-host", "fnb-image", "fnb-tail", *tex.CLASSES, *CODE_CLASSES.values()}
+_MATH = {"fnb-math", "fnb-mathml", "fnb-tex"}
+SPAN_CLASSES = {"fnb-hidden", "fnb-host", "fnb-image", "fnb-tail", "fnb-task", *_MATH, *CODE_CLASSES.values()}
 CLASSES = {
     "span": SPAN_CLASSES,
-    "p": {"fnb-tail", *tex.CLASSES},
+    "p": {"fnb-tail", "fnb-math"},
     "th": set(_ALIGN.values()),
     "td": set(_ALIGN.values()),
     **{heading: {_NO_OUTLINE} for heading in _HEADINGS},
 }
-ATTRIBUTES = {**{tag: {"dir"} for tag in TAGS}, "a": {"href"}, "ol": {"start", "dir"}}
+ATTRIBUTES = {
+    **{tag: {"dir"} for tag in TAGS},
+    **mathml.ATTRIBUTES,
+    "a": {"href"},
+    "ol": {"start", "dir"},
+    "span": {"dir", "hidden"},
+}
 
 
 class _Renderer(RendererHTML):
@@ -164,6 +109,33 @@ class _Renderer(RendererHTML):
         where = display_host(str(token.attrs.get("src", "")))
         description = " — ".join(part for part in (where, alt) if part)
         return f'<span class="fnb-image">[image: {escape.markup(description)}]</span>'
+
+    def html_inline(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
+    ) -> str:
+        # Raw HTML is off: this is the box of a task list's item.
+        return f'<span class="fnb-task">{"☑" if "checked=" in tokens[idx].content else "☐"}</span>'
+
+    def footnote_ref(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
+    ) -> str:
+        # No `id` of a model's: a page may hold several texts, and a notebook's own names are not to be taken.
+        return f"<sup>[{tokens[idx].meta['id'] + 1}]</sup>"
+
+    def footnote_block_open(self, *_: Any) -> str:
+        return "<hr>\n<ol>\n"
+
+    def footnote_block_close(self, *_: Any) -> str:
+        return "</ol>\n"
+
+    def footnote_open(self, *_: Any) -> str:
+        return "<li>"
+
+    def footnote_close(self, *_: Any) -> str:
+        return "</li>\n"
+
+    def footnote_anchor(self, *_: Any) -> str:
+        return ""
 
     def code_inline(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
@@ -184,10 +156,10 @@ class _Renderer(RendererHTML):
     def math_inline(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
     ) -> str:
-        return _math("span", tokens[idx])
+        return _math("span", tokens[idx], env)
 
     def math_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
-        return f"{_math('p', tokens[idx])}\n{_after(tokens[idx])}"
+        return f"{_math('p', tokens[idx], env)}\n{_after(tokens[idx])}"
 
     def heading_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
@@ -210,11 +182,17 @@ def _dir(token: Token) -> str:
     return f' dir="{token.attrs["dir"]}"' if "dir" in token.attrs else ""
 
 
-def _math(tag: str, token: Token) -> str:
-    formula = tex.safe_formula(token.content)
-    if formula is None:
-        return escape.markup(token.content) if tag == "span" else f"<p>{escape.markup(token.content)}</p>"
-    return f'<{tag} class="{" ".join(tex.CLASSES)}"{_dir(token)}>{escape.markup(formula)}</{tag}>'
+def _math(tag: str, token: Token, env: MutableMapping[str, Any]) -> str:
+    env["tex"] = env.get("tex", 0) + len(token.content)
+    formula = mathml.render_formula(token.content, tag, _dir(token)) if env["tex"] <= mathml.MAX_TEX else None
+    if formula is not None:
+        return formula
+    return escape.markup(token.content) if tag == "span" else f"<p>{escape.markup(token.content)}</p>"
+
+
+_FOOTNOTES = (
+    "footnote_ref", "footnote_block_open", "footnote_block_close", "footnote_open", "footnote_close", "footnote_anchor",
+)  # fmt: skip
 
 
 class _Markdown(MarkdownIt):
@@ -227,6 +205,10 @@ class _Markdown(MarkdownIt):
 def _parser() -> MarkdownIt:
     md = _Markdown("commonmark", {"html": False}, renderer_cls=_Renderer).enable(["table", "strikethrough"])
     tex.install_tex(md)
+    footnote_plugin(md, inline=False)
+    # The plugin's rules write an `id` for every note: ours stay.
+    md.renderer.rules.update({name: getattr(md.renderer, name) for name in _FOOTNOTES})  # type: ignore[attr-defined]
+    tasklists_plugin(md)
     markdown_placeholders.install_marks(md)
     install_links(md)
     install_directions(md)
@@ -238,7 +220,7 @@ _MD = _parser()
 _DEEPEST = _MD.options.maxNesting - 1
 _CONTAINERS = ("blockquote_open", "list_item_open")
 _CLEANER = nh3.Cleaner(
-    tags=TAGS,
+    tags=TAGS | mathml.TAGS,
     # nh3's own list for every tag is `lang` and `title`: none of them is ours.
     attributes={**ATTRIBUTES, "*": set(), "a": {"href", "target"}},
     allowed_classes=CLASSES,

@@ -1,10 +1,11 @@
-"""Mathematics in model text: found by delimiters, kept from Markdown, left as text for the front end's MathJax.
+"""Mathematics in model text: found by delimiters, kept from Markdown.
 
-Everything else of a view is marked to be left alone by MathJax: prose is full of dollars that mean money.
+A view is marked to be left alone by MathJax: prose is full of dollars that mean money.
 
-What MathJax or TeX may have is on a list: letters, relations, fractions, matrices, accents, fonts, `\\text`. Commands
-that define, number, link, load, style, move or size are not on it, whatever extension brings them: their definitions
-and numbers would outlive the formula, in the reader's own cells. A formula with anything else in it stays text.
+What is set (and what exported Markdown hands to MathJax or TeX) is on a list: letters, relations, fractions, matrices,
+accents, fonts, `\\text`. Commands that define, number, link, load, style, move or size are not on it, whatever
+extension brings them: their definitions and numbers would outlive the formula, in the reader's own cells. A formula
+with anything else in it stays text.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
 
 
-CLASSES = ("fnb-math", "mathjax_process", "tex2jax_process")
 # Pandoc's rule for `$`: no blank inside the delimiters, no letter or digit outside them. No pattern runs past the next
 # opening delimiter, so that a thousand unclosed ones cost what one does.
 INLINE = re.compile(

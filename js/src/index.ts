@@ -31,7 +31,7 @@ export function open(store: Store, el: HTMLElement): () => void {
   const style = document.createElement("style");
   style.textContent = store.get<string>("sheet") ?? "";
   const frame = document.createElement("div");
-  // The class keeps MathJax away from prices; formulas ask for it themselves.
+  // The classes keep MathJax away: prices are no formulas, and formulas are MathML already.
   frame.className = "fusion-nb fnb-live mathjax_ignore tex2jax_ignore";
   root.append(style, frame);
   el.append(host);

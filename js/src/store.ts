@@ -1,7 +1,6 @@
 // What all views of one widget share: the folded run, the rendered HTML, and the connection to the kernel.
 import { fold } from "./fold.ts";
 import { isRunning, type RunEvent, type RunState } from "./run.ts";
-import type { Typesetter } from "./typeset.ts";
 
 /** The part of anywidget's model that this package uses. */
 export interface Model {
@@ -134,12 +133,6 @@ export class Store {
   subscribeTexts(listener: () => void): () => void {
     this.#textListeners.add(listener);
     return () => this.#textListeners.delete(listener);
-  }
-
-  /** The front end's MathJax, if it gives one to its widgets. */
-  get typesetter(): Typesetter | undefined {
-    const manager = this.#model.widget_manager as { rendermime?: { latexTypesetter?: Typesetter } } | undefined;
-    return manager?.rendermime?.latexTypesetter ?? undefined;
   }
 
   /** Whether the kernel answers messages of this kind; an older version may not. */

@@ -39,7 +39,8 @@ _SCRIPT = r"""
       if (whole && !frame.includes(e.localName)) strange.push('outside: ' + e.outerHTML.slice(0, 200));
       continue;
     }
-    if (e.namespaceURI !== 'http://www.w3.org/1999/xhtml' || !tags.includes(e.localName)) strange.push(e.outerHTML.slice(0, 200));
+    const formula = e.closest('math') && e.closest('.fnb-mathml');
+    if (e.namespaceURI !== (formula ? 'http://www.w3.org/1998/Math/MathML' : 'http://www.w3.org/1999/xhtml') || !tags.includes(e.localName)) strange.push(e.outerHTML.slice(0, 200));
     if (e.localName === 'a' && e.hasAttribute('href') && !(e.rel && e.target)) strange.push(e.outerHTML.slice(0, 200));
     for (const a of e.attributes) if (!fits(e, a)) strange.push(`<${e.localName} ${a.name}=${a.value.slice(0, 100)}>`);
   }

@@ -130,8 +130,11 @@ def test_jupyterlab_shows_it_and_nothing_acts(saved: nbformat.NotebookNode, page
     expect(shown.last).to_contain_text("Fused answer")
     assert (page.locator(".jp-OutputArea-output style").count() > 0) == trusted
     expect(page.locator(".jp-OutputArea .jp-RenderedMarkdown h2", has_text="Fused answer").first).to_be_attached()
-    # Formulas of answers are set by MathJax when it has come; in tables it does not look.
-    expect(page.locator(".jp-OutputArea .fusion-nb mjx-container").first).to_be_attached()
+    # Formulas are MathML where the notebook is trusted and TeX where it is not; MathJax has no part in either.
+    assert page.locator(".jp-OutputArea .fusion-nb mjx-container").count() == 0
+    assert (page.locator(".jp-OutputArea .fusion-nb math").count() > 0) == trusted
+    if not trusted:
+        assert page.locator(".jp-OutputArea .fusion-nb .fnb-mathml:visible").count() == 0
     assert page.locator(".jp-OutputArea .dataframe").count() > 0
     expect(page.locator(".jp-OutputArea .dataframe mjx-container")).to_have_count(0)
     assert watch.strangers(whole=False) == []

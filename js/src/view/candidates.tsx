@@ -75,7 +75,7 @@ function TabBody({ store, reply, choose }: { store: Store; reply: Reply; choose:
   return (
     <>
       <Remarks reply={reply} shown={store.html.calls?.[reply.call]} />
-      <Html store={store} html={store.html.calls?.[reply.call] ?? ""} class="fnb-piece" />
+      <Html html={store.html.calls?.[reply.call] ?? ""} class="fnb-piece" />
       <AskAgain key={reply.call} store={store} reply={reply} />
       {canChoose && (
         <button type="button" class="fnb-button" onClick={() => choose(reply.call)}>

@@ -31,7 +31,7 @@ export function Headline({ store, now }: { store: Store; now: number }) {
           <strong class="fnb-demo">DEMO: scripted models, not real answers</strong>
         </>
       )}
-      {html.agreement && <Html store={store} html={html.agreement} class="fnb-agree" tag="span" />}
+      {html.agreement && <Html html={html.agreement} class="fnb-agree" tag="span" />}
     </p>
   );
 }

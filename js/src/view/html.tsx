@@ -1,8 +1,6 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { IncrementalHtml } from "../incremental-html.ts";
 import { sanitize } from "../sanitize.ts";
-import type { Store } from "../store.ts";
-import { typeset } from "../typeset.ts";
 
 /** Elements that may scroll: the keyboard must be able to reach them. */
 const SCROLLING = "pre, .fnb-wide, .fnb-md table, .fnb-panel > .fnb-md";
@@ -10,14 +8,12 @@ const SCROLLING = "pre, .fnb-wide, .fnb-md table, .fnb-panel > .fnb-md";
 /** Heading level of the panel's own titles. */
 const TITLE = 4;
 
-/** HTML rendered by Python: sanitized again, with typeset formulas and a copy button on every code block. */
+/** HTML rendered by Python: sanitized again, with a copy button on every code block. */
 export function Html({
-  store,
   html,
   class: name = "fnb-md",
   tag: Tag = "div",
 }: {
-  store: Store;
   html: string;
   class?: string;
   tag?: "div" | "span";
@@ -26,19 +22,18 @@ export function Html({
   const pieces = useRef<IncrementalHtml | undefined>(undefined);
   useLayoutEffect(() => {
     if (!ref.current) return;
-    pieces.current ??= new IncrementalHtml(ref.current, (source) => renderPiece(store, source));
+    pieces.current ??= new IncrementalHtml(ref.current, renderPiece);
     pieces.current.update(html);
-  }, [html, store]);
+  }, [html]);
   return <Tag ref={ref} class={name} />;
 }
 
-function renderPiece(store: Store, source: string): DocumentFragment {
+function renderPiece(source: string): DocumentFragment {
   const fragment = sanitize(source);
   fragment.querySelectorAll("pre").forEach(addCopyButton);
   for (const scrolls of fragment.querySelectorAll(SCROLLING)) scrolls.setAttribute("tabindex", "0");
   levelHeadings(fragment);
   markRightToLeft(fragment);
-  typeset(store.typesetter, fragment.querySelectorAll<HTMLElement>(".fnb-math"));
   return fragment;
 }
 

@@ -29,10 +29,10 @@ export function RunProgress({ store, now, stop }: { store: Store; now: number; s
       </div>
       <Notes store={store} />
       <Lanes store={store} now={now} />
-      {html.rounds && <Html store={store} html={html.rounds} class="fnb-piece" />}
+      {html.rounds && <Html html={html.rounds} class="fnb-piece" />}
       <section class="fnb-answer fnb-draft">
         <h4 class="fnb-title">Answer</h4>
-        {html.draft ? <Html store={store} html={html.draft} /> : <p class="fnb-meta">The answer will stand here.</p>}
+        {html.draft ? <Html html={html.draft} /> : <p class="fnb-meta">The answer will stand here.</p>}
       </section>
     </>
   );

@@ -44,14 +44,14 @@ export function RunResult({ store }: { store: Store }) {
         <h4 class="fnb-title">{revealHidden(html.title ?? "")}</h4>
         {state.error && <p class="fnb-bad">{revealHidden(state.error)}</p>}
         {html.none && !state.error && <p class="fnb-warn">{revealHidden(html.none)}</p>}
-        {html.answer && <Html store={store} html={html.answer} />}
-        {html.shares && <Html store={store} html={html.shares} class="fnb-piece" />}
+        {html.answer && <Html html={html.answer} />}
+        {html.shares && <Html html={html.shares} class="fnb-piece" />}
       </section>
       <div class={html.judge ? "fnb-cols" : "fnb-one"}>
         <section>
           <h4 class="fnb-title">Candidates</h4>
           <Candidates store={store} choose={chooseCandidate} />
-          {html.rounds && <Html store={store} html={html.rounds} class="fnb-piece" />}
+          {html.rounds && <Html html={html.rounds} class="fnb-piece" />}
           {added.length > 0 && store.supports("add") && (
             <button
               type="button"
@@ -68,7 +68,7 @@ export function RunResult({ store }: { store: Store }) {
             <h4 class="fnb-title">
               {verdict} <span class="fnb-more">{revealHidden(whose)}</span>
             </h4>
-            <Html store={store} html={html.judge} class="fnb-piece" />
+            <Html html={html.judge} class="fnb-piece" />
             <button
               type="button"
               class="fnb-button"
@@ -93,7 +93,7 @@ export function RunResult({ store }: { store: Store }) {
         <summary>
           Ledger <span>{html.caption}</span>
         </summary>
-        <Html store={store} html={html.ledger ?? ""} class="fnb-piece" />
+        <Html html={html.ledger ?? ""} class="fnb-piece" />
         <LedgerRemarks state={state} shown={html.ledger} />
       </details>
       <details class="fnb-ledger">
