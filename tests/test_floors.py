@@ -32,6 +32,7 @@ DOORS = {
     "nest_asyncio2": "run/engine_task.py",
     "nh3": "views/markdown_to_html.py",
     "platformdirs": "storage/files.py",
+    "rich": "views/rich_markdown.py",
     "scipy": "evaluation/statistics.py",
     "sqlite3": "journal/index.py",
     "statsmodels": "evaluation/statistics.py",

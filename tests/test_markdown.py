@@ -247,12 +247,28 @@ def test_formulas_of_ordinary_answers_are_set(math: str) -> None:
         (r"$$x^2$$", '<math display="block">'),
         (r"\(x^2\)", '<math display="inline">'),
         (r"$\mathbb{R}$", "<mi>ℝ</mi>"),
-        (r"$\operatorname*{arg\,max} x$", "<mo>arg\xa0max</mo>"),
+        (r"$\operatorname*{arg\,max} x$", "<mo>arg&nbsp;max</mo>"),
     ],
 )
 def test_what_browsers_do_not_know_is_said_otherwise(math: str, inside: str) -> None:
     """Rows are rows, negations signs: MathML of browsers has neither line breaks nor overlays."""
     assert inside in render_markdown(math)
+
+
+@pytest.mark.parametrize(
+    "math",
+    [
+        r"$\text{<p></p>}$",
+        r"$\text{a {<b>x</b>}}$",
+        r"$\mbox{</math><h1>}$",
+        r"$\textbf{<mi>}$",
+    ],
+)
+def test_text_in_a_formula_is_no_markup(math: str) -> None:
+    """The library does not escape what stands in `\\text`: such a formula stays TeX."""
+    html = render_markdown(f"see {math}")
+    assert [tag for tag, _ in Page(html).tags] == ["p"]
+    assert math in Page(html).text
 
 
 def test_formulas_without_end_stay_tex() -> None:

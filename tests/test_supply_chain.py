@@ -41,7 +41,7 @@ def test_nothing_else_is_imported() -> None:
     import ast
 
     said = project()["project"]
-    optional = {"keyring", "google", "matplotlib", "openpyxl", "xlsxwriter", "pyarrow"}
+    optional = {"keyring", "rich", "google", "matplotlib", "openpyxl", "xlsxwriter", "pyarrow"}
     allowed = {name.replace("-", "_") for name in names(said["dependencies"])} | optional | {"fusion_nb"}
     allowed = {
         "IPython" if name == "ipython" else "markdown_it" if name == "markdown_it_py" else name for name in allowed

@@ -10,6 +10,8 @@ import time
 import pexpect
 import pytest
 
+from fusion_nb.views.text import render_text
+from tests import states
 from tests.lag import meter
 
 ESC = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -126,3 +128,30 @@ def test_nothing_a_model_says_acts_on_the_terminal(ipython, tmp_path) -> None:
         # The line itself is echoed by the terminal's own editor.
         assert re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", OURS.sub("", said)) == [], line
         assert place in (2, 6, 8) or "[U+001B]" in said, line
+
+
+def test_answers_are_set_where_rich_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Markdown of an answer is bold and in lists on a terminal; what acts is a number, and NO_COLOR leaves no colour."""
+    from fusion_nb.views.rich_markdown import render_rich
+
+    pytest.importorskip("rich")
+    text = "Some **bold** \x1b]0;owned\x07 [red]no[/red]\n\n- one `code`\n\n```py\ndef f(): pass\n```"
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    shown = render_rich(text, 60) or ""
+    assert "\x1b[1mbold\x1b[0m" in shown
+    assert "[U+001B]" in shown
+    assert "[red]no[/red]" in shown
+    assert "\x1b]" not in shown
+    assert "def f(): pass" in shown
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not re.search(r"\x1b\[[\d;]*(?:3[0-7]|9[0-7]|4[0-7])[;m]", render_rich(text, 60) or "")
+
+
+def test_an_answer_set_by_rich_stands_whole_in_its_place() -> None:
+    """The set answer stands below its heading; everything else of the run is as it was."""
+    state = states.merge()
+    plain = render_text(state, 80)
+    shown = render_text(state, 80, lambda text: "LOOK")
+    assert "LOOK" in shown.split("\n")
+    assert "\x00" not in shown
+    assert render_text(state, 80, lambda text: None) == plain

@@ -124,10 +124,13 @@ class TerminalScreen(NoScreen):
         self._progress.update(state)
 
     def finish(self, state: RunState) -> None:
+        from fusion_nb.views.rich_markdown import is_available, render_rich
         from fusion_nb.views.text import render_text
 
         self._progress.finish(state)
-        _write(render_text(state, shutil.get_terminal_size().columns - 1) + "\n")
+        columns = shutil.get_terminal_size().columns - 1
+        looks = (lambda text: render_rich(text, columns)) if sys.stdout.isatty() and is_available() else None
+        _write(render_text(state, columns, looks) + "\n")
 
 
 def _write(text: str) -> None:

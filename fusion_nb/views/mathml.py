@@ -4,8 +4,8 @@ What reaches the library has passed `tex.safe_formula`: commands of the lists al
 rows and cells. What it gives is data again: nh3 lets the elements and attributes below through and nothing else.
 
 The formula's TeX stands beside it, for readers from whom the MathML is kept. JupyterLab's sanitizer (an untrusted
-notebook) strips MathML to its bare letters and our style sheet with it; it leaves `hidden` alone. So the MathML is
-`hidden` until the style sheet shows it, and hides the TeX.
+notebook) strips MathML to its bare letters and our style sheet with it; it leaves `hidden` alone, where that has a
+value. So the MathML is `hidden` until the style sheet shows it, and hides the TeX.
 """
 
 from __future__ import annotations
@@ -47,8 +47,12 @@ _GAP = re.compile(r"\\\\\*?(?:\s*\[[^\]]*\])?")
 _ROWS = re.compile(r"\\(begin|end)\{(?:gathered|(?:gather|multline)\*)\}")
 _ALIGNED = re.compile(r"\\(begin|end)\{aligned\}")
 _OPERATOR = re.compile(r"\\operatorname\*?\s*\{([^{}]*)\}")
+# Of a class the library keeps nothing, its argument neither.
+_CLASS = re.compile(r"\\math(?:bin|close|inner|op|open|ord|punct|rel)(?![A-Za-z])")
 _THIN = re.compile(r"\\[,;: ]")
-_UNKNOWN = re.compile(r">\\[A-Za-z]")
+# Also what stood for an angle bracket in `\text`, whose content the library does not escape.
+_UNKNOWN = re.compile(r"\\[A-Za-z]")
+_BRACKETS = str.maketrans({"<": r"\lt ", ">": r"\gt "})
 _ATTRIBUTE = re.compile(r' xmlns="[^"]*"')
 _NEGATED = re.compile(r"\\not(?![A-Za-z])\s*(=|<|>|\\in(?![A-Za-z])|\\equiv(?![A-Za-z]))")
 _NEGATIONS = {"=": r"\neq ", "<": r"\nless ", ">": r"\ngtr ", r"\in": r"\notin ", r"\equiv": "≢"}
@@ -68,7 +72,7 @@ def render_formula(source: str, kind: str, attributes: str = "") -> str | None:
     if made is None:
         return None
     return (
-        f'<{kind} class="fnb-math"{attributes}><span class="fnb-mathml" hidden>{made}</span>'
+        f'<{kind} class="fnb-math"{attributes}><span class="fnb-mathml" hidden="hidden">{made}</span>'
         f'<span class="fnb-tex">{escape.markup(formula)}</span></{kind}>'
     )
 
@@ -95,4 +99,5 @@ def _said_otherwise(body: str) -> str:
     """`body` in the words the library knows, of the same look."""
     body = _ALIGNED.sub(r"\\\1{align*}", _ROWS.sub(r"\\\1{matrix}", _GAP.sub(r"\\\\ ", body)))
     body = _OPERATOR.sub(lambda match: f"\\operatorname{{{_THIN.sub(chr(0xA0), match[1])}}}", body)
-    return _NEGATED.sub(lambda match: _NEGATIONS[match[1]], body)
+    body = _CLASS.sub("", body)
+    return _NEGATED.sub(lambda match: _NEGATIONS[match[1]], body).translate(_BRACKETS)

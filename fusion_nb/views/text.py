@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 from fusion_nb.core import Ref, Reply, RunState, Verdict, citations
 from fusion_nb.views import candidate_wording, escape, formatting, verdict_wording
@@ -15,18 +16,21 @@ from fusion_nb.views.score_table import jury_rows
 _BULLET = re.compile(r" *(?:[-*+]|\d{1,3}[.)]) +")
 
 
-def render_text(state: RunState, columns: int | None = None) -> str:
+def render_text(state: RunState, columns: int | None = None, prose: Callable[[str], str | None] | None = None) -> str:
     """What a terminal shows of a run, in any phase.
 
     Args:
         state: the run so far.
         columns: width at which prose is broken at words; `None` leaves that to whoever shows it.
+        prose: sets a text of a model (Markdown) for a terminal; `None`, or where it gives `None`, it stands as it is.
     """
     notes = [f"Note: {escape.safe_line(note)}" for note in formatting.notes(state)]
     told = [verdict_wording.agreement(state), verdict_wording.escalation_note(state)]
     facts = [escape.safe_line(f"{line[:1].upper()}{line[1:]}") for line in told if line]
     head = _fitted("\n".join([headline(state), *facts, *notes]), columns)
-    return "\n".join([head, *(_running(state, columns) if state.status == "running" else _finished(state, columns))])
+    return "\n".join(
+        [head, *(_running(state, columns) if state.status == "running" else _finished(state, columns, prose))]
+    )
 
 
 def headline(state: RunState) -> str:
@@ -102,12 +106,19 @@ def _running(state: RunState, columns: int | None) -> list[str]:
     return [*lanes, *remark_lines(state), *(["", _fitted(draft, columns)] if state.draft else [])]
 
 
-def _finished(state: RunState, columns: int | None) -> list[str]:
-    prose = [*_answer(state), *_verdict(state)]
-    prose += [f"Round {ended.round}: {escape.safe_line(formatting.debate_round(ended))}" for ended in state.rounds]
+def _finished(state: RunState, columns: int | None, prose: Callable[[str], str | None] | None) -> list[str]:
+    # The look of the answer is put in last: nothing else may break its lines.
+    looks = prose(state.answer) if prose and state.answer is not None else None
+    parts = [*_answer(state, answer=_SET if looks else None), *_verdict(state)]
+    parts += [f"Round {ended.round}: {escape.safe_line(formatting.debate_round(ended))}" for ended in state.rounds]
     table = ["", *_ledger(state)] if state.replies else []
     below = [*_failures(state), *_checks(state), *remark_lines(state)]
-    return ["", *(_fitted(part, columns) for part in prose), *table, *(_fitted(part, columns) for part in below)]
+    return [
+        "",
+        *(looks if looks and part == _SET else _fitted(part, columns) for part in parts),
+        *table,
+        *(_fitted(part, columns) for part in below),
+    ]
 
 
 def _verdict(state: RunState) -> list[str]:
@@ -134,13 +145,21 @@ def _jury(state: RunState, verdict: Verdict) -> list[str]:
     return parts
 
 
-def _answer(state: RunState) -> list[str]:
+_SET = "\x00"
+"""Stands for an answer that is set already: no text of ours or of a model holds this character here."""
+
+
+def _answer(state: RunState, answer: str | None = None) -> list[str]:
     if state.answer is None:
         step = verdict_wording.next_step(state)
         return [escape.safe_text(verdict_wording.no_answer(state)), *([step] if step else []), *_candidates(state)]
     shares = formatting.shares(state)
     source = [escape.safe_line(f"From {shares}, by the judge's citations.")] if shares else []
-    return [f"{escape.safe_line(verdict_wording.answer_title(state))}:", escape.safe_text(state.answer), *source]
+    return [
+        f"{escape.safe_line(verdict_wording.answer_title(state))}:",
+        answer or escape.safe_text(state.answer),
+        *source,
+    ]
 
 
 def _candidates(state: RunState) -> list[str]:

@@ -134,7 +134,8 @@ def test_jupyterlab_shows_it_and_nothing_acts(saved: nbformat.NotebookNode, page
     assert page.locator(".jp-OutputArea .fusion-nb mjx-container").count() == 0
     assert (page.locator(".jp-OutputArea .fusion-nb math").count() > 0) == trusted
     if not trusted:
-        assert page.locator(".jp-OutputArea .fusion-nb .fnb-mathml:visible").count() == 0
+        visible = page.locator(".jp-OutputArea .fusion-nb .fnb-mathml:visible")
+        assert visible.evaluate_all("all => all.map(one => one.parentElement.outerHTML)") == []
     assert page.locator(".jp-OutputArea .dataframe").count() > 0
     expect(page.locator(".jp-OutputArea .dataframe mjx-container")).to_have_count(0)
     assert watch.strangers(whole=False) == []
