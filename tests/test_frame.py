@@ -437,3 +437,15 @@ def test_past_runs_are_one_line_each(shown: Callable[[Any], str]) -> None:
     assert "<td>2026-03-01 10:15</td><td>Why is the sky blue? Answer in one sentence" in page
     assert "<td>20260301T101500-5f2a9c01de</td>" in page
     assert "white-space:nowrap" in page
+
+
+def test_models_show_alias_price_and_context_first() -> None:
+    """A list of models begins with what a pool is chosen by; the frame keeps all its columns."""
+    from fusion_nb import models
+    from fusion_nb.views.table_html import compact_html
+
+    table = models("demo")
+    page = compact_html(table) or ""
+    assert page.index(">ref<") < page.index(">prompt_usd_per_mtok<") < page.index(">context<") < page.index(">name<")
+    assert "not shown here: source, created" in page
+    assert "source" in table

@@ -69,6 +69,15 @@ _COLUMNS: dict[str, dict[str, _Column]] = {
         "calls": _Column(str, right=True),
         "run": _Column(str),
     },
+    "models": {
+        "alias": _Column(_line(24), always=False),
+        "ref": _Column(_line(56)),
+        "prompt_usd_per_mtok": _Column(_money, right=True),
+        "completion_usd_per_mtok": _Column(_money, right=True),
+        "context": _Column(_places(0), right=True),
+        "modalities": _Column(_line(32)),
+        "name": _Column(_line(40)),
+    },
 }
 _STYLE = (
     "<style>.fnb-table{overflow-x:auto}.fnb-table+p{font-size:.85em;opacity:.8}"
@@ -78,7 +87,7 @@ _STYLE = (
 
 
 def compact_html(frame: Any) -> str | None:
-    """A whole table of calls or of runs; `None` where it is another, or a part somebody chose, or shown as asked.
+    """A whole table of calls, runs or models; `None` where it is another, or a part somebody chose, or shown as asked.
 
     `pandas.options.display` is obeyed: with `max_columns` at `None` every column is shown by pandas itself.
     """
@@ -109,6 +118,8 @@ def _kind(frame: Any) -> str | None:
         return None
     if {"run", "call", "label", "text", "cost_usd", "generation_id"} <= names:
         return "calls"
+    if {"ref", "name", "context", "prompt_usd_per_mtok", "source"} <= names:
+        return "models"
     return "runs" if {"run", "when", "prompt", "pool", "judge", "of"} <= names else None
 
 
