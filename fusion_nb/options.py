@@ -49,7 +49,7 @@ class Option:
     record: str = ""
     """Where a run's record (`RunStarted`) keeps it, dotted."""
     needs: str = ""
-    """The option without which it means nothing."""
+    """The option without which it means nothing; `a or b`: one of them, and as a function."""
     switch: bool = False  # its flag takes no value
     values: tuple[str, ...] = ()  # what Tab offers
 
@@ -86,8 +86,8 @@ TABLE: tuple[Option, ...] = (
            "judge, and the highest score wins without one",
            flags=("--check",), configurable=True, record="selection.checks"),
     Option("check_timeout", "float", _SELECTION.check_timeout, check.number("check_timeout", 0.001, 86_400),
-           "seconds one check may take for one text", flags=("--check-timeout",), configurable=True,
-           record="selection.check_timeout", needs="check"),
+           "seconds one check, or a function for extract, may take for one text", flags=("--check-timeout",),
+           configurable=True, record="selection.check_timeout", needs="check or extract"),
     Option("deeper", "int", 0, check.whole("deeper", 0, 5),
            "how often a member that failed your checks tries again, told what they said",
            ASKING, ("--deeper",), configurable=True, record="selection.deeper", needs="check"),
@@ -240,7 +240,9 @@ def settle(call: str, given: Mapping[str, Any], recorded: Settings | None = None
         if row.name in CAPS_OF_ALL_RUNS:
             settings[row.name] = min((row.check(cap) for cap in values if cap is not None), default=None)
     for name, row in ((name, ROWS[name]) for name in given if given[name] is not None and ROWS[name].needs):
-        if not settings[row.needs]:
+        needed = [settings[need] for need in row.needs.split(" or ")]
+        # Of several one must be a function: a time limit does not bound the forms of `extract`.
+        if not any(value and (len(needed) == 1 or not isinstance(value, str)) for value in needed):
             raise UserError(f"{name} means nothing without {row.needs}: give {row.needs}, or leave {name} out.")
     return settings
 

@@ -137,9 +137,11 @@ def test_a_check_runs_in_the_callers_context() -> None:
 
 
 def test_a_function_may_be_used_to_read_an_answer() -> None:
-    """Its value as it is, or one sentence as the user's error."""
+    """Its value as a short answer, or one sentence as the user's error."""
     read = FunctionRunner(PATIENCE).reading(float)
-    assert asyncio.run(read("1.5")) == 1.5
+    answer = asyncio.run(read("1.5"))
+    assert answer is not None
+    assert (answer.value, answer.number) == ("1.5", True)
     with pytest.raises(UserError, match=r"^float raised ValueError: could not convert string to float: 'a'\.$"):
         asyncio.run(read("a"))
 

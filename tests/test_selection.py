@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -452,3 +453,49 @@ def test_a_default_that_cannot_act_is_left_out() -> None:
         assert fusion_nb.fuse(ASK, pool="demo:swift,demo:steady", mode="debate").selection.deeper == 0
     finally:
         fusion_nb.defaults.reset()
+
+
+def _nested(text: str) -> Any:
+    """A value that no short answer can be written from."""
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+class _Slow:
+    def __str__(self) -> str:
+        RELEASED.wait(30)
+        return "5"
+
+
+RELEASED = threading.Event()
+
+
+@pytest.mark.parametrize("value", [_nested, lambda text: {"answer": _Slow()}], ids=["nested", "slow"])
+def test_what_a_function_finds_is_written_out_within_its_time_off_the_loop(value: Any) -> None:
+    """A value nested without end, or one that takes for ever to become text, is no short answer: the run ends."""
+    RELEASED.clear()
+    try:
+        result = fusion_nb.fuse(
+            "How many?", pool=[lambda prompt: "five", lambda prompt: "six"], mode="vote", extract=value, check_timeout=0.5,
+            journal=False,
+        )  # fmt: skip
+    finally:
+        RELEASED.set()
+    assert result.status == "unjudged"
+    assert result.verdict is not None
+    assert "No short answer was found" in result.verdict.note
+
+
+def test_a_time_limit_needs_a_function_that_it_bounds() -> None:
+    """`check_timeout` bounds checks and functions for `extract`; a form such as number takes no time."""
+    for options in ({}, {"extract": "number"}):
+        with pytest.raises(UserError, match="check_timeout means nothing without check or extract"):
+            fusion_nb.fuse("How many?", pool="demo", mode="vote", check_timeout=1, **options)  # type: ignore[arg-type]
+
+
+def test_an_unknown_judge_of_the_demo_is_told_those_there_are() -> None:
+    """All of them, the jury's too."""
+    with pytest.raises(UserError, match="demo:judge, demo:strict and demo:brief"):
+        fusion_nb.fuse("How many?", pool="demo", judge="demo:nobody")

@@ -69,7 +69,8 @@ class ModeInput:
     kin: Callable[[Ref, Ref], Literal["", "family", "member"]] = lambda judge, member: ""
     """Whether a judge is the very model of a candidate, or of its family."""
     extract: Callable[[str], Awaitable[Any]] | None = None
-    """The person's own function behind `selection.extract`, where it names one. Raises `UserError` where it fails."""
+    """The short answer that the person's own function finds, where `selection.extract` names one. Raises `UserError`
+    where it fails."""
     measure_room: Callable[[Sequence[Reply], Ref], int | None] = lambda candidates, judge: None
     """Characters of all these candidates together that a judge has room for; `None` where nobody knows."""
 

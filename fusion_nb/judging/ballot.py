@@ -67,9 +67,8 @@ async def _read(task: ModeInput, reply: Reply) -> tuple[ShortAnswer | None, str]
     if task.extract is None:
         return extract_answer(reply.text, task.selection.extract or None, task.prompt), ""
     try:
-        value = await task.extract(reply.text)
-        return extract_answer(reply.text, lambda _: value), ""
-    except (UserError, ValueError, TypeError, ArithmeticError) as error:
+        return await task.extract(reply.text), ""
+    except UserError as error:
         return None, str(error)
 
 

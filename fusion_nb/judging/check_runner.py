@@ -19,12 +19,14 @@ from collections.abc import Callable, Coroutine, Sequence
 from numbers import Number
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from fusion_nb.core import CheckOutcome
 from fusion_nb.core.option_checks import shown
 from fusion_nb.core.selection_checks import Check, function_name
 from fusion_nb.errors import UserError
+from fusion_nb.judging.normalized_answer import ShortAnswer
+from fusion_nb.judging.vote import answer_of
 
 THREADS = 4  # in the whole process: no more can be held by functions that hang
 _STREAMS = ("stdout", "stderr")
@@ -59,14 +61,14 @@ class FunctionRunner:
             with pool.changed:
                 pool.waiting.pop(job, None)
 
-    def reading(self, function: Callable[..., Any]) -> Callable[[str], Coroutine[Any, Any, Any]]:
-        """`function` of one text, to be awaited. Raises `UserError` where that raises, hangs or cannot be run."""
+    def reading(self, function: Callable[..., Any]) -> Callable[[str], Coroutine[Any, Any, ShortAnswer | None]]:
+        """The short answer `function` finds, written out on its thread too. Raises `UserError` where that fails."""
 
-        async def read(text: str) -> Any:
-            called = await self.call(function, text)
+        async def read(text: str) -> ShortAnswer | None:
+            called = await self.call(lambda: answer_of(_value(function, (text,))), name=function_name(function))
             if called.error:
                 raise UserError(f"{called.error.rstrip('.')}.")
-            return called.value
+            return cast("ShortAnswer | None", called.value)
 
         return read
 

@@ -95,12 +95,13 @@ def extract_answer(text: str, extract: Extract = None, prompt: str = "") -> Shor
     if extract is None:
         return short_answer(text, prompt)
     if callable(extract):
-        return _of_value(extract(text))
+        return answer_of(extract(text))
     kind, _, detail = extract.partition(":")
     return _KINDS[kind.strip()](text, detail)
 
 
-def _of_value(value: Any) -> ShortAnswer | None:
+def answer_of(value: Any) -> ShortAnswer | None:
+    """What a person's function gave, as a short answer. Writing it out may take long, or raise whatever it raises."""
     if value is None or value == "":
         return None
     if isinstance(value, bool):
@@ -165,7 +166,7 @@ def _field(text: str, detail: str) -> ShortAnswer | None:
     """What stands under a field, dotted where it is an inner one, of the last object that has it."""
     objects = [*json_objects(text)] or [*json_objects(mend_json(text))]
     values = [value for members in objects if (value := _member(members, detail.split("."))) is not None]
-    return _of_value(values[-1]) if values else None
+    return answer_of(values[-1]) if values else None
 
 
 def _member(value: Any, path: Sequence[str]) -> Any:

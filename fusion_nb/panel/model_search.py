@@ -19,7 +19,7 @@ from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.model_names import ALIASES
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.model_resolver import Resolver
-from fusion_nb.resolve.service_registry import DEMO_JUDGE, DEMO_POOL
+from fusion_nb.resolve.service_registry import DEMO_MODELS as SCRIPTED
 from fusion_nb.resolve.spec_builder import build_spec
 
 SHOWN = 40
@@ -53,7 +53,7 @@ def known_models(aliases: Mapping[str, str] | None = None) -> list[PickerRow]:
             "in": f"{DEMO_MODELS[ref.model].prompt_price * million:f}",
             "out": f"{DEMO_MODELS[ref.model].completion_price * million:f}",
         }
-        for ref in (*DEMO_POOL, DEMO_JUDGE)
+        for ref in SCRIPTED
     ]
     listed = {info.ref.model: info for info in model_list.offline_models(services.OPENROUTER)}
     own = [{"entry": name, "name": target} for name, target in (aliases or {}).items()]

@@ -12,6 +12,7 @@ from fusion_nb import judging
 from fusion_nb.core import Ref, engine_thread
 from fusion_nb.core.member_settings import PoolEntry
 from fusion_nb.core.spec import Provider, RunServices, RunSpec
+from fusion_nb.core.wording import listed
 from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.judging.check_runner import CheckRunner, FunctionRunner
 from fusion_nb.options import Settings
@@ -262,7 +263,7 @@ class Resolver:
 
     def _check_key(self, ref: Ref) -> None:
         if ref.service == demo.SERVICE and find_demo(ref.model) is None:
-            raise UserError(f"The demo has no model {ref.model!r}: it has {', '.join(demo.MEMBERS)} and {demo.JUDGE}.")
+            raise UserError(f"The demo has no model {ref.model!r}: it has {listed([*demo.MEMBERS, *demo.JUDGES])}.")
         if ref.service == PYTHON and self._function(ref) is None:
             raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
         if ref.service not in (PYTHON, demo.SERVICE):

@@ -11,7 +11,7 @@ const MIN_HEIGHT = 190;
 const MAX_WIDTH = 560;
 
 /** Shows `overlay` below `input`, or above it if there is more room. Returns a function that hides it. */
-export function placeBelow(overlay: HTMLElement, input: HTMLElement): () => void {
+export function placeBelow(overlay: HTMLElement, input: HTMLElement, maxHeight = MAX_HEIGHT): () => void {
   const place = () => {
     // A list in the flow scrolls with the page.
     if (overlay.dataset.place === "flow" || !overlay.isConnected) return;
@@ -26,7 +26,7 @@ export function placeBelow(overlay: HTMLElement, input: HTMLElement): () => void
       overlay.removeAttribute("style");
       return;
     }
-    const up = below < Math.min(MAX_HEIGHT, MIN_HEIGHT) && above > below;
+    const up = below < MIN_HEIGHT && above > below;
     const frame = (input.closest(".fnb-live") ?? document.body).getBoundingClientRect();
     const [left, right] = [Math.max(frame.left, 0) + MARGIN, Math.min(frame.right, window.innerWidth) - MARGIN];
     const width = Math.min(MAX_WIDTH, right - left);
@@ -36,7 +36,7 @@ export function placeBelow(overlay: HTMLElement, input: HTMLElement): () => void
       top: up ? undefined : box.bottom + GAP,
       bottom: up ? window.innerHeight - box.top + GAP : undefined,
       width,
-      "max-height": Math.min(MAX_HEIGHT, up ? above : below),
+      "max-height": Math.min(maxHeight, up ? above : below),
     });
     if (!isShown(overlay)) overlay.showPopover();
   };

@@ -3,6 +3,9 @@ import { placeBelow } from "../overlay.ts";
 import { revealHidden } from "../reveal-hidden.ts";
 import type { Store } from "../store.ts";
 
+/** Pixels: all fields and a sentence about one of them, without scrolling. */
+const MAX_HEIGHT = 560;
+
 interface Props {
   store: Store;
   name: string;
@@ -59,7 +62,7 @@ function SettingsDialog({ store, name, entry, fields, save, opener, close }: Dia
       closed = true;
     };
   }, []);
-  useLayoutEffect(() => (box.current && opener ? placeBelow(box.current, opener) : undefined), []);
+  useLayoutEffect(() => (box.current && opener ? placeBelow(box.current, opener, MAX_HEIGHT) : undefined), []);
   useLayoutEffect(() => box.current?.querySelector("input")?.focus(), [isReady]);
   const apply = async () => {
     if (!values) return;
