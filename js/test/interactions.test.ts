@@ -137,3 +137,26 @@ describe("html that grows", () => {
     expect(grown.querySelectorAll("p")).toHaveLength(40);
   });
 });
+
+describe("what is being typed", () => {
+  it("stays while the kernel sends news of the form, and is committed when it is left", async () => {
+    await show({ busy: false, escalate: ["c"], agree: "", extract: "" });
+    const inputs = () => [...shadow(el).querySelectorAll<HTMLInputElement>("label input")];
+    const agreement = () => inputs().find((one) => one.placeholder.startsWith("0.8")) as HTMLInputElement;
+    const cap = () => inputs().find((one) => one.placeholder === "no cap") as HTMLInputElement;
+    for (const [input, typed] of [
+      [agreement(), "4/5"],
+      [cap(), "0.25"],
+    ] as const) {
+      input.value = typed;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    model.set("advice", { pool: ["a"], error: "Nothing of yours." });
+    model.fire("change:advice");
+    await settled();
+    expect([agreement().value, cap().value]).toEqual(["4/5", "0.25"]);
+    for (const input of [agreement(), cap()]) input.dispatchEvent(new Event("change", { bubbles: true }));
+    await settled();
+    expect([model.get("agree"), model.get("max_cost")]).toEqual(["4/5", 0.25]);
+  });
+});

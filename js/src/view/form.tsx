@@ -3,6 +3,7 @@ import { splitEntries } from "../entries.ts";
 import { revealHidden } from "../reveal-hidden.ts";
 import { isRunning } from "../run.ts";
 import { FORM_TRAITS, type Store } from "../store.ts";
+import { DraftInput } from "./draft-input.tsx";
 import { EntryList } from "./entry-list.tsx";
 import { Pool } from "./pool.tsx";
 import { Checks, More } from "./selection.tsx";
@@ -162,19 +163,17 @@ function Judges({ store, resolved }: { store: Store; resolved: string }) {
 function CostCap({ store }: { store: Store }) {
   const cap = store.get<number | null>("max_cost");
   return (
+    // biome-ignore lint/a11y/noLabelWithoutControl: the control is in it
     <label>
       <span>At most, USD</span>
-      <input
+      <DraftInput
         type="number"
         min="0"
         step="any"
         inputMode="decimal"
         placeholder="no cap"
         value={cap ?? ""}
-        onChange={(event) => {
-          const amount = event.currentTarget.valueAsNumber;
-          store.commit({ max_cost: amount > 0 ? amount : null });
-        }}
+        commit={(typed) => store.commit({ max_cost: Number(typed) > 0 ? Number(typed) : null })}
       />
     </label>
   );

@@ -1,4 +1,5 @@
 import type { Store } from "../store.ts";
+import { DraftInput } from "./draft-input.tsx";
 import { EntryList } from "./entry-list.tsx";
 import { CutText } from "./model-name.tsx";
 
@@ -50,17 +51,16 @@ export function More({ store, members }: { store: Store; members: number | undef
         More <span>{[extract && `answers by ${extract}`, set].filter(Boolean).join(" · ")}</span>
       </summary>
       <div class="fnb-fields">
+        {/* biome-ignore lint/a11y/noLabelWithoutControl: the control is in it */}
         <label>
           <span>Short answers are found</span>
-          <input
+          <DraftInput
             type="text"
             list="fnb-extracts"
             placeholder="by a cautious reading"
             title="number, choice, text, label:yes,no, json:field, or a function the panel was given"
             value={extract}
-            spellcheck={false}
-            autocomplete="off"
-            onChange={(event) => store.commit({ extract: event.currentTarget.value.trim() })}
+            commit={(typed) => store.commit({ extract: typed.trim() })}
           />
           <datalist id="fnb-extracts">
             {["number", "choice", "text", "label:yes,no", "json:answer", ...extracts].map((one) => (
@@ -82,14 +82,14 @@ export function More({ store, members }: { store: Store; members: number | undef
           </div>
         )}
         {escalate.length > 0 && (
+          // biome-ignore lint/a11y/noLabelWithoutControl: the control is in it
           <label>
             <span>Agreement needed</span>
-            <input
+            <DraftInput
               type="text"
               placeholder="0.8, or 4/5"
               value={agree}
-              autocomplete="off"
-              onChange={(event) => store.commit({ agree: event.currentTarget.value.trim() })}
+              commit={(typed) => store.commit({ agree: typed.trim() })}
             />
           </label>
         )}
