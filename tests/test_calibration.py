@@ -271,6 +271,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"pairs": [("q", "x", "y", "a")], "max_cost": 1}, "Nobody is asked without judges"),
     ({"verdicts": [{"judge": "j", "pair": 1, "pick": "third"}]}, "picks first, second or tie"),
     ({"verdicts": [{"judge": "j", "pair": 1, "pick": "first", "order": "xy"}]}, "ab or ba"),
+    ({"verdicts": [{"judge": "j", "pair": 1, "pick": "first"}], "known": {"q": 1}}, "judges that are asked"),
     ({"verdicts": [{"judge": "j"}]}, "pick is not there"),
     ({"verdicts": [{"judge": "j", "pair": 1, "pick": "first"}], "judges": "demo:judge"}, "recorded already"),
     ({"runs": [], "pairs": []}, "not both"),
@@ -367,6 +368,19 @@ def test_choices_that_a_person_made(options: dict[str, Any]) -> None:
     asked = report_of("demo:strict", runs=fusion_nb.runs(), show_progress=False)
     assert asked.judges[0].verdicts == 4
     assert "DEMO" in str(asked)
+
+
+def test_a_judge_that_is_asked_to_solve(options: dict[str, Any], replay: Replay) -> None:
+    """With `known` each judge is asked each prompt once; a second call asks nobody."""
+    known = {f"What is {n} + 1?": n + 1 for n in range(4)}
+    before = sum(replay.stats()["requests"].values())
+    report = report_of("replay:scripted-judge", PAIRS, known=known, **options)
+    asked = sum(replay.stats()["requests"].values()) - before
+    assert asked == 3 * len(PAIRS)
+    figures = report.judges[0]
+    assert (figures.own_right is None) + (figures.own_wrong is None) < 2
+    report_of("replay:scripted-judge", PAIRS, known=known, **options)
+    assert sum(replay.stats()["requests"].values()) - before == asked
 
 
 @pytest.fixture

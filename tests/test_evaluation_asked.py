@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -140,6 +142,26 @@ def test_one_cap_for_the_whole() -> None:
         evaluate(["What is 99 + 1?"], max_cost=0.000001, **options)
 
 
+def test_an_interrupt_keeps_what_is_there_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while questions are asked: a report on those that are there, and the same call asks the rest alone."""
+    prompts = [f"What is {n} + 1?" for n in range(24)]
+    options: dict[str, Any] = {"pool": "demo:swift,demo:steady", "arms": "vote", "show_progress": False}
+    monkeypatch.setenv("FUSION_NB_DEMO_SPEED", "1")
+    timer = threading.Timer(2.5, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    try:
+        part = report_of(prompts, **options)
+    finally:
+        timer.cancel()
+    assert 0 < part.n < 24
+    assert "Interrupted" in str(part)
+    there = {question.result.run for question in part.table.questions}
+    monkeypatch.setenv("FUSION_NB_DEMO_SPEED", "50")
+    whole = report_of(prompts, **options)
+    assert whole.n == 24
+    assert there <= {question.result.run for question in whole.table.questions}
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"mode": "merge"}, "does not take mode"),
     ({"quorum": 2}, "does not take quorum"),
@@ -170,6 +192,15 @@ def test_what_cannot_be_asked_is_refused_unsent(
     with pytest.raises(UserError, match=words):
         evaluate(questions, **{"known": "gold", **options, **change})
     assert sent() == 0
+
+
+def test_one_member_several_times_takes_new_calls() -> None:
+    """From answers that are there it is not available, and that is said."""
+    rows = [(f"q{n}", model, str(n)) for n in range(12) for model in "ab"]
+    report = report_of(
+        pd.DataFrame(rows, columns=["prompt", "model", "text"]), {f"q{n}": n for n in range(12)}, baseline="a"
+    )
+    assert "a asked several times: not available" in str(report)
 
 
 def test_options_that_mean_nothing_for_past_answers_are_refused(options: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Unpack
 
 from fusion_nb.core import option_checks as check_option
@@ -78,6 +79,11 @@ def evaluate(
     if asked is None:
         _refuse_asking(given, dry_run)
         seen, known = compared(questions, known, member_names(pool), given.get("escalate"))
+        if baseline is not None:
+            why = (
+                f"{baseline} asked several times: not available from answers that are there, which hold one of it each."
+            )
+            seen = replace(seen, notes=(*seen.notes, why))
     else:
         prompts, rows = asked
         known = gold_answers(known, prompts, rows)
