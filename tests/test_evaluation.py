@@ -272,6 +272,9 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (FRAME, {"weights": [1, 2]}, "2 numbers for 4 members"),
     (FRAME, {"by": "kind"}, "is no column"),
     (FRAME, {"by": 5}, "by takes"),
+    (FRAME.assign(cost="dear"), {}, "cost of row 0 is 'dear'"),
+    (FRAME.assign(seconds=-1.0), {}, "seconds of row 0"),
+    ("How many?", {}, "is no run"),
     (FRAME, {"extract": "numbr"}, "no way to find"),
     (FRAME, {"agree": 7}, "agree must be"),
 ]

@@ -179,6 +179,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"temperature": 9}, "temperature"),
     ({"max_cost": -1}, "max_cost"),
     ({"template": "{questoin}"}, "names no column"),
+    ({"known": None, "template": "{prompt} {empty}"}, "Row 0 has nothing in 'empty'"),
     ({"known": "golden"}, "is no column"),
     ({"smallest": 0}, "smallest"),
 ]
@@ -190,7 +191,7 @@ def test_what_cannot_be_asked_is_refused_unsent(
 ) -> None:
     """One sentence, and not one request."""
     with pytest.raises(UserError, match=words):
-        evaluate(questions, **{"known": "gold", **options, **change})
+        evaluate(questions.assign(empty=None), **{"known": "gold", **options, **change})
     assert sent() == 0
 
 

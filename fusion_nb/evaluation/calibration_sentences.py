@@ -25,6 +25,8 @@ def calibration_sentences(report: CalibrationReport) -> Iterator[str]:
             f"On {formatting.plural(labelled, 'pair')} that people have labelled (the commonest label, "
             f"{report.base[0]}, on {share(report.base[1])} of them):"
         )
+    else:
+        yield "Nobody has labelled these pairs, so nothing is said of agreement with people."
     for each in report.judges:
         yield from _judge_sentences(each)
     for two in report.comparisons:

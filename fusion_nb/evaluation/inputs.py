@@ -37,12 +37,14 @@ def prompts_to_ask(
             if template is not None:
                 raise UserError("template makes prompts of questions to ask; these are answered: leave it out.")
             return None
-        prompts = [_filled(template, row, columns) for row in questions.to_dict("records")]
+        table = questions.astype(object).where(questions.notna(), None)
+        rows = zip(questions.index, table.to_dict("records"), strict=True)
+        prompts = [_filled(template, row, columns, label) for label, row in rows]
         _needs_pool(prompts, pool)
         return prompts, questions
-    if isinstance(questions, str | FusionResult) or not isinstance(questions, Iterable):
+    if isinstance(questions, FusionResult) or not isinstance(questions, Iterable):
         return None
-    entries = list(questions)
+    entries = [questions] if isinstance(questions, str) else list(questions)
     if not entries or any(not isinstance(entry, str) or _is_run(entry) for entry in entries):
         return None
     if template is not None:
@@ -51,18 +53,26 @@ def prompts_to_ask(
     return entries, questions if hasattr(questions, "index") and hasattr(questions, "dtype") else None
 
 
-def _filled(template: str | None, row: Mapping[str, Any], columns: set[str]) -> str:
-    """The prompt of one row of questions."""
+def _filled(template: str | None, row: Mapping[str, Any], columns: set[str], label: Any) -> str:
+    """The prompt of one row of questions. Raises `UserError` where a part of it is missing."""
+
+    def cell(column: str) -> str:
+        if row[column] is None or not str(row[column]).strip():
+            raise UserError(
+                f"Row {label!r} has nothing in {column!r}: drop it, df.dropna(subset=[{column!r}]), or fill it."
+            )
+        return str(row[column])
+
     if template is None:
         if "prompt" not in columns:
             raise UserError(
                 'The questions have no column prompt: rename yours, df.rename(columns={"question": "prompt"}), or '
                 'say how prompts are made, template="... {question}".'
             )
-        return str(row["prompt"])
+        return cell("prompt")
 
     def value(match: re.Match[str]) -> str:
-        return str(row[match[1]]) if match[1] in columns else match[0]
+        return cell(match[1]) if match[1] in columns else match[0]
 
     if not any(f"{{{column}}}" in template for column in columns):
         names = ", ".join(f"{{{column}}}" for column in sorted(map(str, columns)))

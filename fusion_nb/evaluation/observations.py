@@ -15,6 +15,7 @@ from typing import Any
 
 from fusion_nb import history
 from fusion_nb.core import Ref, Reply
+from fusion_nb.core.option_checks import shown
 from fusion_nb.core.values import PYTHON_SERVICE
 from fusion_nb.core.verdict import UNDECIDED, Verdict
 from fusion_nb.errors import UserError
@@ -266,9 +267,23 @@ def _rows(frame: Any, marks: str | None) -> Iterator[tuple[Any, str, str, Answer
     rows = zip(frame.index, frame["prompt"], frame["model"], texts, costs, seconds, column(marks or ""), strict=True)
     for label, prompt, model, text, cost, took, mark in rows:
         text = None if text is None or not str(text).strip() else str(text)  # noqa: PLW2901  a cell that is blank
-        usd = None if cost is None else Decimal(str(cost))
-        answer = Answer(text, usd, None if took is None else float(took), 1, mark=None if mark is None else float(mark))
+        usd, seconds_taken = _amount(cost, "cost", label), _amount(took, "seconds", label)
+        seconds_known = None if seconds_taken is None else float(seconds_taken)
+        answer = Answer(text, usd, seconds_known, 1, mark=None if mark is None else float(mark))
         yield label, str(prompt), str(model), answer
+
+
+def _amount(value: Any, column: str, label: Any) -> Decimal | None:
+    """A cell of money or seconds. Raises `UserError` for what is none."""
+    try:
+        amount = None if value is None else Decimal(str(value))
+    except ArithmeticError:
+        amount = Decimal(-1)
+    if amount is not None and not (amount.is_finite() and amount >= 0):
+        raise UserError(
+            f"{column} of row {label!r} is {shown(value)}: write a number from 0, or leave it empty where nobody knows."
+        )
+    return amount
 
 
 def _result(prompt: str, answers: Mapping[str, Answer], members: Sequence[str]) -> FusionResult:
