@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from fusion_nb.judging.normalized_answer import ANY_NUMBER, ShortAnswer, folded_text, parse_answer
@@ -116,12 +116,36 @@ def _number(text: str, _: str) -> ShortAnswer | None:
     stated = stated_answer(text)
     explains = stated is None and len(text) > _MAX_SHORT
     answer = text.rstrip().rpartition("\n")[2] if explains else text if stated is None else stated
-    numbers = ANY_NUMBER.findall(re.sub(r"[$,]", "", answer))
-    return ShortAnswer(_decimal(numbers[-1 if explains else 0]), number=True) if numbers else None
+    numbers = [*_NUMBER.finditer(_without_separators(answer))]
+    value = _value_of(numbers[-1 if explains else 0]) if numbers else None
+    return None if value is None else ShortAnswer(value, number=True)
 
 
-def _decimal(number: str) -> str:
-    return f"{Decimal(number).normalize() + 0:f}"
+_NUMBER = re.compile(
+    rf"(?P<number>{ANY_NUMBER.pattern})(?:[eE](?P<power>[+-]?\d{{1,4}})(?![\w.]))?(?P<hex>[xX][0-9a-fA-F]+)?"
+)
+_CONTINENTAL = re.compile(r"(?<![\d.,])(\d{1,3}(?:\.\d{3})+),(\d+)(?![\d.,])")
+_LARGEST_POWER = 30
+
+
+def _without_separators(answer: str) -> str:
+    """`$1,234.5`, `1_234.5`, `1.234,5` and, with a narrow or fixed blank, `1 234.5` as `1234.5`."""
+    text = re.sub(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3})", "", answer)
+    text = _CONTINENTAL.sub(lambda match: match[1].replace(".", "") + "." + match[2], text)
+    return re.sub(r"[$,]|(?<=\d)_(?=\d)", "", text)
+
+
+def _value_of(match: re.Match[str]) -> str | None:
+    """The number, written one way; `None` for one that is no decimal number, or larger than anybody means.
+
+    Of a fraction it is the first number: recorded results of benchmarks are counted so. A function reads it otherwise.
+    """
+    power = int(match["power"] or 0)
+    if (match["hex"] and match["number"] == "0") or abs(power) > _LARGEST_POWER:
+        return None
+    with localcontext() as exact:
+        exact.prec = 100
+        return f"{Decimal(match['number']).scaleb(power).normalize() + 0:f}"
 
 
 _CHOICE = re.compile(

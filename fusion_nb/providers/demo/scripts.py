@@ -214,5 +214,5 @@ def split_tokens(text: str) -> list[str]:
 
 
 def count_prompt_tokens(messages: tuple[Message, ...]) -> int:
-    """Prompt tokens of a conversation."""
-    return sum(len(split_tokens(message.content)) for message in messages)
+    """Prompt tokens of a conversation: marks count by themselves, or a prompt of many marks would seem cut off."""
+    return sum(len(re.findall(r"\s*\w{1,6}|[^\w\s]|\s+", message.content)) for message in messages)
