@@ -421,3 +421,11 @@ def test_a_block_begins_at_the_side_of_its_first_letter(source: str, pieces: lis
     for piece in pieces:
         assert piece in html
     assert not list(strangers(html))
+
+
+def test_both_walls_let_the_same_mathml_through() -> None:
+    """What Python's allow-list knows of MathML, the panel's knows, and no more."""
+    source = (Path(__file__).parents[1] / "js/src/sanitize.ts").read_text("utf-8")
+    lists = {name: set(words.split()) for name, words in re.findall(r'const (MATH_\w+) =\s*"([^"]+)"', source)}
+    assert lists["MATH_TAGS"] == mathml.TAGS
+    assert lists["MATH_ATTRIBUTES"] == set().union(*mathml.ATTRIBUTES.values())
