@@ -11,6 +11,8 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
+from fusion_nb.views.widget import has_front_end
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
@@ -93,3 +95,16 @@ def test_papermill_keeps_no_widget(tmp_path: Path) -> None:
     assert [("Before you trust a p-value" in "".join(views)) for views in shown[-3:]] == [True, True, False]
     assert "Run the cell again to open it" in shown[-1][0]
     assert "widget" not in text
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "shows"),
+    [("SERVER_SOFTWARE", "voila/0.5.8", True), ("SERVER_SOFTWARE", "gunicorn/23", False), ("VSCODE_PID", "1", True)],
+)
+def test_which_kernels_a_page_shows(variable: str, value: str, shows: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Voilà and VS Code say so in the environment; a web server of another kind shows no widget."""
+    for name in [name for name in os.environ if name.startswith(("VSCODE_", "COLAB_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setenv(variable, value)
+    assert has_front_end() is shows

@@ -124,13 +124,15 @@ def static_fallback(bundle: Mapping[str, str]) -> dict[str, str]:
 
 
 _FRONT_ENDS = ("VSCODE_", "COLAB_")
+_SERVER = "SERVER_SOFTWARE"
+"""Voilà tells its kernels by it that a page shows them."""
 _SESSION = "JPY_SESSION_NAME"
 """Set by the Jupyter server for each of its kernels."""
 
 
 def has_front_end() -> bool:
     """Whether this kernel has a front end, by its environment."""
-    if any(name.startswith(_FRONT_ENDS) for name in os.environ):
+    if any(name.startswith(_FRONT_ENDS) for name in os.environ) or os.environ.get(_SERVER, "").startswith("voila"):
         return True
     session = os.environ.get(_SESSION)
     # A papermill that was started from a notebook hands that notebook's session down to its own kernel.

@@ -97,7 +97,7 @@ def test_a_workbench_whose_kernel_was_killed(open_notebook, lab, ran: bool) -> N
     kill_kernels(lab)
     notebook.page.goto(url)
     expect(left).to_be_visible(timeout=60_000)
-    expect(left).to_contain_text("Before you trust a p-value" if ran else "closed with its kernel")
+    expect(left).to_contain_text("Before you trust a p-value" if ran else "is there while its kernel runs")
     notebook.page.wait_for_function(
         "document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'"
     )

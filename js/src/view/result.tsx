@@ -130,7 +130,8 @@ function Tools({ store, setMessage }: { store: Store; setMessage: (text: string)
   };
   const frame = async () => {
     const result = await store.request("frame");
-    setMessage(result.error ?? `panel.frame holds the DataFrame: ${result.rows} rows, ${result.columns} columns.`);
+    const size = `${result.rows} rows, ${result.columns} columns`;
+    setMessage(result.error ?? `fusion_nb.last().frame() is the DataFrame, and the panel's .frame: ${size}.`);
   };
   return (
     <p class="fnb-tools">
