@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from fusion_nb import history
     from fusion_nb.api import Member, afuse, fuse, last, models, spending, stream
+    from fusion_nb.dataset import fuse_frame
     from fusion_nb.errors import FusionError, RunFailed, UserError
     from fusion_nb.evaluation import calibrate, evaluate, worth
     from fusion_nb.history import add, choose, load, rejudge, resume, retry, runs
@@ -42,6 +43,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "fuse",
+    "fuse_frame",
     "history",
     "last",
     "load",
@@ -64,6 +66,7 @@ _HOMES = {
     "api": ("Member", "afuse", "fuse", "last", "models", "spending", "stream"),
     "resolve.estimate": ("estimate",),
     "history": ("add", "choose", "load", "rejudge", "resume", "retry", "runs"),
+    "dataset": ("fuse_frame",),
     "evaluation": ("calibrate", "evaluate", "worth"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

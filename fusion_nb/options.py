@@ -26,7 +26,7 @@ Settings = Mapping[str, Any]
 """Every option of one call, checked; `None` where nothing was given and the table says nothing."""
 
 # Calls that ask a prompt, and calls that continue a run of the journal.
-ASKING, DERIVED = ("fuse", "afuse", "stream", "estimate", "panel"), ("rejudge", "add", "retry", "resume")
+ASKING, DERIVED = ("fuse", "afuse", "stream", "estimate", "panel", "fuse_frame"), ("rejudge", "add", "retry", "resume")
 CALLS = (*ASKING, *DERIVED)
 LINE = "magic"
 """The line of `%fuse` and `%%fuse` alone: how it is run and shown, not what is asked."""
@@ -54,7 +54,7 @@ class Option:
     values: tuple[str, ...] = ()  # what Tab offers
 
 
-_RUNNING = ("fuse", "afuse", "stream", *DERIVED)
+_RUNNING = ("fuse", "afuse", "stream", "fuse_frame", *DERIVED)
 _SAMPLED = (*ASKING, "add", "retry")
 _JUDGED = (*ASKING, "rejudge", "add", "retry")
 _LIMITS, _SELECTION = Limits(), Selection()

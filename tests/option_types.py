@@ -35,7 +35,9 @@ def text() -> str:
         base, above = ("AskingOptions", [*shared, *asking]) if call in options.ASKING else ("EveryCallOptions", shared)
         rows = [row for row in options.of(call) if row not in above]
         about = f"What `{call}()` takes beside its own parameters."
-        parts.append(_class(f"{call.title()}Options", base, about, rows, () if call != "retry" else ("call",)))
+        parts.append(
+            _class(f"{call.title().replace('_', '')}Options", base, about, rows, () if call != "retry" else ("call",))
+        )
     return "\n\n".join(parts)
 
 

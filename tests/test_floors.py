@@ -15,13 +15,14 @@ FLOORS = [
     {"providers", "judging", "journal", "views", "option_signatures"},
     {"run", "resolve"},
     {"api", "history"},
-    {"panel", "evaluation"},
+    {"panel", "dataset"},
+    {"evaluation"},
     {"magic", "__init__"},
 ]
 DOORS = {
     "h11": "providers/demo/server.py",
     "httpx2": "providers/http.py",
-    "pandas": ("views/frame.py", "views/table_export.py", "views/dataframe_accessor.py"),
+    "pandas": ("views/frame.py", "views/table_export.py", "views/dataframe_accessor.py", "dataset/table_runs.py"),
     "matplotlib": "views/plot.py",
     "numpy": ("views/effective_votes.py", "evaluation/"),
     "IPython": ("magic/", "panel/panel.py"),

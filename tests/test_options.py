@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import fusion_nb
@@ -100,6 +101,10 @@ class Caller:
             return getattr(fusion_nb, call)(past, *members, **asked)
         if call == "afuse":
             return asyncio.run(fusion_nb.afuse(PROMPT, **asked))
+        if call == "fuse_frame":
+            frame = pd.DataFrame({"prompt": [PROMPT]})
+            done = fusion_nb.fuse_frame(frame, "{prompt}", show_progress=False, **asked)
+            return fusion_nb.load(done["run"].iloc[0]) if given.get("journal", True) else done
         if call == "stream":
             with fusion_nb.stream(PROMPT, **asked) as run:
                 list(run)

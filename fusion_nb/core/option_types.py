@@ -84,6 +84,12 @@ class PanelOptions(AskingOptions, total=False):
     replay: bool
 
 
+class FuseFrameOptions(AskingOptions, total=False):
+    """What `fuse_frame()` takes beside its own parameters."""
+
+    confirm: Callable[[Any], bool] | None
+
+
 class RejudgeOptions(EveryCallOptions, total=False):
     """What `rejudge()` takes beside its own parameters."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from fusion_nb.errors import UserError
+from fusion_nb.errors import FusionError, UserError
 from fusion_nb.views import (
     agreement_table,
     call_times,
@@ -65,6 +67,8 @@ class Cost(NamedTuple):
 class Fusion:
     """What a frame's calls cost and took, member by member; who agreed; a picture of it; files that are safe to open.
 
+    `calls()` of a table of prompts.
+
     `cost()`, `costs()`, `by_member()`, `timeline()`, `plot()`; `agreement()`, `effective_votes()`, `scores()`,
     `escalation()`; `to_csv()`, `to_excel()`. Works on parts of a frame, and on frames of several runs put together; the
     files are made of `runs()` and `models()` too.
@@ -72,7 +76,8 @@ class Fusion:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         missing = [name for name in NEEDED if name not in frame.columns]
-        if missing and not any(set(table) <= set(frame.columns) for table in _TABLES):
+        self._runs = [name for name in frame.columns if _names_runs(name, set(frame.columns))]
+        if missing and not self._runs and not any(set(table) <= set(frame.columns) for table in _TABLES):
             # What pandas expects of an accessor that does not fit: `hasattr(df, "fusion")` is then false.
             raise AttributeError(f"df.fusion is for frames of fusion_nb; this one has no column {', '.join(missing)}.")
         self._all, self._no_calls = frame, bool(missing)
@@ -80,8 +85,29 @@ class Fusion:
     @property
     def _frame(self) -> pd.DataFrame:
         if self._no_calls:
+            if self._runs:
+                raise UserError("This table has a row a prompt: df.fusion.calls() gives the frame of its calls.")
             raise UserError("This table has no calls: to_csv() and to_excel() are what df.fusion has for it.")
         return self._all
+
+    def calls(self) -> pd.DataFrame:
+        """The frame of all calls of `fuse_frame()`'s rows, a row a call, found by `run` in the journal.
+
+        `attrs["left_out"]` counts runs that are not there. Raises `UserError` for a table without runs of its own.
+        """
+        if not self._runs:
+            return self._frame
+        runs = list(dict.fromkeys(str(run) for name in self._runs for run in self._all[name].dropna()))
+        # By the package's own door: what reads the journal is built on views.
+        load, frames = sys.modules["fusion_nb"].load, []
+        for run in runs:
+            with contextlib.suppress(FusionError, OSError):
+                frames.append(load(run).frame())
+        if not frames:
+            raise UserError("None of this table's runs is in the journal: there are no calls to show.")
+        calls: pd.DataFrame = pd.concat(frames, ignore_index=True)
+        calls.attrs = {"left_out": len(runs) - len(frames)}
+        return calls
 
     def cost(self) -> Cost:
         """The exact total of all known costs, with how many calls it leaves out."""
@@ -243,6 +269,13 @@ class Fusion:
     def _found(self, table: pd.DataFrame, facts: Mapping[str, Any]) -> pd.DataFrame:
         table.attrs["left_out"] = int(self._frame["run"].nunique()) - len(facts)
         return table
+
+
+def _names_runs(name: Any, columns: set[Any]) -> bool:
+    """Whether a column holds the runs of `fuse_frame()`'s rows, whatever its prefix."""
+    if not isinstance(name, str) or not name.endswith("run"):
+        return False
+    return {f"{name.removesuffix('run')}{other}" for other in ("answer", "agreement", "chosen_model")} <= columns
 
 
 def _table(rows: Iterable[Mapping[str, Any]], dtypes: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,0 +1,179 @@
+"""Runs of many prompts, some at a time, under one cap for all of them; what the journal has is not made again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from fusion_nb.accounts.account import Account
+from fusion_nb.core.spec import RunSpec, run_started
+from fusion_nb.errors import RunFailed
+from fusion_nb.journal import index, reader
+from fusion_nb.options import Settings
+from fusion_nb.resolve.model_resolver import Resolver
+from fusion_nb.resolve.spec_builder import spending_policy
+from fusion_nb.run.result import FusionResult
+from fusion_nb.run.run_handle import Run
+
+AT_ONCE = 8
+"""Runs under way at the same time."""
+DONE = ("ok", "unjudged")
+Progress = Callable[[int, int, Decimal], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One kind of run that is made for every question."""
+
+    name: str
+    settings: Settings
+    resolver: Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run that is wanted."""
+
+    way: Way
+    spec: RunSpec
+    of: str | None = None
+    """The run whose candidates it takes over; `None`: it asks the members itself."""
+
+
+class RunQueue:
+    """Makes runs, some at a time, under one cap for all of them; what the journal has is not made again.
+
+    Args:
+        cap: USD for all of them; `None` is no cap.
+        at_once: how many are under way at the same time.
+    """
+
+    def __init__(self, cap: Decimal | None, at_once: int = AT_ONCE) -> None:
+        self._cap = cap
+        self._account = Account("max_cost")
+        self._at_once = at_once
+        self.spent = Decimal(0)
+        self.taken_over = 0
+        """Results that came from the journal."""
+        self.stopped = ""
+        """Why no more runs are made, a sentence; empty where they are."""
+        self.on_progress: Progress = lambda *_: None
+        """Who is told (runs that are there, runs wanted, USD spent) after each."""
+
+    def results(self, jobs: Iterable[Job], into: list[FusionResult], wanted: int) -> list[FusionResult]:
+        """The results of all jobs, from the journal where it has them, in their order."""
+        results: dict[int, FusionResult] = {}
+        for at, result in self.stream(jobs):
+            if not is_unpaid(result):
+                results[at] = result
+                into.append(result)
+            self.on_progress(len(into), wanted, self.spent)
+        return [results[at] for at in sorted(results)]
+
+    def stream(self, jobs: Iterable[Job], *, fresh: bool = False) -> Generator[tuple[int, FusionResult], None, None]:
+        """(place of the job, its result) as they come, what the journal has first; leaving early stops the others.
+
+        A run that a cap cut short comes too, with what was paid for it; jobs that were never begun do not.
+        `fresh`: ask anew what the journal has.
+        """
+        listed = list(jobs)
+        waiting = set(range(len(listed)))
+        for at, result in () if fresh else self._recorded(listed):
+            waiting.discard(at)
+            self.taken_over += 1
+            yield at, result
+        queue = sorted(waiting, reverse=True)
+        under_way: dict[int, Run] = {}
+        try:
+            while under_way or (queue and not self.stopped):
+                while queue and len(under_way) < self._at_once and not self.stopped:
+                    at = queue.pop()
+                    under_way[at] = self._begin(listed[at])
+                for at, run in [(at, run) for at, run in under_way.items() if run.done]:
+                    del under_way[at]
+                    result = self._ended(run)
+                    if is_unpaid(result) and self._may_try_again(result):
+                        listed[at] = _rest_of(listed[at], result)
+                        queue.append(at)
+                        continue
+                    yield at, result
+                if under_way:
+                    next(iter(under_way.values())).pause(0.05)
+        finally:
+            for run in under_way.values():
+                run.stop()
+
+    def _recorded(self, listed: list[Job]) -> Iterator[tuple[int, FusionResult]]:
+        """What the journal has of the jobs. Those that a cap cut short go on from what they have."""
+        there = index.find_each([(run_started(job.spec, "", ""), job.of) for job in listed], DONE)
+        for at, run in enumerate(there):
+            if run is None:
+                continue
+            result = reader.load(run, FusionResult())
+            if is_unpaid(result):
+                listed[at] = _rest_of(listed[at], result)
+            else:
+                yield at, result
+
+    def _begin(self, job: Job) -> Run:
+        way = job.way
+        policy = spending_policy(job.spec, way.settings, way.resolver.reach.metered, way.resolver.reach.worst)
+        policy = replace(policy, shared=self._account, shared_cap=self._cap)
+        return Run(job.spec, way.resolver, policy, journal=way.settings["journal"])
+
+    def _ended(self, run: Run) -> FusionResult:
+        result = run.result
+        with contextlib.suppress(RunFailed):
+            result = run.finish()
+        self.spent += sum((reply.cost for reply in result.replies if reply.cost is not None), Decimal(0))
+        return result
+
+    def _may_try_again(self, result: FusionResult) -> bool:
+        """Whether a run that a cap cut short is made once more: others held money at that time, and give it back."""
+        unpriced = next((reply.detail for reply in result.replies if reply.error == "unpriced"), None)
+        if unpriced is not None:
+            self.stopped = unpriced
+        elif self._at_once > 1:
+            self._at_once //= 2
+            return True
+        else:
+            why = next(reply.detail for reply in result.replies if reply.error == "budget") or ""
+            cap = "max_cost" if "max_cost_per" not in why else "A cap"
+            amount = f" (${self._cap})" if cap == "max_cost" else ""
+            self.stopped = (
+                f"{cap}{amount} is reached: what is left was not asked. The same call with a higher cap goes "
+                "on, and pays for nothing twice."
+            )
+        return False
+
+
+@contextlib.contextmanager
+def progress_bar(queue: RunQueue, what: str, *, shown: bool) -> Iterator[None]:
+    """A bar of runs and money, in a notebook or a terminal."""
+    # It draws widgets in a notebook: loaded when there is one to draw.
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
+    with tqdm(total=0, unit="run", desc=what, disable=not shown, leave=False) as bar:
+
+        def progress(there: int, wanted: int, usd: Decimal) -> None:
+            bar.total = wanted
+            bar.set_postfix_str(f"${usd:.4f}", refresh=False)
+            bar.update(there - bar.n)
+
+        queue.on_progress = progress
+        yield
+
+
+def is_unpaid(result: FusionResult) -> bool:
+    """Whether a cap left something of a run unasked."""
+    return any(reply.error in ("budget", "unpriced") for reply in result.replies)
+
+
+def _rest_of(job: Job, result: FusionResult) -> Job:
+    """A job that takes over what a run cut short has of it."""
+    if job.of:  # of a run whose replies it takes over already
+        return job
+    usable = tuple(reply for reply in result.candidates if reply.usable)
+    return replace(job, spec=replace(job.spec, reused=usable, of=result.run)) if usable else job

@@ -1,0 +1,291 @@
+"""`fuse_frame()`: a frame of prompts in, the same frame with answers out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Unpack
+
+import pandas as pd
+
+from fusion_nb.core import option_checks as check
+from fusion_nb.core.option_checks import shown
+from fusion_nb.core.option_types import FuseFrameOptions
+from fusion_nb.core.spec import run_started
+from fusion_nb.dataset.prompts import check_frame, filled
+from fusion_nb.dataset.run_queue import DONE, Job, Progress, RunQueue, Way, is_unpaid, progress_bar
+from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, table_plan
+from fusion_nb.errors import UserError
+from fusion_nb.journal import index
+from fusion_nb.option_signatures import takes
+from fusion_nb.options import Settings, settle
+from fusion_nb.resolve.estimate import ask_person, estimate_spec
+from fusion_nb.resolve.model_resolver import Resolver
+from fusion_nb.resolve.spec_builder import build_spec, spending_policy
+from fusion_nb.run.result import FusionResult
+from fusion_nb.views import escape, formatting
+
+COLUMNS: dict[str, Any] = {
+    "answer": "string",
+    "status": pd.CategoricalDtype(["ok", "unjudged", "error", "cancelled", "budget"]),
+    "agreement": "Float64",
+    "chosen_model": "string",
+    "cost_usd": "Float64",
+    "seconds": "Float64",
+    "error": "string",
+    "run": "string",
+}
+"""What is added to a frame; `<NA>` is what nobody knows. `status` is `<NA>` of rows that a pilot left for later."""
+
+
+class Table:
+    """The runs of many prompts with one set of options and one cap; names, services and prices are resolved once.
+
+    Args:
+        settings: those of `fuse_frame()`, settled; `max_cost` is for all of it.
+        labels: of the prompts, for sentences about them.
+
+    Raises `UserError` for what cannot be sent.
+    """
+
+    def __init__(self, prompts: Sequence[str], settings: Settings, labels: Sequence[Any] | None = None) -> None:
+        resolver = Resolver(settings, lambda text: ask_person(text, "Send them?"))
+        self._way = Way("table", settings, resolver)
+        self.jobs: list[Job] = []
+        for at, prompt in enumerate(prompts):
+            try:
+                spec = build_spec(prompt, settings, resolver.resolved, resolver.reach.worst)
+                resolver.reach.check_fit((spec.params.system or "") + spec.prompt, spec.everyone)
+                if at == 0:
+                    spending_policy(spec, settings, resolver.reach.metered, resolver.reach.worst)
+            except UserError as error:
+                if labels is None:
+                    raise
+                raise type(error)(f"Row {shown(labels[at])}: {error}") from None
+            # One cap for the whole: no run has one of its own.
+            self.jobs.append(Job(self._way, replace(spec, limits=replace(spec.limits, max_cost=None))))
+        spec = self.jobs[0].spec
+        side_by_side = max(len(spec.pool), len(spec.selection.escalate), len(spec.judges), 1)
+        self.at_once = max(1, spec.limits.concurrency // side_by_side)
+        self.queue = RunQueue(settings["max_cost"], self.at_once)
+
+    def known(self) -> list[bool]:
+        """Which prompts the journal has an answer to."""
+        there = index.find_each([(run_started(job.spec, "", ""), job.of) for job in self.jobs], DONE)
+        return [run is not None for run in there]
+
+    def plan(self, rows: int, *, fresh: bool = False) -> TablePlan:
+        """What asking would take; nothing is sent."""
+        known = [False] * len(self.jobs) if fresh else self.known()
+        jobs = [job for job, there in zip(self.jobs, known, strict=True) if not there]
+        sample = random.Random(0).sample(jobs, SAMPLE) if len(jobs) > SAMPLE else jobs
+        estimates = [estimate_spec(job.spec, self._way.resolver, {}) for job in sample]
+        return table_plan(rows, len(self.jobs), sum(known), self.at_once, estimates)
+
+    def results(self, places: Sequence[int], *, fresh: bool = False) -> Generator[tuple[int, FusionResult], None, None]:
+        """(place of the prompt, its result) as they come."""
+        for at, result in self.queue.stream([self.jobs[place] for place in places], fresh=fresh):
+            yield places[at], result
+
+
+def run_rows(
+    prompts: Sequence[str],
+    options: Mapping[str, Any],
+    on_progress: Progress | None = None,
+    *,
+    fresh: bool = False,
+) -> Generator[tuple[int, FusionResult], None, None]:
+    """(place of the prompt, its result) as they come: one cap for all, what the journal has first.
+
+    Args:
+        options: as `fuse_frame()` takes them.
+        on_progress: told (results that are there, prompts, USD spent) after each.
+
+    Raises `UserError` for what cannot be sent, before anything is.
+    """
+    table = Table(prompts, settle("fuse_frame", options))
+    with closing(table.queue.stream(table.jobs, fresh=fresh)) as results:
+        for there, (at, result) in enumerate(results, 1):
+            if on_progress is not None:
+                on_progress(there, len(prompts), table.queue.spent)
+            yield at, result
+
+
+@takes("fuse_frame")
+def fuse_frame(
+    df: pd.DataFrame,
+    template: str,
+    pool: Any = None,
+    mode: str | None = None,
+    *,
+    prefix: str = "",
+    members: bool = False,
+    dry_run: bool = False,
+    pilot: int | None = None,
+    fresh: bool = False,
+    show_progress: bool = True,
+    **options: Unpack[FuseFrameOptions],
+) -> pd.DataFrame | TablePlan:
+    """Ask the pool the prompt of every row; the same frame comes back with the answers.
+
+    The same prompt twice is asked once, and paid on its first row. What the journal has is not asked again: after an
+    interrupt, a crash or a cap the same call goes on with what is left. `attrs["notes"]` says what was taken over.
+
+    Args:
+        df: one row a prompt; its index has no label twice.
+        template: the prompt, with `{column}` of the frame; `{{` and `}}` are braces.
+        prefix: goes before the names of the columns that are added.
+        members: add the text of each member too, `answer_<member>`.
+        dry_run: return what it would take; nothing is sent.
+        pilot: ask so many random rows, say what the rest may cost, and stop; going on takes them over.
+        fresh: ask anew what the journal has.
+        show_progress: a bar of prompts and money.
+
+    Added: `answer`, `status` (ok, unjudged, error, cancelled, budget), `agreement` (share of the members),
+    `chosen_model`, `cost_usd`, `seconds`, `error`, `run`. `max_cost` is the cap of the whole.
+
+    Raises `UserError` where something cannot be sent: nothing was.
+
+    >>> import pandas as pd
+    >>> words = pd.DataFrame({"word": ["strawberry"]}, index=["a"])
+    >>> prompt = "How many times does the letter r occur in the word {word}?"
+    >>> done = fuse_frame(words, prompt, pool="demo", mode="vote", show_progress=False)
+    >>> done.loc["a", "status"], round(float(done.loc["a", "agreement"]), 2)
+    ('ok', 0.67)
+    """
+    settings = settle("fuse_frame", {"pool": pool, "mode": mode, **options})
+    check_frame(df)
+    prompts = filled(template, df)
+    _refuse_taken(df, prefix)
+    if pilot is not None:
+        check.whole("pilot", 1, 1_000_000)(pilot)
+        if dry_run:
+            raise UserError("pilot pays for some rows and dry_run sends nothing: give one of them.")
+    rows_of: dict[str, list[int]] = {}
+    for row, prompt in enumerate(prompts):
+        rows_of.setdefault(prompt, []).append(row)
+    table = Table(list(rows_of), settings, [df.index[rows[0]] for rows in rows_of.values()])
+    if dry_run:
+        return table.plan(len(df), fresh=fresh)
+    _confirm(table, settings, len(df), fresh=fresh)
+    places = list(range(len(table.jobs)))
+    if pilot is not None and pilot < len(places):
+        places = sorted(random.Random(0).sample(places, pilot))
+    answered, costs, notes = _asked(table, places, members=members, fresh=fresh, bar=show_progress)
+    if len(places) < len(table.jobs):
+        notes.append(_pilot_note(costs, len(table.jobs) - len(places)))
+    for note in notes if show_progress else ():
+        print(escape.safe_line(note))
+    left = _left("budget" if table.queue.stopped else "cancelled", table.queue.stopped)
+    asked, records = set(places), [dict[str, Any]() for _ in prompts]
+    for place, rows in enumerate(rows_of.values()):
+        record = answered.get(place, left if place in asked else {})
+        for copy, row in enumerate(rows):
+            # Sums over the column are what was paid: a prompt is paid once.
+            records[row] = {**record, "cost_usd": 0.0} if copy and record.get("cost_usd") is not None else record
+    done = _with_columns(df, records, prefix)
+    done.attrs["notes"] = notes
+    return done
+
+
+def _asked(
+    table: Table, places: Sequence[int], *, members: bool, fresh: bool, bar: bool
+) -> tuple[dict[int, dict[str, Any]], list[Decimal | None], list[str]]:
+    """Cells by place, what each prompt cost, and sentences. An interrupt ends it: what is there comes back."""
+    answered: dict[int, dict[str, Any]] = {}
+    costs: list[Decimal | None] = []
+    notes: list[str] = []
+    queue = table.queue
+    with progress_bar(queue, "fuse_frame", shown=bar), closing(table.results(places, fresh=fresh)) as stream:
+        try:
+            queue.on_progress(0, len(places), queue.spent)
+            for place, result in stream:
+                # Cells alone are kept: whole results of many rows would fill the memory.
+                answered[place] = _record(result, members=members)
+                costs.append(None if result.unpriced else result.cost)
+                queue.on_progress(len(answered), len(places), queue.spent)
+        except KeyboardInterrupt:
+            notes.append(
+                f"Interrupted: {len(answered):,} of {len(places):,} prompts are answered; the same call goes on."
+            )
+    if queue.taken_over:
+        notes.append(f"{formatting.plural(queue.taken_over, 'prompt')} taken over from the journal: not paid again.")
+    if queue.stopped:
+        notes.append(queue.stopped)
+    return answered, costs, notes
+
+
+def _refuse_taken(df: pd.DataFrame, prefix: Any) -> None:
+    if not isinstance(prefix, str):
+        raise UserError(f"prefix must be text, not {shown(prefix)}.")
+    for name in COLUMNS:
+        if prefix + name in df.columns:
+            raise UserError(
+                f"The frame has a column {prefix + name!r} already: name those to add otherwise, prefix='fused_', or "
+                "rename yours."
+            )
+
+
+def _confirm(table: Table, settings: Settings, rows: int, *, fresh: bool) -> None:
+    """Raise `UserError` where the table may cost more than `confirm_over` and nobody says yes."""
+    over = settings["confirm_over"]
+    if over is None:
+        return
+    plan = table.plan(rows, fresh=fresh)
+    if not plan.unpriced and (plan.usd is None or plan.usd.high <= over):
+        return
+    if (settings["confirm"] or ask_person)(plan) is not True:
+        raise UserError(f"Nothing was sent: it may cost more than ${over}, and nobody confirmed it.")
+
+
+def _left(status: str, why: str) -> dict[str, Any]:
+    return {"status": status, "error": why or None}
+
+
+def _record(result: FusionResult, *, members: bool) -> dict[str, Any]:
+    """The cells of one result; texts of models cannot act in a terminal."""
+    chosen = result.verdict.chosen if result.verdict else ()
+    return {
+        "answer": result.answer,
+        "status": "budget" if is_unpaid(result) else result.status,
+        "agreement": result.agreement.share if result.agreement else None,
+        "chosen_model": str(result.replies[chosen[0] - 1].ref) if len(chosen) == 1 else None,
+        "cost_usd": result.cost,
+        "seconds": result.seconds,
+        "error": result.error or ("a cap left part of it unasked" if is_unpaid(result) else None),
+        "run": result.run,
+        **({f"answer_{r.ref.name}": r.text if r.usable else None for r in result.candidates} if members else {}),
+    }
+
+
+def _with_columns(df: pd.DataFrame, records: Sequence[Mapping[str, Any]], prefix: str) -> pd.DataFrame:
+    names = dict.fromkeys(name for record in records for name in record if name not in COLUMNS)
+    done = df.copy()
+    for name, kind in {**COLUMNS, **dict.fromkeys(names, "string")}.items():
+        cells = [_cell(record.get(name)) for record in records]
+        if prefix + name in done.columns:
+            raise UserError(f"The frame has a column {prefix + name!r} already; the answers are kept: give prefix=.")
+        done[prefix + name] = pd.array(cells, dtype=kind)
+    return done
+
+
+def _cell(value: Any) -> Any:
+    return escape.safe_cell(value) if isinstance(value, str) else float(value) if isinstance(value, Decimal) else value
+
+
+def _pilot_note(paid: Sequence[Decimal | None], rest: int) -> str:
+    """What the prompts left may cost, by those that were paid."""
+    costs = [float(cost) for cost in paid if cost is not None]
+    asked = formatting.plural(len(paid), "prompt")
+    if len(costs) < max(2, len(paid)):
+        return f"Pilot of {asked}: not every cost is known, so the {rest:,} left have no forecast."
+    mean = sum(costs) / len(costs)
+    spread = 1.96 * (sum((cost - mean) ** 2 for cost in costs) / (len(costs) - 1) / len(costs)) ** 0.5
+    low, high = (Decimal(str(round(max(0.0, end) * rest, 6))) for end in (mean - spread, mean + spread))
+    return (
+        f"Pilot of {asked}: {formatting.money(Decimal(str(sum(costs))))} in all. The {rest:,} left may cost "
+        f"{formatting.money(low)} to {formatting.money(high)}; the same call without pilot goes on."
+    )

@@ -1,0 +1,194 @@
+"""`fuse_frame()`: a table of prompts asked once, under one cap, going on after a kill; nothing sent that cannot be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import fusion_nb
+from fusion_nb import UserError, fuse_frame
+from fusion_nb.dataset.table_plan import TablePlan
+from fusion_nb.dataset.table_runs import COLUMNS, run_rows
+from fusion_nb.judging.vote import extract_answer
+from tests.replay import Replay, recordings
+from tests.test_vote import MID, by_number, votes
+
+needs_recordings = pytest.mark.skipif(bool(recordings.MISSING), reason=recordings.MISSING or "recordings")
+PROMPT = "How many times does the letter r occur in the word {word}?"
+QUIET: dict[str, Any] = {"pool": "demo", "mode": "vote", "show_progress": False}
+EVERY = 40
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def words() -> pd.DataFrame:
+    return pd.DataFrame({"word": ["strawberry", "berry", "strawberry"], "n": [1, 2, 3]}, index=["a", "b", "c"])
+
+
+def requests(replay: Replay) -> int:
+    return sum(replay.stats()["requests"].values())
+
+
+def test_the_same_frame_comes_back_with_answers(words: pd.DataFrame) -> None:
+    """Index and columns are the frame's own, the frame that was given is untouched, one prompt is paid once."""
+    before = words.copy()
+    done = fuse_frame(words, PROMPT, members=True, **QUIET)
+    pd.testing.assert_frame_equal(words, before)
+    assert isinstance(done, pd.DataFrame)
+    assert list(done.index) == ["a", "b", "c"]
+    assert list(done)[:10] == ["word", "n", *COLUMNS]
+    assert set(done.status) <= {"ok", "unjudged"}
+    assert done.run["a"] == done.run["c"] != done.run["b"]
+    assert done.cost_usd["a"] > 0
+    assert done.cost_usd["c"] == 0
+    assert len([name for name in done if name.startswith("answer_")]) == 3
+    assert len(fusion_nb.runs()) == 2
+
+
+def test_what_is_there_is_not_asked_again(words: pd.DataFrame) -> None:
+    """A second call takes over, an added row is asked alone, `fresh` asks anew."""
+    first = fuse_frame(words, PROMPT, **QUIET)
+    again = fuse_frame(words, PROMPT, **QUIET)
+    pd.testing.assert_frame_equal(first, again)
+    assert "2 prompts taken over" in again.attrs["notes"][0]
+    more = pd.concat([words, pd.DataFrame({"word": ["barrier"], "n": [4]}, index=["d"])])
+    fuse_frame(more, PROMPT, **QUIET)
+    assert len(fusion_nb.runs()) == 3
+    fuse_frame(words, PROMPT, fresh=True, **QUIET)
+    assert len(fusion_nb.runs()) == 5
+
+
+def test_a_plan_sends_nothing_and_knows_what_is_there(words: pd.DataFrame) -> None:
+    """Cost, time and tokens of the whole, without what is answered already."""
+    plan = fuse_frame(words, PROMPT, dry_run=True, **QUIET)
+    assert isinstance(plan, TablePlan)
+    assert (plan.rows, plan.prompts, plan.known) == (3, 2, 0)
+    assert plan.usd is not None
+    assert 0 < plan.usd.low <= plan.usd.high
+    assert "nothing has been sent" in str(plan)
+    assert len(fusion_nb.runs()) == 0
+    fuse_frame(words, PROMPT, **QUIET)
+    plan = fuse_frame(words, PROMPT, dry_run=True, **QUIET)
+    assert (plan.known, plan.usd.high) == (2, 0)
+
+
+def test_a_pilot_pays_for_some_and_says_what_the_rest_may_cost() -> None:
+    """Rows of the pilot are taken over when the call goes on."""
+    frame = pd.DataFrame({"word": ["berry", "cherry", "arrow", "mirror"]})
+    piloted = fuse_frame(frame, PROMPT, pilot=2, **QUIET)
+    assert piloted.status.notna().sum() == 2
+    assert "The 2 left may cost $" in piloted.attrs["notes"][-1]
+    whole = fuse_frame(frame, PROMPT, **QUIET)
+    assert set(whole.status) <= {"ok", "unjudged"}
+    assert len(fusion_nb.runs()) == 4
+    with pytest.raises(UserError, match="give one of them"):
+        fuse_frame(frame, PROMPT, pilot=2, dry_run=True, **QUIET)
+
+
+def test_one_cap_for_the_whole_and_going_on_pays_nothing_twice() -> None:
+    """Rows beyond the cap say so; a higher cap asks those alone."""
+    frame = pd.DataFrame({"word": [f"{letter}arrow" for letter in "abcdefgh"]})
+    single = {**QUIET, "pool": "demo:swift"}
+    worth = fuse_frame(frame.head(1), PROMPT, **single).cost_usd.sum()
+    capped = fuse_frame(frame, PROMPT, fresh=True, max_cost=0.00017, max_tokens=200, **single)
+    assert capped.cost_usd.sum() <= 0.00017
+    assert set(capped.status) <= {"ok", "unjudged", "budget"}
+    assert "budget" in set(capped.status)
+    assert worth > 0
+    whole = fuse_frame(frame, PROMPT, max_cost=5, max_tokens=200, **single)
+    assert set(whole.status) <= {"ok", "unjudged"}
+
+
+@pytest.mark.parametrize(
+    ("change", "template", "message"),
+    [
+        (lambda df: df.assign(word=["x", None, "y"]), PROMPT, "no value in row 'b'"),
+        (lambda df: df.assign(word=["x", "y", 3]), PROMPT, "row 'c', which is no text"),
+        (lambda df: df.set_axis(["a", "a", "b"]), PROMPT, "reset_index"),
+        (lambda df: df.head(0), PROMPT, "no rows"),
+        (lambda df: df.assign(answer="x"), PROMPT, "prefix="),
+        (lambda df: df, "What of {wort}?", "Did you mean word"),
+        (lambda df: df, "What?", "names no column"),
+        (lambda df: df.assign(word=["x", "y", " "]), "{word}", "Row 'c': The prompt is empty"),
+        (lambda df: list(df.word), PROMPT, "takes a DataFrame"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_before_anything_is(
+    change: Any, template: str, message: str, words: pd.DataFrame
+) -> None:
+    """One sentence with the row, and nobody is asked."""
+    with pytest.raises(UserError, match=message):
+        fuse_frame(change(words), template, **QUIET)
+    assert len(fusion_nb.runs()) == 0
+
+
+def test_cells_are_filled_in_once_and_braces_stay() -> None:
+    """What a cell holds is no template, and JSON in a prompt is JSON."""
+    frame = pd.DataFrame({"word": ["{n} r"], "n": ["7"]})
+    done = fuse_frame(frame, '{{x}} {"a": 1} {word}', **QUIET)
+    assert fusion_nb.load(done.run[0]).prompt == '{x} {"a": 1} {n} r'
+
+
+def test_calls_of_all_rows_are_found_by_their_runs(words: pd.DataFrame) -> None:
+    """Also under a prefix, of parts, and after operations that lose `attrs`."""
+    done = fuse_frame(words, PROMPT, prefix="f_", **QUIET)
+    calls = done.sort_values("n").fusion.calls()
+    assert set(calls.run) == set(done.f_run)
+    assert len(calls) == 6
+    assert calls.cost_usd.sum() == pytest.approx(done.f_cost_usd.sum())
+    assert len(done.head(1).fusion.calls().fusion.by_member()) == 3
+    with pytest.raises(UserError, match="calls"):
+        _ = done.fusion.cost()
+    assert not hasattr(words, "fusion")
+
+
+def gsm8k(replay: Replay) -> tuple[pd.DataFrame, dict[str, Any]]:
+    problems = recordings.gsm8k()[::EVERY]
+    pool = [f"replay:gsm8k/{model}" for model in MID]
+    options = {"pool": pool, "mode": "vote", "extract": "number", "services": {"replay": {"base_url": replay.url}}}
+    return pd.DataFrame({"q": [p.question for p in problems], "gold": [p.gold for p in problems]}), options
+
+
+@needs_recordings
+def test_gsm8k_comes_to_what_the_arithmetic_says(replay: Replay) -> None:
+    """Each fortieth question by five recorded models: the vote of the table is the pure count, question by question."""
+    frame, options = gsm8k(replay)
+    done = fuse_frame(frame, "{q}", show_progress=False, **options)
+    right = [
+        (short := extract_answer(answer, "number")) is not None and float(short.value) == float(gold.replace(",", ""))
+        for answer, gold in zip(done.answer, done.gold, strict=True)
+    ]
+    assert right == [counted for _, counted, _, _ in votes(MID, by_number)[::EVERY]]
+
+
+@needs_recordings
+def test_after_a_kill_only_rows_under_way_are_asked_again(replay: Replay) -> None:
+    """A real SIGKILL in the middle: the same call goes on, and every finished row is kept."""
+    rows, models = 30, MID[:2]
+    before = requests(replay)
+    child = subprocess.Popen([sys.executable, "-m", "tests.table_child", replay.url, str(rows), *models])
+    until = time.monotonic() + 60
+    while requests(replay) - before < 20 and child.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    sent = requests(replay) - before
+    kept = fusion_nb.runs()
+    finished = int((kept.status == "ok").sum())
+    frame = pd.DataFrame({"q": [p.question for p in recordings.gsm8k()[:rows]]})
+    options = {"services": {"replay": {"base_url": replay.url}}, "extract": "number", "mode": "vote"}
+    pool = [f"replay:gsm8k/{model}" for model in models]
+    results = dict(run_rows(list(frame.q), {**options, "pool": pool}))
+    assert sorted(results) == list(range(rows))
+    assert {result.status for result in results.values()} == {"ok"}
+    assert requests(replay) - before - sent == (rows - finished) * len(models)
