@@ -53,6 +53,12 @@ class Option:
     switch: bool = False  # its flag takes no value
     values: tuple[str, ...] = ()  # what Tab offers
 
+    def can_act(self, settings: Mapping[str, Any]) -> bool:
+        """Whether what it needs is given."""
+        needed = [settings.get(need) for need in self.needs.split(" or ")]
+        # Of several one must be a function: a time limit does not bound the forms of `extract`.
+        return not self.needs or any(value and (len(needed) == 1 or not isinstance(value, str)) for value in needed)
+
 
 _RUNNING = ("fuse", "afuse", "stream", "fuse_frame", *DERIVED)
 _SAMPLED = (*ASKING, "add", "retry")
@@ -240,9 +246,7 @@ def settle(call: str, given: Mapping[str, Any], recorded: Settings | None = None
         if row.name in CAPS_OF_ALL_RUNS:
             settings[row.name] = min((row.check(cap) for cap in values if cap is not None), default=None)
     for name, row in ((name, ROWS[name]) for name in given if given[name] is not None and ROWS[name].needs):
-        needed = [settings[need] for need in row.needs.split(" or ")]
-        # Of several one must be a function: a time limit does not bound the forms of `extract`.
-        if not any(value and (len(needed) == 1 or not isinstance(value, str)) for value in needed):
+        if not row.can_act(settings):
             raise UserError(f"{name} means nothing without {row.needs}: give {row.needs}, or leave {name} out.")
     return settings
 

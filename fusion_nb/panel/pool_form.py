@@ -213,4 +213,4 @@ class PoolForm(RunFollower):
 
 def _with_needs(options: Mapping[str, Any]) -> dict[str, Any]:
     """Without what means nothing since a person took out what it belongs to: `deeper` goes with the checks."""
-    return {name: value for name, value in options.items() if not ROWS[name].needs or options.get(ROWS[name].needs)}
+    return {name: value for name, value in options.items() if ROWS[name].can_act(options)}
