@@ -187,6 +187,15 @@ TABLE: tuple[Option, ...] = (
            "with --rejudge (default: last): ask the members that failed once more", (LINE,), ("--retry",), switch=True),
     Option("resume_run", "str | None", None, check.text("resume"),
            "a crashed or stopped run's id: ask what is missing, then the judge", (LINE,), ("--resume",)),
+    Option("each", "str | None", None, check.text("each"),
+           "a frame of this notebook: the cell, with {column} filled in, is asked for each row; its value is the frame "
+           "with the answers", (LINE,), ("--each",)),
+    Option("prefix", "str | None", None, check.text("prefix"),
+           "with --each: goes before the names of the columns that are added", (LINE,), ("--prefix",), needs="each"),
+    Option("pilot", "int | None", None, check.whole("pilot", 1, 1_000_000), flags=("--pilot",), needs="each",
+           help="with --each: pay for so many random rows, say what the rest may cost, and stop", calls=(LINE,)),
+    Option("fresh", "bool", False, check.switch("fresh"), "with --each: ask anew what the journal has",
+           (LINE,), ("--fresh",), needs="each", switch=True),
     Option("evaluate", "str | None", None, check.text("evaluate"),
            "a frame or list of questions, recorded answers or runs of this notebook: was fusing worth it? The cell is "
            "then the prompt, with {column} of the frame", (LINE,), ("--evaluate",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fusion_nb.dataset.table_plan import TablePlan
 from fusion_nb.dataset.table_runs import COLUMNS, run_rows
 from fusion_nb.judging.vote import extract_answer
 from tests.replay import Replay, recordings
+from tests.shell import Shell
 from tests.test_vote import MID, by_number, votes
 
 needs_recordings = pytest.mark.skipif(bool(recordings.MISSING), reason=recordings.MISSING or "recordings")
@@ -192,3 +194,35 @@ def test_after_a_kill_only_rows_under_way_are_asked_again(replay: Replay) -> Non
     assert sorted(results) == list(range(rows))
     assert {result.status for result in results.values()} == {"ok"}
     assert requests(replay) - before - sent == (rows - finished) * len(models)
+
+
+CELLS: list[tuple[str, str]] = [
+    ("%%fuse --each words --pool demo --mode vote --quiet\nHow many r has {word}? {note}", "answer"),
+    ("%%fuse --each words --pool demo --mode vote --dry-run\nHow many r has {word}?", "2 rows"),
+    ("%%fuse --each words --pool demo --mode vote --quiet --prefix f_\nHow many r has {word}?", "f_answer"),
+    ("%%fuse --each words --pool demo --quiet --pilot 1 --mode vote\nHow many r has {word} in it?", "answer"),
+    ("%%fuse --each words --pool demo --quiet --pilot none\nHow many r has {word}?", "pilot must be"),
+    ("%%fuse --each words --pool demo --pilot 1 --dry-run\nHow many r has {word}?", "give one of them"),
+    ("%%fuse --each words --pool demo\nHow many r has {wort}?", "Unknown column 'wort'"),
+    ("%%fuse --each nowhere --pool demo\nHow many?", "Unknown variable 'nowhere'"),
+    ("%%fuse --each words --evaluate words\n{word}", "--each does not go with --evaluate"),
+    ("%fuse --each words --rejudge last", "--rejudge does not go with --each"),
+    ("%%fuse --pilot 3 --pool demo\nHow many?", "--pilot means nothing without --each"),
+]
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[Shell]:
+    shell = Shell()
+    shell.run("import pandas as pd\nnote = 'Say a number.'\nwords = pd.DataFrame({'word': ['strawberry', 'banana']})")
+    yield shell
+    shell.close()
+
+
+@pytest.mark.parametrize(("cell", "words"), CELLS, ids=[cell for cell, _ in CELLS])
+def test_on_a_line(cell: str, words: str, shell: Shell) -> None:
+    """`--each` names a frame of the notebook: columns first, then variables; what cannot be is one sentence."""
+    ran = shell.run(cell)
+    assert words in (str(ran.error) if ran.error else str(ran.value) + str(list(getattr(ran.value, "columns", ()))))
+    if ran.error is None and "{note}" in cell:
+        assert shell.run("import fusion_nb; fusion_nb.load(_.run.iloc[0]).prompt").value.endswith("Say a number.")

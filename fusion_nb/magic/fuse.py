@@ -22,18 +22,17 @@ from fusion_nb.errors import FusionError, RunFailed, UserError
 from fusion_nb.magic import lazy_imports, line_parser
 from fusion_nb.magic.displays import background_screen_for, screen_for
 from fusion_nb.magic.interpolation import caller_names, fill_option, interpolate, notebook_names
-from fusion_nb.magic.line_meaning import VERBS, continued_line, refuse_alone, variable, verb_of
+from fusion_nb.magic.line_meaning import VERBS, continued_line, refuse_alone, table_flag, variable, verb_of
 from fusion_nb.magic.notebook_functions import (
     columns_of,
     function_names,
-    known_answers,
     named_functions,
     tables_of,
     variable_named,
 )
 from fusion_nb.options import ROWS, configured, refusal
 
-_NOT_IN_A_PANEL = ("dry_run", "background", "quiet", "evaluate", *VERBS.values())
+_NOT_IN_A_PANEL = ("dry_run", "background", "quiet", "evaluate", "each", *VERBS.values())
 
 
 @magics_class
@@ -102,9 +101,9 @@ class FuseMagics(Magics):
         bind = variable(parsed.out or parsed_line.bind)
         verb = verb_of(parsed)
         refuse_alone(parsed)
-        if parsed.evaluate:
-            self._bind(bind, report := self._evaluate(parsed_line.rest, cell, parsed, names, verb))
-            return None if silent else report
+        if parsed.evaluate or parsed.each:
+            self._bind(bind, value := self._over_a_table(parsed_line.rest, cell, parsed, names, verb))
+            return None if silent else value
         if verb is not None and (parsed_line.rest or (cell or "").strip()):
             raise UserError(f"--{verb} asks no new prompt: take the text out, or leave --{verb} out to ask it.")
         options = self._options(parsed, names) if verb is None else self._continuing(verb, parsed, names)
@@ -143,27 +142,18 @@ class FuseMagics(Magics):
         self._bind(bind, expected)
         return expected.frame() if parsed.quiet else expected
 
-    def _evaluate(
+    def _over_a_table(
         self, rest: str, cell: str | None, parsed: argparse.Namespace, names: dict[str, Any], verb: str | None
     ) -> Any:
-        """The report of `--evaluate`, or with `--dry-run` its plan."""
-        if verb is not None or parsed.background:
-            raise UserError(f"--{verb or 'background'} does not go with --evaluate: leave one of them out.")
-        questions = variable_named(parsed.evaluate, names, "--evaluate")
-        own = columns_of(questions)
+        """What `--evaluate` or `--each` gives: a report, a frame, or with `--dry-run` a plan."""
+        flag = table_flag(parsed, verb)
+        table = variable_named(parsed.evaluate or parsed.each, names, flag)
+        own = columns_of(table)
         text = self._prompt(rest, cell, parsed, {name: value for name, value in names.items() if name not in own})
         options = self._options(parsed, names)
-        return lazy_imports.evaluation().evaluate(
-            questions,
-            known_answers(parsed.known, own, names),
-            template=text if text.strip() else None,
-            arms=parsed.arms or "all",
-            baseline=parsed.baseline,
-            by=known_answers(parsed.by, own, names, "--by"),
-            dry_run=parsed.dry_run,
-            show_progress=not self._quiet(parsed),
-            **{name: options[name] for name in line_parser.given_options(parsed)},
-        )
+        given = {name: options[name] for name in line_parser.given_options(parsed)}
+        call = lazy_imports.table_calls().evaluate_line if parsed.evaluate else lazy_imports.table_calls().each_line
+        return call(table, text, parsed, names, given, show=not self._quiet(parsed))
 
     def _begin(self, prompt: str, verb: str | None, options: dict[str, Any]) -> Any:
         """A new run, or a past one that is continued; or the result of one that was found in the journal."""
@@ -291,7 +281,7 @@ class FuseMagics(Magics):
                 return function_names(self._shell.user_ns)
             case "--extract":
                 return [*KINDS, *function_names(self._shell.user_ns)]
-            case "--evaluate" | "--known" | "--by":
+            case "--evaluate" | "--each" | "--known" | "--by":
                 return [*tables_of(self._shell.user_ns), *function_names(self._shell.user_ns)]
             case "-p" | "--pool" | "-j" | "--judge" | "--escalate":
                 return lazy_imports.api().complete_members(typed, self._aliases, configured("services"))

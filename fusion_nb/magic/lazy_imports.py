@@ -34,8 +34,8 @@ def history() -> Any:
     return importlib.import_module("fusion_nb.history")
 
 
-def evaluation() -> Any:
-    return importlib.import_module("fusion_nb.evaluation")
+def table_calls() -> Any:
+    return importlib.import_module("fusion_nb.magic.table_calls")
 
 
 def panel() -> Any:

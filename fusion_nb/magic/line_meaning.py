@@ -40,6 +40,15 @@ def refuse_alone(parsed: argparse.Namespace) -> None:
             )
 
 
+def table_flag(parsed: argparse.Namespace, verb: str | None) -> str:
+    """Which option names a table. Raises `UserError` for what does not go with it."""
+    flag = "--evaluate" if parsed.evaluate else "--each"
+    others = {"background": parsed.background, "each": parsed.evaluate and parsed.each, verb or "": verb}
+    if other := next((name for name, given in others.items() if given), None):
+        raise UserError(f"--{other} does not go with {flag}: leave one of them out.")
+    return flag
+
+
 def variable(name: str | None) -> str | None:
     if name is not None and not name.isidentifier():
         raise UserError(f"-o takes the name of a variable, not {name!r}.")
