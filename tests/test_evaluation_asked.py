@@ -178,8 +178,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"judge": "nowhere:x"}, "nowhere"),
     ({"temperature": 9}, "temperature"),
     ({"max_cost": -1}, "max_cost"),
-    ({"template": "{questoin}"}, "names no column"),
-    ({"known": None, "template": "{prompt} {empty}"}, "Row 0 has nothing in 'empty'"),
+    ({"template": "{questoin}"}, "Unknown column 'questoin'"),
+    ({"known": None, "template": "{prompt} {empty}"}, "Column 'empty' has no value in row 0"),
     ({"known": "golden"}, "is no column"),
     ({"smallest": 0}, "smallest"),
 ]

@@ -204,6 +204,7 @@ CELLS: list[tuple[str, str]] = [
     ("%%fuse --each words --pool demo --quiet --pilot none\nHow many r has {word}?", "pilot must be"),
     ("%%fuse --each words --pool demo --pilot 1 --dry-run\nHow many r has {word}?", "give one of them"),
     ("%%fuse --each words --pool demo\nHow many r has {wort}?", "Unknown column 'wort'"),
+    ("%%fuse --each words --pool demo --raw --dry-run\nHow many r has {word}? {wort} {{x}}", "2 rows"),
     ("%%fuse --each nowhere --pool demo\nHow many?", "Unknown variable 'nowhere'"),
     ("%%fuse --each words --evaluate words\n{word}", "--each does not go with --evaluate"),
     ("%fuse --each words --rejudge last", "--rejudge does not go with --each"),
@@ -214,7 +215,9 @@ CELLS: list[tuple[str, str]] = [
 @pytest.fixture(scope="module")
 def shell() -> Iterator[Shell]:
     shell = Shell()
-    shell.run("import pandas as pd\nnote = 'Say a number.'\nwords = pd.DataFrame({'word': ['strawberry', 'banana']})")
+    shell.run(
+        "import pandas as pd\nnote = 'Say a number, {word} {x}.'\nwords = pd.DataFrame({'word': ['strawberry', 'banana']})"
+    )
     yield shell
     shell.close()
 
@@ -225,4 +228,6 @@ def test_on_a_line(cell: str, words: str, shell: Shell) -> None:
     ran = shell.run(cell)
     assert words in (str(ran.error) if ran.error else str(ran.value) + str(list(getattr(ran.value, "columns", ()))))
     if ran.error is None and "{note}" in cell:
-        assert shell.run("import fusion_nb; fusion_nb.load(_.run.iloc[0]).prompt").value.endswith("Say a number.")
+        assert shell.run("import fusion_nb; fusion_nb.load(_.run.iloc[0]).prompt").value.endswith(
+            "Say a number, {word} {x}."
+        )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fusion_nb.core.option_checks import shown
+from fusion_nb.dataset.prompts import filled
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation.grading import gold_answers
 from fusion_nb.evaluation.observations import Observations, of_answers, of_runs
@@ -37,9 +38,7 @@ def prompts_to_ask(
             if template is not None:
                 raise UserError("template makes prompts of questions to ask; these are answered: leave it out.")
             return None
-        table = questions.astype(object).where(questions.notna(), None)
-        rows = zip(questions.index, table.to_dict("records"), strict=True)
-        prompts = [_filled(template, row, columns, label) for label, row in rows]
+        prompts = _prompts(questions, template)
         _needs_pool(prompts, pool)
         return prompts, questions
     if isinstance(questions, FusionResult) or not isinstance(questions, Iterable):
@@ -53,31 +52,19 @@ def prompts_to_ask(
     return entries, questions if hasattr(questions, "index") and hasattr(questions, "dtype") else None
 
 
-def _filled(template: str | None, row: Mapping[str, Any], columns: set[str], label: Any) -> str:
-    """The prompt of one row of questions. Raises `UserError` where a part of it is missing."""
-
-    def cell(column: str) -> str:
-        if row[column] is None or not str(row[column]).strip():
-            raise UserError(
-                f"Row {label!r} has nothing in {column!r}: drop it, df.dropna(subset=[{column!r}]), or fill it."
-            )
-        return str(row[column])
-
+def _prompts(questions: Any, template: str | None) -> list[str]:
+    """The prompt of each row of questions. Raises `UserError` where a part of it is missing."""
     if template is None:
-        if "prompt" not in columns:
+        if "prompt" not in questions.columns:
             raise UserError(
                 'The questions have no column prompt: rename yours, df.rename(columns={"question": "prompt"}), or '
                 'say how prompts are made, template="... {question}".'
             )
-        return cell("prompt")
-
-    def value(match: re.Match[str]) -> str:
-        return cell(match[1]) if match[1] in columns else match[0]
-
-    if not any(f"{{{column}}}" in template for column in columns):
-        names = ", ".join(f"{{{column}}}" for column in sorted(map(str, columns)))
-        raise UserError(f"template names no column of the questions: {names}.")
-    return re.sub(r"\{([^{}\n]+)\}", value, template)
+        template = "{prompt}"
+    # Numbers are questions too: what is there is written out, what is missing stays missing.
+    return filled(
+        template, questions.apply(lambda column: column.astype(object).where(column.isna(), column.astype(str)))
+    )
 
 
 def _needs_pool(prompts: Sequence[str], pool: Any) -> None:

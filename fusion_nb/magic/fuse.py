@@ -24,6 +24,7 @@ from fusion_nb.magic.displays import background_screen_for, screen_for
 from fusion_nb.magic.interpolation import caller_names, fill_option, interpolate, notebook_names
 from fusion_nb.magic.line_meaning import VERBS, continued_line, refuse_alone, table_flag, variable, verb_of
 from fusion_nb.magic.notebook_functions import (
+    Template,
     columns_of,
     function_names,
     named_functions,
@@ -148,8 +149,10 @@ class FuseMagics(Magics):
         """What `--evaluate` or `--each` gives: a report, a frame, or with `--dry-run` a plan."""
         flag = table_flag(parsed, verb)
         table = variable_named(parsed.evaluate or parsed.each, names, flag)
-        own = columns_of(table)
-        text = self._prompt(rest, cell, parsed, {name: value for name, value in names.items() if name not in own})
+        template = Template(rest if cell is None else cell, columns_of(table), names, raw=parsed.raw)
+        text = template.of(
+            self._prompt(template.hidden if cell is None else rest, cell and template.hidden, parsed, names)
+        )
         options = self._options(parsed, names)
         given = {name: options[name] for name in line_parser.given_options(parsed)}
         call = lazy_imports.table_calls().evaluate_line if parsed.evaluate else lazy_imports.table_calls().each_line

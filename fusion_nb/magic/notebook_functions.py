@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fusion_nb.core.selection_checks import FORMS, KINDS, names_of
 from fusion_nb.errors import UnknownName
+
+_NAME = re.compile(r"(?<!\{)\{([A-Za-z_]\w*)\}(?!\})")
 
 
 def named_functions(given: Mapping[str, Any], notebook: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,6 +41,36 @@ def _function(name: str, notebook: Mapping[str, Any], forms: Sequence[str] = ())
         hint = f"Define it in a cell of this notebook first{or_forms}."
         raise UnknownName("function", name, [*forms, *function_names(notebook)], hint)
     return value
+
+
+class Template:
+    """The text of a cell over a table: its columns are filled in later, for each row; now the notebook's variables are.
+
+    Args:
+        text: as typed.
+        columns: of the table; they come before variables of the same name.
+        notebook: the variables.
+        raw: whether every other brace is text.
+
+    Raises `UnknownName` for a name in braces that is neither.
+    """
+
+    def __init__(self, text: str, columns: Sequence[str], notebook: Mapping[str, Any], *, raw: bool) -> None:
+        for match in _NAME.finditer(text):
+            if not raw and match[1] not in columns and match[1] not in notebook:
+                raise UnknownName("column", match[1], columns, "--raw leaves braces that name no column as they are.")
+        self._columns = {f"\ue000{place}\ue001": column for place, column in enumerate(columns)}
+        self.hidden = text
+        """The text with its columns out of sight, for whoever fills in variables."""
+        for mark, column in self._columns.items():
+            self.hidden = self.hidden.replace(f"{{{column}}}", mark)
+
+    def of(self, text: str) -> str:
+        """The template: columns in braces, every other brace doubled, those inside of variables too."""
+        text = text.replace("{", "{{").replace("}", "}}")
+        for mark, column in self._columns.items():
+            text = text.replace(mark, f"{{{column}}}")
+        return text
 
 
 def variable_named(name: str, notebook: Mapping[str, Any], flag: str) -> Any:
