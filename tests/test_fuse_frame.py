@@ -196,6 +196,16 @@ def test_after_a_kill_only_rows_under_way_are_asked_again(replay: Replay) -> Non
     assert requests(replay) - before - sent == (rows - finished) * len(models)
 
 
+def test_what_comes_back_has_its_calls_in_a_fresh_process() -> None:
+    """`.fusion.calls()` is there although nothing else of the package was used."""
+    code = (
+        "import pandas as pd, fusion_nb; d = pd.DataFrame({'q': ['How many r has strawberry?']});"
+        "print(len(fusion_nb.fuse_frame(d, '{q}', pool='demo', mode='vote', show_progress=False).fusion.calls()))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert ran.stdout.strip().endswith("3"), ran.stderr
+
+
 CELLS: list[tuple[str, str]] = [
     ("%%fuse --each words --pool demo --mode vote --quiet\nHow many r has {word}? {note}", "answer"),
     ("%%fuse --each words --pool demo --mode vote --dry-run\nHow many r has {word}?", "2 rows"),

@@ -38,7 +38,10 @@ def test_a_notebook_runs_from_top_to_bottom(executed: dict[str, nbformat.Noteboo
     for cell in (c for c in asked if "--evaluate" in c.source):
         (shown,) = [o.data for o in cell.outputs if o.output_type == "execute_result"]
         assert all("scripted" in shown[mime].lower() for mime in ("text/html", "text/plain"))
-    fused = [c for c in asked if "--evaluate" not in c.source]
+    for cell in (c for c in asked if "--each" in c.source):
+        told = "".join(o.get("text", "") + str(o.get("data", "")) for o in cell.outputs)
+        assert "scripted" in told.lower()
+    fused = [c for c in asked if "--evaluate" not in c.source and "--each" not in c.source]
     for cell in fused:
         views = [o.data for o in cell.outputs if o.output_type == "display_data"]
         assert len(views) == 1, "one view a cell, however often it was updated"
@@ -59,6 +62,12 @@ def test_a_saved_notebook_reads_well_without_a_kernel(executed: dict[str, nbform
                 assert "<script" not in shown
                 assert "src=" not in shown
                 assert "url(" not in shown
+
+
+def test_no_saved_notebook_holds_a_widget(executed: dict[str, nbformat.NotebookNode]) -> None:
+    """Reopened without its kernel a widget is "Error displaying widget": bars are text."""
+    for book in executed.values():
+        assert "widget-view" not in str([cell.get("outputs", []) for cell in book.cells])
 
 
 def test_sources_are_clean() -> None:

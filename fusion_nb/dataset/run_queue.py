@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -152,10 +153,12 @@ class RunQueue:
 @contextlib.contextmanager
 def progress_bar(queue: RunQueue, what: str, *, shown: bool) -> Iterator[None]:
     """A bar of runs and money, in a notebook or a terminal."""
-    # It draws widgets in a notebook: loaded when there is one to draw.
-    from tqdm.auto import tqdm  # noqa: PLC0415
+    # As text: what tqdm draws as a widget stays in a saved notebook as "Error displaying widget".
+    from tqdm.std import tqdm  # noqa: PLC0415  loaded when there is one to draw
 
-    with tqdm(total=0, unit="run", desc=what, disable=not shown, leave=False) as bar:
+    # A notebook shows standard error as if something had gone wrong.
+    out = sys.stdout if type(sys.stdout).__module__.startswith("ipykernel") else sys.stderr
+    with tqdm(total=0, unit="run", desc=what, disable=not shown, leave=False, file=out, ncols=80) as bar:
 
         def progress(there: int, wanted: int, usd: Decimal) -> None:
             bar.total = wanted

@@ -11,10 +11,12 @@ from typing import Any, Unpack
 
 import pandas as pd
 
+import fusion_nb.views.dataframe_accessor  # noqa: F401  what comes back has `.fusion`
 from fusion_nb.core import option_checks as check
 from fusion_nb.core.option_checks import shown
 from fusion_nb.core.option_types import FuseFrameOptions
 from fusion_nb.core.spec import run_started
+from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.dataset.prompts import check_frame, filled
 from fusion_nb.dataset.run_queue import DONE, Job, Progress, RunQueue, Way, is_unpaid, progress_bar
 from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, table_plan
@@ -175,6 +177,8 @@ def fuse_frame(
     if pilot is not None and pilot < len(places):
         places = sorted(random.Random(0).sample(places, pilot))
     answered, costs, notes = _asked(table, places, members=members, fresh=fresh, bar=show_progress)
+    if any(ref.service == DEMO_SERVICE for ref in table.jobs[0].spec.everyone):
+        notes.insert(0, f"{formatting.DEMO}.")
     if len(places) < len(table.jobs):
         notes.append(_pilot_note(costs, len(table.jobs) - len(places)))
     for note in notes if show_progress else ():
