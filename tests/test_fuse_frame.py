@@ -62,7 +62,7 @@ def test_what_is_there_is_not_asked_again(words: pd.DataFrame) -> None:
     first = fuse_frame(words, PROMPT, **QUIET)
     again = fuse_frame(words, PROMPT, **QUIET)
     pd.testing.assert_frame_equal(first, again)
-    assert "2 prompts taken over" in again.attrs["notes"][0]
+    assert "2 prompts taken over" in " ".join(again.attrs["notes"])
     more = pd.concat([words, pd.DataFrame({"word": ["barrier"], "n": [4]}, index=["d"])])
     fuse_frame(more, PROMPT, **QUIET)
     assert len(fusion_nb.runs()) == 3

@@ -85,7 +85,13 @@ class Table:
         jobs = [job for job, there in zip(self.jobs, known, strict=True) if not there]
         sample = random.Random(0).sample(jobs, SAMPLE) if len(jobs) > SAMPLE else jobs
         estimates = [estimate_spec(job.spec, self._way.resolver, {}) for job in sample]
-        return table_plan(rows, len(self.jobs), sum(known), self.at_once, estimates)
+        planned = table_plan(rows, len(self.jobs), sum(known), self.at_once, estimates)
+        return replace(planned, notes=(*self.demo_note, *planned.notes))
+
+    @property
+    def demo_note(self) -> tuple[str, ...]:
+        demo = any(ref.service == DEMO_SERVICE for ref in self.jobs[0].spec.everyone)
+        return (f"{formatting.DEMO}.",) if demo else ()
 
     def results(self, places: Sequence[int], *, fresh: bool = False) -> Generator[tuple[int, FusionResult], None, None]:
         """(place of the prompt, its result) as they come."""
@@ -177,8 +183,7 @@ def fuse_frame(
     if pilot is not None and pilot < len(places):
         places = sorted(random.Random(0).sample(places, pilot))
     answered, costs, notes = _asked(table, places, members=members, fresh=fresh, bar=show_progress)
-    if any(ref.service == DEMO_SERVICE for ref in table.jobs[0].spec.everyone):
-        notes.insert(0, f"{formatting.DEMO}.")
+    notes[:0] = table.demo_note
     if len(places) < len(table.jobs):
         notes.append(_pilot_note(costs, len(table.jobs) - len(places)))
     for note in notes if show_progress else ():

@@ -32,7 +32,7 @@ from fusion_nb.views.panel_messages import snapshot
 from fusion_nb.views.widget import NO_OUTPUT, Message, call_number, has_front_end, static_fallback
 
 Judges = PoolEntry | Sequence[PoolEntry]
-_GONE = "The panel is there while its kernel runs, in a notebook that shows widgets. Run the cell again to open it."
+_GONE = "The panel is there while its kernel runs. Run the cell again to open it."
 
 
 class Panel(PoolForm):
