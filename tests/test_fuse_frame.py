@@ -206,6 +206,19 @@ def test_what_comes_back_has_its_calls_in_a_fresh_process() -> None:
     assert ran.stdout.strip().endswith("3"), ran.stderr
 
 
+def test_the_column_of_costs_is_what_was_paid() -> None:
+    """Also of rows that a cap cut short and that were finished later: the sum is that of all calls."""
+    words = pd.DataFrame({"word": [f"word{n}" for n in range(12)]})
+    options = {**QUIET, "pool": "demo:swift,demo:careful", "max_tokens": 300}
+    part = fuse_frame(words, PROMPT, max_cost=0.02, **options)
+    assert "budget" in part["status"].tolist()
+    whole = fuse_frame(words, PROMPT, **options)
+    assert "budget" not in whole["status"].tolist()
+    every = [fusion_nb.load(run) for run in fusion_nb.runs()["run"]]
+    paid = sum(float(reply.cost or 0) for result in every for reply in result.replies)
+    assert whole["cost_usd"].sum() == pytest.approx(paid)
+
+
 CELLS: list[tuple[str, str]] = [
     ("%%fuse --each words --pool demo --mode vote --quiet\nHow many r has {word}? {note}", "answer"),
     ("%%fuse --each words --pool demo --mode vote --dry-run\nHow many r has {word}?", "2 rows"),

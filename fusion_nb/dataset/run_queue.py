@@ -169,6 +169,12 @@ def progress_bar(queue: RunQueue, what: str, *, shown: bool) -> Iterator[None]:
         yield
 
 
+def paid_for(result: FusionResult) -> Decimal | None:
+    """USD of a result, with what was paid for replies that it took over from a run a cap had cut short."""
+    kept = [reply.kept_cost for reply in result.replies if reply.kept_from and reply.kept_cost is not None]
+    return result.cost if result.cost is None and not kept else (result.cost or Decimal(0)) + sum(kept, Decimal(0))
+
+
 def is_unpaid(result: FusionResult) -> bool:
     """Whether a cap left something of a run unasked."""
     return any(reply.error in ("budget", "unpriced") for reply in result.replies)

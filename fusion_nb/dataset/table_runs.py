@@ -18,7 +18,7 @@ from fusion_nb.core.option_types import FuseFrameOptions
 from fusion_nb.core.spec import run_started
 from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.dataset.prompts import check_frame, filled
-from fusion_nb.dataset.run_queue import DONE, Job, Progress, RunQueue, Way, is_unpaid, progress_bar
+from fusion_nb.dataset.run_queue import DONE, Job, Progress, RunQueue, Way, is_unpaid, paid_for, progress_bar
 from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, table_plan
 from fusion_nb.errors import UserError
 from fusion_nb.journal import index
@@ -214,7 +214,7 @@ def _asked(
             for place, result in stream:
                 # Cells alone are kept: whole results of many rows would fill the memory.
                 answered[place] = _record(result, members=members)
-                costs.append(None if result.unpriced else result.cost)
+                costs.append(None if result.unpriced else paid_for(result))
                 queue.on_progress(len(answered), len(places), queue.spent)
         except KeyboardInterrupt:
             notes.append(
@@ -262,7 +262,7 @@ def _record(result: FusionResult, *, members: bool) -> dict[str, Any]:
         "status": "budget" if is_unpaid(result) else result.status,
         "agreement": result.agreement.share if result.agreement else None,
         "chosen_model": str(result.replies[chosen[0] - 1].ref) if len(chosen) == 1 else None,
-        "cost_usd": result.cost,
+        "cost_usd": paid_for(result),
         "seconds": result.seconds,
         "error": result.error or ("a cap left part of it unasked" if is_unpaid(result) else None),
         "run": result.run,
