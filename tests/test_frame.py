@@ -449,3 +449,22 @@ def test_models_show_alias_price_and_context_first() -> None:
     assert page.index(">ref<") < page.index(">prompt_usd_per_mtok<") < page.index(">context<") < page.index(">name<")
     assert "not shown here: source, created" in page
     assert "source" in table
+
+
+def test_spending_shows_model_and_money_first() -> None:
+    """`%fuse_spend`: the dearest first; unknown money is a dash, a session without cost has no column."""
+    from fusion_nb.views.spending_report import ModelSpending
+    from fusion_nb.views.table_export import spending_frame
+    from fusion_nb.views.table_html import compact_html
+
+    rows = [
+        ModelSpending("openrouter", "a<b>", 12_000, 5, 6, Decimal("1.5")),
+        ModelSpending("corp", "=x", 1, None, None, None, unpriced=1),
+    ]
+    page = compact_html(spending_frame(rows)) or ""
+    assert page.index(">model<") < page.index(">cost_usd<") < page.index(">calls<")
+    assert "a&lt;b&gt;" in page
+    assert ">1.50<" in page
+    assert ">12,000<" in page
+    assert "—" in page
+    assert ">session_usd<" not in page

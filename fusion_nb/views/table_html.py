@@ -78,6 +78,16 @@ _COLUMNS: dict[str, dict[str, _Column]] = {
         "modalities": _Column(_line(32)),
         "name": _Column(_line(40)),
     },
+    "spending": {
+        "model": _Column(_line(56)),
+        "service": _Column(_line(24)),
+        "cost_usd": _Column(_money, right=True),
+        "calls": _Column(_places(0), right=True),
+        "unpriced": _Column(_places(0), right=True),
+        "session_usd": _Column(_money, right=True, always=False),
+        "prompt_tokens": _Column(_places(0), right=True),
+        "completion_tokens": _Column(_places(0), right=True),
+    },
 }
 _STYLE = (
     "<style>.fnb-table{overflow-x:auto}.fnb-table+p{font-size:.85em;opacity:.8}"
@@ -87,9 +97,10 @@ _STYLE = (
 
 
 def compact_html(frame: Any) -> str | None:
-    """A whole table of calls, runs or models; `None` where it is another, or a part somebody chose, or shown as asked.
+    """A whole table of calls, runs, models or spending.
 
-    `pandas.options.display` is obeyed: with `max_columns` at `None` every column is shown by pandas itself.
+    `None` where it is another, or a part somebody chose, or shown as asked. `pandas.options.display` is obeyed: with
+    `max_columns` at `None` every column is shown by pandas itself.
     """
     kind = _kind(frame)
     options = sys.modules["pandas"].options.display
@@ -120,6 +131,8 @@ def _kind(frame: Any) -> str | None:
         return "calls"
     if {"ref", "name", "context", "prompt_usd_per_mtok", "source"} <= names:
         return "models"
+    if {"service", "model", "calls", "unpriced", "session_usd"} <= names:
+        return "spending"
     return "runs" if {"run", "when", "prompt", "pool", "judge", "of"} <= names else None
 
 
