@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from fusion_nb.core import RunState
-from fusion_nb.views import candidates, markdown_to_html, panel_messages
+from fusion_nb.views import candidates, markdown_to_html, mathml, panel_messages
 from tests import states
 from tests.browser.stage import Stage
 
@@ -24,13 +24,19 @@ VECTORS = Path(__file__).parents[2] / "../shared/vectors"
 needs_vectors = pytest.mark.skipif(not VECTORS.is_dir(), reason="the shared vectors are not beside this checkout")
 BATCH = 240
 # Elements of the panel's own beside those of rendered text, and the attributes that only the panel's own have.
+MATHML = {tag: sorted(mathml.ATTRIBUTES.get(tag, ())) for tag in sorted(mathml.TAGS)}
 STRANGE = r"""frame => {
+  const mathml = MATHML;
+  const isFormula = e => e.namespaceURI === 'http://www.w3.org/1998/Math/MathML' && e.closest('.fnb-mathml')
+    && e.localName in mathml && [...e.attributes].every(({ name }) => mathml[e.localName].includes(name));
   const rendered = 'h1 h2 h3 h4 h5 h6 p br hr strong em s b i code pre blockquote ul ol li a span sup div section details summary '
     + 'table thead tbody tfoot tr th td button';
   const own = 'form textarea label input select option datalist mark';
-  const plain = ['class', 'href', 'title', 'start', 'colspan', 'style', 'target', 'rel', 'referrerpolicy', 'tabindex', 'aria-level'];
+  const plain = ['class', 'href', 'title', 'start', 'colspan', 'style', 'target', 'rel', 'referrerpolicy', 'tabindex', 'aria-level',
+    'hidden'];
   const strange = [];
   for (const e of frame.querySelectorAll('*')) {
+    if (isFormula(e)) continue;
     const box = e.closest('.fnb-md, .fnb-piece');
     const inside = box && box !== e && !e.classList.contains('fnb-copy');
     const tags = (inside ? rendered : `${rendered} ${own}`).split(' ');
@@ -43,7 +49,7 @@ STRANGE = r"""frame => {
     }
   }
   return strange;
-}"""
+}""".replace("MATHML;", f"{json.dumps(MATHML)};")
 
 
 def payloads() -> tuple[str, ...]:
