@@ -437,6 +437,17 @@ def test_agreement_of_one_run_and_of_many() -> None:
     assert [str(kind) for kind in table.dtypes] == ["Float64", "Int64", "Int64", "string", "string", "boolean"]
 
 
+def test_labels_are_categories() -> None:
+    """With `extract="label:..."` the answers are a categorical column: counts have a row for the label nobody gave."""
+    options: dict[str, Any] = {"pool": "demo", "mode": "vote", "extract": "label:Yes, No, Unsure"}
+    runs = [fusion_nb.fuse(f"Say {word}: is {n} odd?", **options).frame() for n, word in enumerate(("yes", "no"))]
+    table = pd.concat(runs).fusion.agreement()
+    assert list(table["answer"].cat.categories) == ["yes", "no", "unsure"]
+    assert isinstance(table["answer"].value_counts().index, pd.CategoricalIndex)
+    other = fusion_nb.fuse("Say yes.", **{**options, "extract": "choice"}).frame()
+    assert pd.concat([*runs, other]).fusion.agreement()["answer"].dtype == "string"
+
+
 def test_agreement_is_read_off_the_rows_where_nothing_else_is_left(tmp_path: Path) -> None:
     """A frame of another process, of which only the columns are known, has the same shares, dissenters and ties."""
     run_facts._remembered.clear()

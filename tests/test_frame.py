@@ -147,7 +147,7 @@ def test_attrs_tell_how_the_answer_was_found() -> None:
     attrs = frame(states.vote()).attrs
     assert attrs["agreement"] == {
         "asked": 3, "groups": [[1, 3], [2]], "answers": ["18", "26"], "unknown": [], "share": 2 / 3, "tied": False,
-        "dissenters": ["gemini"],
+        "extract": "", "dissenters": ["gemini"],
     }  # fmt: skip
     assert (attrs["escalation"], attrs["verdicts"], attrs["checks"]) == (None, [], [])
     found = frame(states.last_word()).attrs["escalation"]

@@ -91,7 +91,7 @@ class Asker:
                 taken = [base for base in bases if any(reply.usable for reply in base.candidates)]
                 jobs = [Job(way, self._spec(way, base.prompt, base), base.run) for base in taken]
                 self.queue.results(jobs, outcome.runs, wanted)
-            if baseline is not None:
+            if baseline is not None and not self.queue.stopped:
                 self._ask_baseline(baseline, outcome, bases, wanted, seed)
         except KeyboardInterrupt:
             outcome.notes.append(

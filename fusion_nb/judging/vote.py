@@ -122,15 +122,18 @@ def _number(text: str, _: str) -> ShortAnswer | None:
 
 
 _NUMBER = re.compile(
-    rf"(?P<number>{ANY_NUMBER.pattern})(?:[eE](?P<power>[+-]?\d{{1,4}})(?![\w.]))?(?P<hex>[xX][0-9a-fA-F]+)?"
+    rf"(?P<number>{ANY_NUMBER.pattern})(?:[eE](?P<power>[+-]?\d{{1,4}})(?!\d|\.\d))?(?P<hex>[xX][0-9a-fA-F]+)?"
 )
 _CONTINENTAL = re.compile(r"(?<![\d.,])(\d{1,3}(?:\.\d{3})+),(\d+)(?![\d.,])")
 _LARGEST_POWER = 30
 
 
 def _without_separators(answer: str) -> str:
-    """`$1,234.5`, `1_234.5`, `1.234,5` and, with a narrow or fixed blank, `1 234.5` as `1234.5`."""
-    text = re.sub(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3})", "", answer)
+    """`$1,234.5`, `1_234.5`, `1'234.5`, `1.234,5` and, with a narrow or fixed blank, `1 234.5` as `1234.5`."""
+    text = answer.replace("\u2212", "-")  # the minus sign of typesetting
+    text = re.sub(r"(?<=\d)['\u2019\u00a0\u2009\u202f](?=\d{3}(?!\d))", "", text)
+    # Nothing but `.416` is read by its digits, as the published figures of recorded answers do.
+    text = re.sub(r"(?<![\w.,])\.(?=\d)(?!\d+\s*\Z)", "0.", text)
     text = _CONTINENTAL.sub(lambda match: match[1].replace(".", "") + "." + match[2], text)
     return re.sub(r"[$,]|(?<=\d)_(?=\d)", "", text)
 

@@ -55,7 +55,7 @@ def function_fingerprint(fn: Callable[..., Any]) -> str | None:
     """
     try:
         return _Digest().of(fn, strict=True).hex()
-    except (_NotComparable, RecursionError):
+    except (_NotComparable, RecursionError, ValueError):  # ValueError: an integer too long to write out
         return None
 
 

@@ -65,6 +65,17 @@ def agreement_rows(frame: pd.DataFrame, facts: Facts) -> list[dict[str, Any]]:
     return [_row(run, members, facts.get(run, {}).get("agreement") or {}) for run, members in by_run(frame).items()]
 
 
+def answer_labels(facts: Facts) -> tuple[str, ...]:
+    """The labels that the short answers of all runs are of, as `extract="label:..."` names them; empty without any."""
+    forms = {str((fact.get("agreement") or {}).get("extract") or "") for fact in facts.values()}
+    kind, _, detail = (forms.pop() if len(forms) == 1 else "").partition(":")
+    if kind.strip() != "label":
+        return ()
+    # As answers are compared: but for case and spaces.
+    labels = (" ".join(label.casefold().split()) for label in detail.split(","))
+    return tuple(dict.fromkeys(label for label in labels if label))
+
+
 def _row(run: str, members: list[Standing], told: Mapping[str, Any]) -> dict[str, Any]:
     sizes = Counter(member.group for member in members if member.group is not None)
     known = sum(sizes.values()) > 1

@@ -157,7 +157,8 @@ class Fusion:
         """A row per run: which `share` of the members `asked` gave the `answer` that most share, and who differs.
 
         `share`, `dissenters` (names) and `tied` (the member named first decided) are `<NA>` where no two short answers
-        could be compared, as of essays. `groups` counts the different short answers.
+        could be compared, as of essays. `groups` counts the different short answers. With `extract="label:yes,no"` the
+        column `answer` is categorical, with those labels.
 
         Args:
             known: the truth, as for `effective_votes()`. Adds a column `right`, whether the answer that most share is,
@@ -172,6 +173,9 @@ class Fusion:
         facts = self._facts(recorded=False)
         table = _table(agreement_table.agreement_rows(self._frame, facts), agreement_table.AGREEMENT_DTYPES)
         table = table.set_index("run")
+        labels = agreement_table.answer_labels(facts)
+        if labels and set(table["answer"].dropna()) <= set(labels):
+            table["answer"] = pd.Categorical(table["answer"], categories=list(labels))
         if known is not None:
             right = agreement_table.right_groups(self._frame, self._facts(), known)
             table["right"] = pd.array([right[run] for run in table.index], dtype="boolean")

@@ -53,6 +53,7 @@ def _agreement(state: RunState) -> dict[str, Any] | None:
         "unknown": list(found.unknown),
         "share": found.share,
         "tied": found.tied,
+        "extract": safe(state.selection.extract),
         "dissenters": [name for call in found.dissenters if (name := _name(state, call)) is not None],
     }
 

@@ -215,4 +215,4 @@ def split_tokens(text: str) -> list[str]:
 
 def count_prompt_tokens(messages: tuple[Message, ...]) -> int:
     """Prompt tokens of a conversation: marks count by themselves, or a prompt of many marks would seem cut off."""
-    return sum(len(re.findall(r"\s*\w{1,6}|[^\w\s]|\s+", message.content)) for message in messages)
+    return sum(len(re.findall(r"\s*[^\W\d_]{1,6}|\d{1,3}|[^\w\s]|_|\s+", message.content)) for message in messages)
