@@ -69,8 +69,8 @@ class Account:
         """The option that sets a cap on it."""
         self._lock = threading.Lock()
         self._spent = ZERO
-        self._held: dict[str, Decimal] = {}
-        self._unsettled: dict[str, Decimal] = {}
+        self._held = _Amounts()
+        self._unsettled = _Amounts()
 
     @property
     def spent(self) -> Decimal:
@@ -81,7 +81,7 @@ class Account:
     def unsettled(self) -> Decimal:
         """USD that calls without a known cost may have cost at most."""
         with self._lock:
-            return _total(self._unsettled)
+            return self._unsettled.total
 
     @property
     def taken(self) -> Decimal:
@@ -98,14 +98,16 @@ class Account:
         with self._lock:
             left = None if cap is None else cap - self._taken()
             if cap is not None and left is not None and worst > left:
-                return Denial(worst, self.name, cap, left, _total(self._held), _total(self._unsettled))
-            self._held[key] = self._held.get(key, ZERO) + worst
+                return Denial(worst, self.name, cap, left, self._held.total, self._unsettled.total)
+            self._held.add(key, worst)
             return None
 
     def release(self, key: str, worst: Decimal) -> None:
         """Undo one `hold`: its attempt was not made."""
         with self._lock:
-            lower(self._held, key, worst)
+            rest = self._held.pop(key) - worst
+            if rest > 0:
+                self._held.add(key, rest)
 
     def settle(self, key: str, spent: Decimal, unsettled: Decimal | None = None) -> None:
         """The call has ended: replace all that is held for it by what it cost.
@@ -114,22 +116,46 @@ class Account:
             unsettled: USD it may have cost besides, at most; zero where nobody knows a price. `None`: all is known.
         """
         with self._lock:
-            self._held.pop(key, None)
+            self._held.pop(key)
             self._book(key, spent, unsettled)
 
     def settle_late(self, key: str, cost: Decimal, unsettled: Decimal | None = None) -> None:
         """A bill came after the end of an unsettled call: book it. A call that this account never held is not its."""
         with self._lock:
-            if self._unsettled.pop(key, None) is not None:
+            if key in self._unsettled:
+                self._unsettled.pop(key)
                 self._book(key, cost, unsettled)
 
     def _book(self, key: str, spent: Decimal, unsettled: Decimal | None) -> None:
         self._spent += spent
         if unsettled is not None:
-            self._unsettled[key] = unsettled
+            self._unsettled.pop(key)
+            self._unsettled.add(key, unsettled)
 
     def _taken(self) -> Decimal:
-        return self._spent + _total(self._held) + _total(self._unsettled)
+        return self._spent + self._held.total + self._unsettled.total
+
+
+class _Amounts:
+    """USD by call, with their sum: a table of prompts has many thousands."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, Decimal] = {}
+        self.total = ZERO
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._by_key
+
+    def add(self, key: str, amount: Decimal) -> None:
+        self._by_key[key] = self._by_key.get(key, ZERO) + amount
+        self.total += amount
+
+    def pop(self, key: str) -> Decimal:
+        """What stands under `key`, which is taken off; zero where nothing does."""
+        amount = self._by_key.pop(key, ZERO)
+        # Nothing is nothing, whatever rounding left of a long sum.
+        self.total = self.total - amount if self._by_key else ZERO
+        return amount
 
 
 def lower(amounts: dict[str, Decimal], key: str, by: Decimal) -> None:
@@ -137,10 +163,6 @@ def lower(amounts: dict[str, Decimal], key: str, by: Decimal) -> None:
     rest = amounts.pop(key, ZERO) - by
     if rest > 0:
         amounts[key] = rest
-
-
-def _total(amounts: dict[str, Decimal]) -> Decimal:
-    return sum(amounts.values(), ZERO)
 
 
 def worst_case(messages: Iterable[Message], max_tokens: int) -> Usage:

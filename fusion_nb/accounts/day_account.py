@@ -6,89 +6,42 @@ Every real call is booked here, whether a cap is set or not, so that a cap that 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import secrets
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fusion_nb.accounts.account import ZERO, Denial, lower
+from fusion_nb.accounts.day_book import DayBook, UnreadableDay, read_book
 from fusion_nb.storage import files
 from fusion_nb.storage.file_lock import PATIENCE, LivenessLock, locked
 from fusion_nb.storage.files import replace_file
 
-FORM = "fusion_nb spend"
-VERSION = 2
-"""Version 1 had one amount for each process, and one amount of what was unsettled."""
 MAX_FILE = 16 * 1024 * 1024
 _HURRY = 0.25
 """Seconds to wait for another process where no cap hangs on the answer."""
+_SOON = 0.05
+"""Seconds that a call's end may wait for others, so that they are written together."""
+_SHARE = 10
+"""The file is changed for a tenth of the time at most."""
 T = TypeVar("T")
 
 
-class UnreadableDay(Exception):
-    """The day's file holds something else, or belongs to a newer release."""
+class _Hold(NamedTuple):
+    """A call that waits to be held."""
 
-
-@dataclass(slots=True)
-class DayBook:
-    """What the file says. Calls stand under their keys, `run/call`."""
-
-    day: date
-    spent: Decimal = ZERO
-    unsettled: dict[str, Decimal] = field(default_factory=dict)
-    """Calls that ended without a known cost, or whose process died: their services may have billed up to so much."""
-    held: dict[str, dict[str, Decimal]] = field(default_factory=dict)
-    """By process: calls under way."""
-
-    @property
-    def total_held(self) -> Decimal:
-        return sum((amount for calls in self.held.values() for amount in calls.values()), ZERO)
-
-    @property
-    def total_unsettled(self) -> Decimal:
-        return sum(self.unsettled.values(), ZERO)
-
-    @property
-    def taken(self) -> Decimal:
-        """USD spent, held or unsettled."""
-        return self.spent + self.total_held + self.total_unsettled
-
-    def turn(self, today: date) -> None:
-        """Begin a new day. A clock that went back begins none, and one that was far ahead keeps what was spent."""
-        if today > self.day:
-            self.spent, self.unsettled = ZERO, {}
-        if today > self.day or self.day > today + timedelta(days=1):
-            self.day = today
-
-    def bury(self, process: str) -> None:
-        """What a process held that is gone may have been billed: it counts until it is settled, or the day ends."""
-        for key, amount in self.held.pop(process, {}).items():
-            self.unsettled[key] = self.unsettled.get(key, ZERO) + amount
-
-    def settle(self, process: str, key: str, spent: Decimal, unsettled: Decimal | None) -> None:
-        """Replace what a process holds for a call by what it cost, and by what it may have cost besides."""
-        self.held.get(process, {}).pop(key, None)
-        self.spent += spent
-        if unsettled is not None:
-            self.unsettled[key] = unsettled
-
-    def settle_late(self, key: str, cost: Decimal, unsettled: Decimal | None) -> None:
-        """Book a bill that came after the call's end. Of a call that is not on the book, only where it is today's."""
-        was_unsettled = self.unsettled.pop(key, None) is not None
-        if was_unsettled or key.startswith(f"{self.day:%Y%m%d}"):
-            self.settle("", key, cost, unsettled)
-
-    def to_json(self) -> dict[str, Any]:
-        held = {process: _text(calls) for process, calls in self.held.items() if calls}
-        amounts = {"spent": str(self.spent), "unsettled": _text(self.unsettled), "held": held}
-        return {"form": FORM, "v": VERSION, "day": self.day.isoformat(), **amounts}
+    key: str
+    worst: Decimal
+    cap: Decimal | None
+    granted: asyncio.Future[Denial | None]
 
 
 class DayAccount:
@@ -111,6 +64,17 @@ class DayAccount:
         self._file = self._folder / "day.json"
         self._begin()
 
+    def _begin(self) -> None:
+        """At first, and anew in a forked process: nothing of the parent's is ours, its lock least of all."""
+        self._pid, self._me = os.getpid(), ""
+        self._lock = threading.Lock()
+        self._owed: list[Callable[[DayBook], None]] = []
+        """Settled and not written yet."""
+        self._flushing: asyncio.Handle | None = None
+        self._waiting: list[_Hold] = []
+        self._group: asyncio.Handle | None = None
+        self._rest_until = 0.0
+
     @property
     def spent(self) -> Decimal:
         """USD settled today by all kernels; zero where the file cannot be read."""
@@ -130,19 +94,51 @@ class DayAccount:
 
         Where the file cannot be kept, a cap cannot be held and the call is denied; without a cap it is not.
         """
-
-        def change(book: DayBook) -> Denial | None:
-            if cap is not None and book.taken + worst > cap:
-                left = cap - book.taken
-                return Denial(worst, self.name, cap, left, book.total_held, book.total_unsettled)
-            calls = book.held.setdefault(self._me, {})
-            calls[key] = calls.get(key, ZERO) + worst
-            return None
-
         try:
-            return self._change(change, PATIENCE if cap is not None else _HURRY)
+            return self._change(lambda book: self._hold(book, key, worst, cap), PATIENCE if cap is not None else _HURRY)
         except (OSError, UnreadableDay) as error:
-            return None if cap is None else Denial(worst, self.name, cap, ZERO, trouble=self._why(error))
+            return self._denied(worst, cap, error)
+
+    async def hold_together(self, key: str, worst: Decimal, cap: Decimal | None) -> Denial | None:
+        """`hold()`, with one change of the file for all calls that begin at about this time. One loop's alone."""
+        loop = asyncio.get_running_loop()
+        waiting = _Hold(key, worst, cap, loop.create_future())
+        self._waiting.append(waiting)
+        if self._group is None:
+            self._group = loop.call_later(max(0.0, self._rest_until - time.monotonic()), self._hold_group)
+        try:
+            return await waiting.granted
+        except asyncio.CancelledError:
+            if not waiting.granted.cancelled() and waiting.granted.result() is None:
+                self.release(key, worst)
+            raise
+
+    def _hold_group(self) -> None:
+        group = [each for each in self._waiting if not each.granted.done()]
+        self._waiting, self._group, began = [], None, time.monotonic()
+        capped = any(each.cap is not None for each in group)
+        try:
+            denials = self._change(
+                lambda book: [self._hold(book, each.key, each.worst, each.cap) for each in group],
+                PATIENCE if capped else _HURRY,
+            )
+        except (OSError, UnreadableDay) as error:
+            denials = [self._denied(each.worst, each.cap, error) for each in group]
+        now = time.monotonic()
+        self._rest_until = now + min(_SOON, _SHARE * (now - began))
+        for each, denial in zip(group, denials, strict=True):
+            each.granted.set_result(denial)
+
+    def _hold(self, book: DayBook, key: str, worst: Decimal, cap: Decimal | None) -> Denial | None:
+        if cap is not None and book.taken + worst > cap:
+            left = cap - book.taken
+            return Denial(worst, self.name, cap, left, book.total_held, book.total_unsettled)
+        calls = book.held.setdefault(self._me, {})
+        calls[key] = calls.get(key, ZERO) + worst
+        return None
+
+    def _denied(self, worst: Decimal, cap: Decimal | None, error: Exception) -> Denial | None:
+        return None if cap is None else Denial(worst, self.name, cap, ZERO, trouble=self._why(error))
 
     def release(self, key: str, worst: Decimal) -> None:
         """Undo one `hold`: its attempt was not made."""
@@ -158,6 +154,27 @@ class DayAccount:
         """
         self._settled(lambda book: book.settle(self._me, key, spent, unsettled))
 
+    def settle_soon(self, key: str, spent: Decimal, unsettled: Decimal | None = None) -> None:
+        """`settle()`, written with the next change or within a moment; at once where no loop turns on this thread.
+
+        Until then other processes see the call as held. `flush()` writes it.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return self.settle(key, spent, unsettled)
+        with self._lock:
+            self._owed.append(lambda book: book.settle(self._me, key, spent, unsettled))
+        if self._flushing is None:
+            self._flushing = loop.call_later(_SOON, self.flush)
+        return None
+
+    def flush(self) -> None:
+        """Write what is settled and not written yet."""
+        self._flushing = None
+        if self._owed:
+            self._settled()
+
     def settle_late(self, key: str, cost: Decimal, unsettled: Decimal | None = None) -> None:
         """A bill came after the end of a call, of this process or another that is gone: book it."""
 
@@ -167,7 +184,7 @@ class DayAccount:
 
         self._settled(change)
 
-    def _settled(self, change: Callable[[DayBook], None]) -> None:
+    def _settled(self, change: Callable[[DayBook], None] | None = None) -> None:
         with contextlib.suppress(OSError, UnreadableDay):
             self._change(lambda _: None, _HURRY, owed=change)
 
@@ -193,8 +210,9 @@ class DayAccount:
                 for settle in self._owed:
                     settle(book)
                 result = change(book)
-                if book.to_json() != before:
-                    self._write(book)
+                after = book.to_json()
+                if after != before:
+                    self._write(after)
             self._owed.clear()
             return result
 
@@ -204,13 +222,6 @@ class DayAccount:
             # What a dead process held belongs to the day that ends.
             self._bury(book)
         book.turn(today)
-
-    def _begin(self) -> None:
-        """At first, and anew in a forked process: nothing of the parent's is ours, its lock least of all."""
-        self._pid, self._me = os.getpid(), ""
-        self._lock = threading.Lock()
-        self._owed: list[Callable[[DayBook], None]] = []
-        """Settled while the file could not be written."""
 
     def _appear(self, book: DayBook) -> None:
         """Take a name among the kernels, and the lock that shows we live; traces of those that left are swept."""
@@ -222,11 +233,14 @@ class DayAccount:
         self._me = me
 
     def _peek(self) -> DayBook:
-        """What the file says now, without waiting for anybody: it is replaced as a whole."""
-        try:
-            book = self._read()
-        except (OSError, UnreadableDay):
-            return DayBook(self._now().date())
+        """What the file says now, and what is not written yet, without waiting for other processes."""
+        with self._lock if self._pid == os.getpid() else contextlib.nullcontext():
+            try:
+                book = self._read()
+            except (OSError, UnreadableDay):
+                return DayBook(self._now().date())
+            for settle in self._owed if self._pid == os.getpid() else ():
+                settle(book)
         self._bury(book)
         book.turn(self._now().date())
         return book
@@ -238,9 +252,9 @@ class DayAccount:
             return DayBook(self._now().date())
         return read_book(contents)
 
-    def _write(self, book: DayBook) -> None:
+    def _write(self, book: dict[str, Any]) -> None:
         """As a whole or not at all. Not synced: a killed process loses nothing, and calls must not wait for a disk."""
-        replace_file(self._file, json.dumps(book.to_json()).encode(), durable=False)
+        replace_file(self._file, json.dumps(book).encode(), durable=False)
 
     def _alive_file(self, process: str) -> Path:
         return self._folder / f"alive-{process}"
@@ -253,32 +267,3 @@ class DayAccount:
         )
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return f"the day's spending cannot be kept ({reason}), so {self.name} cannot hold: {remedy}."
-
-
-def read_book(text: bytes) -> DayBook:
-    """What a day's file says, of version 1 too. Raises `UnreadableDay`."""
-    try:
-        data = json.loads(text)
-        if data["form"] != FORM or data["v"] > VERSION:
-            raise UnreadableDay("its file was written by a newer fusion_nb")
-        processes = data["held"] if isinstance(data["held"], Mapping) else {}
-        held = {process: _amounts(calls) for process, calls in processes.items() if process.isalnum()}
-        return DayBook(date.fromisoformat(data["day"]), _amount(data["spent"]), _amounts(data["unsettled"]), held)
-    except (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, RecursionError):
-        raise UnreadableDay("its file is damaged") from None
-
-
-def _amounts(data: Any) -> dict[str, Decimal]:
-    """By call; version 1 has one amount, of which nobody knows the calls."""
-    return {key: _amount(each) for key, each in (data if isinstance(data, Mapping) else {"": data}).items()}
-
-
-def _amount(text: Any) -> Decimal:
-    amount = Decimal(text) if isinstance(text, str) and len(text) < 60 else Decimal("NaN")
-    if not amount.is_finite() or not (amount == 0 or -40 < amount.adjusted() < 10) or amount < 0:
-        raise ValueError(text)
-    return amount
-
-
-def _text(amounts: Mapping[str, Decimal]) -> dict[str, str]:
-    return {key: str(amount) for key, amount in amounts.items()}

@@ -6,6 +6,7 @@ of a shared account, so a run keeps the caps it began with whatever other runs, 
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from fusion_nb.accounts.account import ZERO, Account, Denial, SpendingAccount
 from fusion_nb.accounts.day_account import DayAccount
+from fusion_nb.core import engine_thread
 from fusion_nb.storage import files
 
 SESSION = Account("max_cost_per_session")
@@ -27,7 +29,13 @@ def day_account() -> DayAccount:
 @functools.cache
 def _day_account(home: Path) -> DayAccount:
     # One for each folder: a process has one name there, and one lock file.
-    return DayAccount(home)
+    account = DayAccount(home)
+
+    async def flush() -> None:
+        account.flush()
+
+    engine_thread.close_at_exit(flush)
+    return account
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +68,14 @@ class RunAccounts:
 
     def __init__(self, run: str, policy: SpendingPolicy, *, play: bool = False) -> None:
         self._run = run
+        self._day = None if play else day_account()
+        self._alone = policy.shared is None
         capped: list[tuple[SpendingAccount, Decimal | None]] = [(Account(), policy.run_cap)]
         if policy.shared is not None:
             capped.append((policy.shared, policy.shared_cap))
-        if not play:
+        if self._day is not None:
             # In the order they are asked: the cheapest first.
-            capped += [(SESSION, policy.session_cap), (day_account(), policy.day_cap)]
+            capped += [(SESSION, policy.session_cap), (self._day, policy.day_cap)]
         self._capped = tuple(capped)
 
     @property
@@ -79,15 +89,42 @@ class RunAccounts:
         for place, (account, cap) in enumerate(self._capped):
             denial = account.hold(key, worst, cap)
             if denial is not None:
-                for earlier, _ in self._capped[:place]:
-                    earlier.release(key, worst)
+                self._release(key, worst, place)
                 return denial
         return None
+
+    async def hold_together(self, call: int, worst: Decimal) -> Denial | None:
+        """`hold()`, the file that kernels share being changed once for all calls that begin at about this time."""
+        key, denial = self._key(call), None
+        for place, (account, cap) in enumerate(self._capped):
+            try:
+                if isinstance(account, DayAccount):
+                    denial = await account.hold_together(key, worst, cap)
+                else:
+                    denial = account.hold(key, worst, cap)
+            except asyncio.CancelledError:
+                self._release(key, worst, place)
+                raise
+            if denial is not None:
+                self._release(key, worst, place)
+                break
+        return denial
+
+    def _release(self, key: str, worst: Decimal, first: int) -> None:
+        for account, _ in self._capped[:first]:
+            account.release(key, worst)
 
     def settle(self, call: int, spent: Decimal, unsettled: Decimal | None = None) -> None:
         """The call has ended: book what it cost, and keep what it may have cost besides as unsettled."""
         for account, _ in self._capped:
-            account.settle(self._key(call), spent, unsettled)
+            settled = account.settle_soon if isinstance(account, DayAccount) else account.settle
+            settled(self._key(call), spent, unsettled)
+
+    def flush(self) -> None:
+        """The run ends: what other kernels have to know of it is written. Of many runs together, whoever makes them
+        does this."""
+        if self._day is not None and self._alone:
+            self._day.flush()
 
     def _key(self, call: int) -> str:
         return f"{self._run}/{call}"

@@ -116,7 +116,7 @@ class Caller:
             await asyncio.sleep(0)
             async with self._slots:
                 progress.began = self._record.now()
-                self.billing.hold(call, request, progress)
+                await self.billing.hold(call, request, progress)
                 await self._attempts(call, request, progress, splitter, retries)
         except ProviderError as fault:
             return fault
@@ -150,7 +150,7 @@ class Caller:
                 progress.free = not (fault.maybe_billed or progress.content)
                 self._refused_keys.note(request.ref.service, fault)
                 wait = retries.wait(fault, progress, deadline - loop.time())
-                if wait is None or not self.billing.hold_again(call, request, progress, fault):
+                if wait is None or not await self.billing.hold_again(call, request, progress, fault):
                     raise
                 self._record.emit(
                     CallRetried(

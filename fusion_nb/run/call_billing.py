@@ -71,7 +71,7 @@ class CallBilling:
             await asyncio.wait({self._prices})  # type: ignore[type-var]
             await asyncio.sleep(0)
 
-    def hold(self, call: int, request: Request, progress: CallProgress) -> None:
+    async def hold(self, call: int, request: Request, progress: CallProgress) -> None:
         """Hold what one attempt may cost. Raises `ProviderError` where a cap would be passed, or cannot hold."""
         if not self._booked(request.ref):
             return
@@ -82,19 +82,19 @@ class CallBilling:
                 f"Nobody knows the price of {request.ref}, so {caps} cannot hold for it: estimate() (--dry-run) looks "
                 "it up where its service tells, allow_unpriced=True (--allow-unpriced) asks it all the same.",
             )
-        denial = self._accounts.hold(call, worst or Decimal(0))
+        denial = await self._accounts.hold_together(call, worst or Decimal(0))
         if denial is not None:
             raise ProviderError("budget", str(denial))
         progress.held = worst or Decimal(0)
         if self._loading:
             self._when_priced(lambda: self._hold_now_priced(call, request, progress))
 
-    def hold_again(self, call: int, request: Request, progress: CallProgress, fault: ProviderError) -> bool:
+    async def hold_again(self, call: int, request: Request, progress: CallProgress, fault: ProviderError) -> bool:
         """Prepare a further attempt. Whether its worst case fits under the caps beside what this one may have cost."""
         before = progress.held
         if fault.maybe_billed or progress.cost is not None:
             try:
-                self.hold(call, request, progress)
+                await self.hold(call, request, progress)
             except ProviderError:
                 return False
         coming, progress.held = progress.held, before
@@ -118,6 +118,11 @@ class CallBilling:
         if progress.reported:
             cost, source = progress.reported + (cost or 0), source or "reported"
         return CallCost(cost, source, at_most or None, rates)
+
+    def close(self) -> None:
+        """The run ends: nobody waits for a bill any more, and all accounts are written."""
+        self.late.give_up()
+        self._accounts.flush()
 
     def first_attempt(self, request: Request) -> Decimal | None:
         """USD that a call's first attempt may cost, where that is recorded before it ends."""

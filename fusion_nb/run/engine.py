@@ -63,13 +63,13 @@ class Engine:
             await self._fuse()
         except asyncio.CancelledError:
             # Stopping is a way to end, not a failure: what was received is kept and returned.
-            self._caller.billing.late.give_up()
+            self._caller.billing.close()
             emit(_run_ended(self._record.state, "cancelled"))
         except Exception as error:
             emit(RunEnded(status="error", error=f"fusion_nb failed: {type(error).__name__}: {error}"))
             raise
         finally:
-            self._caller.billing.late.give_up()
+            self._caller.billing.close()
 
     async def _fuse(self) -> None:
         spec = self._spec
@@ -101,6 +101,7 @@ class Engine:
         except asyncio.CancelledError:
             # Stop ends the wait, and nothing else: all but a price is there.
             self._caller.billing.late.give_up()
+        self._caller.billing.close()
         self._record.emit(_run_ended(self._record.state, status, error, seconds))
 
     def _case(self) -> ModeInput:
