@@ -21,7 +21,8 @@ import httpx2
 import pytest
 
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.http import Http, proxy_for
+from fusion_nb.providers.http import Http
+from fusion_nb.providers.proxies import proxy_host
 from fusion_nb.providers.http_response import StreamingResponse
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import parse
@@ -320,7 +321,7 @@ def test_loopback_ignores_proxies_and_netrc(monkeypatch: pytest.MonkeyPatch, tmp
         assert post(server.url, {})[0] == 200
         assert "authorization" not in server.requests[0].headers
         assert proxy.raw == b""
-        assert proxy_for(server.url) is None
+        assert proxy_host(server.url) is None
 
 
 def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,7 +334,7 @@ def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         told = fault("https://openrouter.ai/api/v1", {}, auth=KeyAuth(KEY, "K", "https://openrouter.ai:443"))
         assert proxy.requests[0].method == "CONNECT"
         assert KEY.encode() not in proxy.raw
-        assert proxy_for("https://openrouter.ai/api/v1") == "127.0.0.1"
+        assert proxy_host("https://openrouter.ai/api/v1") == "127.0.0.1"
     assert (told.error, told.max_retries, told.maybe_billed) == ("proxy", 1, False)
 
 

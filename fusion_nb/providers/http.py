@@ -1,22 +1,20 @@
 """The only door to the HTTP client. Nothing above it knows which client is inside, and no exception of it gets out.
 
-It does not retry and keeps no clock but the connection's: `ask()` has those. It chooses the proxy that the environment
-names for a request.
+It does not retry and keeps no clock but the connection's: `ask()` has those.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
-import importlib.util
 import json
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
@@ -24,9 +22,11 @@ from fusion_nb._version import __version__
 from fusion_nb.core.json_codec import decode_service_json
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import provider_errors, redaction
+from fusion_nb.providers.http_clients import IN_FLIGHT, HttpClients
 from fusion_nb.providers.http_response import RequestBody, StreamingResponse, transport_error
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import Address, parse
+from fusion_nb.providers.proxies import proxies_for, usable_proxy
 from fusion_nb.providers.redaction import one_line
 
 # What the client loads with its first request (0.1 s), loaded with this room: a reply's first second is not for that.
@@ -40,7 +40,9 @@ LINGER = 0.25
 """Seconds a finished reply's connection is read on, so that it can be used again."""
 _TIMEOUT = httpx2.Timeout(None, connect=10.0, write=60.0)
 # No limit of connections, so that nobody ever waits for one: the run has its own limit.
-_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=128, keepalive_expiry=300.0)
+_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=IN_FLIGHT, keepalive_expiry=300.0)
+# A context without authorities trusts nobody: it costs nothing, and is all that plain http to this machine needs.
+_TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _address(url: httpx2.URL) -> Address:
@@ -50,6 +52,7 @@ def _address(url: httpx2.URL) -> Address:
     return Address(url.scheme, host, port, url.path)
 
 
+@functools.lru_cache(256)
 def _parsed(url: str) -> Address:
     try:
         return _address(httpx2.URL(url))
@@ -61,9 +64,9 @@ class Http:
     """Connections kept from run to run. Belongs to one event loop; close it on that loop."""
 
     def __init__(self) -> None:
-        self._plain: httpx2.AsyncClient | None = None
-        self._secure: dict[str | None, httpx2.AsyncClient] = {}
-        """By proxy: what goes straight to a service has `None`."""
+        self._clients: dict[tuple[str, str | None], HttpClients[httpx2.AsyncClient]] = {}
+        """By origin and proxy: what goes straight to a service has `None`."""
+        self._context: ssl.SSLContext | None = None
         self._opening = asyncio.Lock()
         self._lingering: set[asyncio.Task[None]] = set()
 
@@ -108,36 +111,39 @@ class Http:
     async def aclose(self) -> None:
         if self._lingering:
             await asyncio.wait(set(self._lingering))
-        for client in (self._plain, *self._secure.values()):
-            if client is not None:
-                await client.aclose()
+        for clients in self._clients.values():
+            await clients.aclose()
 
     @asynccontextmanager
     async def _exchange(
         self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
     ) -> AsyncIterator[StreamingResponse]:
-        response = await self._send(method, url, content, auth, headers)
+        response, give_back = await self._send(method, url, content, auth, headers)
         try:
             yield response
         finally:
             if response.finished:
-                self._let_go(response)
+                self._let_go(response, give_back)
             else:
-                await response.close()
+                try:
+                    await response.close()
+                finally:
+                    give_back()
 
     async def _send(
         self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
-    ) -> StreamingResponse:
-        """Send the request and wait for the head of the response."""
+    ) -> tuple[StreamingResponse, Callable[[], None]]:
+        """Send the request and wait for the head of the response; with it comes what gives its client back."""
         address, body = _parsed(url), RequestBody(content)
         fault: ProviderError
         redaction.hide.set(auth.hide if auth else str)
+        give_back = None
         try:
-            client = await self._client(address)
+            client, give_back = (await self._clients_for(address)).take()
             request = client.build_request(method, url, content=body.content, headers={**body.headers, **headers})
             response = await client.send(request, auth=_Signed(auth) if auth else None, stream=True)
             try:
-                return StreamingResponse(
+                streaming = StreamingResponse(
                     response.status_code,
                     {name.lower(): value for name, value in response.headers.items()},
                     response.aiter_raw(),
@@ -147,6 +153,8 @@ class Http:
             except ProviderError:
                 await response.aclose()
                 raise
+            kept, give_back = give_back, None
+            return streaming, kept
         except asyncio.CancelledError as stopped:
             # Without the frames below, whose variables hold the request as it went out.
             raise stopped.with_traceback(None) from None
@@ -154,28 +162,37 @@ class Http:
             fault = error
         except Exception as error:  # noqa: BLE001  every exception of the client is translated, here and only here
             fault = _fault(error, address, body)
+        finally:
+            if give_back is not None:
+                give_back()
         # Outside of `except`, so that it does not carry the client's exception, and its frames, along.
         raise fault.with_traceback(None)
 
-    async def _client(self, address: Address) -> httpx2.AsyncClient:
-        if address.scheme == "http":
-            if not address.loopback:
-                raise ProviderError("protocol", "Unencrypted http goes to this machine only: use https.")
-            if self._plain is None:
-                self._plain = _client(secure=False)
-            return self._plain
-        proxy = _proxy(address)
-        async with self._opening:
-            if proxy not in self._secure:
-                # Reading the certificate authorities takes tens of milliseconds: not on the loop, and only for https.
-                self._secure[proxy] = await asyncio.to_thread(_client, secure=True, proxy=proxy)
-            return self._secure[proxy]
+    async def _clients_for(self, address: Address) -> HttpClients[httpx2.AsyncClient]:
+        """The clients of an origin. Raises `ProviderError` where no key may go there, or no proxy can be used."""
+        if address.scheme == "http" and not address.loopback:
+            raise ProviderError("protocol", "Unencrypted http goes to this machine only: use https.")
+        secure = address.scheme != "http"
+        proxy = usable_proxy(address) if secure else None
+        key = (address.origin, proxy)
+        if key not in self._clients:
+            context = await self._secure_context() if secure else _TRUSTS_NOBODY
+            self._clients.setdefault(key, HttpClients(lambda: _client(context, proxy)))
+        return self._clients[key]
 
-    def _let_go(self, response: StreamingResponse) -> None:
+    async def _secure_context(self) -> ssl.SSLContext:
+        async with self._opening:
+            if self._context is None:
+                # Reading the certificate authorities takes tens of milliseconds: not on the loop, and only for https.
+                self._context = await asyncio.to_thread(httpx2.create_ssl_context)
+            return self._context
+
+    def _let_go(self, response: StreamingResponse, give_back: Callable[[], None]) -> None:
         """Read on for a moment to the end of a body nobody wants any more, so that the connection can be used again."""
         closing = asyncio.create_task(response.close(LINGER))
         self._lingering.add(closing)
         closing.add_done_callback(self._lingering.discard)
+        closing.add_done_callback(lambda _: give_back())
 
 
 class _Signed(httpx2.Auth):
@@ -192,9 +209,7 @@ class _Signed(httpx2.Auth):
             request.headers.pop("Authorization", None)
 
 
-def _client(*, secure: bool, proxy: str | None = None) -> httpx2.AsyncClient:
-    # A context without authorities trusts nobody: it costs nothing, and is all that plain http to this machine needs.
-    context = httpx2.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _client(context: ssl.SSLContext, proxy: str | None) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         verify=context,
         trust_env=False,  # no key of a .netrc, and the proxy is chosen here
@@ -210,7 +225,7 @@ def _client(*, secure: bool, proxy: str | None = None) -> httpx2.AsyncClient:
 def _fault(error: Exception, address: Address, body: RequestBody) -> ProviderError:
     """What an exception of the client means: the one translation."""
     kind, reason = _classify(error, body)
-    if kind == "connect" and address.scheme == "https" and _proxies(address):
+    if kind == "connect" and address.scheme == "https" and proxies_for(address):
         kind, reason = "proxy", "no connection through it"
     return transport_error(
         kind, address.host if address.port in (80, 443) else f"{address.host}:{address.port}", reason
@@ -249,39 +264,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and seen < 20:
         yield error
         error, seen = error.__cause__ or error.__context__, seen + 1
-
-
-_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
-
-
-def _proxies(address: Address) -> list[tuple[str, str]]:
-    """(name of the setting, proxy) for requests to `address`, the one for its scheme first."""
-    settings = getproxies()
-    if address.loopback or proxy_bypass(address.host):
-        return []
-    named = ((name, settings.get(name, "")) for name in (address.scheme, "all"))
-    return [(name, proxy if "://" in proxy else f"http://{proxy}") for name, proxy in named if proxy]
-
-
-def _proxy(address: Address) -> str | None:
-    """The proxy for requests to `address`: the first that can be used. Raises `ProviderError` where none can."""
-    proxies = _proxies(address)
-    for _, proxy in proxies:
-        scheme = proxy.partition("://")[0].lower()
-        socks = scheme.startswith("socks")
-        if scheme in _PROXY_SCHEMES and not (socks and importlib.util.find_spec("socksio") is None):
-            return proxy
-    if not proxies:
-        return None
-    name, proxy = proxies[0]
-    raise ProviderError(
-        "proxy",
-        f"{name.upper()}_PROXY names a proxy of the kind {one_line(proxy.partition('://')[0], 20)}://, which cannot be "
-        "used here: name one with http://, install the package socksio for socks5://, or unset it.",
-    )
-
-
-def proxy_for(url: str) -> str | None:
-    """The host of the proxy that requests to `url` go through, for people to know; `None` where there is none."""
-    proxies = _proxies(parse(url))
-    return one_line(parse(proxies[0][1]).host, 100) if proxies else None
