@@ -48,7 +48,7 @@ def runs(words: str = "") -> pd.DataFrame:
     """Past runs, newest first, one row each; `words` (all of them) look into prompt, answer, members and mode.
 
     Columns: `run, when, prompt, mode, pool, judge, status, cost_usd, unpriced, seconds, calls, failed, of`. `status` is
-    `ok`, `unjudged`, `cancelled`, `error`, `running`, or `crashed`: its kernel died, and `resume()` finishes it.
+    `ok`, `unjudged`, `cancelled`, `error`, `running` or `crashed` (`resume()` goes on). `runs(a table's id)`: its runs.
 
     >>> import fusion_nb
     >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo")
@@ -73,7 +73,7 @@ def load(run: str = LAST) -> FusionResult:
     if not isinstance(run, str):
         raise UserError(f"A run is named by its id or 'last', or is a result of fuse(), not {type(run).__name__}.")
     if run == LAST:
-        newest = next(iter(index.runs()), None)
+        newest = next((row for row in index.runs() if not row.table), None)
         if newest is None:
             raise UserError("There is no run in the journal yet.")
         run = newest.run
@@ -244,7 +244,7 @@ def reconcile(state: FusionResult, resolver: Resolver) -> FusionResult:
 
 
 def delete(*runs: str) -> int:
-    """Delete runs from the journal, all of them or, where one is unknown or under way, none; how many were deleted."""
+    """Delete runs, and tables, from the journal: all, or none where one is unknown or under way; how many were."""
     return maintenance.delete([run if isinstance(run, str) else result_of(run).run for run in runs])
 
 

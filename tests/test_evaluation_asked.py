@@ -96,7 +96,7 @@ def test_more_arms_later_pay_for_themselves_alone(options: dict[str, Any], quest
     again = report.table.members[0].calls or 0
     assert again == 3
     assert {"escalation", "debate"} <= set(frame.index)
-    first_answers = [r for r in fusion_nb.runs()["run"] for r in fusion_nb.load(r).replies
+    first_answers = [r for table in fusion_nb.runs()["run"] for run in fusion_nb.runs(table)["run"] for r in fusion_nb.load(run).replies
                      if r.role == "candidate" and r.round == 0 and not r.kept_from and str(r.ref) in POOL]  # fmt: skip
     assert any("×" in arm.name for arm in report.table.fused)
     samples = 3 * max(int(arm.name.rpartition("×")[2]) for arm in report.table.fused if "×" in arm.name)
@@ -130,10 +130,11 @@ def test_one_cap_for_the_whole() -> None:
     part = report_of(prompts, max_cost=0.008, **options)
     assert 0 < part.n < 30
     assert "max_cost ($0.008) is reached" in str(part)
-    spent = sum((reply.cost or Decimal(0) for run in fusion_nb.runs()["run"] for reply in fusion_nb.load(run).replies),
-                Decimal(0))  # fmt: skip
+    [table] = fusion_nb.runs()["run"]
+    runs = fusion_nb.runs(table)
+    spent = sum((reply.cost or Decimal(0) for run in runs["run"] for reply in fusion_nb.load(run).replies), Decimal(0))
     assert spent <= Decimal("0.008")
-    kept = set(fusion_nb.runs().query("status in ['ok', 'unjudged']")["run"])
+    kept = set(runs.query("status in ['ok', 'unjudged']")["run"])
     whole = report_of(prompts, **options)
     assert whole.n == 30
     assert {question.result.run for question in whole.table.questions} >= {q.result.run for q in part.table.questions}

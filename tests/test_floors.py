@@ -22,7 +22,7 @@ FLOORS = [
 DOORS = {
     "h11": "providers/demo/server.py",
     "httpx2": "providers/http.py",
-    "pandas": ("views/frame.py", "views/table_export.py", "views/dataframe_accessor.py", "dataset/table_runs.py"),
+    "pandas": ("views/frame.py", "views/table_export.py", "views/dataframe_accessor.py", "dataset/"),
     "matplotlib": "views/plot.py",
     "numpy": ("views/effective_votes.py", "evaluation/"),
     "IPython": ("magic/", "panel/panel.py"),
@@ -35,7 +35,7 @@ DOORS = {
     "platformdirs": "storage/files.py",
     "rich": "views/rich_markdown.py",
     "scipy": "evaluation/statistics.py",
-    "sqlite3": "journal/index.py",
+    "sqlite3": "journal/",
     "statsmodels": "evaluation/statistics.py",
 }
 STANDARD_LIBRARY_ONLY = ("core/*.py", "errors.py")

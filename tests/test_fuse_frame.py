@@ -14,9 +14,13 @@ import pytest
 
 import fusion_nb
 from fusion_nb import UserError, fuse_frame
+from fusion_nb.dataset.table_columns import COLUMNS
 from fusion_nb.dataset.table_plan import TablePlan
-from fusion_nb.dataset.table_runs import COLUMNS, run_rows
+from fusion_nb.dataset.table_runs import run_rows
+from fusion_nb.journal.table_writer import TableWriter
 from fusion_nb.judging.vote import extract_answer
+from fusion_nb.run.run_handle import new_run_id
+from fusion_nb.storage import files
 from tests.replay import Replay, recordings
 from tests.shell import Shell
 from tests.test_vote import MID, by_number, votes
@@ -54,7 +58,7 @@ def test_the_same_frame_comes_back_with_answers(words: pd.DataFrame) -> None:
     assert done.cost_usd["a"] > 0
     assert done.cost_usd["c"] == 0
     assert len([name for name in done if name.startswith("answer_")]) == 3
-    assert len(fusion_nb.runs()) == 2
+    assert len(own_runs()) == 2
 
 
 def test_what_is_there_is_not_asked_again(words: pd.DataFrame) -> None:
@@ -65,9 +69,9 @@ def test_what_is_there_is_not_asked_again(words: pd.DataFrame) -> None:
     assert "2 prompts taken over" in " ".join(again.attrs["notes"])
     more = pd.concat([words, pd.DataFrame({"word": ["barrier"], "n": [4]}, index=["d"])])
     fuse_frame(more, PROMPT, **QUIET)
-    assert len(fusion_nb.runs()) == 3
+    assert len(own_runs()) == 3
     fuse_frame(words, PROMPT, fresh=True, **QUIET)
-    assert len(fusion_nb.runs()) == 5
+    assert len(own_runs()) == 5
 
 
 def test_a_plan_sends_nothing_and_knows_what_is_there(words: pd.DataFrame) -> None:
@@ -92,7 +96,7 @@ def test_a_pilot_pays_for_some_and_says_what_the_rest_may_cost() -> None:
     assert "The 2 left may cost $" in piloted.attrs["notes"][-1]
     whole = fuse_frame(frame, PROMPT, **QUIET)
     assert set(whole.status) <= {"ok", "unjudged"}
-    assert len(fusion_nb.runs()) == 4
+    assert len(own_runs()) == 4
     with pytest.raises(UserError, match="give one of them"):
         fuse_frame(frame, PROMPT, pilot=2, dry_run=True, **QUIET)
 
@@ -109,6 +113,11 @@ def test_one_cap_for_the_whole_and_going_on_pays_nothing_twice() -> None:
     assert worth > 0
     whole = fuse_frame(frame, PROMPT, max_cost=5, max_tokens=200, **single)
     assert set(whole.status) <= {"ok", "unjudged"}
+
+
+def own_runs() -> list[str]:
+    """The runs of all tables in the journal."""
+    return [run for table in fusion_nb.runs()["run"] for run in fusion_nb.runs(table)["run"]]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +163,81 @@ def test_calls_of_all_rows_are_found_by_their_runs(words: pd.DataFrame) -> None:
     assert not hasattr(words, "fusion")
 
 
+def test_another_mode_or_member_pays_only_for_what_is_new(words: pd.DataFrame) -> None:
+    """A reply is known by what was sent: another mode, check or label, an added member ask nobody a second time."""
+    first = fuse_frame(words, PROMPT, **QUIET)
+    judged = fuse_frame(words, PROMPT, **{**QUIET, "mode": "best-of"})
+    assert "6 answers of members taken over" in " ".join(judged.attrs["notes"])
+    calls = judged.fusion.calls()
+    assert calls.query("role == 'candidate'")["cost_usd"].tolist() == [0.0] * 6
+    assert calls.query("role == 'judge'")["cost_usd"].gt(0).all()
+    # What a row cost holds what its members cost when they were asked.
+    assert (judged["cost_usd"].dropna() >= first["cost_usd"].dropna()).all()
+    named = fuse_frame(words, PROMPT, **{**QUIET, "pool": "demo:swift,demo:steady", "aliases": {"x": "demo:swift"}})
+    assert named.fusion.calls()["cost_usd"].sum() == 0
+    checked = fuse_frame(words, PROMPT, check=lambda text: "3" in text, **QUIET)
+    assert checked.fusion.calls()["cost_usd"].sum() == 0
+    hot = fuse_frame(words, PROMPT, temperature=1.5, **QUIET)
+    assert hot.fusion.calls()["cost_usd"].gt(0).all()
+    assert "taken over" not in " ".join(hot.attrs["notes"])
+
+
+def test_a_table_is_one_file_and_one_run_of_the_past(words: pd.DataFrame, tmp_path: Path) -> None:
+    """`runs()` has one row with its money, `runs(id)` its runs; it is searched, exported and deleted as a whole."""
+    done = fuse_frame(words, PROMPT, **QUIET)
+    [table] = fusion_nb.runs("letter r word vote")["run"]
+    row = fusion_nb.runs().iloc[0]
+    assert (row["prompt"], row["calls"], row["status"]) == (PROMPT, 6, "ok")
+    assert row["cost_usd"] == pytest.approx(done.cost_usd.sum())
+    assert fusion_nb.runs("nothing of that").empty
+    assert set(fusion_nb.runs(table)["run"]) == set(done.run)
+    result = fusion_nb.load(done.run["a"])
+    assert result.answer == done.answer["a"]
+    assert fusion_nb.choose(result, 1).answer == fusion_nb.load(done.run["a"]).answer == result.replies[0].text
+    assert fusion_nb.rejudge(done.run["b"], mode="best-of", judge="demo:judge").of == done.run["b"]
+    with pytest.raises(UserError, match="is a table of prompts: runs"):
+        fusion_nb.load(table)
+    with pytest.raises(UserError, match="is one of the table"):
+        fusion_nb.history.delete(done.run["a"])
+    assert fusion_nb.history.export(tmp_path / "runs.jsonl", "letter r") == 3
+    own = [path for path in files.home().rglob("*") if path.is_file() and table in path.name and path.stat().st_size]
+    assert [path.suffix for path in own] == [".table"]
+    assert own[0].stat().st_mode & 0o77 == 0
+    assert fusion_nb.history.delete(table) == 1
+    assert table not in fusion_nb.runs()["run"].tolist()
+    with pytest.raises(UserError):
+        fusion_nb.load(done.run["b"])
+
+
+def test_a_table_that_cannot_be_written_is_answered_all_the_same() -> None:
+    """Its answers live in the frame, and that is said; nobody waits for a disk that does not come."""
+    files.make_home().joinpath("tables").write_text("in the way")
+    table = TableWriter(new_run_id(), {"prompt": "Hi."})
+    stored = table.journal("", {})
+    stored.finish(fusion_nb.fuse("Hi.", pool="demo:swift"))
+    until = time.monotonic() + 20
+    while not stored.durable and time.monotonic() < until:
+        time.sleep(0.01)
+    table.close("ok")
+    assert "its answers live in this kernel alone" in table.trouble
+    assert "is not a folder" in table.trouble
+    with pytest.raises(UserError, match="cannot be read"):
+        fuse_frame(pd.DataFrame({"word": ["berry"]}), PROMPT, **QUIET)
+
+
+def test_a_damaged_table_is_one_damaged_row(words: pd.DataFrame) -> None:
+    """Everything else is still listed, found and taken over."""
+    fuse_frame(words, PROMPT, **QUIET)
+    kept = fusion_nb.fuse("How many r has berry?", pool="demo:swift")
+    [path] = (files.home() / "tables").glob("*.table")
+    path.write_bytes(b"SQLite format 3" + b"x" * 5000)
+    listed = fusion_nb.runs()
+    assert listed["run"].tolist().count(kept.run) == 1
+    assert listed.set_index("run").loc[path.stem, "status"] == "error"
+    again = fuse_frame(words, PROMPT, **QUIET)
+    assert set(again.status) <= {"ok", "unjudged"}
+
+
 def gsm8k(replay: Replay) -> tuple[pd.DataFrame, dict[str, Any]]:
     problems = recordings.gsm8k()[::EVERY]
     pool = [f"replay:gsm8k/{model}" for model in MID]
@@ -185,15 +269,15 @@ def test_after_a_kill_only_rows_under_way_are_asked_again(replay: Replay) -> Non
     child.kill()
     child.wait()
     sent = requests(replay) - before
-    kept = fusion_nb.runs()
-    finished = int((kept.status == "ok").sum())
+    assert fusion_nb.runs()["status"].tolist() == ["crashed"]
+    finished = sum(len(fusion_nb.load(run).candidates) for run in own_runs())
     frame = pd.DataFrame({"q": [p.question for p in recordings.gsm8k()[:rows]]})
     options = {"services": {"replay": {"base_url": replay.url}}, "extract": "number", "mode": "vote"}
     pool = [f"replay:gsm8k/{model}" for model in models]
     results = dict(run_rows(list(frame.q), {**options, "pool": pool}))
     assert sorted(results) == list(range(rows))
     assert {result.status for result in results.values()} == {"ok"}
-    assert requests(replay) - before - sent == (rows - finished) * len(models)
+    assert requests(replay) - before - sent == rows * len(models) - finished
 
 
 def test_what_comes_back_has_its_calls_in_a_fresh_process() -> None:
@@ -214,7 +298,7 @@ def test_the_column_of_costs_is_what_was_paid() -> None:
     assert "budget" in part["status"].tolist()
     whole = fuse_frame(words, PROMPT, **options)
     assert "budget" not in whole["status"].tolist()
-    every = [fusion_nb.load(run) for run in fusion_nb.runs()["run"]]
+    every = map(fusion_nb.load, own_runs())
     paid = sum(float(reply.cost or 0) for result in every for reply in result.replies)
     assert whole["cost_usd"].sum() == pytest.approx(paid)
 

@@ -22,10 +22,10 @@ import pytest
 
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.http import Http
-from fusion_nb.providers.proxies import proxy_host
 from fusion_nb.providers.http_response import StreamingResponse
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import parse
+from fusion_nb.providers.proxies import proxy_host
 from tests.wire_server import END, WireServer, chunk, head, reply, response
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4

@@ -18,7 +18,8 @@ from fusion_nb.core.option_types import FuseFrameOptions
 from fusion_nb.core.spec import run_started
 from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.dataset.prompts import check_frame, filled
-from fusion_nb.dataset.run_queue import DONE, Job, Progress, RunQueue, Way, is_unpaid, paid_for, progress_bar
+from fusion_nb.dataset.run_queue import DONE, Job, Progress, RunQueue, Way, paid_for, progress_bar
+from fusion_nb.dataset.table_columns import cells, left_out, refuse_taken, with_columns
 from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, table_plan
 from fusion_nb.errors import UserError
 from fusion_nb.journal import index
@@ -30,18 +31,6 @@ from fusion_nb.resolve.spec_builder import build_spec, spending_policy
 from fusion_nb.run.result import FusionResult
 from fusion_nb.views import escape, formatting
 
-COLUMNS: dict[str, Any] = {
-    "answer": "string",
-    "status": pd.CategoricalDtype(["ok", "unjudged", "error", "cancelled", "budget"]),
-    "agreement": "Float64",
-    "chosen_model": "string",
-    "cost_usd": "Float64",
-    "seconds": "Float64",
-    "error": "string",
-    "run": "string",
-}
-"""What is added to a frame; `<NA>` is what nobody knows. `status` is `<NA>` of rows that a pilot left for later."""
-
 
 class Table:
     """The runs of many prompts with one set of options and one cap; names, services and prices are resolved once.
@@ -49,11 +38,14 @@ class Table:
     Args:
         settings: those of `fuse_frame()`, settled; `max_cost` is for all of it.
         labels: of the prompts, for sentences about them.
+        title: what the journal says the prompts are; the first of them where empty.
 
     Raises `UserError` for what cannot be sent.
     """
 
-    def __init__(self, prompts: Sequence[str], settings: Settings, labels: Sequence[Any] | None = None) -> None:
+    def __init__(
+        self, prompts: Sequence[str], settings: Settings, labels: Sequence[Any] | None = None, title: str = ""
+    ) -> None:
         resolver = Resolver(settings, lambda text: ask_person(text, "Send them?"))
         self._way = Way("table", settings, resolver)
         self.jobs: list[Job] = []
@@ -72,7 +64,7 @@ class Table:
         spec = self.jobs[0].spec
         side_by_side = max(len(spec.pool), len(spec.selection.escalate), len(spec.judges), 1)
         self.at_once = max(1, spec.limits.concurrency // side_by_side)
-        self.queue = RunQueue(settings["max_cost"], self.at_once)
+        self.queue = RunQueue(settings["max_cost"], self.at_once, title=title, take_over=True)
 
     def known(self) -> list[bool]:
         """Which prompts the journal has an answer to."""
@@ -167,7 +159,7 @@ def fuse_frame(
     settings = settle("fuse_frame", {"pool": pool, "mode": mode, **options})
     check_frame(df)
     prompts = filled(template, df)
-    _refuse_taken(df, prefix)
+    refuse_taken(df, prefix)
     if pilot is not None:
         check.whole("pilot", 1, 1_000_000)(pilot)
         if dry_run:
@@ -175,7 +167,7 @@ def fuse_frame(
     rows_of: dict[str, list[int]] = {}
     for row, prompt in enumerate(prompts):
         rows_of.setdefault(prompt, []).append(row)
-    table = Table(list(rows_of), settings, [df.index[rows[0]] for rows in rows_of.values()])
+    table = Table(list(rows_of), settings, [df.index[rows[0]] for rows in rows_of.values()], template)
     if dry_run:
         return table.plan(len(df), fresh=fresh)
     _confirm(table, settings, len(df), fresh=fresh)
@@ -188,14 +180,14 @@ def fuse_frame(
         notes.append(_pilot_note(costs, len(table.jobs) - len(places)))
     for note in notes if show_progress else ():
         print(escape.safe_line(note))
-    left = _left("budget" if table.queue.stopped else "cancelled", table.queue.stopped)
+    left = left_out("budget" if table.queue.stopped else "cancelled", table.queue.stopped)
     asked, records = set(places), [dict[str, Any]() for _ in prompts]
     for place, rows in enumerate(rows_of.values()):
         record = answered.get(place, left if place in asked else {})
         for copy, row in enumerate(rows):
             # Sums over the column are what was paid: a prompt is paid once.
             records[row] = {**record, "cost_usd": 0.0} if copy and record.get("cost_usd") is not None else record
-    done = _with_columns(df, records, prefix)
+    done = with_columns(df, records, prefix)
     done.attrs["notes"] = notes
     return done
 
@@ -213,7 +205,7 @@ def _asked(
             queue.on_progress(0, len(places), queue.spent)
             for place, result in stream:
                 # Cells alone are kept: whole results of many rows would fill the memory.
-                answered[place] = _record(result, members=members)
+                answered[place] = cells(result, members=members)
                 costs.append(None if result.unpriced else paid_for(result))
                 queue.on_progress(len(answered), len(places), queue.spent)
         except KeyboardInterrupt:
@@ -222,20 +214,11 @@ def _asked(
             )
     if queue.taken_over:
         notes.append(f"{formatting.plural(queue.taken_over, 'prompt')} taken over from the journal: not paid again.")
-    if queue.stopped:
-        notes.append(queue.stopped)
+    if queue.replies_taken_over:
+        replies = formatting.plural(queue.replies_taken_over, "answer")
+        notes.append(f"{replies} of members taken over from other runs: not paid again.")
+    notes += [sentence for sentence in (queue.stopped, queue.trouble) if sentence]
     return answered, costs, notes
-
-
-def _refuse_taken(df: pd.DataFrame, prefix: Any) -> None:
-    if not isinstance(prefix, str):
-        raise UserError(f"prefix must be text, not {shown(prefix)}.")
-    for name in COLUMNS:
-        if prefix + name in df.columns:
-            raise UserError(
-                f"The frame has a column {prefix + name!r} already: name those to add otherwise, prefix='fused_', or "
-                "rename yours."
-            )
 
 
 def _confirm(table: Table, settings: Settings, rows: int, *, fresh: bool) -> None:
@@ -248,41 +231,6 @@ def _confirm(table: Table, settings: Settings, rows: int, *, fresh: bool) -> Non
         return
     if (settings["confirm"] or ask_person)(plan) is not True:
         raise UserError(f"Nothing was sent: it may cost more than ${over}, and nobody confirmed it.")
-
-
-def _left(status: str, why: str) -> dict[str, Any]:
-    return {"status": status, "error": why or None}
-
-
-def _record(result: FusionResult, *, members: bool) -> dict[str, Any]:
-    """The cells of one result; texts of models cannot act in a terminal."""
-    chosen = result.verdict.chosen if result.verdict else ()
-    return {
-        "answer": result.answer,
-        "status": "budget" if is_unpaid(result) else result.status,
-        "agreement": result.agreement.share if result.agreement else None,
-        "chosen_model": str(result.replies[chosen[0] - 1].ref) if len(chosen) == 1 else None,
-        "cost_usd": paid_for(result),
-        "seconds": result.seconds,
-        "error": result.error or ("a cap left part of it unasked" if is_unpaid(result) else None),
-        "run": result.run,
-        **({f"answer_{r.ref.name}": r.text if r.usable else None for r in result.candidates} if members else {}),
-    }
-
-
-def _with_columns(df: pd.DataFrame, records: Sequence[Mapping[str, Any]], prefix: str) -> pd.DataFrame:
-    names = dict.fromkeys(name for record in records for name in record if name not in COLUMNS)
-    done = df.copy()
-    for name, kind in {**COLUMNS, **dict.fromkeys(names, "string")}.items():
-        cells = [_cell(record.get(name)) for record in records]
-        if prefix + name in done.columns:
-            raise UserError(f"The frame has a column {prefix + name!r} already; the answers are kept: give prefix=.")
-        done[prefix + name] = pd.array(cells, dtype=kind)
-    return done
-
-
-def _cell(value: Any) -> Any:
-    return escape.safe_cell(value) if isinstance(value, str) else float(value) if isinstance(value, Decimal) else value
 
 
 def _pilot_note(paid: Sequence[Decimal | None], rest: int) -> str:

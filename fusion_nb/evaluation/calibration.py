@@ -17,6 +17,7 @@ from fusion_nb.evaluation.grading import gold_answers
 from fusion_nb.evaluation.judge_figures import CONVENTIONS, IllFormed
 from fusion_nb.evaluation.pairs import Pair, PairVerdict, chosen_pairs, pairs_of, verdicts_of
 from fusion_nb.evaluation.plan import EvaluationPlan, confirm
+from fusion_nb.journal.table_index import each_run
 from fusion_nb.options import settle
 from fusion_nb.run.result import FusionResult
 
@@ -114,7 +115,7 @@ def _material(pairs: Any, labels: Any, verdicts: Any, runs: Any) -> tuple[list[P
         entries = (
             list(runs["run"]) if hasattr(runs, "columns") else [runs] if isinstance(runs, str | FusionResult) else runs
         )
-        listed, recorded = chosen_pairs(map(history.result_of, dict.fromkeys(entries)))
+        listed, recorded = chosen_pairs(map(history.result_of, each_run(dict.fromkeys(entries))))
         if not listed:
             raise UserError(
                 "In none of these runs has a person taken another candidate than the judge did: choose(run, call), or "

@@ -19,6 +19,7 @@ from fusion_nb.core.option_checks import shown
 from fusion_nb.core.values import PYTHON_SERVICE
 from fusion_nb.core.verdict import UNDECIDED, Verdict
 from fusion_nb.errors import UserError
+from fusion_nb.journal.table_index import each_run
 from fusion_nb.run.result import FusionResult
 
 
@@ -74,7 +75,7 @@ class Observations:
 
 def of_runs(runs: Iterable[Any], pool: Sequence[str] | None = None) -> Observations:
     """Past runs of one pool: results, or ids. Raises `UserError` where there are none, or their pools differ."""
-    results = {result.run: result for result in map(history.result_of, runs)}
+    results = {result.run: result for result in map(history.result_of, each_run(runs))}
     left_out: Counter[str] = Counter()
     families: dict[str, list[FusionResult]] = {}
     for result in results.values():

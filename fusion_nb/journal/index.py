@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from fusion_nb.core.events import RunStarted
 from fusion_nb.core.json_codec import to_plain
-from fusion_nb.journal import run_files
+from fusion_nb.journal import run_files, table_files, table_index
+from fusion_nb.journal.database import connect
 from fusion_nb.journal.maintenance import adopt_spare_files
-from fusion_nb.journal.reader import entries, when_of
+from fusion_nb.journal.reader import entries, unreadable, when_of
 from fusion_nb.journal.rows import OPEN, CallRow, RunRow, Summary, fingerprint, same_limits, summary
 from fusion_nb.journal.run_files import is_under_way
+from fusion_nb.journal.table_index import Known
 from fusion_nb.storage import files
 
 NAME = "index.sqlite"
@@ -41,22 +42,33 @@ _WITH_WORDS = (
     "ORDER BY began DESC"
 )
 R = TypeVar("R", RunRow, CallRow)
+T = TypeVar("T")
 _here = threading.Lock()
 """One reader of this process at a time: they would only do the same work twice."""
 
 
 def runs(words: str = "") -> list[RunRow]:
-    """Past runs, newest first; of those, the ones in whose prompt, answer, members or mode all `words` occur."""
+    """Past runs, newest first; of those, the ones in whose prompt, answer, members or mode all `words` occur.
+
+    A table of prompts is one of them. Where `words` is its id, its own runs are listed.
+    """
+    if table_files.is_table(words.strip()):
+        return table_index.rows_of(words.strip())
+    wanted = words.casefold().split()
     with _index() as (db, files):
-        rows = db.execute(_WITH_WORDS, (json.dumps(words.casefold().split()),)).fetchall()
-    return [_with_present_status(_row(RunRow, json.loads(row)), files) for (row,) in rows]
+        rows = db.execute(_WITH_WORDS, (json.dumps(wanted),)).fetchall()
+        tables = [row for row, own in _readable(table_index.rows) if all(word in own for word in wanted)]
+    single = [_with_present_status(_row(RunRow, json.loads(row)), files) for (row,) in rows]
+    return sorted((*single, *tables), key=lambda row: row.when, reverse=True) if tables else single
 
 
 def calls(since: str = "") -> list[CallRow]:
     """Calls that were made in runs begun at `since` (ISO 8601, UTC) or later, newest run first."""
     with _index() as (db, _):
         rows = db.execute("SELECT calls FROM runs WHERE began >= ? ORDER BY began DESC", (since,)).fetchall()
-    return [_row(CallRow, call) for (calls_json,) in rows for call in json.loads(calls_json)]
+        tables = _readable(lambda: table_index.calls(since))
+    single = [_row(CallRow, call) for (calls_json,) in rows for call in json.loads(calls_json)]
+    return sorted((*single, *tables), key=lambda call: call.when, reverse=True) if tables else single
 
 
 def find_same(start: RunStarted) -> str | None:
@@ -74,22 +86,37 @@ def find_each(requests: Sequence[tuple[RunStarted, str | None]], statuses: Seque
         requests: each with the run whose replies it took over; empty: of none. `None`: whichever.
         statuses: how it may have ended.
     """
-    query = "SELECT run, limits, status, row FROM runs WHERE fingerprint = ? AND whole ORDER BY began DESC"
+    query = "SELECT began, run, status, limits, row FROM runs WHERE fingerprint = ? AND whole ORDER BY began DESC"
+    asked = [fingerprint(start) for start, _ in requests]
     with _index() as (db, _):
-        each = [db.execute(query, (fingerprint(start),)).fetchall() for start, _ in requests]
+        each = [db.execute(query, (digest,)).fetchall() for digest in asked]
+        of_tables = dict(_readable(lambda: table_index.find_runs(asked).items()))
+    alone = (
+        [Known(began, run, json.loads(row).get("of", ""), *rest) for began, run, *rest, row in rows] for rows in each
+    )
+    together = (
+        sorted((*some, *of_tables.get(digest, ())), reverse=True) for some, digest in zip(alone, asked, strict=True)
+    )
     return [
         next(
             (
-                run
-                for run, limits, status, row in rows
-                if status in statuses
-                and (of is None or json.loads(row).get("of", "") == of)
-                and same_limits(json.loads(limits), start.limits)
+                known.run
+                for known in found
+                if known.status in statuses
+                and (of is None or known.of == of)
+                and same_limits(json.loads(known.limits), start.limits)
             ),
             None,
         )
-        for (start, of), rows in zip(requests, each, strict=True)
+        for (start, of), found in zip(requests, together, strict=True)
     ]
+
+
+def _readable(read: Callable[[], Iterable[T]]) -> list[T]:
+    try:
+        return list(read())
+    except OSError as error:
+        raise unreadable(error) from None
 
 
 def _with_present_status(row: RunRow, files: Mapping[str, run_files.Entry]) -> RunRow:
@@ -146,16 +173,8 @@ def _up_to_date(files: Mapping[str, run_files.Entry]) -> sqlite3.Connection:
 
 def _open() -> sqlite3.Connection | None:
     """The index file, made where it is missing; `None` where a newer fusion_nb made it."""
-    path = files.home() / NAME
-    # Through the file system first: SQLite would follow a link, read another's file, and give its own the umask's mode.
-    os.close(files.open_own(path, os.O_RDWR | os.O_CREAT))
-    db = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
+    db = connect(files.home() / NAME, WAIT)
     try:
-        # Not WAL: two writers can corrupt one (SQLite 3.7.0 to 3.51.2), and a network folder cannot hold one.
-        db.execute("PRAGMA journal_mode = TRUNCATE")
-        db.execute("PRAGMA synchronous = FULL")
-        # What was deleted is gone, not free space that still holds the words.
-        db.execute("PRAGMA secure_delete = ON")
         if _version(db) > SCHEMA:
             db.close()
             return None

@@ -13,8 +13,8 @@ from fusion_nb.core import option_checks as check
 from fusion_nb.core.events import ChoiceMade, Event, RunStarted
 from fusion_nb.core.fold import S, fold
 from fusion_nb.errors import UserError
-from fusion_nb.journal import run_files
-from fusion_nb.journal.reader import entries, entry_of, find
+from fusion_nb.journal import run_files, table_files
+from fusion_nb.journal.reader import entries, entry_of, find, unreadable
 from fusion_nb.journal.run_files import RecordedEvents, is_under_way, parse, parse_line, read, to_line
 from fusion_nb.storage import file_lock
 from fusion_nb.storage.files import replace_file, write_all
@@ -27,41 +27,74 @@ _MOMENT = 1.0
 
 
 def delete(runs: Iterable[str]) -> int:
-    """Delete runs, wherever they are kept, and return how many. They leave the index when it is next read.
+    """Delete runs, and whole tables, wherever they are kept, and return how many. They leave the index when it is next
+    read.
 
-    Raises `UserError`, before anything is deleted, where there is no such run or it is under way.
+    Raises `UserError`, before anything is deleted, where there is no such run or it is under way, or it is one of a
+    table.
     """
-    existing = entries()
-    doomed = [entry_of(run, existing) for run in dict.fromkeys(runs)]
+    existing, tables = entries(), _tables()
+    names = list(dict.fromkeys(runs))
+    for run in names:
+        _refuse_row(run)
+    doomed = [entry_of(run, existing) for run in names if run not in tables]
     for entry in doomed:
         if is_under_way(entry.path):
             raise UserError(f"Run {entry.run} is under way: stop it before you delete it.")
+    for table in tables.intersection(names):
+        if table_files.is_under_way(table):
+            raise UserError(f"Table {table} is under way: stop it before you delete it.")
     try:
+        for table in tables.intersection(names):
+            table_files.delete(table)
         for folder in run_files.folders():
             for entry in doomed:
                 (folder / entry.path.name).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{error.filename} cannot be deleted: {error.strerror}.") from None
-    return len(doomed)
+    return len(names)
+
+
+def _tables() -> set[str]:
+    try:
+        return set(table_files.tables())
+    except OSError as error:
+        raise unreadable(error) from None
+
+
+def _refuse_row(run: str) -> None:
+    table = table_files.table_of(run)
+    if table is not None and table_files.path_of(table).exists():
+        raise UserError(f"Run {run} is one of the table {table}: delete that, with all of its runs.")
 
 
 def purge_before(day: str | date) -> int:
-    """Delete every run begun before `day` (UTC; `2026-11-24`) and return how many; runs under way stay."""
+    """Delete every run and table begun before `day` (UTC; `2026-11-24`) and return how many; what is under way stays.
+
+    Raises `UserError` where it is no date.
+    """
     try:
         limit = day if isinstance(day, date) else date.fromisoformat(day)
     except (TypeError, ValueError):
         raise UserError(f"{check.shown(day)} is no date: write it like 2026-11-24.") from None
-    old = [e for e in entries().values() if e.run[:8] < f"{limit:%Y%m%d}" and not is_under_way(e.path)]
-    return delete(entry.run for entry in old)
+    first = f"{limit:%Y%m%d}"
+    old = [e.run for e in entries().values() if e.run[:8] < first and not is_under_way(e.path)]
+    return delete([*old, *(t for t in _tables() if t[:8] < first and not table_files.is_under_way(t))])
 
 
 def export(runs: Iterable[str], path: str | Path) -> int:
     """Write the runs' events to a new JSONL file, one run after the other, and return how many runs; no file for none.
 
-    Raises `UserError` where there is no such run, or where `path` exists or cannot be written: nothing is overwritten.
+    Of a table all runs are written. Raises `UserError` where there is no such run, or where `path` exists or cannot be
+    written: nothing is overwritten.
     """
-    existing = entries()
-    sources = [entry_of(run, existing).path for run in dict.fromkeys(runs)]
+    existing, tables = entries(), _tables()
+    sources: list[tuple[str, Path | None]] = []
+    for run in dict.fromkeys(runs):
+        if run in tables:
+            sources += [(each, None) for each in table_files.runs_of(run)]
+        else:
+            sources.append((run, entry_of(run, existing).path))
     if not sources:
         return 0
     target = Path(path).expanduser()
@@ -73,12 +106,13 @@ def export(runs: Iterable[str], path: str | Path) -> int:
         raise UserError(f"{target} cannot be written: {error.strerror}.") from None
     try:
         with os.fdopen(fd, "wb") as out:
-            for source in sources:
-                recorded = read(source)
-                out.write(source.read_bytes() if recorded.newer else b"".join(map(to_line, recorded.events)))
-    except OSError as error:
+            for run, source in sources:
+                recorded = (table_files.read(run) or RecordedEvents()) if source is None else read(source)
+                out.write(source.read_bytes() if source and recorded.newer else b"".join(map(to_line, recorded.events)))
+    except (OSError, UserError) as error:
         target.unlink(missing_ok=True)
-        raise UserError(f"{target} could not be written: {error.strerror}. Nothing is left of it.") from None
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UserError(f"{target} could not be written: {why}. Nothing is left of it.") from None
     return len(sources)
 
 
@@ -91,6 +125,9 @@ def append_events(
     is no such run, or it is under way, or its file cannot be written; and whatever `check` raises, which is called with
     what is recorded so far before anything is written.
     """
+    if (recorded := table_files.read(run)) is not None:
+        check(recorded.events)
+        return table_files.append(run, _numbered(recorded.events, events))
     try:
         fd = _open_locked(run)
         try:
@@ -99,6 +136,7 @@ def append_events(
             file_lock.close(fd)
     except OSError as error:
         raise UserError(f"Run {run} cannot be written: {error.strerror}.") from None
+    return None
 
 
 def _append(fd: int, events: Iterable[Event], check: Callable[[Sequence[Event]], None]) -> None:

@@ -11,7 +11,7 @@ from fusion_nb.core import UNDECIDED, Ref, RunState, RunStatus
 from fusion_nb.core.events import CallEnded, CallStarted, ChoiceMade, Event, RunEnded, RunStarted, VerdictReached
 from fusion_nb.core.fold import fold, join_events
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.journal import run_files
+from fusion_nb.journal import run_files, table_files
 from fusion_nb.storage import files
 
 S = TypeVar("S", bound=RunState)
@@ -29,10 +29,16 @@ def load(run: str, state: S) -> S:
     A run under way is given as far as it is. In one whose kernel died, open calls are `cancelled` with error `crashed`
     and `maybe_billed`. Raises `UserError` where there is no such run, or this release cannot read it.
     """
-    recorded = run_files.read(find(run))
+    recorded = _recorded(run)
     if recorded.newer:
         raise UserError(f"Run {run} was written by a newer fusion_nb: upgrade fusion_nb to load it.")
     return settled_state(run, recorded, state)
+
+
+def _recorded(run: str) -> run_files.RecordedEvents:
+    if table_files.is_table(run):
+        raise UserError(f"{run} is a table of prompts: runs({run!r}) lists its runs, and each of them can be loaded.")
+    return table_files.read(run) or run_files.read(find(run))
 
 
 def find(run: str) -> Path:

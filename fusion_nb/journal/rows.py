@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from fusion_nb.core import Limits, Ref, RunState, Selection
-from fusion_nb.core.events import CallStarted, Event, RunEnded, RunStarted, VerdictReached
+from fusion_nb.core.events import CallStarted, RunEnded, RunStarted, VerdictReached
 from fusion_nb.core.json_codec import to_plain
 from fusion_nb.journal import run_files
 from fusion_nb.journal.reader import DAMAGED, settled_state, when_of
@@ -47,6 +47,8 @@ class RunRow:
     """The earlier run whose replies it took over."""
     damaged: bool = False
     """Part of its file is lost."""
+    table: bool = False
+    """It is a table of prompts: `calls`, `failed` and the money are those of all its runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,31 +96,45 @@ def summary(entry: run_files.Entry) -> Summary:
     ended = any(isinstance(event, RunEnded | VerdictReached) for event in recorded.events)
     # Whether an open run is under way is not for the index to say: it is read as if it were.
     state = settled_state(entry.run, replace(recorded, under_way=not ended), RunState())
-    row = RunRow(
-        run=entry.run,
-        when=state.when or when_of(entry.run),
+    row = run_row(
+        state,
+        entry.run,
+        status="newer" if recorded.newer else state.status if ended else OPEN,
+        seconds=state.seconds if ended else None,
+    )
+    start = next((e for e in recorded.events if isinstance(e, RunStarted)), None)
+    words = "\n".join((state.prompt, *row.pool, row.judge or "", state.mode, state.answer or "")).casefold()
+    chars = {e.call: prompt_chars(e) for e in recorded.events if isinstance(e, CallStarted)}
+    return Summary(row, call_rows(state, chars), fingerprint(start) if start else "", limits_that_acted(state), words)
+
+
+def run_row(state: RunState, run: str, *, status: str, seconds: float | None) -> RunRow:
+    """The row of a run in that state."""
+    return RunRow(
+        run=run,
+        when=state.when or when_of(run),
         prompt=state.prompt,
         mode=state.mode,
         pool=tuple(ref.name for ref in state.pool),
         judge=", ".join(ref.name for ref in state.judges) or None,
-        status="newer" if recorded.newer else state.status if ended else OPEN,
+        status=status,
         cost=state.cost,
         unpriced=state.unpriced,
-        seconds=state.seconds if ended else None,
+        seconds=seconds,
         calls=sum(not r.kept_from for r in state.replies),
         failed=sum(not r.usable for r in state.candidates),
         of=state.of,
         damaged=DAMAGED in state.notes,
     )
-    start = next((e for e in recorded.events if isinstance(e, RunStarted)), None)
-    words = "\n".join((state.prompt, *row.pool, row.judge or "", state.mode, state.answer or "")).casefold()
-    return Summary(
-        row, _calls(state, recorded.events), fingerprint(start) if start else "", limits_that_acted(state), words
-    )
 
 
-def _calls(state: RunState, events: Iterable[Event]) -> tuple[CallRow, ...]:
-    prompt_chars = {e.call: sum(len(m.content) for m in e.messages) for e in events if isinstance(e, CallStarted)}
+def prompt_chars(started: CallStarted) -> int:
+    """Characters of all messages a call was asked with."""
+    return sum(len(message.content) for message in started.messages)
+
+
+def call_rows(state: RunState, chars: Mapping[int, int]) -> tuple[CallRow, ...]:
+    """The rows of the calls a run made. `chars`: of each call's prompt."""
     return tuple(
         CallRow(
             run=state.run,
@@ -129,7 +145,7 @@ def _calls(state: RunState, events: Iterable[Event]) -> tuple[CallRow, ...]:
             status=r.status,
             model=r.model,
             prompt_tokens=r.usage.prompt,
-            prompt_chars=prompt_chars.get(r.call, 0),
+            prompt_chars=chars.get(r.call, 0),
             completion_tokens=r.usage.completion,
             reply_chars=len(r.text),
             cost=r.cost,

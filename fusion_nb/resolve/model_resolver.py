@@ -112,7 +112,7 @@ class Resolver:
             extract=runner.reading(extract) if callable(extract) else None,
             kin=lambda judge, member: model_families.family_relation(judge, [member]) or "",
             context=reach.context,
-            load_prices=(lambda: reach.load_prices(listed)) if listed else None,
+            load_prices=None if reach.priced(listed) else lambda: reach.load_prices(listed),
             bill=reach.bill,
         )
 

@@ -53,6 +53,7 @@ class ServiceRegistry:
         self.own = _own_services(settings)
         self._ask = ask
         self._trusted: set[str] = set()
+        self._priced: set[Ref] = set()
 
     def service(self, ref: Ref) -> Service:
         """The row that says how to talk to the ref's service."""
@@ -136,6 +137,11 @@ class ServiceRegistry:
                 self.rates(ref)
                 self.context(ref)
                 self.price(ref, ref.model, Usage(1, 1))
+        self._priced.update(refs)
+
+    def priced(self, refs: Iterable[Ref]) -> bool:
+        """Whether what is known of their prices has been read already, as for the runs of a table all but the first."""
+        return self._priced.issuperset(refs)
 
     def context(self, ref: Ref) -> int | None:
         """Tokens a model holds, prompt and completion together."""

@@ -46,8 +46,11 @@ stop_at_exit(_stop_all)
 class Handle(Generic[S]):
     """A run under way, as its caller holds it: events to take, a state to look at, and Stop."""
 
-    def __init__(self, record: EventRecorder[S], work: Coroutine[Any, Any, None]) -> None:
+    def __init__(
+        self, record: EventRecorder[S], work: Coroutine[Any, Any, None], on_end: Callable[[], None] = lambda: None
+    ) -> None:
         self._record = record
+        self._on_end = on_end
         self._loop = engine_loop()
         self._task: asyncio.Task[None] | None = None
         self._defect: BaseException | None = None
@@ -130,6 +133,7 @@ class Handle(Generic[S]):
         self._over.set()
         _under_way.discard(self)
         self._ended.set_result(None)
+        self._on_end()
 
 
 def wait_for_run(

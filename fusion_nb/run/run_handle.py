@@ -36,6 +36,14 @@ class TakesRun(Protocol):
     def steer(self, run: Any) -> None: ...
 
 
+class RunRecord(Protocol):
+    """Where the events of a run are written."""
+
+    @property
+    def trouble(self) -> str | None: ...
+    def __call__(self, event: Event, /) -> None: ...
+
+
 class ServiceResolver(Protocol):
     """How a run reaches its models."""
 
@@ -56,8 +64,9 @@ class Run:
         spec: what is asked of whom.
         resolver: how its models are reached.
         policy: the caps it is under, from its begin to its end.
-        journal: whether its record is kept on disk.
+        journal: whether its record is kept on disk; or what keeps it.
         run: its id, where that had to be known before it begins.
+        on_end: called on the engine's thread when it has ended.
 
     >>> import fusion_nb
     >>> with fusion_nb.stream("How many times does the letter r occur in the word strawberry?", pool="demo") as run:
@@ -72,19 +81,20 @@ class Run:
         resolver: ServiceResolver,
         policy: SpendingPolicy,
         *,
-        journal: bool = True,
+        journal: bool | RunRecord = True,
         run: str = "",
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         now = datetime.now(UTC)
         run = run or new_run_id(now)
         self._needs_loop = lambda: resolver.needs_callers_loop
-        self._journal = Journal(run) if journal else None
+        self._journal: RunRecord | None = Journal(run) if journal is True else (journal or None)
         services = resolver.run_services(spec)
         accounts = RunAccounts(run, policy, play=is_play(spec.everyone))
         # The run's clock starts here: what is still to be loaded has been.
         record = EventRecorder(FusionResult(), self._journal)
         self._engine = Engine(spec, services, record, accounts)
-        self._handle = engine_task.Handle(record, self._engine.run(run, now.isoformat()))
+        self._handle = engine_task.Handle(record, self._engine.run(run, now.isoformat()), on_end)
 
     def __iter__(self) -> Iterator[Event]:
         return self._handle.events(self._needs_loop)

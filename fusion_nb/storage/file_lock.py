@@ -84,6 +84,7 @@ class LivenessLock:
 
     def __init__(self, path: Path) -> None:
         """Raises `OSError` where the file cannot be locked."""
+        self._path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINKS, 0o600)
         try:
             if not wait_for_lock(self._fd):
@@ -91,6 +92,12 @@ class LivenessLock:
         except OSError:
             close(self._fd)
             raise
+
+    def end(self) -> None:
+        """Let go before the process ends: the lock and its file."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+        close(self._fd)
 
     @staticmethod
     def stopped(path: Path) -> bool:

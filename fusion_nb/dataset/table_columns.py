@@ -1,0 +1,73 @@
+"""What `fuse_frame()` adds to a frame: its columns, and the cells of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from fusion_nb.core.option_checks import shown
+from fusion_nb.dataset.run_queue import is_unpaid, paid_for
+from fusion_nb.errors import UserError
+from fusion_nb.run.result import FusionResult
+from fusion_nb.views import escape
+
+COLUMNS: dict[str, Any] = {
+    "answer": "string",
+    "status": pd.CategoricalDtype(["ok", "unjudged", "error", "cancelled", "budget"]),
+    "agreement": "Float64",
+    "chosen_model": "string",
+    "cost_usd": "Float64",
+    "seconds": "Float64",
+    "error": "string",
+    "run": "string",
+}
+"""What is added to a frame; `<NA>` is what nobody knows. `status` is `<NA>` of rows that a pilot left for later."""
+
+
+def refuse_taken(df: pd.DataFrame, prefix: Any) -> None:
+    if not isinstance(prefix, str):
+        raise UserError(f"prefix must be text, not {shown(prefix)}.")
+    for name in COLUMNS:
+        if prefix + name in df.columns:
+            raise UserError(
+                f"The frame has a column {prefix + name!r} already: name those to add otherwise, prefix='fused_', or "
+                "rename yours."
+            )
+
+
+def left_out(status: str, why: str) -> dict[str, Any]:
+    return {"status": status, "error": why or None}
+
+
+def cells(result: FusionResult, *, members: bool) -> dict[str, Any]:
+    """The cells of one result; texts of models cannot act in a terminal."""
+    chosen = result.verdict.chosen if result.verdict else ()
+    return {
+        "answer": result.answer,
+        "status": "budget" if is_unpaid(result) else result.status,
+        "agreement": result.agreement.share if result.agreement else None,
+        "chosen_model": str(result.replies[chosen[0] - 1].ref) if len(chosen) == 1 else None,
+        "cost_usd": paid_for(result),
+        "seconds": result.seconds,
+        "error": result.error or ("a cap left part of it unasked" if is_unpaid(result) else None),
+        "run": result.run,
+        **({f"answer_{r.ref.name}": r.text if r.usable else None for r in result.candidates} if members else {}),
+    }
+
+
+def with_columns(df: pd.DataFrame, records: Sequence[Mapping[str, Any]], prefix: str) -> pd.DataFrame:
+    names = dict.fromkeys(name for record in records for name in record if name not in COLUMNS)
+    done = df.copy()
+    for name, kind in {**COLUMNS, **dict.fromkeys(names, "string")}.items():
+        cells = [_cell(record.get(name)) for record in records]
+        if prefix + name in done.columns:
+            raise UserError(f"The frame has a column {prefix + name!r} already; the answers are kept: give prefix=.")
+        done[prefix + name] = pd.array(cells, dtype=kind)
+    return done
+
+
+def _cell(value: Any) -> Any:
+    return escape.safe_cell(value) if isinstance(value, str) else float(value) if isinstance(value, Decimal) else value
