@@ -248,6 +248,13 @@ class ComputedCost(NamedTuple):
     rates: PricesUsed | None = None
 
 
+class CallRates(Protocol):
+    """How many calls a service takes at once, for runs that are made together."""
+
+    async def enter(self, name: str) -> float: ...
+    def leave(self, name: str, entered: float, fault: Any, ttft: float | None = None) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class RunServices:
     """What the engine needs of the other rooms, given by the API."""
@@ -271,5 +278,7 @@ class RunServices:
     load_prices: Callable[[], None] | None = None
     """Reads price lists and tables, so that `price`, `worst` and `context` are quick; called on a thread. `None` where
     there are none to read."""
+    rates: CallRates | None = None
+    """Shared by runs that are made together; `None` for a run by itself."""
     bill: Callable[[Ref, str], Awaitable[LateBill | None]] | None = None
     """(who was asked, generation id) -> what its service kept of the call; `None` where it keeps nothing."""

@@ -3,58 +3,74 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from fusion_nb.accounts.account import Account
 from fusion_nb.accounts.policy import day_account
-from fusion_nb.core import Ref, Reply
-from fusion_nb.core.spec import RunSpec, run_started
+from fusion_nb.core.spec import run_started
+from fusion_nb.dataset.jobs import DONE, NOT_ASKED, Job, is_broken, is_unpaid, rest_of, taken_over
 from fusion_nb.dataset.queue_record import QueueRecord
 from fusion_nb.dataset.reply_keys import reply_keys
 from fusion_nb.errors import RunFailed
 from fusion_nb.journal import index, reader, table_index
 from fusion_nb.journal.table_writer import StoredRun
-from fusion_nb.options import Settings
 from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.spec_builder import spending_policy
 from fusion_nb.run.result import FusionResult
 from fusion_nb.run.run_handle import Run
+from fusion_nb.run.service_rates import ServiceRates
 
 AT_ONCE = 8
 """Runs under way at the same time."""
-DONE = ("ok", "unjudged")
 Progress = Callable[[int, int, Decimal], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One kind of run that is made for every question."""
-
-    name: str
-    settings: Settings
-    resolver: Resolver
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run that is wanted."""
-
-    way: Way
-    spec: RunSpec
-    of: str | None = None
-    """The run whose candidates it takes over; `None`: it asks the members itself."""
 
 
 class _UnderWay(NamedTuple):
     run: Run
     record: StoredRun | None
     resolver: Resolver
+
+
+class _Making:
+    """The jobs of one stream, by their places: those to begin, under way, ended, and to be asked once more."""
+
+    def __init__(self, listed: list[Job], queue: list[int]) -> None:
+        self.queue = queue
+        self.under_way: dict[int, _UnderWay] = {}
+        self.unsaved: deque[tuple[int, FusionResult, StoredRun | None]] = deque()
+        """Ended, and not on the disk yet."""
+        self._listed = listed
+        self._broken: list[int] = []
+        """Lacking something because the network was gone: once more, when everything else is done."""
+        self._once_more: set[int] = set()
+
+    def to_begin(self) -> bool:
+        """Whether there is something left to begin."""
+        if not self.queue:
+            self.queue, self._broken = self._broken, []
+        return bool(self.queue)
+
+    def goes_on(self, at: int, result: FusionResult, *, unpaid: bool) -> bool:
+        """Whether a job is made again, with what this run of it has."""
+        broken = not unpaid and at not in self._once_more and is_broken(result)
+        if broken:
+            self._once_more.add(at)
+            self._broken.append(at)
+        elif unpaid:
+            self.queue.append(at)
+        if broken or unpaid:
+            self._listed[at] = rest_of(self._listed[at], result)
+        return broken or unpaid
+
+    def saved(self) -> Iterator[tuple[int, FusionResult]]:
+        """Those that are on the disk by now, in the order in which they ended."""
+        while self.unsaved and ((record := self.unsaved[0][2]) is None or record.durable):
+            yield self.unsaved.popleft()[:2]
 
 
 class RunQueue:
@@ -67,16 +83,26 @@ class RunQueue:
         at_once: how many are under way at the same time.
         title: what the record of them says they were.
         take_over: whether a member's reply to the very same request is taken over from whatever run has it.
+        repeat: whether jobs that are the same are made as often.
     """
 
     def __init__(
-        self, cap: Decimal | None, at_once: int = AT_ONCE, *, title: str = "", take_over: bool = False
+        self,
+        cap: Decimal | None,
+        at_once: int = AT_ONCE,
+        *,
+        title: str = "",
+        take_over: bool = False,
+        repeat: bool = False,
     ) -> None:
         self._cap = cap
         self._account = Account("max_cost")
         self._at_once = at_once
         self._take_over = take_over
+        self._repeat = repeat
         self._record = QueueRecord(title)
+        self._rates: ServiceRates | None = None
+        self._news: deque[str] = deque()
         self.spent = Decimal(0)
         self.taken_over = 0
         """Results that came from the journal."""
@@ -84,6 +110,8 @@ class RunQueue:
         """Replies of members that came from other runs."""
         self.stopped = ""
         """Why no more runs are made, a sentence; empty where they are."""
+        self.failures: Counter[str] = Counter()
+        """Calls that failed, by the class of the error."""
         self.on_progress: Progress = lambda *_: None
         """Who is told (runs that are there, runs wanted, USD spent) after each."""
 
@@ -126,43 +154,39 @@ class RunQueue:
         if not queue:
             return
         known = self._known_replies(listed, queue) if self._take_over and not fresh else {}
-        under_way: dict[int, _UnderWay] = {}
-        unsaved: deque[tuple[int, FusionResult, StoredRun | None]] = deque()
+        making = _Making(listed, queue)
         with self:
             try:
-                while under_way or unsaved or (queue and not self.stopped):
-                    while queue and len(under_way) < self._at_once and not self.stopped:
-                        at = queue.pop()
+                while making.under_way or making.unsaved or (making.to_begin() and not self.stopped):
+                    while making.queue and len(making.under_way) < self._at_once and not self.stopped:
+                        at = making.queue.pop()
                         listed[at] = self._with_known(listed[at], known.pop(at, {}))
-                        under_way[at] = self._begin(at, listed[at])
+                        making.under_way[at] = self._begin(at, listed[at])
                     for at in self._record.ended_places():
-                        each = under_way.pop(at)
+                        each = making.under_way.pop(at)
                         result = self._ended(each)
-                        if is_unpaid(result) and self._may_try_again(result):
-                            listed[at] = _rest_of(listed[at], result)
-                            queue.append(at)
-                        else:
-                            unsaved.append((at, result, each.record))
-                    while unsaved and ((record := unsaved[0][2]) is None or record.durable):
-                        yield unsaved.popleft()[:2]
-                    if under_way or unsaved:
-                        self._wait(under_way)
+                        if not making.goes_on(at, result, unpaid=is_unpaid(result) and self._may_try_again(result)):
+                            making.unsaved.append((at, result, each.record))
+                    yield from making.saved()
+                    self.stopped = self.stopped or (self._rates.gone if self._rates else "")
+                    self._wait(making)
             finally:
-                for each in under_way.values():
+                for each in making.under_way.values():
                     each.run.stop()
-                for each in under_way.values():
+                for each in making.under_way.values():
                     each.run.pause(1.0)
                     self._ended(each)
 
     def _recorded(self, listed: list[Job]) -> Iterator[tuple[int, FusionResult]]:
         """What the journal has of the jobs. Those that a cap cut short go on from what they have."""
-        there = index.find_each([(run_started(job.spec, "", ""), job.of) for job in listed], DONE)
+        requests = [(run_started(job.spec, "", ""), job.of) for job in listed]
+        there = index.find_each(requests, DONE, each_once=self._repeat)
         for at, run in enumerate(there):
             if run is None:
                 continue
             result = reader.load(run, FusionResult())
             if is_unpaid(result):
-                listed[at] = _rest_of(listed[at], result)
+                listed[at] = rest_of(listed[at], result)
             else:
                 yield at, result
 
@@ -181,7 +205,7 @@ class RunQueue:
         """The job with the replies that other runs have to the requests of its members."""
         runs = {run: reader.load(run, FusionResult()) for run in {run for run, _ in known.values()}}
         reused = [
-            _taken_over(ref, runs[known[ref.name][0]], known[ref.name][1]) for ref in job.spec.pool if ref.name in known
+            taken_over(ref, runs[known[ref.name][0]], known[ref.name][1]) for ref in job.spec.pool if ref.name in known
         ]
         self.replies_taken_over += len(reused)
         return replace(job, spec=replace(job.spec, reused=tuple(reused))) if reused else job
@@ -190,6 +214,7 @@ class RunQueue:
         way = job.way
         policy = spending_policy(job.spec, way.settings, way.resolver.reach.metered, way.resolver.reach.worst)
         policy = replace(policy, shared=self._account, shared_cap=self._cap)
+        self._rates = self._rates or ServiceRates(job.spec.limits.concurrency, self._news.append)
         record = self._record.begin(job.spec, self._keys(job)) if way.settings["journal"] else None
         run = Run(
             job.spec,
@@ -198,6 +223,7 @@ class RunQueue:
             journal=record or False,
             run=record.run if record else "",
             on_end=lambda: self._record.ended(at),
+            rates=self._rates,
         )
         return _UnderWay(run, record, way.resolver)
 
@@ -208,18 +234,27 @@ class RunQueue:
         if each.record is not None:
             each.record.finish(result)
         self.spent += sum((reply.cost for reply in result.replies if reply.cost is not None), Decimal(0))
+        self.failures.update(reply.error for reply in result.replies if reply.error and reply.error not in NOT_ASKED)
         return result
 
-    def _wait(self, under_way: Mapping[int, _UnderWay]) -> None:
+    def news(self) -> Iterator[str]:
+        """Sentences that people should read while it goes on, each once: a service that is waited for."""
+        while self._news:
+            yield self._news.popleft()
+
+    def _wait(self, making: _Making) -> None:
         """Until a run has ended, or what has ended is on the disk."""
-        some = next(iter(under_way.values()), None)
+        some = next(iter(making.under_way.values()), None)
         if some is not None and some.resolver.needs_callers_loop:
             some.run.pause(0.05)
-        else:
+        elif some is not None or making.unsaved:
             self._record.wait(0.05)
 
     def _may_try_again(self, result: FusionResult) -> bool:
         """Whether a run that a cap cut short is made once more: others held money at that time, and give it back."""
+        if any(reply.error == "unavailable" for reply in result.replies):
+            self.stopped = self._rates.gone if self._rates else ""
+            return False
         unpriced = next((reply.detail for reply in result.replies if reply.error == "unpriced"), None)
         if unpriced is not None:
             self.stopped = unpriced
@@ -235,47 +270,3 @@ class RunQueue:
                 "on, and pays for nothing twice."
             )
         return False
-
-
-@contextlib.contextmanager
-def progress_bar(queue: RunQueue, what: str, *, shown: bool) -> Iterator[None]:
-    """A bar of runs and money, in a notebook or a terminal."""
-    # As text: what tqdm draws as a widget stays in a saved notebook as "Error displaying widget".
-    from tqdm.std import tqdm  # noqa: PLC0415  loaded when there is one to draw
-
-    # A notebook shows standard error as if something had gone wrong.
-    out = sys.stdout if type(sys.stdout).__module__.startswith("ipykernel") else sys.stderr
-    with tqdm(total=0, unit="run", desc=what, disable=not shown, leave=False, file=out, ncols=80) as bar:
-
-        def progress(there: int, wanted: int, usd: Decimal) -> None:
-            bar.total = wanted
-            bar.set_postfix_str(f"${usd:.4f}", refresh=False)
-            bar.update(there - bar.n)
-
-        queue.on_progress = progress
-        yield
-
-
-def paid_for(result: FusionResult) -> Decimal | None:
-    """USD of a result, with what was paid for replies that it took over from a run a cap had cut short."""
-    kept = [reply.kept_cost for reply in result.replies if reply.kept_from and reply.kept_cost is not None]
-    return result.cost if result.cost is None and not kept else (result.cost or Decimal(0)) + sum(kept, Decimal(0))
-
-
-def is_unpaid(result: FusionResult) -> bool:
-    """Whether a cap left something of a run unasked."""
-    return any(reply.error in ("budget", "unpriced") for reply in result.replies)
-
-
-def _taken_over(ref: Ref, result: FusionResult, call: int) -> Reply:
-    """A reply of another run as that of `ref`, with the run that paid for it."""
-    reply = replace(result.reply(call), ref=ref)
-    return reply if reply.kept_from else replace(reply, kept_from=result.run, kept_cost=reply.cost)
-
-
-def _rest_of(job: Job, result: FusionResult) -> Job:
-    """A job that takes over what a run cut short has of it."""
-    if job.of:  # of a run whose replies it takes over already
-        return job
-    usable = tuple(reply for reply in result.candidates if reply.usable)
-    return replace(job, spec=replace(job.spec, reused=usable, of=result.run)) if usable else job

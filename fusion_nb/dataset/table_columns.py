@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fusion_nb.core.option_checks import shown
-from fusion_nb.dataset.run_queue import is_unpaid, paid_for
+from fusion_nb.dataset.jobs import is_unpaid, paid_for
 from fusion_nb.errors import UserError
 from fusion_nb.run.result import FusionResult
 from fusion_nb.views import escape

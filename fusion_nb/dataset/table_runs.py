@@ -17,8 +17,10 @@ from fusion_nb.core.option_checks import shown
 from fusion_nb.core.option_types import FuseFrameOptions
 from fusion_nb.core.spec import run_started
 from fusion_nb.core.values import DEMO_SERVICE
+from fusion_nb.dataset.jobs import DONE, Job, Way, paid_for
+from fusion_nb.dataset.progress import progress_bar
 from fusion_nb.dataset.prompts import check_frame, filled
-from fusion_nb.dataset.run_queue import DONE, Job, Progress, RunQueue, Way, paid_for, progress_bar
+from fusion_nb.dataset.run_queue import Progress, RunQueue
 from fusion_nb.dataset.table_columns import cells, left_out, refuse_taken, with_columns
 from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, table_plan
 from fusion_nb.errors import UserError

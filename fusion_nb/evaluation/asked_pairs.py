@@ -14,7 +14,8 @@ from fusion_nb.accounts.token_counts import Range
 from fusion_nb.core import ModeInput, Ref, Reply
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE
-from fusion_nb.dataset.run_queue import Job, RunQueue, Way
+from fusion_nb.dataset.jobs import Job, Way
+from fusion_nb.dataset.run_queue import RunQueue
 from fusion_nb.evaluation.grading import Grader
 from fusion_nb.evaluation.observations import Answer, Question, paid, total
 from fusion_nb.evaluation.pairs import Order, Pair, PairVerdict, preferred

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from fusion_nb.core.values import DEMO_SERVICE
-from fusion_nb.dataset.run_queue import progress_bar
+from fusion_nb.dataset.progress import progress_bar
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation.asked_arms import ASKED, asked_arms
 from fusion_nb.evaluation.asking import Asker, Outcome

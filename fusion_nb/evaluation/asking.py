@@ -12,7 +12,8 @@ from typing import Any
 
 from fusion_nb.core.member_settings import Member
 from fusion_nb.core.spec import RunSpec
-from fusion_nb.dataset.run_queue import Job, RunQueue, Way
+from fusion_nb.dataset.jobs import Job, Way
+from fusion_nb.dataset.run_queue import RunQueue
 from fusion_nb.evaluation.asked_arms import ASKED, CHANGES, ESCALATION, VOTE, samples
 from fusion_nb.options import Settings, settle
 from fusion_nb.resolve.estimate import Estimate, estimate_spec

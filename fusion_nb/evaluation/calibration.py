@@ -9,7 +9,7 @@ from fusion_nb import history
 from fusion_nb.core import option_checks as check_option
 from fusion_nb.core.option_checks import shown
 from fusion_nb.core.option_types import FuseOptions
-from fusion_nb.dataset.run_queue import progress_bar
+from fusion_nb.dataset.progress import progress_bar
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation.asked_pairs import PairAsker
 from fusion_nb.evaluation.calibration_report import CalibrationReport

@@ -79,37 +79,39 @@ def find_same(start: RunStarted) -> str | None:
     return find_each([(start, None)])[0]
 
 
-def find_each(requests: Sequence[tuple[RunStarted, str | None]], statuses: Sequence[str] = ("ok",)) -> list[str | None]:
+def find_each(
+    requests: Sequence[tuple[RunStarted, str | None]],
+    statuses: Sequence[str] = ("ok",),
+    *,
+    each_once: bool = False,
+) -> list[str | None]:
     """What `find_same` finds for each of many requests, the index read once.
 
     Args:
         requests: each with the run whose replies it took over; empty: of none. `None`: whichever.
         statuses: how it may have ended.
+        each_once: whether a run is found for one request alone, where several are the same.
     """
     query = "SELECT began, run, status, limits, row FROM runs WHERE fingerprint = ? AND whole ORDER BY began DESC"
     asked = [fingerprint(start) for start, _ in requests]
     with _index() as (db, _):
         each = [db.execute(query, (digest,)).fetchall() for digest in asked]
         of_tables = dict(_readable(lambda: table_index.find_runs(asked).items()))
-    alone = (
-        [Known(began, run, json.loads(row).get("of", ""), *rest) for began, run, *rest, row in rows] for rows in each
-    )
-    together = (
-        sorted((*some, *of_tables.get(digest, ())), reverse=True) for some, digest in zip(alone, asked, strict=True)
-    )
-    return [
-        next(
-            (
-                known.run
-                for known in found
-                if known.status in statuses
-                and (of is None or known.of == of)
-                and same_limits(json.loads(known.limits), start.limits)
-            ),
-            None,
+    found: list[str | None] = []
+    taken: set[str | None] = set()
+    for (start, of), digest, rows in zip(requests, asked, each, strict=True):
+        alone = (Known(began, run, json.loads(row).get("of", ""), *rest) for began, run, *rest, row in rows)
+        fits = (
+            known.run
+            for known in sorted((*alone, *of_tables.get(digest, ())), reverse=True)
+            if known.status in statuses
+            and (of is None or known.of == of)
+            and same_limits(json.loads(known.limits), start.limits)
+            and known.run not in taken
         )
-        for (start, of), found in zip(requests, together, strict=True)
-    ]
+        found.append(next(fits, None))
+        taken.update(found[-1:] if each_once else ())
+    return found
 
 
 def _readable(read: Callable[[], Iterable[T]]) -> list[T]:

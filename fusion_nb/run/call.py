@@ -115,7 +115,6 @@ class Caller:
             # One turn of the loop before anything is sent: the journal syncs what a whole pool starts in it, once.
             await asyncio.sleep(0)
             async with self._slots:
-                progress.began = self._record.now()
                 await self.billing.hold(call, request, progress)
                 await self._attempts(call, request, progress, splitter, retries)
         except ProviderError as fault:
@@ -141,28 +140,53 @@ class Caller:
         retries: RetryAllowance,
     ) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._limits.timeout
+        deadline: float | None = None
         while True:
+            entered = await self._enter(request.ref)
+            if deadline is None:
+                deadline, progress.began = loop.time() + self._limits.timeout, self._record.now()
+            fault = ProviderError("cancelled", "Stopped.", status="cancelled")
             try:
                 self._refused_keys.check(request.ref.service)
-                return await self._attempt(call, request, progress, splitter, deadline)
-            except ProviderError as fault:
-                progress.free = not (fault.maybe_billed or progress.content)
-                self._refused_keys.note(request.ref.service, fault)
-                wait = retries.wait(fault, progress, deadline - loop.time())
-                if wait is None or not await self.billing.hold_again(call, request, progress, fault):
-                    raise
-                self._record.emit(
-                    CallRetried(
-                        call=call,
-                        attempt=progress.attempts + 1,
-                        error=fault.error,
-                        detail=fault.detail,
-                        wait=round(wait, 3),
-                        at_most=self.billing.so_far(request.ref, progress),
-                    )
+                await self._attempt(call, request, progress, splitter, deadline)
+                self._leave(request.ref, entered, None, progress)
+                return
+            except ProviderError as error:
+                fault = error
+            except BaseException:
+                self._leave(request.ref, entered, fault, progress)
+                raise
+            progress.free = not (fault.maybe_billed or progress.content)
+            self._refused_keys.note(request.ref.service, fault)
+            if self._leave(request.ref, entered, fault, progress) and not progress.content:
+                # It waits for its turn once more, as if this attempt had not been made.
+                if not await self.billing.hold_again(call, request, progress, fault):
+                    raise fault
+                progress.attempts, deadline = progress.attempts - 1, None
+                continue
+            wait = retries.wait(fault, progress, deadline - loop.time())
+            if wait is None or not await self.billing.hold_again(call, request, progress, fault):
+                raise fault
+            self._record.emit(
+                CallRetried(
+                    call=call,
+                    attempt=progress.attempts + 1,
+                    error=fault.error,
+                    detail=fault.detail,
+                    wait=round(wait, 3),
+                    at_most=self.billing.so_far(request.ref, progress),
                 )
-                await asyncio.sleep(wait)
+            )
+            await asyncio.sleep(wait)
+
+    async def _enter(self, ref: Ref) -> float:
+        """Wait until the service takes one more call, where runs that are made together share it."""
+        return await self._services.rates.enter(ref.service) if self._services.rates else 0.0
+
+    def _leave(self, ref: Ref, entered: float, fault: ProviderError | None, progress: CallProgress) -> bool:
+        """An attempt is over. Whether it is made again in its turn, without using up one."""
+        rates = self._services.rates
+        return rates is not None and rates.leave(ref.service, entered, fault, progress.ttft)
 
     async def _attempt(
         self, call: int, request: Request, progress: CallProgress, splitter: StreamSplitter | None, deadline: float

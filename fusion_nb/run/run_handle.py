@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
 from fusion_nb.core import engine_thread
 from fusion_nb.core.events import Event
-from fusion_nb.core.spec import RunServices, RunSpec
+from fusion_nb.core.spec import CallRates, RunServices, RunSpec
 from fusion_nb.core.state import is_play
 from fusion_nb.errors import RunFailed, UserError
 from fusion_nb.journal.writer import Journal
@@ -67,6 +67,7 @@ class Run:
         journal: whether its record is kept on disk; or what keeps it.
         run: its id, where that had to be known before it begins.
         on_end: called on the engine's thread when it has ended.
+        rates: what runs that are made together share of their services.
 
     >>> import fusion_nb
     >>> with fusion_nb.stream("How many times does the letter r occur in the word strawberry?", pool="demo") as run:
@@ -84,12 +85,13 @@ class Run:
         journal: bool | RunRecord = True,
         run: str = "",
         on_end: Callable[[], None] = lambda: None,
+        rates: CallRates | None = None,
     ) -> None:
         now = datetime.now(UTC)
         run = run or new_run_id(now)
         self._needs_loop = lambda: resolver.needs_callers_loop
         self._journal: RunRecord | None = Journal(run) if journal is True else (journal or None)
-        services = resolver.run_services(spec)
+        services = replace(resolver.run_services(spec), rates=rates)
         accounts = RunAccounts(run, policy, play=is_play(spec.everyone))
         # The run's clock starts here: what is still to be loaded has been.
         record = EventRecorder(FusionResult(), self._journal)
