@@ -6,6 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from fusion_nb.core.spec import RunSpec, run_started
 from fusion_nb.journal.rows import fingerprint
@@ -45,6 +46,7 @@ class QueueRecord:
         """The record of a new run. `keys`: by the name of a member, the key of its first reply."""
         if self._table is None:
             head = {
+                "when": datetime.now(UTC).isoformat(),
                 "prompt": self._title or spec.prompt,
                 "mode": spec.mode,
                 "pool": json.dumps([ref.name for ref in spec.pool]),

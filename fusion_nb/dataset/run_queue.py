@@ -110,6 +110,8 @@ class RunQueue:
         """Replies of members that came from other runs."""
         self.stopped = ""
         """Why no more runs are made, a sentence; empty where they are."""
+        self.capped = False
+        """Whether that is a cap."""
         self.failures: Counter[str] = Counter()
         """Calls that failed, by the class of the error."""
         self.on_progress: Progress = lambda *_: None
@@ -257,7 +259,7 @@ class RunQueue:
             return False
         unpriced = next((reply.detail for reply in result.replies if reply.error == "unpriced"), None)
         if unpriced is not None:
-            self.stopped = unpriced
+            self.stopped, self.capped = unpriced, True
         elif self._at_once > 1:
             self._at_once //= 2
             return True
@@ -265,6 +267,7 @@ class RunQueue:
             why = next(reply.detail for reply in result.replies if reply.error == "budget") or ""
             cap = "max_cost" if "max_cost_per" not in why else "A cap"
             amount = f" (${self._cap})" if cap == "max_cost" else ""
+            self.capped = True
             self.stopped = (
                 f"{cap}{amount} is reached: what is left was not asked. The same call with a higher cap goes "
                 "on, and pays for nothing twice."

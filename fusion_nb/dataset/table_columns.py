@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fusion_nb.core.option_checks import shown
-from fusion_nb.dataset.jobs import is_unpaid, paid_for
+from fusion_nb.dataset.jobs import NOT_ASKED, paid_for
 from fusion_nb.errors import UserError
 from fusion_nb.run.result import FusionResult
 from fusion_nb.views import escape
@@ -44,15 +44,17 @@ def left_out(status: str, why: str) -> dict[str, Any]:
 
 def cells(result: FusionResult, *, members: bool) -> dict[str, Any]:
     """The cells of one result; texts of models cannot act in a terminal."""
+    errors = {reply.error: reply.detail for reply in result.replies if reply.error in NOT_ASKED}
+    unasked = "cancelled" if "unavailable" in errors else "budget" if errors else ""
     chosen = result.verdict.chosen if result.verdict else ()
     return {
         "answer": result.answer,
-        "status": "budget" if is_unpaid(result) else result.status,
+        "status": unasked or result.status,
         "agreement": result.agreement.share if result.agreement else None,
         "chosen_model": str(result.replies[chosen[0] - 1].ref) if len(chosen) == 1 else None,
         "cost_usd": paid_for(result),
         "seconds": result.seconds,
-        "error": result.error or ("a cap left part of it unasked" if is_unpaid(result) else None),
+        "error": result.error or errors.get("unavailable") or ("a cap left part of it unasked" if unasked else None),
         "run": result.run,
         **({f"answer_{r.ref.name}": r.text if r.usable else None for r in result.candidates} if members else {}),
     }

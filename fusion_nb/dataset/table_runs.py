@@ -18,7 +18,7 @@ from fusion_nb.core.option_types import FuseFrameOptions
 from fusion_nb.core.spec import run_started
 from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.dataset.jobs import DONE, Job, Way, paid_for
-from fusion_nb.dataset.progress import progress_bar
+from fusion_nb.dataset.progress import progress_bar, reasons
 from fusion_nb.dataset.prompts import check_frame, filled
 from fusion_nb.dataset.run_queue import Progress, RunQueue
 from fusion_nb.dataset.table_columns import cells, left_out, refuse_taken, with_columns
@@ -182,7 +182,7 @@ def fuse_frame(
         notes.append(_pilot_note(costs, len(table.jobs) - len(places)))
     for note in notes if show_progress else ():
         print(escape.safe_line(note))
-    left = left_out("budget" if table.queue.stopped else "cancelled", table.queue.stopped)
+    left = left_out("budget" if table.queue.capped else "cancelled", table.queue.stopped)
     asked, records = set(places), [dict[str, Any]() for _ in prompts]
     for place, rows in enumerate(rows_of.values()):
         record = answered.get(place, left if place in asked else {})
@@ -219,6 +219,8 @@ def _asked(
     if queue.replies_taken_over:
         replies = formatting.plural(queue.replies_taken_over, "answer")
         notes.append(f"{replies} of members taken over from other runs: not paid again.")
+    if queue.failures:
+        notes.append(f"Failed calls: {reasons(queue.failures)}.")
     notes += [sentence for sentence in (queue.stopped, queue.trouble) if sentence]
     return answered, costs, notes
 

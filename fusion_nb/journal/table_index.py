@@ -62,7 +62,7 @@ def rows() -> Iterator[tuple[RunRow, str]]:
         costs = [Decimal(cost) for cost, *_ in each if cost is not None]
         row = RunRow(
             run=table,
-            when=when_of(table),
+            when=head.get("when") or when_of(table),
             prompt=head.get("prompt", ""),
             mode=head.get("mode", ""),
             pool=tuple(json.loads(head.get("pool", "[]"))),

@@ -116,7 +116,7 @@ class ServiceRates:
         return self._clock()
 
     def leave(self, name: str, entered: float, fault: ProviderError | None, ttft: float | None = None) -> bool:
-        """The call's attempt is over. Whether it is to enter again instead of failing.
+        """The call's attempt is over. Whether it is to enter again, which may tell why not, instead of failing.
 
         Args:
             entered: what `enter()` gave.
@@ -139,7 +139,7 @@ class ServiceRates:
                 service.limit, service.starting = 1.0, True
                 self._pause(service, fault.retry_after, f"failed {service.failures} times in a row ({fault.error})")
         self._wake(service)
-        return again and not service.gone
+        return again
 
     # ---- what is known of a service
 
@@ -160,7 +160,8 @@ class ServiceRates:
                 return
             else:
                 service.usual += 0.01 * (ttft - service.usual)
-        if service.in_flight + 1 >= int(service.limit):
+        # What is not made use of tells nothing of a larger limit.
+        if 2 * (service.in_flight + 1) >= int(service.limit):
             service.limit = min(float(self._ceiling), service.limit + (1.0 if service.starting else 1 / service.limit))
 
     def _lower(self, service: _Service, entered: float, share: float) -> None:
