@@ -12,53 +12,18 @@ before anything is sent. A value comes, in this order, from the call, from the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from fusion_nb.core import Limits, Selection
 from fusion_nb.core import option_checks as check
 from fusion_nb.core import selection_checks as selecting
+from fusion_nb.core.option_row import ASKING, CALLS, DERIVED, LINE, Option
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.option_defaults import Settled, configurable_class
 
 Settings = Mapping[str, Any]
 """Every option of one call, checked; `None` where nothing was given and the table says nothing."""
-
-# Calls that ask a prompt, and calls that continue a run of the journal.
-ASKING, DERIVED = ("fuse", "afuse", "stream", "estimate", "panel", "fuse_frame"), ("rejudge", "add", "retry", "resume")
-CALLS = (*ASKING, *DERIVED)
-LINE = "magic"
-"""The line of `%fuse` and `%%fuse` alone: how it is run and shown, not what is asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One row of the table."""
-
-    name: str
-    type: str  # the annotation in signatures
-    default: Any
-    check: Callable[[Any], Any]
-    """The value as the product works with it. Raises `UserError`, one sentence."""
-    help: str
-    calls: tuple[str, ...] = CALLS
-    flags: tuple[str, ...] = ()
-    """On a magic's line; empty: only Python and `%config` can give it."""
-    configurable: bool = False
-    record: str = ""
-    """Where a run's record (`RunStarted`) keeps it, dotted."""
-    needs: str = ""
-    """The option without which it means nothing; `a or b`: one of them, and as a function."""
-    switch: bool = False  # its flag takes no value
-    values: tuple[str, ...] = ()  # what Tab offers
-
-    def can_act(self, settings: Mapping[str, Any]) -> bool:
-        """Whether what it needs is given."""
-        needed = [settings.get(need) for need in self.needs.split(" or ")]
-        # Of several one must be a function: a time limit does not bound the forms of `extract`.
-        return not self.needs or any(value and (len(needed) == 1 or not isinstance(value, str)) for value in needed)
-
 
 _RUNNING = ("fuse", "afuse", "stream", "fuse_frame", *DERIVED)
 _SAMPLED = (*ASKING, "add", "retry")
@@ -196,6 +161,9 @@ TABLE: tuple[Option, ...] = (
            help="with --each: pay for so many random rows, say what the rest may cost, and stop", calls=(LINE,)),
     Option("fresh", "bool", False, check.switch("fresh"), "with --each: ask anew what the journal has",
            (LINE,), ("--fresh",), needs="each", switch=True),
+    Option("repeat", "bool", False, check.switch("repeat"),
+           "with --each: ask rows with the same prompt once each, not once for all of them",
+           (LINE,), ("--repeat",), needs="each", switch=True),
     Option("evaluate", "str | None", None, check.text("evaluate"),
            "a frame or list of questions, recorded answers or runs of this notebook: was fusing worth it? The cell is "
            "then the prompt, with {column} of the frame", (LINE,), ("--evaluate",)),

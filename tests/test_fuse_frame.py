@@ -182,6 +182,20 @@ def test_another_mode_or_member_pays_only_for_what_is_new(words: pd.DataFrame) -
     assert "taken over" not in " ".join(hot.attrs["notes"])
 
 
+def test_rows_with_one_prompt_are_asked_as_often_as_wanted(words: pd.DataFrame) -> None:
+    """`repeat` asks each row, pays each, and goes on with as many as are there."""
+    done = fuse_frame(words, PROMPT, repeat=True, **QUIET)
+    assert len(set(done.run)) == 3
+    assert done.cost_usd.gt(0).all()
+    again = fuse_frame(words, PROMPT, repeat=True, **QUIET)
+    assert set(again.run) == set(done.run)
+    more = pd.concat([words, words.rename(index=str.upper)])
+    whole = fuse_frame(more, PROMPT, repeat=True, **QUIET)
+    assert len(set(whole.run)) == 6
+    assert set(done.run) < set(whole.run)
+    assert whole.fusion.calls()["cost_usd"].gt(0).all()
+
+
 def test_a_table_is_one_file_and_one_run_of_the_past(words: pd.DataFrame, tmp_path: Path) -> None:
     """`runs()` has one row with its money, `runs(id)` its runs; it is searched, exported and deleted as a whole."""
     done = fuse_frame(words, PROMPT, **QUIET)
@@ -270,7 +284,7 @@ def test_after_a_kill_only_rows_under_way_are_asked_again(replay: Replay) -> Non
     child.wait()
     sent = requests(replay) - before
     assert fusion_nb.runs()["status"].tolist() == ["crashed"]
-    finished = sum(len(fusion_nb.load(run).candidates) for run in own_runs())
+    finished = sum(reply.usable for run in own_runs() for reply in fusion_nb.load(run).candidates)
     frame = pd.DataFrame({"q": [p.question for p in recordings.gsm8k()[:rows]]})
     options = {"services": {"replay": {"base_url": replay.url}}, "extract": "number", "mode": "vote"}
     pool = [f"replay:gsm8k/{model}" for model in models]
@@ -310,6 +324,8 @@ CELLS: list[tuple[str, str]] = [
     ("%%fuse --each words --pool demo --quiet --pilot 1 --mode vote\nHow many r has {word} in it?", "answer"),
     ("%%fuse --each words --pool demo --quiet --pilot none\nHow many r has {word}?", "pilot must be"),
     ("%%fuse --each words --pool demo --pilot 1 --dry-run\nHow many r has {word}?", "give one of them"),
+    ("%%fuse --each words --pool demo --quiet --repeat --mode vote\nHow many r has {word}?", "answer"),
+    ("%%fuse --repeat --pool demo\nHow many?", "--repeat means nothing without --each"),
     ("%%fuse --each words --pool demo\nHow many r has {wort}?", "Unknown column 'wort'"),
     ("%%fuse --each words --pool demo --raw --dry-run\nHow many r has {word}? {wort} {{x}}", "2 rows"),
     ("%%fuse --each nowhere --pool demo\nHow many?", "Unknown variable 'nowhere'"),

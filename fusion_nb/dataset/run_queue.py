@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
@@ -148,14 +148,16 @@ class RunQueue:
         """
         listed = list(jobs)
         waiting = set(range(len(listed)))
+        rows_answered: set[str] = set()
         for at, result in () if fresh else self._recorded(listed):
             waiting.discard(at)
+            rows_answered.add(result.run)
             self.taken_over += 1
             yield at, result
         queue = sorted(waiting, reverse=True)
         if not queue:
             return
-        known = self._known_replies(listed, queue) if self._take_over and not fresh else {}
+        known = {} if fresh or not self._take_over else self._known_replies(listed, queue, rows_answered)
         making = _Making(listed, queue)
         with self:
             try:
@@ -192,10 +194,17 @@ class RunQueue:
             else:
                 yield at, result
 
-    def _known_replies(self, listed: Sequence[Job], places: Iterable[int]) -> dict[int, dict[str, tuple[str, int]]]:
-        """By place and member, the (run, call) of the reply to the very same request."""
+    def _known_replies(
+        self, listed: Sequence[Job], places: Iterable[int], used: Container[str]
+    ) -> dict[int, dict[str, tuple[str, int]]]:
+        """By place and member, the (run, call) of the reply to the very same request. `used`: runs that other jobs
+        have taken over as they are."""
         keys = {at: self._keys(listed[at]) for at in places if not listed[at].spec.reused and listed[at].of is None}
-        found = table_index.find_replies([key for own in keys.values() for key in own.values()])
+        every = table_index.find_replies([key for own in keys.values() for key in own.values()])
+        found = {
+            key: [(run, call) for run, call in replies if not (self._repeat and run in used)]
+            for key, replies in every.items()
+        }
         # Each is taken once: the same prompt asked twice has two replies.
         taken = {at: {n: found[key].pop(0) for n, key in own.items() if found.get(key)} for at, own in keys.items()}
         return {at: replies for at, replies in taken.items() if replies}

@@ -41,12 +41,19 @@ class Table:
         settings: those of `fuse_frame()`, settled; `max_cost` is for all of it.
         labels: of the prompts, for sentences about them.
         title: what the journal says the prompts are; the first of them where empty.
+        repeat: whether the same prompt is asked as often as it is there.
 
     Raises `UserError` for what cannot be sent.
     """
 
     def __init__(
-        self, prompts: Sequence[str], settings: Settings, labels: Sequence[Any] | None = None, title: str = ""
+        self,
+        prompts: Sequence[str],
+        settings: Settings,
+        labels: Sequence[Any] | None = None,
+        title: str = "",
+        *,
+        repeat: bool = False,
     ) -> None:
         resolver = Resolver(settings, lambda text: ask_person(text, "Send them?"))
         self._way = Way("table", settings, resolver)
@@ -66,11 +73,13 @@ class Table:
         spec = self.jobs[0].spec
         side_by_side = max(len(spec.pool), len(spec.selection.escalate), len(spec.judges), 1)
         self.at_once = max(1, spec.limits.concurrency // side_by_side)
-        self.queue = RunQueue(settings["max_cost"], self.at_once, title=title, take_over=True)
+        self.queue = RunQueue(settings["max_cost"], self.at_once, title=title, take_over=True, repeat=repeat)
+        self._repeat = repeat
 
     def known(self) -> list[bool]:
         """Which prompts the journal has an answer to."""
-        there = index.find_each([(run_started(job.spec, "", ""), job.of) for job in self.jobs], DONE)
+        requests = [(run_started(job.spec, "", ""), job.of) for job in self.jobs]
+        there = index.find_each(requests, DONE, each_once=self._repeat)
         return [run is not None for run in there]
 
     def plan(self, rows: int, *, fresh: bool = False) -> TablePlan:
@@ -128,6 +137,7 @@ def fuse_frame(
     dry_run: bool = False,
     pilot: int | None = None,
     fresh: bool = False,
+    repeat: bool = False,
     show_progress: bool = True,
     **options: Unpack[FuseFrameOptions],
 ) -> pd.DataFrame | TablePlan:
@@ -144,6 +154,7 @@ def fuse_frame(
         dry_run: return what it would take; nothing is sent.
         pilot: ask so many random rows, say what the rest may cost, and stop; going on takes them over.
         fresh: ask anew what the journal has.
+        repeat: ask rows with the same prompt once each, not once for all of them.
         show_progress: a bar of prompts and money.
 
     Added: `answer`, `status` (ok, unjudged, error, cancelled, budget), `agreement` (share of the members),
@@ -166,10 +177,11 @@ def fuse_frame(
         check.whole("pilot", 1, 1_000_000)(pilot)
         if dry_run:
             raise UserError("pilot pays for some rows and dry_run sends nothing: give one of them.")
-    rows_of: dict[str, list[int]] = {}
+    rows_of: dict[tuple[str, int], list[int]] = {}
     for row, prompt in enumerate(prompts):
-        rows_of.setdefault(prompt, []).append(row)
-    table = Table(list(rows_of), settings, [df.index[rows[0]] for rows in rows_of.values()], template)
+        rows_of.setdefault((prompt, row if repeat else 0), []).append(row)
+    first_rows = [df.index[rows[0]] for rows in rows_of.values()]
+    table = Table([prompt for prompt, _ in rows_of], settings, first_rows, template, repeat=repeat)
     if dry_run:
         return table.plan(len(df), fresh=fresh)
     _confirm(table, settings, len(df), fresh=fresh)

@@ -6,10 +6,11 @@ import argparse
 import builtins
 import keyword
 
+from fusion_nb.core.option_row import LINE
 from fusion_nb.errors import UserError
 from fusion_nb.magic import line_parser
 from fusion_nb.magic.interpolation import IPYTHONS
-from fusion_nb.options import LINE, ROWS
+from fusion_nb.options import ROWS
 
 VERBS = {"resume": "resume_run", "add": "add_members", "retry": "retry_failed", "rejudge": "rejudge_run"}
 """Calls that continue a past run, by the option that asks for each."""

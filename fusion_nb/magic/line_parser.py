@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 from IPython.core.inputtransformer2 import TokenTransformBase
 from IPython.core.magic_arguments import argument, magic_arguments
 
+from fusion_nb.core.option_row import DERIVED, LINE
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.options import DERIVED, LINE, TABLE
+from fusion_nb.options import TABLE
 
 _BINDING = re.compile(r"\s*([A-Za-z_]\w*)\s*<<\s*(.*)", re.DOTALL)
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")

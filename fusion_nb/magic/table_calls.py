@@ -61,6 +61,7 @@ def each_line(
         dry_run=parsed.dry_run,
         pilot=None if parsed.pilot is None else ROWS["pilot"].check(parsed.pilot),
         fresh=parsed.fresh,
+        repeat=parsed.repeat,
         show_progress=show,
         **options,
     )
