@@ -20,6 +20,7 @@ import httpx2
 
 from fusion_nb._version import __version__
 from fusion_nb.core.json_codec import decode_service_json
+from fusion_nb.core.loop_clock import LoopTimeout, loop_clock
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import provider_errors, redaction
 from fusion_nb.providers.http_clients import IN_FLIGHT, HttpClients
@@ -38,7 +39,9 @@ redaction.install_log_filter()
 MAX_BODY = 16 * 1024 * 1024
 LINGER = 0.25
 """Seconds a finished reply's connection is read on, so that it can be used again."""
-_TIMEOUT = httpx2.Timeout(None, connect=10.0, write=60.0)
+CONNECT = 10.0
+"""Seconds to take a connection, by the loop's own clock: it may be busy with others."""
+_TIMEOUT = httpx2.Timeout(None, write=60.0)
 # No limit of connections, so that nobody ever waits for one: the run has its own limit.
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=IN_FLIGHT, keepalive_expiry=300.0)
 # A context without authorities trusts nobody: it costs nothing, and is all that plain http to this machine needs.
@@ -139,9 +142,13 @@ class Http:
         redaction.hide.set(auth.hide if auth else str)
         give_back = None
         try:
-            client, give_back = (await self._clients_for(address)).take()
+            client, give_back = await self._client(address)
             request = client.build_request(method, url, content=body.content, headers={**body.headers, **headers})
-            response = await client.send(request, auth=_Signed(auth) if auth else None, stream=True)
+            async with LoopTimeout(loop_clock().now() + CONNECT) as connecting:
+                body.on_begin = lambda: connecting.move(None)
+                if content is None:
+                    body.on_begin()  # whoever asks for a page has a timeout for all of it
+                response = await client.send(request, auth=_Signed(auth) if auth else None, stream=True)
             try:
                 streaming = StreamingResponse(
                     response.status_code,
@@ -168,8 +175,9 @@ class Http:
         # Outside of `except`, so that it does not carry the client's exception, and its frames, along.
         raise fault.with_traceback(None)
 
-    async def _clients_for(self, address: Address) -> HttpClients[httpx2.AsyncClient]:
-        """The clients of an origin. Raises `ProviderError` where no key may go there, or no proxy can be used."""
+    async def _client(self, address: Address) -> tuple[httpx2.AsyncClient, Callable[[], None]]:
+        """A client for one request, and what gives it back. Raises `ProviderError` where no key may go there, or no
+        proxy can be used."""
         if address.scheme == "http" and not address.loopback:
             raise ProviderError("protocol", "Unencrypted http goes to this machine only: use https.")
         secure = address.scheme != "http"
@@ -178,7 +186,7 @@ class Http:
         if key not in self._clients:
             context = await self._secure_context() if secure else _TRUSTS_NOBODY
             self._clients.setdefault(key, HttpClients(lambda: _client(context, proxy)))
-        return self._clients[key]
+        return self._clients[key].take()
 
     async def _secure_context(self) -> ssl.SSLContext:
         async with self._opening:
@@ -236,7 +244,7 @@ def _classify(error: Exception, body: RequestBody) -> tuple[str, str]:
     causes = list(_chain(error))
     insecure = next((c for c in causes if isinstance(c, ssl.SSLError)), None)
     match error:
-        case httpx2.ConnectTimeout():
+        case TimeoutError() if not body.begun:
             return "connect_timeout", ""
         case httpx2.ProxyError() | ImportError():  # ImportError: a SOCKS proxy without what it needs
             return "proxy", one_line(str(error), 200)

@@ -229,6 +229,8 @@ class RequestBody:
     """A request's body, which knows whether all of it has been sent."""
 
     def __init__(self, content: bytes | None) -> None:
+        self.on_begin: Callable[[], None] = lambda: None
+        """Called when its first byte is asked for: the connection stands."""
         self.begun = False
         """Whether its first byte was asked for: before that, nothing but the head can have gone out."""
         self.sent = content is None
@@ -239,6 +241,7 @@ class RequestBody:
 
     async def _pieces(self, content: bytes) -> AsyncIterator[bytes]:
         self.begun = True
+        self.on_begin()
         for start in range(0, len(content), PIECE):
             yield content[start : start + PIECE]
         self.sent = True

@@ -11,6 +11,7 @@ from fusion_nb.accounts.policy import RunAccounts
 from fusion_nb.accounts.token_counts import prompt_cut
 from fusion_nb.core import STOPPED, Channel, Chunk, Limits, Ref, Reply, Request, Role, RunState, StreamSplitter
 from fusion_nb.core.events import CallAccepted, CallRetried, CallStarted, TextDelta, ThoughtEnded
+from fusion_nb.core.loop_clock import LoopTimeout, loop_clock
 from fusion_nb.core.spec import RunServices
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.redaction import scrub
@@ -139,12 +140,12 @@ class Caller:
         splitter: StreamSplitter | None,
         retries: RetryAllowance,
     ) -> None:
-        loop = asyncio.get_running_loop()
+        clock = loop_clock()
         deadline: float | None = None
         while True:
             entered = await self._enter(request.ref)
             if deadline is None:
-                deadline, progress.began = loop.time() + self._limits.timeout, self._record.now()
+                deadline, progress.began = clock.now() + self._limits.timeout, self._record.now()
             fault = ProviderError("cancelled", "Stopped.", status="cancelled")
             try:
                 self._refused_keys.check(request.ref.service)
@@ -164,7 +165,7 @@ class Caller:
                     raise fault
                 progress.attempts, deadline = progress.attempts - 1, None
                 continue
-            wait = retries.wait(fault, progress, deadline - loop.time())
+            wait = retries.wait(fault, progress, deadline - clock.now())
             if wait is None or not await self.billing.hold_again(call, request, progress, fault):
                 raise fault
             self._record.emit(
@@ -191,20 +192,19 @@ class Caller:
     async def _attempt(
         self, call: int, request: Request, progress: CallProgress, splitter: StreamSplitter | None, deadline: float
     ) -> None:
-        loop = asyncio.get_running_loop()
-        limits = self._limits
+        clock, limits = loop_clock(), self._limits
         progress.attempts += 1
         progress.free = False
         try:
-            async with asyncio.timeout_at(min(deadline, loop.time() + limits.ttft)) as clock:
+            async with LoopTimeout(min(deadline, clock.now() + limits.ttft)) as timeout:
                 chunks = self._services.provider(request.ref).stream(request)
                 async with aclosing(chunks):  # type: ignore[type-var]
                     async for chunk in chunks:
                         moves = self._take(call, request.ref, chunk, progress, splitter)
                         if moves and progress.content:
-                            clock.reschedule(min(deadline, loop.time() + limits.idle))
+                            timeout.move(min(deadline, clock.now() + limits.idle))
         except TimeoutError:
-            raise timed_out(progress, limits, total=loop.time() >= deadline) from None
+            raise timed_out(progress, limits, total=clock.now() >= deadline) from None
         finally:
             if splitter is not None:
                 self._emit_pieces(call, splitter.close())

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from fusion_nb.core.loop_clock import loop_clock
 from fusion_nb.errors import ProviderError
 
 FIRST = 16
@@ -31,6 +32,8 @@ _SLOWER = 2.0
 """How many times as long as usual the first token may take."""
 _MARGIN = 0.5
 """Seconds it has to take longer besides."""
+_OWN = 0.1
+"""Seconds."""
 _USUAL = 20
 """Replies that tell what is usual."""
 _TROUBLE = ("server", "overloaded", "connect", "connect_timeout", "dns", "proxy", "send", "disconnect", "timeout")
@@ -59,6 +62,8 @@ class _Service:
     recent: float | None = None
     """Of the last few."""
     heard: int = 0
+    late: float = 0.0
+    """Of our own loop, when it was last heard of."""
     gone: str = ""
     """Why it is asked no more; a sentence."""
 
@@ -146,7 +151,10 @@ class ServiceRates:
     def _succeeded(self, service: _Service, ttft: float | None) -> None:
         service.failures = service.tries = 0
         service.bad_since = None
-        if ttft is not None:
+        late = loop_clock().late
+        own, service.late = late - service.late > _OWN, late
+        # While our own loop is late, nothing tells how late the service is.
+        if ttft is not None and not own:
             service.heard += 1
             service.recent = ttft if service.recent is None else 0.7 * service.recent + 0.3 * ttft
             if service.usual is None or service.heard <= _USUAL:
