@@ -21,9 +21,16 @@ from typing import Any
 
 def to_plain(value: Any) -> Any:
     """Any value of a run (an event, a state, a verdict) as plain JSON; fields at rest are left out."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        values = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
-        return {f.name: to_plain(v) for f, v in values if f.name in ("seq", "at", "v") or v != _default(f)}
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    if (fields := _fields_at_rest(kind)) is not None:
+        plain = {}
+        for name, rest in fields:
+            v = getattr(value, name)
+            if rest is _ALWAYS or v != rest:
+                plain[name] = v if type(v) in _AS_THEY_ARE else to_plain(v)
+        return plain
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, Mapping):
@@ -31,6 +38,19 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_plain(v) for v in value]
     return value
+
+
+_AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})
+_ALWAYS = object()
+"""In the place of a value at rest: the field is always written."""
+
+
+@functools.cache
+def _fields_at_rest(kind: type) -> tuple[tuple[str, Any], ...] | None:
+    """The fields of a class of values with what they hold at rest; `None` of any other class."""
+    if not dataclasses.is_dataclass(kind):
+        return None
+    return tuple((f.name, _ALWAYS if f.name in ("seq", "at", "v") else _default(f)) for f in dataclasses.fields(kind))
 
 
 def _default(f: dataclasses.Field[Any]) -> Any:
