@@ -32,7 +32,7 @@ DOORS = {
     "mdit_py_plugins": "views/markdown_to_html.py",
     "nest_asyncio2": "run/engine_task.py",
     "nh3": "views/markdown_to_html.py",
-    "platformdirs": "storage/files.py",
+    "platformdirs": ("storage/files.py", "providers/key_sources.py"),
     "rich": "views/rich_markdown.py",
     "scipy": "evaluation/statistics.py",
     "sqlite3": "journal/",

@@ -11,12 +11,13 @@ import sys
 import time
 import traceback
 import types
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from fusion_nb.errors import KeyMissing
-from fusion_nb.providers import keys
+from fusion_nb.providers import key_sources, keys
 from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.keys import KeyAuth, bind, has_key, looks_like_key, scrub
 from fusion_nb.providers.services import OPENROUTER, SERVICES
@@ -40,11 +41,13 @@ SHAPES = [
 
 
 @pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for row in SERVICES.values():
         for variable in row.keys:
             monkeypatch.delenv(variable, raising=False)
     monkeypatch.setitem(sys.modules, "keyring", None)
+    monkeypatch.setenv("LLM_USER_PATH", str(tmp_path / "llm"))
+    monkeypatch.chdir(tmp_path)
     keys.forget_stored()
 
 
@@ -102,8 +105,8 @@ def test_a_keyring_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "GROQ_API_KEY" not in asked
     for n in range(200):
         has_key(f"OTHER_{n}")
-    assert len(keys._stored) <= 64
-    monkeypatch.setattr(keys, "STORED_FOR", 0.0)
+    assert len(key_sources._stored) <= 64
+    monkeypatch.setattr(key_sources, "STORED_FOR", 0.0)
     assert has_key("OPENAI_API_KEY")
     assert asked[-1] == "OPENAI_API_KEY"
 

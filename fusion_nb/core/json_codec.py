@@ -21,7 +21,7 @@ from typing import Any
 
 def to_plain(value: Any) -> Any:
     """Any value of a run (an event, a state, a verdict) as plain JSON; fields at rest are left out."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _AS_THEY_ARE:
         return value
     if (fields := _fields_at_rest(kind)) is not None:
@@ -46,7 +46,7 @@ _ALWAYS = object()
 
 
 @functools.cache
-def _fields_at_rest(kind: type) -> tuple[tuple[str, Any], ...] | None:
+def _fields_at_rest(kind: Any) -> tuple[tuple[str, Any], ...] | None:
     """The fields of a class of values with what they hold at rest; `None` of any other class."""
     if not dataclasses.is_dataclass(kind):
         return None

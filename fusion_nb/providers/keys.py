@@ -9,50 +9,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import importlib
 import json
-import os
-import sys
-import time
-from collections import OrderedDict
 from collections.abc import Callable, MutableMapping
-from typing import Any, Never, SupportsIndex
+from typing import Any, Never
 from urllib.parse import quote
 
 from fusion_nb.errors import KeyMissing
+from fusion_nb.providers.key_sources import Sealed, find_key, forget_stored
 from fusion_nb.providers.origins import parse
 from fusion_nb.providers.redaction import is_placeholder, looks_like_key, scrub
 from fusion_nb.providers.services import SERVICES, Service
 
 __all__ = ["KeyAuth", "bind", "forget_stored", "has_key", "looks_like_key", "scrub"]
 
-KEYRING = "fusion_nb"
-"""The keyring's service name; the user name is the variable's."""
-STORED_FOR = 300.0
-"""Seconds after which a keyring, or Colab, is asked again: a locked one may ask the person each time."""
-_MAX_STORED = 64
 _PART = 24
 """Characters of a key that give it away: more than the beginning all keys of a service share."""
-
-
-class _Sealed(str):
-    """A key's text, or a part of it, that does not show itself to anything that prints variables."""
-
-    __slots__ = ()
-
-    def __getitem__(self, index: SupportsIndex | slice) -> _Sealed:
-        return _Sealed(str.__getitem__(self, index))
-
-    def __repr__(self) -> str:
-        return "***"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return "***"
-
-    def __reduce_ex__(self, protocol: Any) -> Never:
-        raise TypeError("A key is neither pickled nor copied.")
 
 
 class KeyAuth:
@@ -66,7 +37,7 @@ class KeyAuth:
     """The first 8 digits of its SHA-256: tells two keys apart, says nothing of either."""
 
     def __init__(self, key: str, variable: str, origin: str) -> None:
-        attach, hide, begins = _closures(key if isinstance(key, _Sealed) else _Sealed(key))
+        attach, hide, begins = _closures(key if isinstance(key, Sealed) else Sealed(key))
         self._attach: Callable[[MutableMapping[str, str]], None] = attach
         self._hide: Callable[[str], str] = hide
         self._begins: Callable[[str], int] = begins
@@ -94,13 +65,8 @@ class KeyAuth:
 
 
 def has_key(variable: str) -> bool:
-    """Whether there is a key under that name: in the environment, the keyring, or Colab's secrets."""
-    return bool(_find(variable))
-
-
-def forget_stored() -> None:
-    """Ask the keyring and Colab again for the next key."""
-    _stored.clear()
+    """Whether there is a key under that name: wherever keys are looked for."""
+    return bool(find_key(variable))
 
 
 def bind(service: Service) -> KeyAuth | None:
@@ -114,21 +80,22 @@ def bind(service: Service) -> KeyAuth | None:
             return None
         forget_stored()  # so that a key put into the keyring now is found by the next try
         raise KeyMissing(
-            f"No API key for {service.name}: set {service.key_env} in the environment Jupyter starts in, or run "
-            f'`import os, getpass; os.environ["{service.key_env}"] = getpass.getpass()`, or try pool="demo".'
+            f"No API key for {service.name}: in a notebook `%fuse_key {service.name}` asks for it; or set "
+            f"{service.key_env} in the environment Jupyter starts in, or in a file .env beside the notebook; or try "
+            'pool="demo".'
         )
-    if service.name in SERVICES and not service.key_optional and is_placeholder(_find(variable)):
+    if service.name in SERVICES and not service.key_optional and is_placeholder(find_key(variable)):
         raise KeyMissing(
             f"What {variable} holds is a placeholder from documentation: set your own key for {service.name}."
         )
-    fault = _fault(_find(variable), variable)
+    fault = _fault(find_key(variable), variable)
     if fault:
         raise KeyMissing(f"The key in {variable} cannot be used: it holds {fault}. Set it again without.")
-    return KeyAuth(_find(variable), variable, parse(service.base_url).origin)
+    return KeyAuth(find_key(variable), variable, parse(service.base_url).origin)
 
 
 def _closures(
-    key: _Sealed,
+    key: Sealed,
 ) -> tuple[Callable[[MutableMapping[str, str]], None], Callable[[str], str], Callable[[str], int]]:
     forms = _forms(key)
 
@@ -149,17 +116,17 @@ def _closures(
     return attach, hide, begins
 
 
-def _forms(key: _Sealed) -> tuple[_Sealed, ...]:
+def _forms(key: Sealed) -> tuple[Sealed, ...]:
     """What a service may quote: the key, also as URLs, JSON, HTML and base64 write it; none for a word ("EMPTY")."""
     mixed = len(key) >= 8 and any(map(str.isdigit, key)) and any(map(str.isalpha, key))
     if len(key) < 12 and not mixed:
         return ()
     every = (
-        *(key, _Sealed(quote(key, safe="")), _Sealed(json.dumps(key)[1:-1]), _Sealed(html.escape(key))),
+        *(key, Sealed(quote(key, safe="")), Sealed(json.dumps(key)[1:-1]), Sealed(html.escape(key))),
         # Some escape more of it than they must.
-        _Sealed("".join(each if each.isalnum() else f"%{ord(each):02X}" for each in key)),
+        Sealed("".join(each if each.isalnum() else f"%{ord(each):02X}" for each in key)),
         # Behind the user name and the colon of basic authentication each third place is another text.
-        *(_Sealed(_base64(key, before)) for before in range(3)),
+        *(Sealed(_base64(key, before)) for before in range(3)),
     )
     return tuple(dict.fromkeys(every))
 
@@ -171,12 +138,12 @@ def _base64(key: str, before: int) -> str:
     return encoded[4 if before else 0 : last]
 
 
-def _without(text: str, key: _Sealed) -> str:
+def _without(text: str, key: Sealed) -> str:
     """`text` with `***` in place of the key's first part, or its last, and of all that belongs to it there.
 
     Half a key is hidden as well as a whole one where it is long enough to be no other's. Linear in the text.
     """
-    head, tail = (key[:_PART], key[-_PART:]) if len(key) >= 2 * _PART else (key, _Sealed())
+    head, tail = (key[:_PART], key[-_PART:]) if len(key) >= 2 * _PART else (key, Sealed())
     parts, start = [], 0
     while (at := text.find(head, start)) >= 0:
         end = at + len(head)
@@ -195,47 +162,7 @@ def _without(text: str, key: _Sealed) -> str:
     return "".join([*parts, text[start:]]) if parts else text
 
 
-_stored: OrderedDict[str, tuple[float, _Sealed]] = OrderedDict()
-"""What the keyring or Colab answered, by variable, and when: the newest answers only."""
-
-
-def _find(variable: str) -> _Sealed:
-    return _unquoted(_Sealed(os.environ.get(variable) or "")) or _from_store(variable)
-
-
-def _from_store(variable: str) -> _Sealed:
-    since, key = _stored.get(variable, (-STORED_FOR, _Sealed()))
-    if time.monotonic() - since >= STORED_FOR:
-        key = _unquoted(_from_keyring(variable) or _from_colab(variable))
-        _stored[variable] = time.monotonic(), key
-        while len(_stored) > _MAX_STORED:
-            _stored.popitem(last=False)
-    return key
-
-
-def _unquoted(key: _Sealed) -> _Sealed:
-    """Without the one pair of quotation marks that `docker --env-file` and some `.env` readers leave around it."""
-    quoted = len(key) >= 2 and key[0] == key[-1] and key[0] in ("'", '"')
-    return key[1:-1] if quoted else key
-
-
-def _from_keyring(variable: str) -> _Sealed:
-    try:
-        return _Sealed(importlib.import_module("keyring").get_password(KEYRING, variable) or "")
-    except Exception:  # noqa: BLE001  not installed, no backend, locked: as good as no key
-        return _Sealed()
-
-
-def _from_colab(variable: str) -> _Sealed:
-    if "google.colab" not in sys.modules:
-        return _Sealed()
-    try:
-        return _Sealed(importlib.import_module("google.colab.userdata").get(variable) or "")
-    except Exception:  # noqa: BLE001  no such secret, or no permission to read it
-        return _Sealed()
-
-
-def _fault(key: _Sealed, variable: str) -> str:
+def _fault(key: Sealed, variable: str) -> str:
     """What makes a key impossible to send, without the key: the caller raises it."""
     if "\n" in key or "\r" in key:
         return "a line break"

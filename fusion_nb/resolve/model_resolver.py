@@ -90,6 +90,7 @@ class Resolver:
         if self._settings.get("replay"):
             notes += [_NOT_COMPARED.format(name=name) for name, digest in digests.items() if digest is None]
         used = {ref.service for ref in (*pool, *escalate, *judges)}
+        notes += self.reach.key_notes(used)
         also = open_digest({name: row for name, row in self.reach.own.items() if name in used}, digests)
         return ResolvedPool(pool, judges, escalate, tuple(notes), also)
 

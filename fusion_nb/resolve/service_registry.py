@@ -16,7 +16,7 @@ from fusion_nb.core import Ref, Usage, engine_thread
 from fusion_nb.core.spec import ComputedCost, Provider
 from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.options import Settings
-from fusion_nb.providers import custom_services, demo, keys, services
+from fusion_nb.providers import custom_services, demo, key_sources, keys, services
 from fusion_nb.providers.demo.scripts import find_model as find_demo
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.services import SERVICES, Service
@@ -71,6 +71,11 @@ class ServiceRegistry:
 
         service = self.service(ref)
         return ChatProvider(service, http(), keys.bind(service))
+
+    def key_notes(self, names: Iterable[str]) -> list[str]:
+        """Which keys of these services are from a file, each said once."""
+        keyed = (SERVICES[name].keys for name in sorted(names) if name in SERVICES and name not in self.own)
+        return key_sources.file_notes([found for each in keyed if (found := next(filter(keys.has_key, each), None))])
 
     def metered(self, ref: Ref) -> bool:
         """Whether somebody is billed for asking it."""
