@@ -17,7 +17,7 @@ from fusion_nb.core.member_settings import Member, PoolEntry
 from fusion_nb.core.option_types import AfuseOptions, FuseOptions, StreamOptions
 from fusion_nb.core.spec import RunSpec, run_started
 from fusion_nb.core.values import DEMO_SERVICE
-from fusion_nb.errors import UserError
+from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.journal import index, reader
 from fusion_nb.journal.writer import begun
 from fusion_nb.option_signatures import takes
@@ -32,7 +32,7 @@ from fusion_nb.resolve.service_registry import DEMO_MODELS
 from fusion_nb.resolve.spec_builder import build_spec, spending_policy
 from fusion_nb.run.result import FusionResult
 from fusion_nb.run.run_handle import Progress, Run, last, raise_if_failed, wait_for_result
-from fusion_nb.views.spending_report import Spending, by_model, may_have_spent_since, today
+from fusion_nb.views.spending_report import BY, Spending, by_model, by_names, may_have_spent_since, today
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,11 +165,16 @@ def load_pandas() -> None:
 def spending(
     since: str = "",
     *,
+    by: str | Sequence[str] | None = None,
     max_cost_per_session: float | str | None = None,
     max_cost_per_day: float | str | None = None,
     services: Mapping[str, Mapping[str, str]] | None = None,
-) -> Spending:
+) -> Spending | pd.DataFrame:
     """What the journal's runs cost since a day, `2026-11-01` (UTC); today where none is given.
+
+    Args:
+        by: sum by one or more of `tag`, `month`, `day`, `service`, `model`, `run` instead: a DataFrame, the dearest
+            first, since ever where no day is given. The demo's play money is in none of its rows.
 
     The caps that are set, and keys whose service tells, are said with what they have left; and what the accounts behind
     the caps count of runs that are in no journal, and so in no row. Raises `UserError` where `since` is no day.
@@ -177,6 +182,8 @@ def spending(
     >>> print(spending())
     Today (UTC): $0.0000 in 0 calls. This kernel: $0.0000...
     """
+    if by is not None:
+        return _spending_by(by, check.text("since")(since) or "")
     day = _day(check.text("since")(since) or "")
     credit = engine_thread.run_on_engine(_names(None, services).reach.credits())
     given = {"max_cost_per_session": max_cost_per_session, "max_cost_per_day": max_cost_per_day}
@@ -185,6 +192,18 @@ def spending(
     caps_left = (_cap_left(account, cap) for account, cap in caps if cap is not None)
     left = (*_unjournalled(), *_unsettled(), *caps_left, *_keys_left(credit))
     return Spending(day, by_model(index.calls(day.isoformat()), begun), left)
+
+
+def _spending_by(by: str | Sequence[str], since: str) -> pd.DataFrame:
+    from fusion_nb.views.table_export import sums_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
+
+    names = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
+    for name in names:
+        if name not in BY:
+            raise UnknownName("sum", str(name), BY, "spending(by=...) takes one or more of these.")
+    if not names or len(set(names)) < len(names):
+        raise UserError(f"by names each of {', '.join(BY)} once at most, and one at least.")
+    return sums_frame(by_names(index.calls(_day(since).isoformat() if since else ""), names), names)
 
 
 def _day(since: str) -> date:

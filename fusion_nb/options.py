@@ -133,6 +133,8 @@ TABLE: tuple[Option, ...] = (
            ("panel", *DERIVED)),
     Option("call", "int | None", None, check.whole("call", 1, 1_000_000),
            "ask the member of this call alone, whether it failed or not", ("retry",)),
+    Option("tag", "str | None", None, check.label("tag"), "whose account it is on: spending(by='tag') sums by it",
+           (*_RUNNING, "panel"), ("--tag",), configurable=True, record="tag"),
     Option("journal", "bool", True, check.switch("journal"),
            "keep the run on disk: off, a crash loses what was paid, and nothing can be replayed", configurable=True),
     Option("replay", "bool", False, check.switch("replay"),

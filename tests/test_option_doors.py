@@ -279,7 +279,17 @@ def test_calls_that_messages_name_exist() -> None:
 def test_options_that_messages_name_exist() -> None:
     """Every `--option` in a message of the product is an option of the line."""
     root = Path(fusion_nb.__file__).parent
-    others = {"--delete", "--purge-before", "--export", "--debug", "--rejudge", "--env-file"}
+    others = {
+        "--delete",
+        "--purge-before",
+        "--export",
+        "--debug",
+        "--rejudge",
+        "--env-file",
+        "--keyring",
+        "--forget",
+        "--by",
+    }
     named = {
         flag
         for path in root.rglob("*.py")

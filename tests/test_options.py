@@ -230,6 +230,7 @@ PROBES: dict[str, Probe] = {
     "services": ("SERVICES", {"pool": ["corp:third", "openrouter:fast"]}, lambda s: "corp" in [r.service for r in s.spec.pool]),
     "functions": ([mine], {}, lambda s: any(r.text == "I say 42." for r in s.result.candidates)),
     "call": (1, {}, lambda s: s.service.models[:1] == ["fast"]),
+    "tag": ("invoices", {}, in_spec("tag", "invoices")),
     "journal": (False, {}, lambda s: not s.kept),
     "replay": (True, {}, lambda s: not s.service.bodies),
     "progress": (TOLD.append, {}, lambda s: bool(TOLD)),

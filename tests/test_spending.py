@@ -18,6 +18,7 @@ from fusion_nb.core.events import CallEnded, CallStarted, RunStarted
 from fusion_nb.journal import writer
 from fusion_nb.views.spending_report import may_have_spent_since
 from tests.charging import ChargingService
+from tests.chat_service import COST, chat_service
 from tests.journalled import new_run, tiny, written
 from tests.shell import Shell
 from tests.site import Site
@@ -159,3 +160,38 @@ def test_another_kernel_and_another_day_are_told_apart(service: ChargingService)
     assert not may_have_spent_since(midnight, (midnight - seconds).isoformat(), 1)
     # A run without an end: under way, or its kernel died.
     assert may_have_spent_since(midnight, (midnight - seconds).isoformat(), None)
+
+
+def test_money_by_whose_account_it_is_on(shell: Shell) -> None:
+    """`tag=` is on the record of every run, of a table's too, and kept by what goes on from one; `by` sums by it."""
+    with chat_service() as service:
+        services = {"acme": {"base_url": service.url}}
+        first = fusion_nb.fuse("One.", pool="acme:fast", services=services, tag=" invoices ")
+        fusion_nb.retry(first, call=1, services=services)
+        fusion_nb.fuse("Two.", pool="acme:fast", services=services)
+        table = pd.DataFrame({"q": ["a", "b"]})
+        fusion_nb.fuse_frame(table, "Say {q}.", pool="acme:fast", services=services, tag="labels", show_progress=False)
+        fusion_nb.fuse("Play.", pool="demo:swift", tag="invoices")
+    assert first.tag == "invoices"
+    assert fusion_nb.load(first.run).tag == "invoices"
+    sums = fusion_nb.spending(by="tag")
+    assert isinstance(sums, pd.DataFrame)
+    assert dict(zip(sums["tag"], sums["calls"], strict=True)) == {"invoices": 2, "labels": 2, "": 1}
+    assert sums["cost_usd"].sum() == pytest.approx(len(service.bodies) * COST)
+    assert list(sums.columns) == ["tag", "calls", "prompt_tokens", "completion_tokens", "cost_usd", "unpriced"]
+    month = f"{datetime.now(UTC):%Y-%m}"
+    both = fusion_nb.spending(by=["tag", "month", "model"])
+    assert isinstance(both, pd.DataFrame)
+    assert set(both["month"]) == {month}
+    shown = shell.run("%fuse_spend --by tag,model").value
+    assert list(shown.columns[:2]) == ["tag", "model"]
+    assert shell.run(f"%fuse_spend {month}-01 --by tag").value["calls"].sum() == 5
+    assert "Unknown sum 'colour'" in shell.run("%fuse_spend --by colour").text
+    assert "%fuse_spend takes a day" in shell.run("%fuse_spend --from 2026-01-01").text
+    assert set(fusion_nb.runs("labels")["calls"]) == {2}
+
+
+@pytest.mark.parametrize("tag", ["x" * 81, "two\nlines", 7])
+def test_a_tag_is_a_few_words(tag: object) -> None:
+    with pytest.raises(fusion_nb.UserError, match="tag must be"):
+        fusion_nb.fuse("Hi.", pool="demo:swift", tag=tag)  # type: ignore[arg-type]

@@ -61,6 +61,8 @@ class RunStarted(_Event):
     selection: Selection = Selection()
     of: str = ""
     """The earlier run whose replies this one takes over."""
+    tag: str = ""
+    """Whose account it is on, in the person's own words."""
     also: str = ""
     """What the names of pool and judge leave open and an unchanged cell must share: a digest of the addresses of the
     user's own services and of the code of functions. Compared, never read."""

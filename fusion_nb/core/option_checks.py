@@ -144,6 +144,22 @@ def text(name: str) -> Check:
     return check
 
 
+def label(name: str) -> Check:
+    """A short text of the person's own, on one line."""
+    plain = text(name)
+
+    def check(value: Any) -> str | None:
+        words = (plain(value) or "").strip()
+        if len(words) > _LONGEST_LABEL or not words.isprintable():
+            raise UserError(f"{name} must be a few words on one line (at most {_LONGEST_LABEL} characters).")
+        return words or None
+
+    return check
+
+
+_LONGEST_LABEL = 80
+
+
 def number(name: str, low: float, high: float) -> Check:
     def check(value: Any) -> float:
         try:

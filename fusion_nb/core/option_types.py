@@ -54,6 +54,7 @@ class FuseOptions(AskingOptions, total=False):
     """What `fuse()` takes beside its own parameters."""
 
     confirm: Callable[[Any], bool] | None
+    tag: str | None
     replay: bool
     progress: Callable[[Any], None] | None
 
@@ -62,6 +63,7 @@ class AfuseOptions(AskingOptions, total=False):
     """What `afuse()` takes beside its own parameters."""
 
     confirm: Callable[[Any], bool] | None
+    tag: str | None
     replay: bool
 
 
@@ -69,6 +71,7 @@ class StreamOptions(AskingOptions, total=False):
     """What `stream()` takes beside its own parameters."""
 
     confirm: Callable[[Any], bool] | None
+    tag: str | None
 
 
 class EstimateOptions(AskingOptions, total=False):
@@ -81,6 +84,7 @@ class PanelOptions(AskingOptions, total=False):
     """What `panel()` takes beside its own parameters."""
 
     functions: Sequence[Callable[..., Any]]
+    tag: str | None
     replay: bool
 
 
@@ -88,6 +92,7 @@ class FuseFrameOptions(AskingOptions, total=False):
     """What `fuse_frame()` takes beside its own parameters."""
 
     confirm: Callable[[Any], bool] | None
+    tag: str | None
 
 
 class RejudgeOptions(EveryCallOptions, total=False):
@@ -101,6 +106,7 @@ class RejudgeOptions(EveryCallOptions, total=False):
     seed: int | None
     confirm: Callable[[Any], bool] | None
     functions: Sequence[Callable[..., Any]]
+    tag: str | None
     progress: Callable[[Any], None] | None
 
 
@@ -116,6 +122,7 @@ class AddOptions(EveryCallOptions, total=False):
     reasoning: str | int | None
     confirm: Callable[[Any], bool] | None
     functions: Sequence[Callable[..., Any]]
+    tag: str | None
     progress: Callable[[Any], None] | None
 
 
@@ -130,6 +137,7 @@ class RetryOptions(EveryCallOptions, total=False):
     reasoning: str | int | None
     confirm: Callable[[Any], bool] | None
     functions: Sequence[Callable[..., Any]]
+    tag: str | None
     progress: Callable[[Any], None] | None
 
 
@@ -138,4 +146,5 @@ class ResumeOptions(EveryCallOptions, total=False):
 
     confirm: Callable[[Any], bool] | None
     functions: Sequence[Callable[..., Any]]
+    tag: str | None
     progress: Callable[[Any], None] | None

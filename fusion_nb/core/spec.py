@@ -176,6 +176,7 @@ class RunSpec:
     """Replies of an earlier run that stand for calls of this one: by member and round, they are not asked for again."""
     of: str = ""
     """That earlier run."""
+    tag: str = ""
     also: str = ""
     """See `RunStarted.also`."""
 
@@ -210,6 +211,7 @@ def run_started(spec: RunSpec, run: str, when: str) -> RunStarted:
         orders=spec.orders,
         selection=spec.selection,
         of=spec.of,
+        tag=spec.tag,
         also=spec.also,
     )
 

@@ -50,6 +50,7 @@ class QueueRecord:
                 "prompt": self._title or spec.prompt,
                 "mode": spec.mode,
                 "pool": json.dumps([ref.name for ref in spec.pool]),
+                "tag": spec.tag,
                 "judge": ", ".join(ref.name for ref in spec.judges),
             }
             self._table = TableWriter(new_run_id(), head, self._news.set)

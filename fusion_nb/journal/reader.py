@@ -137,6 +137,7 @@ def _restarted(run: str, state: RunState, notes: tuple[str, ...]) -> RunStarted:
         criteria=state.criteria,
         max_rounds=state.max_rounds,
         orders=state.orders,
+        tag=state.tag,
         of=state.of,
     )
 

@@ -75,6 +75,8 @@ class CallRow:
     generation_id: str | None = None
     maybe_billed: bool = False
     """Without a cost: whether the service may charge for it all the same."""
+    tag: str = ""
+    """Of its run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def summary(entry: run_files.Entry) -> Summary:
         seconds=state.seconds if ended else None,
     )
     start = next((e for e in recorded.events if isinstance(e, RunStarted)), None)
-    words = "\n".join((state.prompt, *row.pool, row.judge or "", state.mode, state.answer or "")).casefold()
+    words = "\n".join((state.prompt, *row.pool, row.judge or "", state.mode, state.tag, state.answer or "")).casefold()
     chars = {e.call: prompt_chars(e) for e in recorded.events if isinstance(e, CallStarted)}
     return Summary(row, call_rows(state, chars), fingerprint(start) if start else "", limits_that_acted(state), words)
 
@@ -153,6 +155,7 @@ def call_rows(state: RunState, chars: Mapping[int, int]) -> tuple[CallRow, ...]:
             latency=r.latency,
             generation_id=r.generation_id,
             maybe_billed=r.maybe_billed,
+            tag=state.tag,
         )
         for r in state.replies
         if not r.kept_from

@@ -75,7 +75,7 @@ def rows() -> Iterator[tuple[RunRow, str]]:
             failed=sum(failed for _, _, failed, _ in each),
             table=True,
         )
-        yield row, "\n".join((row.prompt, *row.pool, row.judge or "", row.mode)).casefold()
+        yield row, "\n".join((row.prompt, *row.pool, row.judge or "", row.mode, head.get("tag", ""))).casefold()
 
 
 def calls(since: str = "") -> Iterator[CallRow]:

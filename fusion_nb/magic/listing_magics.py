@@ -43,7 +43,15 @@ class Tables(Magics):
 
         %fuse_spend                   today
         %fuse_spend 2026-11-01        since that day
+        %fuse_spend --by tag,month    sums since ever, or since a day: by tag, month, day, service, model, run
         """
+        match split_words(since):
+            case ["--by", names]:
+                return lazy_imports.api().spending(by=names)
+            case ["--by", names, day] | [day, "--by", names]:
+                return lazy_imports.api().spending(day, by=names)
+            case words if any(word.startswith("--") for word in words):
+                raise UserError(f"{since!r}: %fuse_spend takes a day, and --by tag, month, day, service, model or run.")
         spent = lazy_imports.api().spending(since)
         print(spent)
         return spent.frame()

@@ -58,6 +58,7 @@ def build_spec(
         limits=limits,
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
         notes=(*resolved.notes, *_surrogate_notes(prompt, settings["system"])),
+        tag=settings.get("tag") or "",
         also=resolved.also,
     )
     _refuse_idle(spec, settings)
@@ -134,6 +135,7 @@ def change_spec(spec: RunSpec, settings: Settings) -> RunSpec:
     return replace(
         spec,
         orders=settings.get("orders") or spec.orders,
+        tag=settings.get("tag") or spec.tag,
         criteria=settings.get("criteria") or spec.criteria,
         params=replace(spec.params, **params, **({} if seed is None else {"seed": seed})),
         limits=replace(spec.limits, **_part_of_record(settings, "limits")),

@@ -206,6 +206,7 @@ def _same_spec(state: RunState) -> RunSpec:
         then=cast(_End, state.then or "merge"),
         rounds=state.max_rounds,
         orders=state.orders,
+        tag=state.tag,
         criteria=state.criteria,
         params=state.params,
         limits=state.limits,

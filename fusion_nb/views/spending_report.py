@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fusion_nb.accounts.account import usd
 from fusion_nb.core.values import DEMO_SERVICE
@@ -34,6 +34,10 @@ class CallRecord(Protocol):
     def maybe_billed(self) -> bool: ...
     @property
     def reply_chars(self) -> int: ...
+    @property
+    def when(self) -> str: ...
+    @property
+    def tag(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,31 @@ def by_model(calls: Iterable[CallRecord], session_runs: Container[str]) -> tuple
             call, this_session=call.run in session_runs
         )
     return tuple(sorted(rows.values(), key=lambda row: (-(row.cost_usd or 0), row.service, row.model)))
+
+
+BY: Mapping[str, Callable[[CallRecord], str]] = {
+    "tag": lambda call: call.tag,
+    "month": lambda call: call.when[:7],
+    "day": lambda call: call.when[:10],
+    "service": lambda call: call.ref.partition(":")[0],
+    "model": lambda call: call.ref.partition(":")[2],
+    "run": lambda call: call.run,
+}
+"""What spending can be summed by. Days and months are those in which a run began, UTC."""
+
+
+def by_names(calls: Iterable[CallRecord], names: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each combination of what is named, the dearest first. The demo's play money is in none."""
+    sums: dict[tuple[str, ...], ModelSpending] = {}
+    for call in calls:
+        if not call.ref.startswith(f"{DEMO_SERVICE}:"):
+            key = tuple(BY[name](call) for name in names)
+            sums[key] = sums.get(key, ModelSpending()).plus(call, this_session=False)
+    ranked = sorted(sums.items(), key=lambda item: (-(item[1].cost_usd or 0), item[0]))
+    amounts = ("calls", "prompt_tokens", "completion_tokens", "cost_usd", "unpriced")
+    return [
+        {**dict(zip(names, key, strict=True)), **{name: getattr(row, name) for name in amounts}} for key, row in ranked
+    ]
 
 
 N = TypeVar("N", int, Decimal)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,12 @@ def spending_frame(rows: Iterable[Any]) -> pd.DataFrame:
     """One row per model, with the fields of `spending.Spent` as columns."""
     records = ({name: getattr(row, name) for name in _SPENT} for row in rows)
     return records_frame([{**row, "model": escape.safe_line(row["model"])} for row in records], _SPENT)
+
+
+def sums_frame(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> pd.DataFrame:
+    """A row per combination of what is named, with calls, tokens, cost and what the cost leaves out."""
+    amounts = {name: dtype for name, dtype in _SPENT.items() if name not in ("service", "model", "session_usd")}
+    return records_frame(rows, {**dict.fromkeys(names, "string"), **amounts})
 
 
 def records_frame(rows: Iterable[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
