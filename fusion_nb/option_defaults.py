@@ -14,6 +14,9 @@ class Settled(dict[str, Any]):
     def __init__(self, given: Iterable[str]) -> None:
         super().__init__()
         self.given = frozenset(given)
+        self.from_project: tuple[str, ...] = ()
+        """Those that hold what the project's file says."""
+        self.project_file = ""
 
 
 def configurable_class(rows: Mapping[str, Any]) -> type[Any]:
@@ -49,11 +52,22 @@ def configurable_class(rows: Mapping[str, Any]) -> type[Any]:
     def reset(self: Any) -> None:
         for name in traits:
             setattr(self, name, rows[name].default or None)
+        self.__dict__.pop("_names_set", None)
+
+    def was_set(self: Any, name: str) -> bool:
+        """Whether somebody has set it: else the table's default stands there."""
+        return name in self.__dict__.get("_names_set", ())
 
     def set_known(self: Any, name: str, value: Any) -> None:
         # A cap with a slip in its name would be no cap.
         if not name.startswith("_") and not hasattr(type(self), name):
             raise UnknownName("default", name, traits)
+        if name in traits:
+            self.__dict__.setdefault("_names_set", set()).add(name)
         config.Configurable.__setattr__(self, name, value)
 
-    return type("Fuse", (config.Configurable,), {"__doc__": about, "reset": reset, "__setattr__": set_known, **traits})
+    return type(
+        "Fuse",
+        (config.Configurable,),
+        {"__doc__": about, "reset": reset, "was_set": was_set, "__setattr__": set_known, **traits},
+    )

@@ -21,6 +21,7 @@ from fusion_nb.core import selection_checks as selecting
 from fusion_nb.core.option_row import ASKING, CALLS, DERIVED, LINE, Option
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.option_defaults import Settled, configurable_class
+from fusion_nb.storage.project_file import project_table
 
 Settings = Mapping[str, Any]
 """Every option of one call, checked; `None` where nothing was given and the table says nothing."""
@@ -216,14 +217,22 @@ def settle(call: str, given: Mapping[str, Any], recorded: Settings | None = None
         if call not in ROWS[name].calls and given[name] is not None:
             raise UserError(refusal(call, name))
     settings = Settled(name for name, value in given.items() if value is not None)
+    path, project = project_options()
     for row in of(call):
-        values = (given.get(row.name), (recorded or {}).get(row.name), configured(row.name))
+        own, project_says = configured(row.name), project.get(row.name)
+        values = (given.get(row.name), (recorded or {}).get(row.name), own, project_says)
         value = next((value for value in values if value is not None), row.default)
         # A resumed run's record may say that nothing of its cap was left: no person would give a cap of zero.
         spent_cap = row.record == "limits.max_cost" and value == 0 and given.get(row.name) is None
         settings[row.name] = value if value is None or spent_cap else row.check(value)
         if row.name in CAPS_OF_ALL_RUNS:
             settings[row.name] = min((row.check(cap) for cap in values if cap is not None), default=None)
+        elif row.name == "max_cost" and own is not None and value is own and project_says is not None:
+            # A project may lower a cap of the person's, never raise it.
+            settings[row.name] = min(settings[row.name], row.check(project_says))
+        if project_says is not None and settings[row.name] == row.check(project_says):
+            settings.from_project += (row.name,)
+    settings.project_file = path
     for name, row in ((name, ROWS[name]) for name in given if given[name] is not None and ROWS[name].needs):
         if not row.can_act(settings):
             raise UserError(f"{name} means nothing without {row.needs}: give {row.needs}, or leave {name} out.")
@@ -253,12 +262,33 @@ def recorded_options(record: Any) -> dict[str, Any]:
     return {row.name: value(row.record) for row in TABLE if row.record and row.name not in apart}
 
 
+_NEVER_OF_A_PROJECT = ("aliases", "services", "journal", "confirm_over", "replay", "quiet", "check")
+
+
+def project_options() -> tuple[str, Mapping[str, Any]]:
+    """(the file, what `[tool.fusion_nb]` of the nearest `pyproject.toml` says).
+
+    Raises `UserError` for what a project may not say: whoever sent it must not choose addresses, keys or consent.
+    """
+    path, table = project_table("fusion_nb") or ("", {})
+    for name, value in table.items():
+        where = f"[tool.fusion_nb] in {path}"
+        if name not in ROWS or not ROWS[name].configurable or name in _NEVER_OF_A_PROJECT:
+            allowed = [row.name for row in TABLE if row.configurable and row.name not in _NEVER_OF_A_PROJECT]
+            raise UnknownName("project option", name, allowed, f"{where} may not set it: take it out there.")
+        try:
+            ROWS[name].check(value)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+    return str(path), table
+
+
 _defaults: Any = None
 
 
 def configured(name: str) -> Any:
     """What `fusion_nb.defaults` says of an option; `None` where it was not set, or cannot be."""
-    value = getattr(_defaults, name) if _defaults is not None and ROWS[name].configurable else None
+    value = getattr(_defaults, name) if _defaults is not None and _defaults.was_set(name) else None
     return None if value in ("", (), [], {}) else value
 
 

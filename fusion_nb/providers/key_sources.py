@@ -7,20 +7,20 @@ addresses or caps by it.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import io
 import json
 import os
-import stat
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never, SupportsIndex
 
 from fusion_nb.providers.services import SERVICES
-from fusion_nb.storage.file_lock import NO_LINKS
+from fusion_nb.storage import files
 
 KEYRING = "fusion_nb"
 """The keyring's service name; the user name is the variable's."""
@@ -128,50 +128,29 @@ def _from_files(variable: str) -> tuple[Sealed, str] | None:
     """From the nearest `.env`, walking up from the working folder; `None` of a variable the table does not have."""
     if variable not in {name for row in SERVICES.values() for name in row.keys}:
         return None
-    for path in _env_files():
+    for path in (folder / ".env" for folder in files.folders_upwards()):
         if key := _unquoted(Sealed(_env_values(path).get(variable) or "")):
             return key, str(path)
     return None
 
 
-def _env_files() -> Iterator[Path]:
-    try:
-        here = Path.cwd()
-    except OSError:  # the working folder is gone
-        return
-    for folder in (here, *here.parents):
-        yield folder / ".env"
-        if folder == Path.home():
-            return  # what lies above a home is not this person's
+_env_read: dict[Path, tuple[bytes, dict[str, Sealed]]] = {}
+"""What was read of a file `.env`, with the digest of its contents."""
 
 
-_env_read: dict[Path, tuple[tuple[int, int, int], dict[str, str | None]]] = {}
-
-
-def _env_values(path: Path) -> dict[str, str | None]:
-    """What a file `.env` says; nothing where there is none, or somebody else may have written it."""
-    try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINKS)
-    except OSError:
+def _env_values(path: Path) -> dict[str, Sealed]:
+    """The keys in a file `.env`; nothing where there is none, or somebody else may have written it."""
+    contents = files.read_trusted(path, _MAX_FILE)
+    if contents is None:
         return {}
-    with os.fdopen(fd, "rb") as file:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE or _is_of_others(status):
-            return {}
-        now = (status.st_ino, status.st_size, status.st_mtime_ns)
-        if path in _env_read and _env_read[path][0] == now:
-            return _env_read[path][1]
-        text = file.read().decode("utf-8-sig", "replace")
-    # As it stands: another variable's value is nothing that a key is made of.
-    values = importlib.import_module("dotenv").dotenv_values(stream=io.StringIO(text), interpolate=False)
-    names = {name for row in SERVICES.values() for name in row.keys}
-    kept = {name: Sealed(value) for name, value in values.items() if name in names and value}
-    _env_read[path] = now, dict(kept)
+    digest = hashlib.sha256(contents).digest()
+    if path not in _env_read or _env_read[path][0] != digest:
+        text = contents.decode("utf-8-sig", "replace")
+        # As it stands: another variable's value is nothing that a key is made of.
+        values = importlib.import_module("dotenv").dotenv_values(stream=io.StringIO(text), interpolate=False)
+        names = {name for row in SERVICES.values() for name in row.keys}
+        _env_read[path] = digest, {name: Sealed(value) for name, value in values.items() if name in names and value}
     return _env_read[path][1]
-
-
-def _is_of_others(status: os.stat_result) -> bool:
-    return os.name == "posix" and (status.st_uid not in (0, os.geteuid()) or bool(status.st_mode & stat.S_IWOTH))
 
 
 # ---- slow sources

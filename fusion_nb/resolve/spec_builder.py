@@ -57,7 +57,7 @@ def build_spec(
         params=Params(**_part_of_record(settings, "params")),
         limits=limits,
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
-        notes=(*resolved.notes, *_surrogate_notes(prompt, settings["system"])),
+        notes=(*resolved.notes, *_project_notes(settings), *_surrogate_notes(prompt, settings["system"])),
         tag=settings.get("tag") or "",
         also=resolved.also,
     )
@@ -181,6 +181,11 @@ def checked_prompt(prompt: Any) -> str:
     refuse_key("prompt", prompt)
     # A lone surrogate cannot be sent as UTF-8.
     return prompt.encode("utf-8", "replace").decode("utf-8")
+
+
+def _project_notes(settings: Settings) -> list[str]:
+    names = getattr(settings, "from_project", ())
+    return [f"Set by {settings.project_file}: {', '.join(names)}."] if names else []  # type: ignore[attr-defined]
 
 
 def _surrogate_notes(prompt: str, system: str | None) -> list[str]:

@@ -16,6 +16,7 @@ import secrets
 import stat
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from fusion_nb.storage.file_lock import NO_LINKS, PATIENCE
@@ -93,6 +94,35 @@ def read_own(path: Path, most: int, *, within: Path | None = None) -> bytes:
     if len(contents) > most:
         raise OSError(errno.EFBIG, f"is larger than {most:,} bytes", str(path))
     return contents
+
+
+def read_trusted(path: Path, most: int) -> bytes | None:
+    """The contents of a file that only this user, or the system's administrator, can have written; `None` where there
+    is none, it is a link or no plain file, larger than `most` bytes, or may be another's work."""
+    try:
+        fd = os.open(path, os.O_RDONLY | NO_LINKS | _NO_WAITING)
+    except OSError:
+        return None
+    with os.fdopen(fd, "rb") as file:
+        status = os.fstat(fd)
+        of_others = os.name == "posix" and (
+            status.st_uid not in (0, os.geteuid()) or bool(status.st_mode & stat.S_IWOTH)
+        )
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most or of_others:
+            return None
+        return file.read(most)
+
+
+def folders_upwards() -> Iterator[Path]:
+    """The working folder and those above it, up to this user's home; none where the working folder is gone."""
+    try:
+        here = Path.cwd()
+    except OSError:
+        return
+    for folder in (here, *here.parents):
+        yield folder
+        if folder == Path.home():
+            return  # what lies above a home is not this person's
 
 
 def open_own(path: Path, flags: int, *, within: Path | None = None) -> int:
