@@ -66,7 +66,7 @@ class PoolForm(RunFollower):
             listed = entries if isinstance(entries, tuple) else (entries,) if entries else ()
             return [self._name(pools.member_named(entry, notebook, self._aliases)) for entry in listed]
 
-        extract, agree = settings["extract"], given.get("agree") or configured("agree")
+        extract, agree = settings["extract"], given.get("agree") or settings["agree"]
         super().__init__(
             pool=names(settings["pool"]),
             judge=", ".join(names(settings["judge"])),
