@@ -173,7 +173,7 @@ def faults(home: Path, *, certificates: Path | None = None, authority: Path | No
         patch.setattr(
             engine_thread, "_engine", None
         )  # an engine of its own, so that its connections are made under these settings
-        patch.setattr(http, "_TIMEOUT", http.httpx2.Timeout(None, connect=CONNECT, write=60.0))
+        patch.setattr(http, "CONNECT", CONNECT)
         yield found
 
 
