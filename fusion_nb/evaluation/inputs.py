@@ -11,7 +11,7 @@ from fusion_nb.dataset.prompts import filled
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation.grading import gold_answers
 from fusion_nb.evaluation.observations import Observations, of_answers, of_runs
-from fusion_nb.options import configured
+from fusion_nb.options import configured, project_options
 from fusion_nb.run.result import FusionResult
 
 _RUN = re.compile(r"\d{8}T\d{6}-[0-9a-f]+")
@@ -69,7 +69,7 @@ def _prompts(questions: Any, template: str | None) -> list[str]:
 
 def _needs_pool(prompts: Sequence[str], pool: Any) -> None:
     """Raise `UserError` where nobody was named to be asked: money is spent on questions that are meant to be."""
-    if pool is None and configured("pool") is None:
+    if pool is None and configured("pool") is None and "pool" not in project_options()[1]:
         raise UserError(
             f"{shown(next(iter(prompts), ''))} is no run. To ask these questions name a pool, "
             "pool='claude,gemini,gpt4o'; to compare past runs give their ids, or runs()."
