@@ -245,7 +245,8 @@ class RunQueue:
         if each.record is not None:
             each.record.finish(result)
         self.spent += sum((reply.cost for reply in result.replies if reply.cost is not None), Decimal(0))
-        self.failures.update(reply.error for reply in result.replies if reply.error and reply.error not in NOT_ASKED)
+        failed = (reply for reply in result.replies if not reply.usable and reply.status != "cancelled")
+        self.failures.update(reply.error for reply in failed if reply.error and reply.error not in NOT_ASKED)
         return result
 
     def news(self) -> Iterator[str]:
