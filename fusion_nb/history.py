@@ -24,7 +24,7 @@ from fusion_nb.core.member_settings import PoolEntry
 from fusion_nb.core.option_types import AddOptions, RejudgeOptions, ResumeOptions, RetryOptions
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.errors import FusionError, UnknownName, UserError
-from fusion_nb.journal import index, maintenance, reader
+from fusion_nb.journal import imported_runs, index, maintenance, reader
 from fusion_nb.option_signatures import takes
 from fusion_nb.options import Settings, recorded_options, settle
 from fusion_nb.resolve.estimate import Estimate, confirm_cost, estimate_spec
@@ -130,8 +130,7 @@ def retry(run: PastRun = LAST, *, call: int | None = None, **options: Unpack[Ret
 def resume(run: PastRun = LAST, **options: Unpack[ResumeOptions]) -> FusionResult:
     """Finish a run that crashed or was stopped: the members without a reply, then the judge. What is there is kept.
 
-    Where only a generation id is known of a call that was under way, the service is asked what it cost. `max_cost` is
-    the cap of the whole run: what it has spent already counts.
+    Where only a call's generation id is known, its service is asked what it cost. `max_cost` is the whole run's cap.
 
     >>> import fusion_nb
     >>> with fusion_nb.stream("How many times does the letter r occur in the word strawberry?", pool="demo") as run:
@@ -156,8 +155,7 @@ def begin_derived(
 
     Args:
         verb: whose options they are, one of `options.DERIVED`.
-        ask_cost: asked where `confirm_over` is passed and the call names nobody to ask.
-        members: those to add.
+        ask_cost: asked where `confirm_over` is passed and the call names nobody to ask. `members`: those to add.
     """
     state, spec, resolver, settings = _derived(verb, run, members, given)
     confirm_cost(spec, resolver, settings, ask_cost)
@@ -225,11 +223,9 @@ def choose(run: PastRun, call: int) -> FusionResult:
 
 
 def reconcile(state: FusionResult, resolver: Resolver) -> FusionResult:
-    """Ask the services what calls without a known cost have cost: of a crash, of a stop, of a broken connection.
-
-    What they tell goes on the run's record and into the accounts; `state` with it.
-    """
-    unbilled = [reply for reply in state.replies if reply.generation_id and reply.unpriced]
+    """Ask the services what calls without a known cost have cost (a crash, a stop, a broken connection; of no imported
+    run). What they tell goes on the run's record and into the accounts; `state` with it."""
+    unbilled = [reply for reply in state.replies if reply.generation_id and reply.unpriced and not state.imported]
     if not unbilled:
         return state
     bills = engine_thread.run_on_engine(_bills(unbilled, resolver))
@@ -255,9 +251,12 @@ def purge_before(day: str) -> int:
 
 def export(path: str | Path, words: str = "") -> int:
     """Write the events of all runs (or of those with `words`) to a new JSONL file; how many runs."""
-    if not isinstance(path, str | Path):
-        raise UserError(f"export() takes the name of a new file, like runs.jsonl, not {type(path).__name__}.")
     return maintenance.export([row.run for row in index.runs(words)], path)
+
+
+def import_runs(path: str | Path) -> int:
+    """Take over the runs of a file of `export()`, marked as another's; how many. They count in no account."""
+    return imported_runs.import_runs(path)
 
 
 def crash_notice() -> str:

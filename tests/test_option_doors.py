@@ -283,6 +283,7 @@ def test_options_that_messages_name_exist() -> None:
         "--delete",
         "--purge-before",
         "--export",
+        "--import",
         "--debug",
         "--rejudge",
         "--env-file",

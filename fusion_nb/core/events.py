@@ -63,6 +63,8 @@ class RunStarted(_Event):
     """The earlier run whose replies this one takes over."""
     tag: str = ""
     """Whose account it is on, in the person's own words."""
+    imported: bool = False
+    """Whether somebody else asked: it is in this journal by `import_runs()`, and in no account."""
     also: str = ""
     """What the names of pool and judge leave open and an unchanged cell must share: a digest of the addresses of the
     user's own services and of the code of functions. Compared, never read."""

@@ -66,7 +66,7 @@ def fold(state: S, event: Event) -> S:
             return _decide(state, event)
         case RunStarted():
             identity = ("run", "when", "prompt", "mode", "then", "pool", "judge", "seed", "params", "limits", "notes")
-            options = ("jury", "criteria", "max_rounds", "orders", "selection", "of", "tag")
+            options = ("jury", "criteria", "max_rounds", "orders", "selection", "of", "tag", "imported")
             return replace(state, **{f: getattr(event, f) for f in (*identity, *options)})
         case RunEnded():
             notes = (*state.notes, *event.notes)

@@ -71,6 +71,8 @@ class RunState:
     max_rounds: int = 1
     """Of a debate."""
     orders: int = 1
+    imported: bool = False
+    """Whether somebody else asked: in no account."""
     tag: str = ""
     """Whose account it is on, in the person's own words."""
     """In which the judge is shown the candidates: 2 asks it once more with the order reversed."""

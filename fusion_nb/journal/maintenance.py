@@ -88,6 +88,8 @@ def export(runs: Iterable[str], path: str | Path) -> int:
     Of a table all runs are written. Raises `UserError` where there is no such run, or where `path` exists or cannot be
     written: nothing is overwritten.
     """
+    if not isinstance(path, str | Path):
+        raise UserError(f"export() takes the name of a new file, like runs.jsonl, not {type(path).__name__}.")
     existing, tables = entries(), _tables()
     sources: list[tuple[str, Path | None]] = []
     for run in dict.fromkeys(runs):

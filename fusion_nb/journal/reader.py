@@ -138,6 +138,7 @@ def _restarted(run: str, state: RunState, notes: tuple[str, ...]) -> RunStarted:
         max_rounds=state.max_rounds,
         orders=state.orders,
         tag=state.tag,
+        imported=state.imported,
         of=state.of,
     )
 

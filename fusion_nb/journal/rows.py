@@ -136,7 +136,7 @@ def prompt_chars(started: CallStarted) -> int:
 
 
 def call_rows(state: RunState, chars: Mapping[int, int]) -> tuple[CallRow, ...]:
-    """The rows of the calls a run made. `chars`: of each call's prompt."""
+    """The rows of the calls a run made; none of one that was imported. `chars`: of each call's prompt."""
     return tuple(
         CallRow(
             run=state.run,
@@ -158,7 +158,7 @@ def call_rows(state: RunState, chars: Mapping[int, int]) -> tuple[CallRow, ...]:
             tag=state.tag,
         )
         for r in state.replies
-        if not r.kept_from
+        if not (r.kept_from or state.imported)
     )
 
 

@@ -23,6 +23,7 @@ class Tables(Magics):
         %fuse_runs --delete RUN ...   delete these, all or none
         %fuse_runs --purge-before 2026-01-31
         %fuse_runs --export "my runs.jsonl" [words]
+        %fuse_runs --import "their runs.jsonl"    to look at, judge again and replay: in no account of yours
         """
         history = lazy_imports.history()
         match split_words(line):
@@ -33,8 +34,12 @@ class Tables(Magics):
             case ["--export", path, *words]:
                 count = history.export(path, " ".join(words))
                 return print(f"Exported: {count}." if count else "No such run: nothing was exported, no file was made.")
+            case ["--import", path]:
+                count = history.import_runs(path)
+                return print(f"Imported: {count}." if count else "All of them are here already.")
             case words if any(word.startswith("--") for word in words):
-                raise UserError(f"{line!r}: %fuse_runs takes words, --delete RUN, --purge-before DAY or --export FILE.")
+                forms = "words, --delete RUN, --purge-before DAY, --export FILE or --import FILE"
+                raise UserError(f"{line!r}: %fuse_runs takes {forms}.")
         return history.runs(" ".join(words))
 
     @line_magic
