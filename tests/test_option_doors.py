@@ -290,6 +290,8 @@ def test_options_that_messages_name_exist() -> None:
         "--keyring",
         "--forget",
         "--by",
+        "--yes",
+        "--remove",
     }
     named = {
         flag

@@ -12,6 +12,7 @@ from fusion_nb.magic import completion, lazy_imports, line_parser
 from fusion_nb.magic.fuse import FuseMagics
 from fusion_nb.magic.key_magic import Keys
 from fusion_nb.magic.listing_magics import Tables
+from fusion_nb.magic.setup_magic import NAMES, Setup
 from fusion_nb.options import defaults
 from fusion_nb.views.table_html import keep_mathjax_from_tables
 
@@ -22,7 +23,7 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics, their configuration and their completions; once, however often it is called."""
     unload(shell)
     magics = FuseMagics(shell=shell)
-    shell.register_magics(magics, Tables(shell=shell), Keys(shell=shell))
+    shell.register_magics(magics, Tables(shell=shell), Keys(shell=shell), Setup(shell=shell))
     keep_mathjax_from_tables(shell)
     shell.events.register("pre_run_cell", magics.remember_cell)
     _configure(shell)
@@ -36,7 +37,7 @@ def load(shell: InteractiveShell) -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Take away what `load` brought; defaults that were set stay set."""
-    own = (FuseMagics, Tables, Keys, type(defaults()))
+    own = (FuseMagics, Tables, Keys, Setup, type(defaults()))
     shell.configurables[:] = [each for each in shell.configurables if not isinstance(each, own)]
     defaults().unobserve_all("journal")
     for callback in list(shell.events.callbacks["pre_run_cell"]):
@@ -47,7 +48,7 @@ def unload(shell: InteractiveShell) -> None:
     matchers = shell.Completer.custom_matchers
     matchers[:] = [each for each in matchers if getattr(each, "__name__", "") != "fuse_matcher"]
     for registered in shell.magics_manager.magics.values():
-        for name in ("fuse", "fuse_panel", "fuse_models", "fuse_runs", "fuse_spend", "fuse_key"):
+        for name in NAMES:
             registered.pop(name, None)
 
 
