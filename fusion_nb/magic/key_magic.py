@@ -9,9 +9,9 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.magic.line_parser import split_words
-from fusion_nb.providers import key_sources
-from fusion_nb.providers.redaction import looks_like_key
-from fusion_nb.providers.services import SERVICES
+
+# What knows of keys is loaded when one is asked for: `%load_ext` does not wait for it.
+# ruff: noqa: PLC0415
 
 _FORMS = "%fuse_key SERVICE, %fuse_key SERVICE --keyring, %fuse_key SERVICE --forget"
 
@@ -29,6 +29,8 @@ class Keys(Magics):
         %fuse_key openrouter --keyring     asks, and keeps it in the keyring of this machine
         %fuse_key openrouter --forget      from this kernel and from the keyring
         """
+        from fusion_nb.providers.redaction import looks_like_key
+
         words = split_words(line)
         if any(map(looks_like_key, words)):
             raise UserError(
@@ -49,6 +51,9 @@ class Keys(Magics):
 
 
 def _listing() -> list[str]:
+    from fusion_nb.providers import key_sources
+    from fusion_nb.providers.services import SERVICES
+
     variables = dict.fromkeys(name for row in SERVICES.values() for name in row.keys)
     lines = [f"{variable}: from {source}." for variable in variables if (source := key_sources.source_of(variable))]
     return [*(lines or ["No key was found."]), f"To set one: {_FORMS}."]
@@ -56,6 +61,8 @@ def _listing() -> list[str]:
 
 def _variable(name: str) -> str:
     """The variable of a service, or one of the table's by its own name. Raises `UserError`."""
+    from fusion_nb.providers.services import SERVICES
+
     row = SERVICES.get(name.lower())
     if row is not None and row.key_env is not None:
         return row.key_env
@@ -68,6 +75,8 @@ def _variable(name: str) -> str:
 
 
 def _keep(name: str, *, in_keyring: bool) -> None:
+    from fusion_nb.providers import key_sources
+
     variable = _variable(name)
     try:
         key = getpass.getpass(f"{variable}: ").strip()
@@ -83,6 +92,8 @@ def _keep(name: str, *, in_keyring: bool) -> None:
 
 
 def _forget(name: str) -> None:
+    from fusion_nb.providers import key_sources
+
     variable = _variable(name)
     key_sources.keep_here(variable, None)
     with contextlib.suppress(UserError):  # without a keyring there is nothing in it
@@ -92,6 +103,8 @@ def _forget(name: str) -> None:
 
 
 def _in_keyring(variable: str, key: str | None) -> None:
+    from fusion_nb.providers import key_sources
+
     try:
         key_sources.keep_in_keyring(variable, key)
     except ImportError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ def project_table(name: str) -> tuple[Path, dict[str, Any]] | None:
 
 
 def _tools(contents: bytes) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  most folders have no such file
+
     try:
         tools = tomllib.loads(contents.decode("utf-8", "replace")).get("tool", {})
     except tomllib.TOMLDecodeError:
