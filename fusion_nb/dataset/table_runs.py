@@ -34,6 +34,10 @@ from fusion_nb.run.result import FusionResult
 from fusion_nb.views import escape, formatting
 
 
+_NEWS = 5
+"""Sentences of what was waited for that the notes keep."""
+
+
 class Table:
     """The runs of many prompts with one set of options and one cap; names, services and prices are resolved once.
 
@@ -231,6 +235,8 @@ def _asked(
     if queue.replies_taken_over:
         replies = formatting.plural(queue.replies_taken_over, "answer")
         notes.append(f"{replies} of members taken over from other runs: not paid again.")
+    # What no bar has shown: services that were waited for.
+    notes += list(dict.fromkeys(queue.news()))[-_NEWS:]
     if queue.failures:
         notes.append(f"Failed calls: {reasons(queue.failures)}.")
     notes += [sentence for sentence in (queue.stopped, queue.trouble) if sentence]
