@@ -33,7 +33,6 @@ from fusion_nb.resolve.spec_builder import build_spec, spending_policy
 from fusion_nb.run.result import FusionResult
 from fusion_nb.views import escape, formatting
 
-
 _NEWS = 5
 """Sentences of what was waited for that the notes keep."""
 
