@@ -48,6 +48,8 @@ class _Making:
         self._broken: list[int] = []
         """Lacking something because the network was gone: once more, when everything else is done."""
         self._once_more: set[int] = set()
+        self._so_far: dict[int, FusionResult] = {}
+        """What a job that is to be made again came to: it counts where that is never begun."""
 
     def to_begin(self) -> bool:
         """Whether there is something left to begin."""
@@ -65,7 +67,16 @@ class _Making:
             self.queue.append(at)
         if broken or unpaid:
             self._listed[at] = rest_of(self._listed[at], result)
+            self._so_far[at] = result
         return broken or unpaid
+
+    def begun(self, at: int, each: _UnderWay) -> None:
+        self._so_far.pop(at, None)
+        self.under_way[at] = each
+
+    def left(self) -> Iterator[tuple[int, FusionResult]]:
+        """What jobs that were never made again came to."""
+        yield from self._so_far.items()
 
     def saved(self) -> Iterator[tuple[int, FusionResult]]:
         """Those that are on the disk by now, in the order in which they ended."""
@@ -165,7 +176,7 @@ class RunQueue:
                     while making.queue and len(making.under_way) < self._at_once and not self.stopped:
                         at = making.queue.pop()
                         listed[at] = self._with_known(listed[at], known.pop(at, {}))
-                        making.under_way[at] = self._begin(at, listed[at])
+                        making.begun(at, self._begin(at, listed[at]))
                     for at in self._record.ended_places():
                         each = making.under_way.pop(at)
                         result = self._ended(each)
@@ -174,6 +185,7 @@ class RunQueue:
                     yield from making.saved()
                     self.stopped = self.stopped or (self._rates.gone if self._rates else "")
                     self._wait(making)
+                yield from making.left()
             finally:
                 for each in making.under_way.values():
                     each.run.stop()

@@ -86,14 +86,8 @@ class Asker:
         """Every run for every prompt. An interrupt ends it: what is there comes back."""
         outcome, wanted = Outcome(), len(prompts) * (1 + len(self.ways) + bool(baseline))
         try:
-            jobs = [Job(self.base, self._spec(self.base, prompt)) for prompt in prompts]
-            bases = self.queue.results(jobs, outcome.runs, wanted)
-            for way in self.ways:
-                taken = [base for base in bases if any(reply.usable for reply in base.candidates)]
-                jobs = [Job(way, self._spec(way, base.prompt, base), base.run) for base in taken]
-                self.queue.results(jobs, outcome.runs, wanted)
-            if baseline is not None and not self.queue.stopped:
-                self._ask_baseline(baseline, outcome, bases, wanted, seed)
+            with self.queue:
+                self._ask(outcome, prompts, wanted, baseline, seed)
         except KeyboardInterrupt:
             outcome.notes.append(
                 f"Interrupted: {len(outcome.runs):,} of {wanted:,} runs are there; the same call goes on with the rest."
@@ -101,6 +95,16 @@ class Asker:
         if self.queue.stopped:
             outcome.notes.append(self.queue.stopped)
         return outcome
+
+    def _ask(self, outcome: Outcome, prompts: Sequence[str], wanted: int, baseline: str | None, seed: int) -> None:
+        jobs = [Job(self.base, self._spec(self.base, prompt)) for prompt in prompts]
+        bases = self.queue.results(jobs, outcome.runs, wanted)
+        for way in self.ways:
+            taken = [base for base in bases if any(reply.usable for reply in base.candidates)]
+            jobs = [Job(way, self._spec(way, base.prompt, base), base.run) for base in taken]
+            self.queue.results(jobs, outcome.runs, wanted)
+        if baseline is not None and not self.queue.stopped:
+            self._ask_baseline(baseline, outcome, bases, wanted, seed)
 
     def _ask_baseline(
         self, baseline: str, outcome: Outcome, bases: Sequence[FusionResult], wanted: int, seed: int
