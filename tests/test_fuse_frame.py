@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,6 +151,34 @@ def test_cells_are_filled_in_once_and_braces_stay() -> None:
     frame = pd.DataFrame({"word": ["{n} r"], "n": ["7"]})
     done = fuse_frame(frame, '{{x}} {"a": 1} {word}', **QUIET)
     assert fusion_nb.load(done.run[0]).prompt == '{x} {"a": 1} {n} r'
+
+
+@pytest.mark.parametrize("member", ["demo:swift", "coroutine"])
+def test_an_interrupt_ends_the_table_whenever_it_comes(member: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of whatever the queue does, and with members that are bound to the caller's loop: what is there comes
+    back, and the same call goes on."""
+
+    async def coroutine(prompt: str) -> str:
+        await asyncio.sleep(0.02)
+        return prompt
+
+    words = pd.DataFrame({"word": [f"word{n}" for n in range(300)]})
+    asked = {"pool": [coroutine if member == "coroutine" else member], "mode": "vote", "show_progress": False}
+    done: list[int] = []
+
+    def interrupt() -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and fusion_nb.runs()["calls"].sum() < 20:
+            time.sleep(0.05)
+        done.append(1)
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    part = fuse_frame(words, PROMPT, concurrency=4, **asked)
+    assert done
+    assert "cancelled" in set(part.status)
+    assert "Interrupted" in " ".join(part.attrs["notes"])
+    assert part.answer.notna().sum() > 0
 
 
 def test_calls_of_all_rows_are_found_by_their_runs(words: pd.DataFrame) -> None:

@@ -253,7 +253,7 @@ class RunQueue:
     def _ended(self, each: _UnderWay) -> FusionResult:
         result = each.run.result
         with contextlib.suppress(RunFailed):
-            result = each.run.finish()
+            result = each.run.ended_result() if each.run.done else each.run.finish()
         if each.record is not None:
             each.record.finish(result)
         self.spent += sum((reply.cost for reply in result.replies if reply.cost is not None), Decimal(0))
@@ -271,6 +271,8 @@ class RunQueue:
         some = next(iter(making.under_way.values()), None)
         if some is not None and some.resolver.needs_callers_loop:
             some.run.pause(0.05)
+            if some.run.stopping:
+                raise KeyboardInterrupt  # the wait took it for this one run's
         elif some is not None or making.unsaved:
             self._record.wait(0.05)
 

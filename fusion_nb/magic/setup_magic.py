@@ -92,7 +92,7 @@ def _agreed() -> bool:
 
 def _write(path: Path, text: str) -> None:
     try:
-        compile(text, str(path), "exec")
+        ast.parse(text)
     except (SyntaxError, ValueError) as error:
         raise UserError(
             f"{path} is no Python that can be read ({error}): mend it first. Nothing was written."

@@ -149,6 +149,19 @@ class Run:
         see = None if progress is None else lambda state: progress(self._with_journal_note(state))
         return raise_if_failed(self._with_journal_note(wait_for_run(self._handle, see, hear, self._needs_loop)))
 
+    def ended_result(self) -> FusionResult:
+        """The finished result of a run that is `done`. Raises `RunFailed` where every member failed.
+
+        Unlike `finish()` it takes no interrupt upon itself, which is meant for whoever makes many runs.
+        """
+        self._handle.raise_defect()
+        return raise_if_failed(self._with_journal_note(self._handle.state))
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody wants it to end."""
+        return self._handle.stopping
+
     def pause(self, seconds: float) -> None:
         """Wait for the end, so long at most; takes no event away from who follows the run."""
         pause_run(self._handle, seconds, self._needs_loop)
