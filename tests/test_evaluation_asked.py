@@ -144,6 +144,7 @@ def test_one_cap_for_the_whole() -> None:
         evaluate(["What is 99 + 1?"], max_cost=0.000001, **options)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_keeps_what_is_there_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while questions are asked: a report on those that are there, and the same call asks the rest alone."""
     prompts = [f"What is {n} + 1?" for n in range(60)]

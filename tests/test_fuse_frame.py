@@ -153,6 +153,7 @@ def test_cells_are_filled_in_once_and_braces_stay() -> None:
     assert fusion_nb.load(done.run[0]).prompt == '{x} {"a": 1} {n} r'
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("member", ["demo:swift", "coroutine"])
 def test_an_interrupt_ends_the_table_whenever_it_comes(member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the middle of whatever the queue does, and with members that are bound to the caller's loop: what is there comes
