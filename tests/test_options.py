@@ -199,7 +199,7 @@ PROBES: dict[str, Probe] = {
     "then": ("best-of", {"mode": "debate"}, in_spec("then", "best-of")),
     "criteria": ("humour", {}, in_spec("criteria", ("humour",))),
     "check": (begins_with_fast, {}, lambda s: s.result.verdict.state == "checked" and "judge" not in s.service.models),
-    "check_timeout": (0.2, {"check": dawdles}, lambda s: "within 0.2 s" in str(s.result.replies)),
+    "check_timeout": (0.2, {"check": dawdles}, lambda s: "within 0.2 s" in str([reply.checks for reply in s.result.replies])),
     "deeper": (1, {"check": never}, lambda s: len(members(s)) == 4 and "did not let it pass" in s.service.prompts("fast")),
     "extract": ("number", {}, lambda s: s.result.agreement.answers == ("42",)),
     "weights": ([1, 2], {"mode": "vote", "extract": "text"}, lambda s: s.result.verdict.chosen == (2,)),

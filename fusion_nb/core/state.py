@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from fusion_nb.core.agreement import Agreement, Escalation, Selection
-from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE, Params, Ref, Reply, RunStatus, Usage
+from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE, Candidates, Params, Ref, Reply, RunStatus, Usage
 from fusion_nb.core.verdict import Analysis, Verdict
 
 PATIENCE = 5.0
@@ -71,11 +71,11 @@ class RunState:
     max_rounds: int = 1
     """Of a debate."""
     orders: int = 1
+    """In which the judge is shown the candidates: 2 asks it once more with the order reversed."""
     imported: bool = False
     """Whether somebody else asked: in no account."""
     tag: str = ""
     """Whose account it is on, in the person's own words."""
-    """In which the judge is shown the candidates: 2 asks it once more with the order reversed."""
     selection: Selection = Selection()
     of: str = ""
     """The earlier run whose replies this one took over."""
@@ -114,8 +114,9 @@ class RunState:
         return self.verdict.analysis if self.verdict else None
 
     @property
-    def candidates(self) -> tuple[Reply, ...]:
-        """Each member's standing answer, in pool order: its latest usable reply, else its latest."""
+    def candidates(self) -> Candidates:
+        """Each member's standing answer, in pool order: its latest usable reply, else its latest. Also by name:
+        `result.candidates["claude"]`."""
         standing: dict[str, Reply] = {}
         for reply in self.replies:
             if reply.role != "candidate":
@@ -125,7 +126,7 @@ class RunState:
                 standing[reply.ref.name] = reply
         # Replies that were taken over are on record before those that were asked for.
         places = {ref.name: place for place, ref in enumerate(self.pool)}
-        return tuple(sorted(standing.values(), key=lambda reply: places.get(reply.ref.name, len(places))))
+        return Candidates(sorted(standing.values(), key=lambda reply: places.get(reply.ref.name, len(places))))
 
     @property
     def cost(self) -> Decimal | None:

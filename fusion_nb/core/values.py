@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex, overload
+
+from fusion_nb.errors import UnknownName
 
 Role = Literal["candidate", "judge"]
 Channel = Literal["content", "reasoning", "answer"]
@@ -199,6 +201,13 @@ class Reply:
     rates: PricesUsed | None = None
     """The prices behind a computed `cost`, of that day; `None` where the service reported what it charged."""
 
+    def __repr__(self) -> str:
+        status = f"{self.status or 'running'}{f' ({self.error!r})' if self.error else ''}"
+        cost = "" if self.cost is None else f", ${self.cost:f}"
+        why = f", {self.detail!r}" if self.detail and self.status != "ok" else ""
+        size = f"{len(self.text)} characters"
+        return f"<Reply {self.call} of {self.ref.name!r}: {self.role}, {status}, {size}{cost}{why}>"
+
     @property
     def passed(self) -> bool | None:
         """Whether no check bars it; `None` where none was run."""
@@ -226,3 +235,22 @@ class Reply:
         """Signs that it speaks to the judge instead of answering: `orders`, `plea`, `judge`, `verdict`, `frame`,
         `hidden`. A hint for people; nothing is decided by it."""
         return tuple(word.removeprefix(SUSPECT) for word in self.warnings if word.startswith(SUSPECT))
+
+
+class Candidates(tuple[Reply, ...]):
+    """Replies in pool order, by place or by the member's name."""
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, key: SupportsIndex | str) -> Reply: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Reply, ...]: ...
+    def __getitem__(self, key: SupportsIndex | slice | str) -> Reply | tuple[Reply, ...]:
+        """Raises `UnknownName` for a name that no candidate has."""
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        by_name = {reply.ref.name: reply for reply in self}
+        if key not in by_name:
+            raise UnknownName("candidate", key, by_name, f"There are {', '.join(by_name) or 'none'}.")
+        return by_name[key]

@@ -111,6 +111,13 @@ class Verdict:
     jury: tuple[JurorVerdict, ...] = ()
     """Each judge's own verdict, where several were asked; the scores above are then a fit over all of them."""
 
+    def __repr__(self) -> str:
+        order = f", best first {', '.join(map(str, self.ranking))}" if self.ranking else ""
+        chosen = f", chosen {', '.join(map(str, self.chosen))}" if self.chosen else ""
+        answer = "no answer" if self.answer is None else f"answer of {len(self.answer)} characters"
+        note = f", {self.note!r}" if self.note else ""
+        return f"<Verdict {self.state!r}{chosen}{order}: {answer}, rationale of {len(self.rationale)}{note}>"
+
     def score(self, call: int) -> float | None:
         """Mean over the criteria, 1 to 10."""
         by_criterion = self.scores.get(call)

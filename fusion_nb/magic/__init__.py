@@ -31,6 +31,7 @@ def load(shell: InteractiveShell) -> None:
         completion.fuse_matcher_for(sorted(line_parser.VALUED | line_parser.FLAGS), magics.offers)
     )
     shell.input_transformer_manager.token_transformers.insert(0, line_parser.KeepQuestion)
+    shell.input_transformer_manager.cleanup_transforms.append(line_parser.open_empty_cell)
     if may_have_crashed() and (notice := lazy_imports.history().crash_notice()):
         print(notice)
 
@@ -45,6 +46,8 @@ def unload(shell: InteractiveShell) -> None:
             shell.events.unregister("pre_run_cell", callback)
     transformers = shell.input_transformer_manager.token_transformers
     transformers[:] = [each for each in transformers if each.__name__ != line_parser.KeepQuestion.__name__]
+    cleaning = shell.input_transformer_manager.cleanup_transforms
+    cleaning[:] = [each for each in cleaning if getattr(each, "__name__", "") != line_parser.open_empty_cell.__name__]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [each for each in matchers if getattr(each, "__name__", "") != "fuse_matcher"]
     for registered in shell.magics_manager.magics.values():

@@ -57,6 +57,11 @@ class FuseMagics(Magics):
         it resolves, but in no code and no formula; {name!full} fills in there too, and large objects; every other brace
         is text. The DataFrame is the cell's value: _, or -o df, or %%fuse df << --pool ...; a ; at the end silences it.
         Option values may be variables: --pool {members}. Keys come from the environment, never from this line.
+
+        %%fuse df << --pool claude,gemini,gpt4o --mode merge --max-cost 0.10
+        %%fuse --dry-run                   the same cell, and nothing is sent: what it would cost
+        %fuse --rejudge last --mode best-of
+        Beside it: %fuse_panel, %fuse_models, %fuse_runs, %fuse_spend, %fuse_key, %fuse_setup (--help tells of each).
         """
         try:
             names = local_ns if cell is None else caller_names(self.shell)
@@ -64,6 +69,8 @@ class FuseMagics(Magics):
                 return self._fuse(text, cell, notebook_names(self.shell, names))
         except FusionError as error:
             if "--debug" in text.split():
+                if own := lazy_imports.function_provider().traceback_of(str(error)):
+                    print(f"In your function (most recent call last):\n{own}")
                 raise RuntimeError(str(error)) from error
             # No frame of ours, and nothing that it held, reaches the notebook.
             raise error.with_traceback(None) from None

@@ -8,7 +8,7 @@ import getpass
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.magic.line_parser import split_words
+from fusion_nb.magic.line_parser import documented, split_words
 
 # What knows of keys is loaded when one is asked for: `%load_ext` does not wait for it.
 # ruff: noqa: PLC0415
@@ -21,6 +21,7 @@ class Keys(Magics):
     """Keys without fear."""
 
     @line_magic
+    @documented
     def fuse_key(self, line: str) -> None:
         """Ask for a service's API key, unseen, and keep it for this kernel alone.
 

@@ -40,3 +40,7 @@ def table_calls() -> Any:
 
 def panel() -> Any:
     return importlib.import_module("fusion_nb.panel.panel")
+
+
+def function_provider() -> Any:
+    return importlib.import_module("fusion_nb.providers.function_provider")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import inspect
 import re
 import tokenize
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from IPython.core.inputtransformer2 import TokenTransformBase
-from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.core.magic_arguments import argument, argument_group, magic_arguments
 
 from fusion_nb.core.option_row import DERIVED, LINE
 from fusion_nb.errors import UnknownName, UserError
@@ -23,6 +25,7 @@ from fusion_nb.options import TABLE
 _BINDING = re.compile(r"\s*([A-Za-z_]\w*)\s*<<\s*(.*)", re.DOTALL)
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 _VALUE = re.compile(r"\s*(?:\"((?:\\.|[^\"\\])*)\"|'([^']*)'|(\S+))", re.DOTALL)
+_BARE = re.compile(r"\s*([^\s\"']\S*)")
 _QUESTION = re.compile(r"(\s*(?:[A-Za-z_][\w.\[\], ]*=\s*)?)%(fuse\w*)[ \t]+(\S.*\?)[ \t]*\n?")
 _LONG_DASH = re.compile(r"[\u2010-\u2015\u2212]+\s*([a-z][\w-]*)")
 
@@ -53,6 +56,16 @@ class KeepQuestion(TokenTransformBase):
             return lines
         call = f"{match[1]}get_ipython().run_line_magic({match[2]!r}, {match[3]!r})\n"
         return [*lines[: self.start_line], call, *lines[self.start_line + 1 :]]
+
+
+def open_empty_cell(lines: list[str]) -> list[str]:
+    """`%%fuse --help` as a whole cell reaches the magic, which can say what is missing: IPython itself refuses a cell
+    magic without a cell."""
+    return [*lines, "\n"] if len(lines) == 1 and lines[0].startswith("%%fuse") else lines
+
+
+# In a terminal, the first line of a cell is not the whole of it.
+open_empty_cell.has_side_effects = True  # type: ignore[attr-defined]
 
 
 class ParsedLine(NamedTuple):
@@ -120,11 +133,26 @@ def _leading(text: str, valued: Collection[str], flags: Collection[str]) -> tupl
             if value is None or value[3] in (*valued, *flags):
                 raise UserError(f"{name} needs a value. --help tells which.")
             plain = _plain(name, value, last=value.end() + text.startswith("=") == len(text))
+            text = text[value.end() + text.startswith("=") :]
+            if name in LISTS and value[3]:
+                more, text = _rest_of_list(plain, text)
+                plain += more
             # As one word with its name, so that a value may begin with a dash.
             argv[-1] = f"{name}={plain}" if name.startswith("--") else f"{name}{plain}"
-            text = text[value.end() + text.startswith("=") :]
         text = text.lstrip()
     return argv, text
+
+
+def _rest_of_list(begun: str, text: str) -> tuple[str, str]:
+    """`claude, gemini`: what follows a value that ends in a comma, or begins with one, belongs to it; and the rest."""
+    taken = ""
+    while (joined := (begun + taken).endswith(",")) or text.lstrip().startswith(","):
+        word = _BARE.match(text)
+        if word is None or (joined and word[1].startswith(("-", ","))):
+            break
+        text = text[word.end() :]
+        taken += word[1] if text.strip() else word[1].removesuffix(";")
+    return taken, text
 
 
 def _refuse_second(name: str, given: set[str]) -> None:
@@ -169,6 +197,8 @@ def split_words(text: str) -> list[str]:
 ON_LINE = tuple(row for row in TABLE if row.flags)
 VALUED = frozenset(flag for row in ON_LINE if not row.switch for flag in row.flags)
 FLAGS = frozenset(flag for row in ON_LINE if row.switch for flag in row.flags)
+LISTS = frozenset(flag for row in ON_LINE if "Sequence[" in row.type for flag in row.flags)
+"""Options that take several by comma."""
 BY_FLAG = {flag: row for row in ON_LINE for flag in row.flags}
 
 
@@ -215,6 +245,19 @@ def options_as_flags() -> Iterator[None]:
         raise
 
 
+_GROUPS = {
+    "pool": "who is asked, and how they become one answer",
+    "check": "selecting without believing one judge",
+    "system": "what the models are told",
+    "max_cost": "money",
+    "max_tokens": "limits",
+    "base_url": "services, records, and runs that go on from a past one",
+    "each": "tables of prompts, and evaluation",
+    "background": "how it is run and shown",
+}
+"""What the manual calls the options of the table from this one on."""
+
+
 def fuse_arguments(magic: Any) -> Any:
     """Declare the options the way IPython's magics do, so that `%fuse?` and `%%fuse?` are the manual."""
     for row in reversed(ON_LINE):
@@ -223,6 +266,8 @@ def fuse_arguments(magic: Any) -> Any:
         # Values are checked by the table, whose sentences name the remedy; argparse's do not.
         about = f"{row.help}{default}".replace("%", "%%")
         magic = argument(*row.flags, dest=row.name, help=about, **how)(magic)
+        if row.name in _GROUPS:
+            magic = argument_group(_GROUPS[row.name])(magic)
     magic = argument("prompt", nargs="*", help="%%fuse: the prompt as it stands; %%%%fuse: none, the cell is it")(magic)
     return magic_arguments()(magic)
 
@@ -236,3 +281,15 @@ def given_options(parsed: argparse.Namespace) -> dict[str, Any]:
 def manual(parser: argparse.ArgumentParser) -> str:
     """What `--help` prints: IPython's own begins with the marks of a code block."""
     return parser.format_help().removeprefix("::").lstrip("\n")
+
+
+def documented(magic: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """A line magic without a parser of its own: `--help`, `-h` and `?` print its docstring."""
+
+    @functools.wraps(magic)
+    def asked(self: Any, line: str) -> Any:
+        if line.strip() in ("--help", "-h", "?"):
+            return print(inspect.getdoc(magic))
+        return magic(self, line)
+
+    return asked

@@ -8,7 +8,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from fusion_nb.errors import UserError
 from fusion_nb.magic import lazy_imports
-from fusion_nb.magic.line_parser import split_words
+from fusion_nb.magic.line_parser import documented, split_words
 
 
 @magics_class
@@ -16,6 +16,7 @@ class Tables(Magics):
     """Tables of runs, of what was spent and of models."""
 
     @line_magic
+    @documented
     def fuse_runs(self, line: str) -> Any:
         """List past runs, newest first, as a DataFrame; words filter.
 
@@ -43,6 +44,7 @@ class Tables(Magics):
         return history.runs(" ".join(words))
 
     @line_magic
+    @documented
     def fuse_spend(self, since: str) -> Any:
         """Say what was spent today (UTC), by model as a DataFrame; and what the caps and the key have left.
 
@@ -62,6 +64,7 @@ class Tables(Magics):
         return spent.frame()
 
     @line_magic
+    @documented
     def fuse_models(self, words: str) -> Any:
         """List the models a pool can name, as a DataFrame; first the aliases, with what they stand for now.
 

@@ -11,6 +11,7 @@ from typing import Any
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from fusion_nb.errors import UserError
+from fusion_nb.magic.line_parser import documented
 from fusion_nb.options import ROWS, defaults
 from fusion_nb.storage.files import replace_file
 
@@ -25,6 +26,7 @@ class Setup(Magics):
     """Settings that last."""
 
     @line_magic
+    @documented
     def fuse_setup(self, line: str) -> None:
         """Make `%%fuse` known to every notebook of this profile, with the defaults that are set now; asks first.
 

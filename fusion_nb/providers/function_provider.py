@@ -11,14 +11,15 @@ import functools
 import inspect
 import threading
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
 from fusion_nb.core import Chunk, Ref, Request
 from fusion_nb.errors import ProviderError
+from fusion_nb.providers.function_text import text_of
 from fusion_nb.providers.redaction import one_line, scrub
 from fusion_nb.providers.text_chunks import TextBatcher
 
@@ -109,14 +110,27 @@ class FunctionProvider:
         if isinstance(error, ProviderError):
             return error
         raised = f"{self._name} raised {type(error).__name__}: {error}".rstrip(": ")
-        return ProviderError("function", scrub(one_line(f"{raised}{_line_of(error)}", 600, tags=True)))
+        frames = _own_frames(error)
+        where = f" (line {frames[-1].lineno} of {frames[-1].name}: {frames[-1].line})" if frames else ""
+        sentence = scrub(one_line(f"{raised}{where}", 600, tags=True))
+        _TRACEBACKS.append((sentence, scrub("".join(traceback.format_list(frames)))))
+        return ProviderError("function", sentence)
 
 
-def _line_of(error: BaseException) -> str:
-    """Where in the person's own code it was raised."""
+_TRACEBACKS: deque[tuple[str, str]] = deque(maxlen=16)
+"""What functions raised lately, as told, and where in their own code."""
+
+
+def traceback_of(sentence: str) -> str:
+    """Where in a person's own code what `sentence` tells was raised; empty where no function did."""
+    return next((frames for told, frames in reversed(_TRACEBACKS) if told in sentence), "")
+
+
+def _own_frames(error: BaseException) -> traceback.StackSummary:
+    """The frames of the person's own code."""
     ours = str(Path(__file__).parents[1])
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
-    return f" (line {frames[-1].lineno} of {frames[-1].name}: {frames[-1].line})" if frames else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    return traceback.StackSummary.from_list([each for each in frames if not each.filename.startswith(ours)])
 
 
 async def _listen(result: Any, pipe: TextPipe) -> None:
@@ -164,57 +178,6 @@ def _put(result: Any, pipe: TextPipe) -> None:
             if isinstance(result, Generator):
                 result.close()
             return
-
-
-_MISSING = object()
-_TEXT_FIELDS = ("content", "text", "answer", "output_text")
-
-
-def text_of(value: Any) -> str:
-    """The text in what a function gave: itself, or the text of a library's message, reply or chunk.
-
-    Raises `ProviderError` for what is no text: shown by its `str()` it would be taken for an answer.
-    """
-    text = _text_in(value)
-    if text is None:
-        raise ProviderError(
-            "function",
-            f"The function gave a {type(value).__name__}, which is no text: return a str, or an object with the text "
-            "in .content or .text.",
-        )
-    return text
-
-
-def _text_in(value: Any, depth: int = 0) -> str | None:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if isinstance(value, (bool, int, float, Decimal)):
-        return str(value)
-    if depth > 4 or isinstance(value, type):
-        return None
-    if isinstance(value, (list, tuple)):  # the content of a message, in parts
-        if not depth:
-            return None
-        parts = [_text_in(part, depth + 1) for part in value if not isinstance(part, (bool, int, float))]
-        return None if None in parts or len(parts) != len(value) else "".join(part for part in parts if part)
-    choices = _field(value, "choices")
-    if isinstance(choices, (list, tuple)) and choices:  # a chat completion, or a chunk of one
-        inner = _field(choices[0], "message") or _field(choices[0], "delta") or choices[0]
-        return _text_in(inner, depth + 1)
-    fields = [_field(value, name, _MISSING) for name in (*_TEXT_FIELDS, "message")]
-    present = [field for field in fields if field is not _MISSING and not callable(field)]
-    return _text_in(next((field for field in present if field is not None), None), depth + 1) if present else None
-
-
-def _field(value: Any, name: str, default: Any = None) -> Any:
-    try:
-        return value.get(name, default) if isinstance(value, Mapping) else getattr(value, name, default)
-    except Exception:  # noqa: BLE001  a property of somebody's object
-        return default
 
 
 def prompt_of(request: Request) -> str:

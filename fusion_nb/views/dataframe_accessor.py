@@ -82,6 +82,10 @@ class Fusion:
             raise AttributeError(f"df.fusion is for frames of fusion_nb; this one has no column {', '.join(missing)}.")
         self._all, self._no_calls = frame, bool(missing)
 
+    def __repr__(self) -> str:
+        calls = "" if self._no_calls else f" {self.cost().short};"
+        return f"<df.fusion:{calls} {', '.join(name for name in dir(type(self)) if name[0] != '_')}>"
+
     @property
     def _frame(self) -> pd.DataFrame:
         if self._no_calls:

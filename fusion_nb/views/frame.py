@@ -12,7 +12,7 @@ import pandas as pd
 import fusion_nb.views.dataframe_accessor  # noqa: F401  makes `df.fusion` known to pandas
 from fusion_nb.core import Ref, Reply, Role, RunState, Status
 from fusion_nb.core.warnings_text import remarks
-from fusion_nb.views import escape, run_facts, table_html
+from fusion_nb.views import escape, run_facts, table_html, table_text
 from fusion_nb.views.ledger import model, speed
 
 ROLES = pd.CategoricalDtype(list(get_args(Role)))
@@ -165,6 +165,7 @@ def _table(rows: list[dict[str, Any]], dtypes: Mapping[str, Any], kind: str) -> 
 def _ours(df: pd.DataFrame, kind: str) -> pd.DataFrame:
     """`df`, marked as a table of ours: its parts and copies are shown without formulas too."""
     table_html.keep_mathjax_from_tables()
+    table_text.show_compactly(pd.DataFrame)
     df.attrs["fusion_nb"] = kind
     return df
 

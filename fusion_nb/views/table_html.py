@@ -14,11 +14,13 @@ IGNORED = "mathjax_ignore tex2jax_ignore"
 """The classes that keep MathJax away from what an element holds."""
 
 
-class _Column(NamedTuple):
+class Column(NamedTuple):
     show: Callable[[Any], str]
     right: bool = False
     always: bool = True
     """Whether it has a place although nothing is known in it."""
+    whole: bool = False
+    """Whether a part of it is of no use: in a narrow terminal it is the last to go, and never cut."""
 
 
 def _line(longest: int) -> Callable[[Any], str]:
@@ -42,51 +44,51 @@ def _money(value: Any) -> str:
     return f"{amount:.{places}f}"
 
 
-_COLUMNS: dict[str, dict[str, _Column]] = {
+COLUMNS: dict[str, dict[str, Column]] = {
     "calls": {
-        "run": _Column(_line(30), always=False),
-        "label": _Column(_line(32)),
-        "role": _Column(str),
-        "status": _Column(str),
-        "rank": _Column(str, right=True, always=False),
-        "score": _Column(_places(1), right=True, always=False),
-        "group": _Column(str, right=True, always=False),
-        "passed": _Column(str, always=False),
-        "cost_usd": _Column(_money, right=True),
-        "latency_s": _Column(_places(1), right=True),
-        "completion_tokens": _Column(_places(0), right=True),
-        "warnings": _Column(_line(40), always=False),
-        "text": _Column(_line(64)),
+        "run": Column(_line(30), always=False, whole=True),
+        "label": Column(_line(32), whole=True),
+        "role": Column(str),
+        "status": Column(str),
+        "rank": Column(str, right=True, always=False),
+        "score": Column(_places(1), right=True, always=False),
+        "group": Column(str, right=True, always=False),
+        "passed": Column(str, always=False),
+        "cost_usd": Column(_money, right=True),
+        "latency_s": Column(_places(1), right=True),
+        "completion_tokens": Column(_places(0), right=True),
+        "warnings": Column(_line(40), always=False),
+        "text": Column(_line(64)),
     },
     "runs": {
-        "when": _Column(lambda value: f"{value:%Y-%m-%d %H:%M}"),
-        "prompt": _Column(_line(48)),
-        "mode": _Column(str),
-        "pool": _Column(_line(32)),
-        "status": _Column(str),
-        "cost_usd": _Column(_money, right=True),
-        "seconds": _Column(_places(1), right=True),
-        "calls": _Column(str, right=True),
-        "run": _Column(str),
+        "when": Column(lambda value: f"{value:%Y-%m-%d %H:%M}", whole=True),
+        "prompt": Column(_line(48)),
+        "mode": Column(str),
+        "pool": Column(_line(32)),
+        "status": Column(str),
+        "cost_usd": Column(_money, right=True),
+        "seconds": Column(_places(1), right=True),
+        "calls": Column(str, right=True),
+        "run": Column(str, whole=True),
     },
     "models": {
-        "alias": _Column(_line(24), always=False),
-        "ref": _Column(_line(56)),
-        "prompt_usd_per_mtok": _Column(_money, right=True),
-        "completion_usd_per_mtok": _Column(_money, right=True),
-        "context": _Column(_places(0), right=True),
-        "modalities": _Column(_line(32)),
-        "name": _Column(_line(40)),
+        "alias": Column(_line(24), always=False),
+        "ref": Column(_line(56), whole=True),
+        "prompt_usd_per_mtok": Column(_money, right=True),
+        "completion_usd_per_mtok": Column(_money, right=True),
+        "context": Column(_places(0), right=True),
+        "modalities": Column(_line(32)),
+        "name": Column(_line(40)),
     },
     "spending": {
-        "model": _Column(_line(56)),
-        "service": _Column(_line(24)),
-        "cost_usd": _Column(_money, right=True),
-        "calls": _Column(_places(0), right=True),
-        "unpriced": _Column(_places(0), right=True),
-        "session_usd": _Column(_money, right=True, always=False),
-        "prompt_tokens": _Column(_places(0), right=True),
-        "completion_tokens": _Column(_places(0), right=True),
+        "model": Column(_line(56), whole=True),
+        "service": Column(_line(24)),
+        "cost_usd": Column(_money, right=True),
+        "calls": Column(_places(0), right=True),
+        "unpriced": Column(_places(0), right=True),
+        "session_usd": Column(_money, right=True, always=False),
+        "prompt_tokens": Column(_places(0), right=True),
+        "completion_tokens": Column(_places(0), right=True),
     },
 }
 _STYLE = (
@@ -102,11 +104,9 @@ def compact_html(frame: Any) -> str | None:
     `None` where it is another, or a part somebody chose, or shown as asked. `pandas.options.display` is obeyed: with
     `max_columns` at `None` every column is shown by pandas itself.
     """
-    kind = _kind(frame)
-    options = sys.modules["pandas"].options.display
-    if kind is None or not options.notebook_repr_html or options.max_columns is None:
+    columns, options = columns_to_show(frame), sys.modules["pandas"].options.display
+    if columns is None or not options.notebook_repr_html:
         return None
-    columns = {name: column for name, column in _COLUMNS[kind].items() if column.always or _tells(frame, name)}
     shown = frame if len(frame) <= (options.max_rows or len(frame)) else frame.head(options.max_rows)
     try:
         rows = "".join(map(_row, *_cells(shown, columns)))
@@ -123,7 +123,15 @@ def compact_html(frame: Any) -> str | None:
     )
 
 
-def _kind(frame: Any) -> str | None:
+def columns_to_show(frame: Any) -> dict[str, Column] | None:
+    """The useful columns of a whole table of ours, first things first; `None` where pandas itself shows it."""
+    kind = kind_of(frame)
+    if kind is None or sys.modules["pandas"].options.display.max_columns is None:
+        return None
+    return {name: column for name, column in COLUMNS[kind].items() if column.always or tells(frame, name)}
+
+
+def kind_of(frame: Any) -> str | None:
     names = set(map(str, frame.columns))
     if frame.columns.nlevels > 1 or frame.index.nlevels > 1 or not frame.columns.is_unique:
         return None
@@ -136,14 +144,14 @@ def _kind(frame: Any) -> str | None:
     return "runs" if {"run", "when", "prompt", "pool", "judge", "of"} <= names else None
 
 
-def _tells(frame: Any, name: str) -> bool:
+def tells(frame: Any, name: str) -> bool:
     """Whether a column tells anything: a run's id where there are several, else what is known at all."""
     if name not in frame:
         return False
     return bool(frame[name].nunique() > 1 if name == "run" else frame[name].notna().any())
 
 
-def _cells(frame: Any, columns: dict[str, _Column]) -> tuple[list[str], list[str]]:
+def _cells(frame: Any, columns: dict[str, Column]) -> tuple[list[str], list[str]]:
     index = [f"<th>{html.escape(str(label))}</th>" for label in frame.index]
     by_column = [[_cell(value, column) for value in frame[name]] for name, column in columns.items()]
     return index, ["".join(cells) for cells in zip(*by_column, strict=True)]
@@ -153,12 +161,17 @@ def _row(index: str, cells: str) -> str:
     return f"<tr>{index}{cells}</tr>"
 
 
-def _cell(value: Any, column: _Column) -> str:
+def cell_text(value: Any, column: Column) -> str:
+    """One value as it is shown; a dash where nobody knows it."""
     is_known = isinstance(value, str) or str(value) not in ("None", "<NA>", "NaT", "nan")
-    return f"<td{_side(column)}>{html.escape(column.show(value)) if is_known else '—'}</td>"
+    return column.show(value) if is_known else "—"
 
 
-def _side(column: _Column) -> str:
+def _cell(value: Any, column: Column) -> str:
+    return f"<td{_side(column)}>{html.escape(cell_text(value, column))}</td>"
+
+
+def _side(column: Column) -> str:
     return ' class="fnb-right"' if column.right else ""
 
 
@@ -170,6 +183,11 @@ _OURS = (
 """Columns that tell our tables when joining or grouping has cost them their `attrs`."""
 
 
+def is_ours(frame: Any) -> bool:
+    """Whether texts of models may stand in a table's cells."""
+    return "fusion_nb" in frame.attrs or any(names <= set(frame.columns) for names in _OURS)
+
+
 class TableFormatter:
     """A table of ours as HTML that MathJax leaves alone; other tables as they are shown without us."""
 
@@ -179,7 +197,7 @@ class TableFormatter:
     def __call__(self, table: Any) -> Any:
         styled = type(table).__name__ == "Styler"
         frame = getattr(table, "data", table) if styled else table
-        ours = "fusion_nb" in frame.attrs or any(names <= set(frame.columns) for names in _OURS)
+        ours = is_ours(frame)
         compact = compact_html(table) if ours and not styled and self.previous is None else None
         shown = compact or (self.previous(table) if self.previous else table._repr_html_())
         return f'<div class="{IGNORED}">{shown}</div>' if ours and isinstance(shown, str) else shown
