@@ -51,15 +51,17 @@ def test_other_cells_run_and_the_view_lives(live: Kernel) -> None:
     sent = live.start(CELL)
     messages = live.ended(sent)
     assert not live.shown()
-    (shown,) = [m for m in messages if m["msg_type"] == "display_data"]
+    shown, behind = [m for m in messages if m["msg_type"] == "display_data"]
+    assert "last().panel()" in behind["content"]["data"]["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in shown["content"]["data"]
     assert "in the background" in live.text(messages)
     assert "True" in live.run("df is _ and not df.done")
     before = len(news(live))
     assert live.run("import time; time.sleep(1.5); print(6 * 7)").strip() == "42"
     assert len(news(live)) > before + 5
-    live.until(lambda: bool(live.shown()))
-    (last,) = live.shown()
+    live.until(lambda: len(live.shown()) > 1)
+    emptied, last = live.shown()
+    assert emptied["content"]["data"]["text/html"] == ""
     assert last["content"]["transient"]["display_id"] == shown["content"]["transient"]["display_id"]
     assert "Fused answer" in last["content"]["data"]["text/html"]
     assert live.run("print(df.wait() is df.result, df.done, df.result.status, df.frame.shape)").strip() == (
@@ -91,7 +93,7 @@ def test_stop_and_one_call_from_the_handle(live: Kernel) -> None:
 
 def test_the_view_of_a_run_stops_and_repeats_one_member(live: Kernel) -> None:
     """`stop_member` and `retry_member` from the view: done, or refused with a sentence, and answered either way."""
-    (shown,) = [m for m in live.ended(live.start(CELL)) if m["msg_type"] == "display_data"]
+    shown, _ = [m for m in live.ended(live.start(CELL)) if m["msg_type"] == "display_data"]
     model = shown["content"]["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
     live.run("import time\nwhile not all(r.text for r in df.result.replies[:3]): time.sleep(0.01)")
     for number, (kind, call) in enumerate([("stop_member", 3), ("retry_member", 3), ("stop_member", 77)]):

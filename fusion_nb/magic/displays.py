@@ -25,6 +25,12 @@ from fusion_nb.magic import lazy_imports
 # ruff: noqa: PLC0415
 
 _WAY = "import fusion_nb; fusion_nb.last().panel()"
+_RELOADED = {
+    "text/html": f'<p class="fnb-meta">If this page was reloaded while the run went on: <code>{_WAY}</code> shows it, '
+    "and once its kernel is gone <code>%fuse_runs</code> lists it. Nothing is asked or paid again.</p>",
+    "text/plain": f"If this page was reloaded while the run went on: {_WAY} shows it.",
+}
+"""What stands where a live view was, once the page no longer knows its widget."""
 _AGAIN = f'<p class="fnb-meta">Open the panel to compare or choose another: <code>{_WAY}</code></p>'
 
 
@@ -58,7 +64,7 @@ class PanelScreen(NoScreen):
 
     def __init__(self, run: Any) -> None:
         from fusion_nb.views.panel_messages import Feed
-        from fusion_nb.views.widget import View, call_number
+        from fusion_nb.views.widget import View, call_number, static_fallback
 
         self._widget = View()
         self._feed = Feed(self._widget.send_message, self._widget.set_snapshot)
@@ -69,13 +75,16 @@ class PanelScreen(NoScreen):
             self._widget.on_request("stop_member", lambda message: run.stop_call(call_number(message)))
             self._widget.on_request("retry_member", lambda message: run.retry_call(call_number(message)))
         self._handle = _show(self._widget.bundle)
+        self._behind = _show(static_fallback(_RELOADED))
 
     def hear(self, events: Sequence[Event]) -> None:
         self._feed.handle_events(events)
 
     def finish(self, state: RunState) -> None:
         from fusion_nb.views import bundle
+        from fusion_nb.views.widget import NO_OUTPUT
 
+        self._behind.update(NO_OUTPUT)
         self._handle.update(bundle(state, foot=_AGAIN))
         self._widget.close()
 

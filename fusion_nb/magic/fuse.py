@@ -101,7 +101,9 @@ class FuseMagics(Magics):
 
     def _fuse(self, text: str, cell: str | None, names: dict[str, Any]) -> Any:
         text, cell = continued_line(text, cell)
-        silent = self._silenced(text, cell)
+        # Where code calls the magic, it gets its value, and the end of a prompt is the prompt's own.
+        typed = self._typed.rstrip().endswith((cell or text).rstrip())
+        silent = typed and any((part or "").rstrip().endswith(";") for part in (text, cell))
         text = text.rstrip().removesuffix(";") if cell is not None else text
         parsed_line, parsed = self._parsed(text, type(self).fuse.parser)
         if parsed.help:
@@ -120,12 +122,8 @@ class FuseMagics(Magics):
             return self._dry_run(prompt, verb, options, parsed, bind)
         begin = functools.partial(self._begin, prompt, verb, options)
         value = self._aside(begin(), parsed, bind) if parsed.background else self._run(begin, parsed, bind)
-        return None if silent else value
-
-    def _silenced(self, text: str, cell: str | None) -> bool:
-        """Whether the cell that is run ends in `;`: where code calls the magic, the end of a prompt is its own."""
-        of_the_cell = self._typed.rstrip().endswith((cell or text).rstrip())
-        return of_the_cell and (text.rstrip().endswith(";") or (cell or "").rstrip().endswith(";"))
+        # The answer's card is there, and the frame has a name: no second output.
+        return None if silent or (typed and bind and not parsed.background) else value
 
     def remember_cell(self, info: Any) -> None:
         """IPython's `pre_run_cell`: what is run now, as it was typed."""

@@ -118,7 +118,7 @@ def compact_html(frame: Any) -> str | None:
     rest = f"; not shown here: {', '.join(hidden)}" if hidden else ""
     size = f"{len(frame):,} rows × {len(frame.columns)} columns{rest}"
     return (
-        f'<div class="fnb-table"><table class="dataframe"><thead><tr><th></th>{head}</tr></thead>'
+        f'<div class="fnb-table" tabindex="0"><table class="dataframe"><thead><tr><td></td>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div><p>{html.escape(size)}</p>{_STYLE}"
     )
 

@@ -38,6 +38,11 @@ export function open(store: Store, el: HTMLElement): () => void {
   // In a row of widgets it takes the room that the others leave. `width` and `flex` belong to the widget's layout.
   el.style.inlineSize = "100%";
   el.style.minInlineSize = "0";
+  // VS Code gives every widget a white ground, also in a dark window. It attaches the element after this.
+  requestAnimationFrame(() => {
+    const ground = host.closest<HTMLElement>(".cell-output-ipywidget-background");
+    ground?.style.setProperty("background", "transparent", "important");
+  });
   const stopFollowing = followPageTheme(frame);
   const stopGuarding = guardFocus(root, frame);
   renderInto(createElement(store.get("kind") === "workbench" ? Workbench : LiveRun, { store }), frame);

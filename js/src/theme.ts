@@ -15,9 +15,12 @@ export function pageColorScheme(): "light" | "dark" | "" {
   return "";
 }
 
-/** Keeps the element's `color-scheme` equal to the page's. Returns a function that ends it. */
+/** Keeps the element's `color-scheme` equal to the page's, and tells it of VS Code. Returns a function that ends it. */
 export function followPageTheme(element: HTMLElement): () => void {
-  const apply = () => element.style.setProperty("color-scheme", pageColorScheme() || "light dark");
+  const apply = () => {
+    element.style.setProperty("color-scheme", pageColorScheme() || "light dark");
+    element.classList.toggle("fnb-vscode", document.body.className.includes("vscode-"));
+  };
   apply();
   const observer = new MutationObserver(apply);
   const options = { attributes: true, attributeFilter: ["class", "data-theme", "theme", "data-jp-theme-light"] };

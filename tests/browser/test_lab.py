@@ -80,3 +80,28 @@ def test_a_bad_line_is_one_sentence(open_notebook) -> None:
     assert "claude" in said
     assert "Traceback" not in said
     notebook.screenshot("lab-bad")
+
+
+def test_a_page_reloaded_while_a_run_goes_on_says_where_the_result_is(open_notebook, gate) -> None:
+    """Saved and reloaded in the middle: no "Error displaying widget"; the sentence in its place is true."""
+    notebook = open_notebook("reloaded.ipynb", "%load_ext fusion_nb", gate.cell, MERGE, "fusion_nb.last().panel()")
+    notebook.run(0)
+    notebook.run(1)
+    notebook.start(2)
+    expect(notebook.output(2).locator(".fnb-live")).to_contain_text("word 3 of many")
+    expect(notebook.output(2).get_by_text("If this page was reloaded")).to_be_hidden()
+    notebook.page.keyboard.press("Control+s")
+    expect(notebook.page.locator(".jp-mod-dirty")).to_have_count(0)
+    notebook.page.reload()
+    expect(notebook.page.get_by_text("If this page was reloaded")).to_be_visible(timeout=60_000)
+    expect(notebook.page.get_by_text("Error displaying widget")).to_be_hidden()
+    notebook.screenshot("lab-reloaded")
+    gate.open()
+    idle = notebook.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+    expect(idle).to_be_attached(timeout=60_000)
+    cell = notebook.cells.nth(3)
+    cell.locator(".cm-content").click()
+    notebook.page.keyboard.press("Control+a")
+    notebook.page.keyboard.type("import fusion_nb; fusion_nb.last().panel()")
+    notebook.run(3)
+    expect(notebook.output(3).locator(".fnb-live")).to_contain_text("Fused answer", ignore_case=True)
