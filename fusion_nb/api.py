@@ -15,6 +15,7 @@ from fusion_nb.core import engine_thread
 from fusion_nb.core import option_checks as check
 from fusion_nb.core.member_settings import Member, PoolEntry
 from fusion_nb.core.option_types import AfuseOptions, FuseOptions, StreamOptions
+from fusion_nb.core.plugins import plugin_names
 from fusion_nb.core.spec import RunSpec, run_started
 from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.errors import UnknownName, UserError
@@ -149,7 +150,8 @@ def complete_members(typed: str, aliases: Mapping[str, str] | None, services: An
     """What a pool entry that begins with `typed` could be, without asking any network."""
     yield from model_names.completions(typed, aliases, services)
     yield from (name for name in pools.pool_names() if name.startswith(typed) and name not in reserved_names(aliases))
-    yield from (str(ref) for ref in DEMO_MODELS if str(ref).startswith(typed))
+    packaged = (*plugin_names("members"), *(f"{name}:" for name in plugin_names("services")))
+    yield from (name for name in (*packaged, *map(str, DEMO_MODELS)) if name.startswith(typed))
 
 
 def _names(aliases: Mapping[str, str] | None, services: Any) -> Resolver:

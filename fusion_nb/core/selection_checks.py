@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from fusion_nb.core.option_checks import pool, shown
+from fusion_nb.core.plugins import plugin, plugin_names
 from fusion_nb.errors import UserError
 
 MAX_CHECKS = 16
@@ -29,10 +30,11 @@ class Check:
 
 
 def checks(value: Any) -> tuple[Check, ...]:
-    """A function, a list of them, or of `(function, weight)`; names are those people see."""
+    """A function, the name of a package's, a list of them, or of `(function, weight)`; names are those people see."""
+    value = _packaged(names_of(value)) if isinstance(value, str) else value
     alone = callable(value) or isinstance(value, Check) or _is_weighted(value)
     entries = [value] if alone else value
-    if isinstance(entries, str) or not isinstance(entries, Sequence):
+    if not isinstance(entries, Sequence):
         raise UserError(
             f"check takes a function of one text, or a list of them, not {shown(value)}: define it in a cell first."
         )
@@ -45,11 +47,23 @@ def checks(value: Any) -> tuple[Check, ...]:
     return tuple(parsed)
 
 
+def _packaged(names: Sequence[str]) -> list[Check]:
+    """Checks that packages bring, by name. Raises `UserError` for one that none does."""
+    for name in names:
+        if name not in plugin_names("checks"):
+            raise UserError(
+                f"check takes a function of one text, or a list of them, not {shown(name)}: define it in a cell first."
+            )
+    return [Check(name, plugin("checks", name)) for name in names]
+
+
 def _is_weighted(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and callable(value[0]) and not callable(value[1])
 
 
 def _check(entry: Any) -> Check:
+    if isinstance(entry, str):
+        [entry] = _packaged([entry])
     if isinstance(entry, Check):
         return entry
     function, weight = entry if _is_weighted(entry) else (entry, None)

@@ -70,6 +70,16 @@ class Params:
 
 
 @dataclass(frozen=True, slots=True)
+class Judging:
+    """What a judge that is a Python function can be given instead of a judge's prompt."""
+
+    prompt: str
+    """What the candidates were asked."""
+    candidates: Mapping[str, str]
+    """Blind label -> text, in the order shown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One call to one model, ready to be sent."""
 
@@ -81,6 +91,8 @@ class Request:
     reasoning: str | None = None
     schema: Mapping[str, Any] | None = None
     """JSON schema the reply should follow, where the service can hold a model to one; never relied upon."""
+    judging: Judging | None = None
+    """Set for judges that are Python functions."""
 
 
 @dataclass(frozen=True, slots=True)

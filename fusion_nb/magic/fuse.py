@@ -17,6 +17,7 @@ from IPython.core.magic import (
 )
 
 from fusion_nb.core import option_checks as check
+from fusion_nb.core.plugins import plugin_names
 from fusion_nb.core.selection_checks import KINDS
 from fusion_nb.errors import FusionError, RunFailed, UserError
 from fusion_nb.magic import lazy_imports, line_parser
@@ -286,7 +287,7 @@ class FuseMagics(Magics):
         """What could stand as the value of an option, for Tab."""
         match option:
             case "--check":
-                return function_names(self._shell.user_ns)
+                return [*function_names(self._shell.user_ns), *plugin_names("checks")]
             case "--extract":
                 return [*KINDS, *function_names(self._shell.user_ns)]
             case "--evaluate" | "--each" | "--known" | "--by":

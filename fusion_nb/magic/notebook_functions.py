@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fusion_nb.core.plugins import plugin_names
 from fusion_nb.core.selection_checks import FORMS, KINDS, names_of
 from fusion_nb.errors import UnknownName
 
@@ -23,10 +24,16 @@ def named_functions(given: Mapping[str, Any], notebook: Mapping[str, Any]) -> di
     """
     found: dict[str, Any] = {}
     if isinstance(checks := given.get("check"), str):
-        found["check"] = [_function(name, notebook) for name in names_of(checks) if checks.strip() != "none"]
+        names = names_of(checks) if checks.strip() != "none" else []
+        found["check"] = [_check(name, notebook) for name in names]
     if isinstance(extract := given.get("extract"), str) and extract.isidentifier() and extract not in KINDS:
         found["extract"] = _function(extract, notebook, FORMS)
     return found
+
+
+def _check(name: str, notebook: Mapping[str, Any]) -> Any:
+    """A function of the notebook, else the name of a package's check."""
+    return name if name in plugin_names("checks") and name not in notebook else _function(name, notebook)
 
 
 def function_names(notebook: Mapping[str, Any]) -> list[str]:

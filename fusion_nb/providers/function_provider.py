@@ -12,14 +12,14 @@ import inspect
 import threading
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from fusion_nb.core import Chunk, Ref, Request
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.function_text import text_of
+from fusion_nb.providers.function_text import text_of, verdict_reader
 from fusion_nb.providers.redaction import one_line, scrub
 from fusion_nb.providers.text_chunks import TextBatcher
 
@@ -69,6 +69,7 @@ class FunctionProvider:
         pipe = TextPipe()
         args, named = _arguments(self._fn, request)
         call = functools.partial(self._fn, *args, **named)
+        pipe.text_of = verdict_reader(request.judging) if takes_candidates(self._fn) else text_of
         work = asyncio.ensure_future(self._work(call, pipe))
         work.add_done_callback(pipe.end)
         out: list[Chunk] = []
@@ -140,9 +141,9 @@ async def _listen(result: Any, pipe: TextPipe) -> None:
             result = await result
         if hasattr(result, "__aiter__"):
             async for piece in result:
-                await pipe.send(text_of(piece))
+                await pipe.send(pipe.text_of(piece))
         else:
-            await pipe.send(text_of(result))
+            await pipe.send(pipe.text_of(result))
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  the last two would end the loop
         pipe.raised = error
 
@@ -171,10 +172,10 @@ async def _in_thread(call: Callable[[], Any], pipe: TextPipe) -> tuple[Any, Base
 
 def _put(result: Any, pipe: TextPipe) -> None:
     if not isinstance(result, Iterator):
-        pipe.put(text_of(result))
+        pipe.put(pipe.text_of(result))
         return
     for piece in result:
-        if not pipe.put(text_of(piece)):
+        if not pipe.put(pipe.text_of(piece)):
             if isinstance(result, Generator):
                 result.close()
             return
@@ -188,16 +189,28 @@ def prompt_of(request: Request) -> str:
 
 
 def _arguments(fn: Callable[..., Any], request: Request) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The prompt as one text, or the messages where it has a parameter of that name."""
-    try:
-        parameter = inspect.signature(fn).parameters.get("messages")
-    except (TypeError, ValueError):
-        parameter = None
+    """The prompt as one text, or the messages where it has a parameter of that name; of a judge with a parameter
+    `candidates`, what was asked and what they answered."""
+    if request.judging and takes_candidates(fn):
+        return (request.judging.prompt, dict(request.judging.candidates)), {}
+    parameter = _parameters(fn).get("messages")
     if parameter is None:
         return (prompt_of(request),), {}
     messages = [{"role": m.role, "content": m.content} for m in request.messages]
     by_place = parameter.kind is inspect.Parameter.POSITIONAL_ONLY
     return ((messages,), {}) if by_place else ((), {"messages": messages})
+
+
+def takes_candidates(fn: Callable[..., Any]) -> bool:
+    """Whether it is a judge of the form `judge(prompt, candidates)`."""
+    return list(_parameters(fn))[1:2] == ["candidates"]
+
+
+def _parameters(fn: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(fn).parameters
+    except (TypeError, ValueError):
+        return {}
 
 
 AHEAD = 64
@@ -210,6 +223,7 @@ class TextPipe:
     def __init__(self) -> None:
         self.raised: BaseException | None = None
         """What the writer ended with, where it did not end well."""
+        self.text_of: Callable[[Any], str] = text_of
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[str | None] = asyncio.Queue()
         self._room = threading.Semaphore(AHEAD)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from fusion_nb.core.values import Judging
 from fusion_nb.errors import ProviderError
 
 _MISSING = object()
@@ -57,3 +60,33 @@ def _field(value: Any, name: str, default: Any = None) -> Any:
         return value.get(name, default) if isinstance(value, Mapping) else getattr(value, name, default)
     except Exception:  # noqa: BLE001  a property of somebody's object
         return default
+
+
+def verdict_reader(judging: Judging | None) -> Callable[[Any], str]:
+    """What a judge of the form `judge(prompt, candidates)` may give, as a verdict: the label of the best, the labels
+    best first, or numbers by label, more is better. A text that is no label is read as a verdict a model wrote."""
+    labels = tuple(judging.candidates) if judging else ()
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in labels:
+            value = [value]
+        if isinstance(value, Mapping) and value and all(_is_number(number) for number in value.values()):
+            _refuse_other(value, labels)
+            if set(value) != set(labels):
+                raise ProviderError("function", f"The judge gave numbers for {len(value)} of {len(labels)} candidates.")
+            value = sorted(value, key=lambda label: -value[label])
+        if isinstance(value, (list, tuple)) and value:
+            _refuse_other(value, labels)
+            return json.dumps({"rationale": "", "ranking": [*value, *(each for each in labels if each not in value)]})
+        return text_of(value)
+
+    return read
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _refuse_other(given: Iterable[Any], labels: Sequence[str]) -> None:
+    if unknown := [each for each in given if each not in labels]:
+        raise ProviderError("function", f"The judge named {unknown[0]!r}: the candidates are {', '.join(labels)}.")

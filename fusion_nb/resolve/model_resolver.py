@@ -6,11 +6,12 @@ import functools
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fusion_nb import judging
 from fusion_nb.core import Ref, engine_thread
 from fusion_nb.core.member_settings import PoolEntry
+from fusion_nb.core.plugins import Kind, PluginFunctions
 from fusion_nb.core.spec import Provider, RunServices, RunSpec
 from fusion_nb.core.wording import listed
 from fusion_nb.errors import KeyMissing, UserError
@@ -24,7 +25,6 @@ from fusion_nb.providers.function_provider import FunctionProvider, is_async, na
 from fusion_nb.providers.services import SERVICES
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.function_fingerprint import function_fingerprint, open_digest
-from fusion_nb.resolve.pools import reserved_names
 from fusion_nb.resolve.service_registry import DEMO_JUDGE, DEMO_POOL, DEMO_SERVICE, OWN_SERVICE, ServiceRegistry, http
 from fusion_nb.resolve.spec_builder import ResolvedPool, members_to_escalate, refuse_key
 
@@ -42,8 +42,7 @@ _NOT_COMPARED = (
     "Asked, not replayed: {name} holds an object that cannot be compared with last time's. Give it plain values: "
     "texts, numbers, lists of them."
 )
-_LOCAL_DEFAULT = 3
-"""Models on this machine that are asked where nobody named any."""
+_LOCAL_DEFAULT = 3  # models on this machine that are asked where nobody named any
 _TEXTS = {
     "pool": ("pool", "judge"),
     "configuration": ("aliases", "services"),
@@ -137,11 +136,11 @@ class Resolver:
 
     def resolve(self, entries: Sequence[PoolEntry]) -> tuple[Ref, ...]:
         """The refs of some more members."""
-        return tuple(self._keep(member) for member in self._resolve(entries)) if entries else ()
+        return tuple(self._keep(member) for member in self._resolve(entries, "members")) if entries else ()
 
     def judge_named(self, name: PoolEntry) -> Ref:
         """The one model `name` stands for."""
-        members = self._resolve([name])
+        members = self._resolve([name], "judges", "members")
         if len(members) != 1:
             raise UserError(f"The judge is one model, and {name!r} names {len(members)}.")
         return self._keep(members[0], judge=True)
@@ -159,7 +158,7 @@ class Resolver:
             asked_for, notes = self._default_pool()
         else:
             asked_for, notes = self._settings["pool"], []
-        return tuple(self._keep(member) for member in self._resolve(asked_for)), notes
+        return tuple(self._keep(member) for member in self._resolve(asked_for, "members")), notes
 
     def _default_pool(self) -> tuple[Sequence[PoolEntry], list[str]]:
         """What the keys at hand allow, else what runs on this machine, else the scripted demo."""
@@ -173,10 +172,10 @@ class Resolver:
         note = "No key and no model server was found, so the scripted demo pool answers. Set OPENROUTER_API_KEY to ask "
         return ["demo"], [f"{note}real models."]
 
-    def _resolve(self, asked_for: Any) -> tuple[model_names.Member, ...]:
+    def _resolve(self, asked_for: Any, *kinds: Kind) -> tuple[model_names.Member, ...]:
         entries = [e.strip() for e in asked_for.split(",")] if isinstance(asked_for, str) else asked_for
         if not callable(entries) and self._settings["base_url"] is None:
-            entries = pools.expand_pools(entries, reserved_names(self._settings["aliases"]))
+            entries = pools.members_named(entries, PluginFunctions(*kinds), self._settings["aliases"])
         return model_names.resolve(entries, **self._names())
 
     def _names(self) -> dict[str, Any]:
@@ -280,9 +279,8 @@ class Resolver:
         """Called on the engine's loop."""
         if ref.service != PYTHON:
             return self.reach.provider(ref)
-        if (fn := self._function(ref)) is None:  # pragma: no cover  checked before anything began
-            raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
-        return FunctionProvider(fn, self._run_coroutine)
+        # That it is known was seen before anything began.
+        return FunctionProvider(cast("Callable[..., Any]", self._function(ref)), self._run_coroutine)
 
     def _run_coroutine(self, work: Coroutine[Any, Any, None]) -> Awaitable[None]:
         """Run what a function gave to be awaited on the caller's loop, which it may be bound to; where the caller has
@@ -296,5 +294,7 @@ class Resolver:
     def _function(self, ref: Ref) -> Callable[..., Any] | None:
         if ref.label in self._functions:
             return self._functions[ref.label]
-        alike = self._alike.get(re.sub(r" #\d+$", "", ref.label), [])
-        return alike[0] if alike and all(fn is alike[0] for fn in alike) else None
+        name = re.sub(r" #\d+$", "", ref.label)
+        if alike := self._alike.get(name):
+            return alike[0] if all(fn is alike[0] for fn in alike) else None
+        return PluginFunctions("members", "judges").get(name.removesuffix(_JUDGE))

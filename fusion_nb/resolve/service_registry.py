@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_nb.accounts import prices
 from fusion_nb.core import Ref, Usage, engine_thread
+from fusion_nb.core.plugins import plugin_services
 from fusion_nb.core.spec import ComputedCost, Provider
 from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.options import Settings
@@ -257,8 +258,9 @@ class ServiceRegistry:
 
 def _own_services(settings: Settings) -> Mapping[str, Service]:
     """The user's services, checked. Raises `UserError` where an address or a key's variable may not stand."""
+    packaged = {name: row for name, row in plugin_services().items() if name not in SERVICES}
     own = {}
-    for name, row in (settings["services"] or {}).items():
+    for name, row in {**packaged, **(settings["services"] or {})}.items():
         if not isinstance(row, Mapping) or not all(isinstance(field, str) for field in row):
             raise UserError(f'Service {name!r} must be given as {{"base_url": "https://...", "key_env": "ITS_KEY"}}.')
         own[name] = custom_services.custom_service(name, **row)

@@ -13,6 +13,7 @@ from fusion_nb.accounts.account import usd, worst_case
 from fusion_nb.accounts.policy import SpendingPolicy
 from fusion_nb.core import Limits, Mode, Params, Ref, RunState, Selection, Usage
 from fusion_nb.core import selection_checks as selecting
+from fusion_nb.core.plugins import plugin_names
 from fusion_nb.core.selection_checks import function_name
 from fusion_nb.core.spec import RunSpec, first_messages, token_limit
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
@@ -150,13 +151,15 @@ def with_recorded_functions(settings: Settings, given: Settings, state: RunState
     Functions are in no record: those of the call, of `functions=` and of the defaults are looked up by their names.
     Raises `UserError` where one is not at hand.
     """
-    at_hand = {function_name(fn): fn for fn in settings["functions"]}
+    at_hand: dict[str, Any] = {name: name for name in plugin_names("checks")}
+    at_hand |= {function_name(fn): fn for fn in settings["functions"]}
     at_hand |= {each.name: each for each in selecting.checks(configured("check") or ())}
     selection, found = state.selection, dict(settings)
     if given.get("check") is None:
         found["check"] = selecting.checks([_at_hand(name, at_hand, state.run) for name in selection.checks])
     extract = given.get("extract") or selection.extract or None
     if isinstance(extract, str) and extract.isidentifier() and extract not in selecting.KINDS:
+        at_hand = {name: each for name, each in at_hand.items() if not isinstance(each, str)}
         extract = _at_hand(extract, at_hand, state.run, "extract")
     found["extract"] = extract
     return found

@@ -28,6 +28,7 @@ from fusion_nb.core import (
 from fusion_nb.core.events import AgreementFound, ChecksEnded, Escalated, RoundEnded, RunEnded, VerdictReached
 from fusion_nb.core.spec import RunServices, RunSpec, first_messages, run_started, token_limit
 from fusion_nb.core.state import is_play, missing_note
+from fusion_nb.core.values import PYTHON_SERVICE, Judging
 from fusion_nb.errors import UserError
 from fusion_nb.judging import decide
 from fusion_nb.judging.framing import judge_context_budget
@@ -153,8 +154,13 @@ class Engine:
             ref.setting("seed", params.seed),
             ref.setting("reasoning", params.reasoning if member else None),
             schema,
+            self._judging(labels) if labels and ref.service == PYTHON_SERVICE else None,
         )
         return await self._caller.ask(request, role=role, round=round, splitter=splitter, labels=labels)
+
+    def _judging(self, labels: Mapping[str, int]) -> Judging:
+        texts = {label: self._reply_of(call).text for label, call in labels.items()}
+        return Judging(self._spec.prompt, texts)
 
     async def ask_all(self, asks: Sequence[tuple[Ref, tuple[Message, ...]]], *, round: int) -> tuple[Reply, ...]:
         for ref, _ in asks:
