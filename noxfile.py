@@ -55,6 +55,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation site in build/site, warnings as errors; the tutorial's notebooks are executed."""
+    session.install(".[notebook]", *_group("docs"))
+    session.run("python", "docs/build_site.py", *session.posargs, env={**TESTING, "FUSION_NB_DEMO_SPEED": "20"})
+
+
+@nox.session
 def servers(session: nox.Session) -> None:
     """The product before server software that others wrote, with models that take no download; its table in docs/."""
     session.install(".", *_group("servers"))

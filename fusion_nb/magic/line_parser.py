@@ -245,7 +245,7 @@ def options_as_flags() -> Iterator[None]:
         raise
 
 
-_GROUPS = {
+OPTION_GROUPS = {
     "pool": "who is asked, and how they become one answer",
     "check": "selecting without believing one judge",
     "system": "what the models are told",
@@ -266,8 +266,8 @@ def fuse_arguments(magic: Any) -> Any:
         # Values are checked by the table, whose sentences name the remedy; argparse's do not.
         about = f"{row.help}{default}".replace("%", "%%")
         magic = argument(*row.flags, dest=row.name, help=about, **how)(magic)
-        if row.name in _GROUPS:
-            magic = argument_group(_GROUPS[row.name])(magic)
+        if row.name in OPTION_GROUPS:
+            magic = argument_group(OPTION_GROUPS[row.name])(magic)
     magic = argument("prompt", nargs="*", help="%%fuse: the prompt as it stands; %%%%fuse: none, the cell is it")(magic)
     return magic_arguments()(magic)
 
