@@ -54,6 +54,13 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *alone, env=TESTING)
 
 
+@nox.session(python=["3.12", "3.13"])
+def versions(session: nox.Session) -> None:
+    """The quick tests on the newer Pythons; one that is not installed is skipped, and nox says so."""
+    session.install(".[notebook]", *_group("test"))
+    session.run("pytest", "-q", "-n", "2", "-m", "not slow", *session.posargs, env=TESTING)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation site in build/site, warnings as errors; the tutorial's notebooks are executed."""

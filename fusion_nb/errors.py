@@ -71,6 +71,9 @@ class UnknownName(UserError):
 class KeyMissing(UserError):
     """No API key where one is needed, or a key in a place where none may stand."""
 
+    service = ""
+    """Whose key can be asked for; empty where that is not the remedy."""
+
 
 class ProviderError(FusionError):
     """One call failed. Never reaches the person as an exception: `ask()` turns it into a reply with an error.

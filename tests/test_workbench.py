@@ -1,6 +1,7 @@
 """The workbench from Python: traits, runs that return at once, choices on the record."""
 
 import asyncio
+import os
 import secrets
 import threading
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from fusion_nb import UserError
 from fusion_nb.core import Reply
 from fusion_nb.core.fold import BY_HAND
 from fusion_nb.panel.model_search import matches_search
+from fusion_nb.providers import key_sources
 from tests.replay import Replay
 from tests.shell import Shell
 
@@ -402,3 +404,22 @@ def test_an_estimate_is_answered_from_a_thread_too() -> None:
 def test_a_prompt_with_half_a_character_is_no_traceback() -> None:
     """A lone surrogate cannot be sent: it is shown and sent as a mark."""
     assert fusion_nb.Panel("\ud800", "demo").prompt == "?"
+
+
+def test_a_missing_key_is_asked_for_and_stands_in_no_trait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The panel names the service; a key that comes by message holds for this kernel, and is in nothing it syncs."""
+    monkeypatch.delenv("OPENROUTER_API_KEY", raising=False)
+    panel = fusion_nb.Panel("hi", pool="claude")
+    assert panel.advice.get("key") == "openrouter", panel.advice
+    for service, value in (("openrouter", " "), ("nobody", "sk-or-v1-abc"), ("ollama", "sk"), ("openrouter", 7)):
+        assert sent(panel, {"kind": "set_key", "service": service, "value": value})["error"]
+    key = "sk-or-v1-" + secrets.token_hex(16)
+    try:
+        assert "error" not in sent(panel, {"kind": "set_key", "service": "openrouter", "value": f" {key}\n"})
+        assert "error" not in panel.advice
+        assert key not in repr(panel.get_state())
+        assert "OPENROUTER_API_KEY" not in os.environ
+    finally:
+        key_sources.keep_here("OPENROUTER_API_KEY", None)
+    panel.mode = "best-of"
+    assert panel.advice.get("key") == "openrouter", panel.advice

@@ -7,7 +7,7 @@ import getpass
 
 from IPython.core.magic import Magics, line_magic, magics_class
 
-from fusion_nb.errors import UnknownName, UserError
+from fusion_nb.errors import UserError
 from fusion_nb.magic.line_parser import documented, split_words
 
 # What knows of keys is loaded when one is asked for: `%load_ext` does not wait for it.
@@ -60,25 +60,10 @@ def _listing() -> list[str]:
     return [*(lines or ["No key was found."]), f"To set one: {_FORMS}."]
 
 
-def _variable(name: str) -> str:
-    """The variable of a service, or one of the table's by its own name. Raises `UserError`."""
-    from fusion_nb.providers.services import SERVICES
-
-    row = SERVICES.get(name.lower())
-    if row is not None and row.key_env is not None:
-        return row.key_env
-    if row is None and any(name in each.keys for each in SERVICES.values()):
-        return name
-    if row is not None:
-        raise UserError(f"{name} needs no key.")
-    with_key = [each for each, service in SERVICES.items() if service.key_env]
-    raise UnknownName("service", name, with_key, "Keys of services of your own come from the environment.")
-
-
 def _keep(name: str, *, in_keyring: bool) -> None:
     from fusion_nb.providers import key_sources
 
-    variable = _variable(name)
+    variable = key_sources.variable_of(name)
     try:
         key = getpass.getpass(f"{variable}: ").strip()
     except (EOFError, NotImplementedError, RuntimeError):
@@ -95,7 +80,7 @@ def _keep(name: str, *, in_keyring: bool) -> None:
 def _forget(name: str) -> None:
     from fusion_nb.providers import key_sources
 
-    variable = _variable(name)
+    variable = key_sources.variable_of(name)
     key_sources.keep_here(variable, None)
     with contextlib.suppress(UserError):  # without a keyring there is nothing in it
         _in_keyring(variable, None)

@@ -143,7 +143,7 @@ def pool_advice(options: Mapping[str, Any]) -> dict[str, Any]:
         resolved = Resolver(settings).resolved
         build_spec(_ANY_PROMPT, settings, resolved, lambda _ref, _usage: None)
     except FusionError as error:
-        return {"error": str(error)}
+        return {"error": str(error), "key": getattr(error, "service", "")}
     judges = [ref.name for ref in resolved.judges]
     return {
         "pool": [ref.name for ref in resolved.pool],

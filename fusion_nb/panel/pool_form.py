@@ -17,6 +17,7 @@ from fusion_nb.options import ROWS, configured, settle
 from fusion_nb.panel import entry_settings, model_search
 from fusion_nb.panel.run_follower import RunFollower
 from fusion_nb.panel.selecting import Selecting
+from fusion_nb.providers import key_sources
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.resolve import estimate, pools
 from fusion_nb.resolve.spec_builder import refuse_key
@@ -78,7 +79,7 @@ class PoolForm(RunFollower):
             agree="" if agree is None else str(agree),
             **traits,
         )
-        for kind in ("search", "settings", "save_pool", "forget_pool"):
+        for kind in ("search", "settings", "set_key", "save_pool", "forget_pool"):
             self.on_message(kind, self.answering(getattr(self, f"_on_{kind}")))
         self.on_message("estimate", self.answering(self._on_estimate, aside=True))
         self._offer()
@@ -200,6 +201,15 @@ class PoolForm(RunFollower):
             return {"values": entry_settings.settings_of(entry)}
         refuse_key("pool", " ".join(map(str, values.values())))
         return {"entry": entry_settings.with_settings(entry, values)}
+
+    def _on_set_key(self, message: Message) -> None:
+        """A key for this kernel alone. It comes by this message, and stands in no trait and no notebook."""
+        key = message.get("value")
+        variable = key_sources.variable_of(str(message.get("service", "")))
+        if not isinstance(key, str) or not key.strip():
+            raise UserError("Nothing was entered: what was there stays.")
+        key_sources.keep_here(variable, key.strip())
+        self._advise()
 
     def _on_save_pool(self, message: Message) -> None:
         pool = message.get("pool")

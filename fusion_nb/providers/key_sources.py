@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never, SupportsIndex
 
+from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.providers.services import SERVICES
 from fusion_nb.storage import files
 
@@ -69,6 +70,19 @@ def find_key(variable: str) -> Sealed:
 def source_of(variable: str) -> str:
     """Where the key under that name is from, for people; empty where there is none."""
     return _found(variable)[1]
+
+
+def variable_of(name: str) -> str:
+    """The key variable of a service of the table, or one of them by its own name. Raises `UserError`."""
+    row = SERVICES.get(name.lower())
+    if row is not None and row.key_env is not None:
+        return row.key_env
+    if row is None and any(name in each.keys for each in SERVICES.values()):
+        return name
+    if row is not None:
+        raise UserError(f"{name} needs no key.")
+    with_key = [each for each, service in SERVICES.items() if service.key_env]
+    raise UnknownName("service", name, with_key, "Keys of services of your own come from the environment.")
 
 
 def keep_here(variable: str, key: str | None) -> None:

@@ -79,11 +79,13 @@ def bind(service: Service) -> KeyAuth | None:
         if service.key_env is None or service.key_optional:
             return None
         forget_stored()  # so that a key put into the keyring now is found by the next try
-        raise KeyMissing(
+        missing = KeyMissing(
             f"No API key for {service.name}: in a notebook `%fuse_key {service.name}` asks for it; or set "
             f"{service.key_env} in the environment Jupyter starts in, or in a file .env beside the notebook; or try "
             'pool="demo".'
         )
+        missing.service = service.name if service.name in SERVICES else ""
+        raise missing
     if service.name in SERVICES and not service.key_optional and is_placeholder(find_key(variable)):
         raise KeyMissing(
             f"What {variable} holds is a placeholder from documentation: set your own key for {service.name}."

@@ -14,7 +14,18 @@ from tests.browser.conftest import SCREENSHOTS
 
 STATIC = Path(panel_messages.__file__).parents[1] / "static"
 AXE = Path(__file__).parents[2] / "js/node_modules/axe-core/axe.min.js"
-HANDS = ("run", "stop", "again", "stop_member", "retry_member", "save_pool", "forget_pool", "choose", "rejudge")
+HANDS = (
+    "run",
+    "set_key",
+    "stop",
+    "again",
+    "stop_member",
+    "retry_member",
+    "save_pool",
+    "forget_pool",
+    "choose",
+    "rejudge",
+)
 MODEL = """async ({ source, values }) => {
   const heard = new Map();
   window.sent = [];

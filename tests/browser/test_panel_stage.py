@@ -389,3 +389,29 @@ def test_a_thousand_views_leave_no_listener(stage) -> None:
     }"""
     before, after = page.page.evaluate(script)
     assert before == after > 0
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_missing_key_is_typed_unseen_and_sent_once(stage, dark: bool) -> None:
+    """A masked field where a key is missing; Enter sends it in one message, and nothing of it stays on the page."""
+    missing = {"error": "No API key for openrouter: set OPENROUTER_API_KEY, or try --pool demo.", "key": "openrouter"}
+    page = stage()
+    panel = page.open(dark=dark, advice=missing, pool=["claude"])
+    field = panel.get_by_label("API key for openrouter")
+    expect(field).to_have_attribute("type", "password")
+    page.screenshot(f"key-{'dark' if dark else 'light'}")
+    page.page.add_script_tag(path=AXE)
+    assert page.page.evaluate(RULES) == []
+    field.fill("sk-or-v1-secret")
+    field.press("Enter")
+    asked = page.asked()
+    assert {name: asked[name] for name in ("kind", "service", "value")} == {
+        "kind": "set_key", "service": "openrouter", "value": "sk-or-v1-secret",
+    }  # fmt: skip
+    expect(field).to_have_value("")
+    assert "run" not in [one["kind"] for one in page.sent()]
+    page.answer(error="The keyring is locked.")
+    expect(panel.get_by_text("The keyring is locked.")).to_be_visible()
+    page.set(advice={"pool": ["claude"]})
+    expect(field).to_have_count(0)
+    assert "secret" not in page.page.evaluate("JSON.stringify(values)")

@@ -5,6 +5,7 @@ import { isRunning } from "../run.ts";
 import { FORM_TRAITS, type Store } from "../store.ts";
 import { DraftInput } from "./draft-input.tsx";
 import { EntryList } from "./entry-list.tsx";
+import { KeyField } from "./key-field.tsx";
 import { Pool } from "./pool.tsx";
 import { Checks, More } from "./selection.tsx";
 import { useStop } from "./stop.tsx";
@@ -14,6 +15,8 @@ interface Advice {
   judge?: string;
   notes?: string[];
   error?: string;
+  /** The service whose key is missing. */
+  key?: string;
 }
 
 const MODES = [
@@ -72,6 +75,7 @@ export function Form({ store, run }: { store: Store; run: () => void }) {
           {revealHidden(advice.error ?? advice.notes?.join(" ") ?? "")}
         </p>
       )}
+      {advice.key && store.supports("set_key") && <KeyField key={advice.key} store={store} service={advice.key} />}
     </form>
   );
 }
