@@ -26,8 +26,9 @@ SLOW_FILES = (
 )  # fmt: skip
 """What daily work (`nox -s check`) does without: files that take more than some ten seconds on two cores."""
 
-# Servers that others wrote are installed by a session of their own.
+# Servers and engines that others wrote are installed by a session of their own.
 collect_ignore = [] if os.environ.get("FUSION_NB_SERVERS") else ["servers"]
+collect_ignore += [] if os.environ.get("FUSION_NB_ENGINES") else ["engines"]
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("shared machine", deadline=None)

@@ -8,18 +8,17 @@ from collections.abc import Callable, Container, Generator, Iterable, Iterator, 
 from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from fusion_nb.accounts.account import Account
 from fusion_nb.accounts.policy import day_account
 from fusion_nb.core.spec import run_started
-from fusion_nb.dataset.jobs import DONE, NOT_ASKED, Job, is_broken, is_unpaid, rest_of, taken_over
+from fusion_nb.dataset.jobs import DONE, NOT_ASKED, Job, is_unpaid, rest_of, taken_over
+from fusion_nb.dataset.making import Making, UnderWay
 from fusion_nb.dataset.queue_record import QueueRecord
 from fusion_nb.dataset.reply_keys import reply_keys
 from fusion_nb.errors import RunFailed
 from fusion_nb.journal import index, reader, table_index
-from fusion_nb.journal.table_writer import StoredRun
-from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.spec_builder import spending_policy
 from fusion_nb.run.result import FusionResult
 from fusion_nb.run.run_handle import Run
@@ -28,60 +27,6 @@ from fusion_nb.run.service_rates import ServiceRates
 AT_ONCE = 8
 """Runs under way at the same time."""
 Progress = Callable[[int, int, Decimal], None]
-
-
-class _UnderWay(NamedTuple):
-    run: Run
-    record: StoredRun | None
-    resolver: Resolver
-
-
-class _Making:
-    """The jobs of one stream, by their places: those to begin, under way, ended, and to be asked once more."""
-
-    def __init__(self, listed: list[Job], queue: list[int]) -> None:
-        self.queue = queue
-        self.under_way: dict[int, _UnderWay] = {}
-        self.unsaved: deque[tuple[int, FusionResult, StoredRun | None]] = deque()
-        """Ended, and not on the disk yet."""
-        self._listed = listed
-        self._broken: list[int] = []
-        """Lacking something because the network was gone: once more, when everything else is done."""
-        self._once_more: set[int] = set()
-        self._so_far: dict[int, FusionResult] = {}
-        """What a job that is to be made again came to: it counts where that is never begun."""
-
-    def to_begin(self) -> bool:
-        """Whether there is something left to begin."""
-        if not self.queue:
-            self.queue, self._broken = self._broken, []
-        return bool(self.queue)
-
-    def goes_on(self, at: int, result: FusionResult, *, unpaid: bool) -> bool:
-        """Whether a job is made again, with what this run of it has."""
-        broken = not unpaid and at not in self._once_more and is_broken(result)
-        if broken:
-            self._once_more.add(at)
-            self._broken.append(at)
-        elif unpaid:
-            self.queue.append(at)
-        if broken or unpaid:
-            self._listed[at] = rest_of(self._listed[at], result)
-            self._so_far[at] = result
-        return broken or unpaid
-
-    def begun(self, at: int, each: _UnderWay) -> None:
-        self._so_far.pop(at, None)
-        self.under_way[at] = each
-
-    def left(self) -> Iterator[tuple[int, FusionResult]]:
-        """What jobs that were never made again came to."""
-        yield from self._so_far.items()
-
-    def saved(self) -> Iterator[tuple[int, FusionResult]]:
-        """Those that are on the disk by now, in the order in which they ended."""
-        while self.unsaved and ((record := self.unsaved[0][2]) is None or record.durable):
-            yield self.unsaved.popleft()[:2]
 
 
 class RunQueue:
@@ -95,6 +40,7 @@ class RunQueue:
         title: what the record of them says they were.
         take_over: whether a member's reply to the very same request is taken over from whatever run has it.
         repeat: whether jobs that are the same are made as often.
+        account: that the cap holds in, where others share it.
     """
 
     def __init__(
@@ -105,9 +51,10 @@ class RunQueue:
         title: str = "",
         take_over: bool = False,
         repeat: bool = False,
+        account: Account | None = None,
     ) -> None:
         self._cap = cap
-        self._account = Account("max_cost")
+        self._account = account or Account("max_cost")
         self._at_once = at_once
         self._take_over = take_over
         self._repeat = repeat
@@ -132,6 +79,11 @@ class RunQueue:
     def trouble(self) -> str:
         """Why the record of these runs is not kept, a sentence; empty where it is."""
         return self._record.trouble
+
+    @property
+    def taken(self) -> Decimal:
+        """USD that this queue's calls have cost, and may be billed for still."""
+        return self._account.taken
 
     def __enter__(self) -> Self:
         self._record.hold()
@@ -169,7 +121,7 @@ class RunQueue:
         if not queue:
             return
         known = {} if fresh or not self._take_over else self._known_replies(listed, queue, rows_answered)
-        making = _Making(listed, queue)
+        making = Making(listed, queue)
         with self:
             try:
                 while making.under_way or making.unsaved or (making.to_begin() and not self.stopped):
@@ -233,7 +185,7 @@ class RunQueue:
         self.replies_taken_over += len(reused)
         return replace(job, spec=replace(job.spec, reused=tuple(reused))) if reused else job
 
-    def _begin(self, at: int, job: Job) -> _UnderWay:
+    def _begin(self, at: int, job: Job) -> UnderWay:
         way = job.way
         policy = spending_policy(job.spec, way.settings, way.resolver.reach.metered, way.resolver.reach.worst)
         policy = replace(policy, shared=self._account, shared_cap=self._cap)
@@ -248,9 +200,9 @@ class RunQueue:
             on_end=lambda: self._record.ended(at),
             rates=self._rates,
         )
-        return _UnderWay(run, record, way.resolver)
+        return UnderWay(run, record, way.resolver)
 
-    def _ended(self, each: _UnderWay) -> FusionResult:
+    def _ended(self, each: UnderWay) -> FusionResult:
         result = each.run.result
         with contextlib.suppress(RunFailed):
             result = each.run.ended_result() if each.run.done else each.run.finish()
@@ -266,7 +218,7 @@ class RunQueue:
         while self._news:
             yield self._news.popleft()
 
-    def _wait(self, making: _Making) -> None:
+    def _wait(self, making: Making) -> None:
         """Until a run has ended, or what has ended is on the disk."""
         some = next(iter(making.under_way.values()), None)
         if some is not None and some.resolver.needs_callers_loop:

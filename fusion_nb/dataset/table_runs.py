@@ -12,11 +12,13 @@ from typing import Any, Unpack
 import pandas as pd
 
 import fusion_nb.views.dataframe_accessor  # noqa: F401  what comes back has `.fusion`
+from fusion_nb.accounts.account import Account
 from fusion_nb.core import option_checks as check
 from fusion_nb.core.option_checks import shown
 from fusion_nb.core.option_types import FuseFrameOptions
 from fusion_nb.core.spec import run_started
 from fusion_nb.core.values import DEMO_SERVICE
+from fusion_nb.dataset.dask_tables import fuse_dask, is_dask
 from fusion_nb.dataset.jobs import DONE, Job, Way, paid_for
 from fusion_nb.dataset.progress import progress_bar, reasons
 from fusion_nb.dataset.prompts import check_frame, filled
@@ -57,6 +59,7 @@ class Table:
         title: str = "",
         *,
         repeat: bool = False,
+        account: Account | None = None,
     ) -> None:
         resolver = Resolver(settings, lambda text: ask_person(text, "Send them?"))
         self._way = Way("table", settings, resolver)
@@ -76,7 +79,9 @@ class Table:
         spec = self.jobs[0].spec
         side_by_side = max(len(spec.pool), len(spec.selection.escalate), len(spec.judges), 1)
         self.at_once = max(1, spec.limits.concurrency // side_by_side)
-        self.queue = RunQueue(settings["max_cost"], self.at_once, title=title, take_over=True, repeat=repeat)
+        self.queue = RunQueue(
+            settings["max_cost"], self.at_once, title=title, take_over=True, repeat=repeat, account=account
+        )
         self._repeat = repeat
 
     def known(self) -> list[bool]:
@@ -142,8 +147,9 @@ def fuse_frame(
     fresh: bool = False,
     repeat: bool = False,
     show_progress: bool = True,
+    parts: Any = None,
     **options: Unpack[FuseFrameOptions],
-) -> pd.DataFrame | TablePlan:
+) -> Any:
     """Ask the pool the prompt of every row; the same frame comes back with the answers.
 
     The same prompt twice is asked once, and paid on its first row. What the journal has is not asked again: after an
@@ -159,6 +165,7 @@ def fuse_frame(
         fresh: ask anew what the journal has.
         repeat: ask rows with the same prompt once each, not once for all of them.
         show_progress: a bar of prompts and money.
+        parts: of a Dask DataFrame, the folder that its answers are kept in, a file a partition.
 
     Added: `answer`, `status` (ok, unjudged, error, cancelled, budget), `agreement` (share of the members),
     `chosen_model`, `cost_usd`, `seconds`, `error`, `run`. `max_cost` is the cap of the whole.
@@ -172,7 +179,30 @@ def fuse_frame(
     >>> done.loc["a", "status"], round(float(done.loc["a", "agreement"]), 2)
     ('ok', 0.67)
     """
-    settings = settle("fuse_frame", {"pool": pool, "mode": mode, **options})
+    given = {"pool": pool, "mode": mode, **options}
+    settings = settle("fuse_frame", given)
+    how: dict[str, Any] = {"prefix": prefix, "fresh": fresh, "repeat": repeat, "show_progress": show_progress}
+    if is_dask(df) or parts is not None:
+        plan = dry_run or pilot is not None
+        return fuse_dask(df, template, settings, given, answer_rows, members=members, plan=plan, parts=parts, **how)
+    return answer_rows(df, template, settings, members=members, dry_run=dry_run, pilot=pilot, **how)
+
+
+def answer_rows(
+    df: pd.DataFrame,
+    template: str,
+    settings: Settings,
+    *,
+    prefix: str,
+    members: bool,
+    fresh: bool,
+    repeat: bool,
+    show_progress: bool,
+    dry_run: bool = False,
+    pilot: int | None = None,
+    account: Account | None = None,
+) -> pd.DataFrame | TablePlan:
+    """`fuse_frame()` of a pandas frame, with its options settled; `account`: shared with other partitions."""
     check_frame(df)
     prompts = filled(template, df)
     refuse_taken(df, prefix)
@@ -184,7 +214,7 @@ def fuse_frame(
     for row, prompt in enumerate(prompts):
         rows_of.setdefault((prompt, row if repeat else 0), []).append(row)
     first_rows = [df.index[rows[0]] for rows in rows_of.values()]
-    table = Table([prompt for prompt, _ in rows_of], settings, first_rows, template, repeat=repeat)
+    table = Table([prompt for prompt, _ in rows_of], settings, first_rows, template, repeat=repeat, account=account)
     if dry_run:
         return table.plan(len(df), fresh=fresh)
     _confirm(table, settings, len(df), fresh=fresh)
@@ -205,7 +235,7 @@ def fuse_frame(
             # Sums over the column are what was paid: a prompt is paid once.
             records[row] = {**record, "cost_usd": 0.0} if copy and record.get("cost_usd") is not None else record
     done = with_columns(df, records, prefix)
-    done.attrs["notes"] = notes
+    done.attrs["notes"], done.attrs["spent_usd"] = notes, str(table.queue.taken)
     return done
 
 
