@@ -77,6 +77,13 @@ def servers(session: nox.Session) -> None:
 
 
 @nox.session
+def engines(session: nox.Session) -> None:
+    """Tables of prompts on a real Dask cluster, one worker of which is killed, and on a real Ray."""
+    session.install(".[dask]", *_group("engines"), *_group("test"))
+    session.run("pytest", "tests/engines", *session.posargs, env={"FUSION_NB_ENGINES": "1"})
+
+
+@nox.session
 def kills(session: nox.Session) -> None:
     """The long form of the crash tests: 1,000 kills, 1,000 interrupts in each phase."""
     session.install(".[notebook]", *_group("test"))
