@@ -22,6 +22,7 @@ from fusion_nb.accounts.account import ZERO
 from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.dataset.dask_ledger import on_ledger
 from fusion_nb.dataset.dask_parts import Job, ask_part, check_part, part_file
+from fusion_nb.dataset.progress import text_bar
 from fusion_nb.dataset.table_columns import refuse_taken
 from fusion_nb.errors import UserError
 from fusion_nb.options import ROWS, Settings, configured
@@ -205,9 +206,8 @@ def _claim(folder: Path, about: Mapping[str, Any]) -> None:
 @contextlib.contextmanager
 def _bar(parts: int, *, shown: bool) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Parts that are done, and USD."""
-    tqdm = importlib.import_module("tqdm.auto").tqdm
     spent = ZERO
-    with tqdm(total=parts, desc="fuse_frame", unit="part", disable=not shown) as bar:
+    with text_bar(parts, "fuse_frame", "part", shown=shown) as bar:
 
         def advance(told: Mapping[str, Any]) -> None:
             nonlocal spent

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Any
 
 from fusion_nb.dataset.run_queue import RunQueue
 from fusion_nb.views import escape
@@ -15,16 +16,11 @@ from fusion_nb.views import escape
 @contextlib.contextmanager
 def progress_bar(queue: RunQueue, what: str, *, shown: bool) -> Iterator[None]:
     """A bar of runs and money, in a notebook or a terminal."""
-    # As text: what tqdm draws as a widget stays in a saved notebook as "Error displaying widget".
-    from tqdm.std import tqdm  # noqa: PLC0415  loaded when there is one to draw
-
-    # A notebook shows standard error as if something had gone wrong.
-    out = sys.stdout if type(sys.stdout).__module__.startswith("ipykernel") else sys.stderr
-    with tqdm(total=0, unit="run", desc=what, disable=not shown, leave=False, file=out, ncols=80) as bar:
+    with text_bar(0, what, "run", shown=shown) as bar:
 
         def progress(there: int, wanted: int, usd: Decimal) -> None:
             for sentence in queue.news() if shown else ():
-                bar.write(escape.safe_line(sentence), file=out)
+                bar.write(escape.safe_line(sentence), file=bar.fp)
             bar.total = wanted
             failed = f", failed: {reasons(queue.failures)}" if queue.failures else ""
             bar.set_postfix_str(f"${usd:.4f}{failed}", refresh=False)
@@ -32,6 +28,15 @@ def progress_bar(queue: RunQueue, what: str, *, shown: bool) -> Iterator[None]:
 
         queue.on_progress = progress
         yield
+
+
+def text_bar(total: int, what: str, unit: str, *, shown: bool) -> Any:
+    """tqdm's bar as text: what it draws as a widget stays in a saved notebook as "Error displaying widget"."""
+    from tqdm.std import tqdm  # noqa: PLC0415  loaded when there is one to draw
+
+    # A notebook shows standard error as if something had gone wrong.
+    out = sys.stdout if type(sys.stdout).__module__.startswith("ipykernel") else sys.stderr
+    return tqdm(total=total, unit=unit, desc=what, disable=not shown, leave=False, file=out, ncols=80)
 
 
 def reasons(failures: Mapping[str, int]) -> str:

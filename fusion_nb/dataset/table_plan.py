@@ -88,3 +88,18 @@ def table_plan(rows: int, prompts: int, known: int, at_once: int, estimates: Seq
         tuple(dict.fromkeys(name for each in estimates for name in each.unpriced)),
         tuple(dict.fromkeys(note for each in estimates for note in each.notes)),
     )
+
+
+def pilot_note(paid: Sequence[Decimal | None], rest: int) -> str:
+    """What the prompts left may cost, by those that were paid."""
+    costs = [float(cost) for cost in paid if cost is not None]
+    asked = formatting.plural(len(paid), "prompt")
+    if len(costs) < max(2, len(paid)):
+        return f"Pilot of {asked}: not every cost is known, so the {rest:,} left have no forecast."
+    mean = sum(costs) / len(costs)
+    spread = 1.96 * (sum((cost - mean) ** 2 for cost in costs) / (len(costs) - 1) / len(costs)) ** 0.5
+    low, high = (Decimal(str(round(max(0.0, end) * rest, 6))) for end in (mean - spread, mean + spread))
+    return (
+        f"Pilot of {asked}: {formatting.money(Decimal(str(sum(costs))))} in all. The {rest:,} left may cost "
+        f"{formatting.money(low)} to {formatting.money(high)}; the same call without pilot goes on."
+    )

@@ -24,7 +24,7 @@ from fusion_nb.dataset.progress import progress_bar, reasons
 from fusion_nb.dataset.prompts import check_frame, filled
 from fusion_nb.dataset.run_queue import Progress, RunQueue
 from fusion_nb.dataset.table_columns import cells, left_out, refuse_taken, with_columns
-from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, table_plan
+from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, pilot_note, table_plan
 from fusion_nb.errors import UserError
 from fusion_nb.journal import index
 from fusion_nb.option_signatures import takes
@@ -34,6 +34,7 @@ from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.spec_builder import build_spec, spending_policy
 from fusion_nb.run.result import FusionResult
 from fusion_nb.views import escape, formatting
+from fusion_nb.views.row_feed import RowFeed
 
 _NEWS = 5
 """Sentences of what was waited for that the notes keep."""
@@ -83,6 +84,7 @@ class Table:
             settings["max_cost"], self.at_once, title=title, take_over=True, repeat=repeat, account=account
         )
         self._repeat = repeat
+        self.labels = labels or range(len(prompts))
 
     def known(self) -> list[bool]:
         """Which prompts the journal has an answer to."""
@@ -224,7 +226,7 @@ def answer_rows(
     answered, costs, notes = _asked(table, places, members=members, fresh=fresh, bar=show_progress)
     notes[:0] = table.demo_note
     if len(places) < len(table.jobs):
-        notes.append(_pilot_note(costs, len(table.jobs) - len(places)))
+        notes.append(pilot_note(costs, len(table.jobs) - len(places)))
     for note in notes if show_progress else ():
         print(escape.safe_line(note))
     left = left_out("budget" if table.queue.capped else "cancelled", table.queue.stopped)
@@ -247,13 +249,16 @@ def _asked(
     costs: list[Decimal | None] = []
     notes: list[str] = []
     queue = table.queue
-    with progress_bar(queue, "fuse_frame", shown=bar), closing(table.results(places, fresh=fresh)) as stream:
+    feed = closing(RowFeed(shown=bar))
+    stream_of_results = closing(table.results(places, fresh=fresh))
+    with feed as rows, progress_bar(queue, "fuse_frame", shown=bar), stream_of_results as stream:
         try:
             queue.on_progress(0, len(places), queue.spent)
             for place, result in stream:
                 # Cells alone are kept: whole results of many rows would fill the memory.
                 answered[place] = cells(result, members=members)
                 costs.append(None if result.unpriced else paid_for(result))
+                rows.add(table.labels[place], answered[place])
                 queue.on_progress(len(answered), len(places), queue.spent)
         except KeyboardInterrupt:
             notes.append(
@@ -282,18 +287,3 @@ def _confirm(table: Table, settings: Settings, rows: int, *, fresh: bool) -> Non
         return
     if (settings["confirm"] or ask_person)(plan) is not True:
         raise UserError(f"Nothing was sent: it may cost more than ${over}, and nobody confirmed it.")
-
-
-def _pilot_note(paid: Sequence[Decimal | None], rest: int) -> str:
-    """What the prompts left may cost, by those that were paid."""
-    costs = [float(cost) for cost in paid if cost is not None]
-    asked = formatting.plural(len(paid), "prompt")
-    if len(costs) < max(2, len(paid)):
-        return f"Pilot of {asked}: not every cost is known, so the {rest:,} left have no forecast."
-    mean = sum(costs) / len(costs)
-    spread = 1.96 * (sum((cost - mean) ** 2 for cost in costs) / (len(costs) - 1) / len(costs)) ** 0.5
-    low, high = (Decimal(str(round(max(0.0, end) * rest, 6))) for end in (mean - spread, mean + spread))
-    return (
-        f"Pilot of {asked}: {formatting.money(Decimal(str(sum(costs))))} in all. The {rest:,} left may cost "
-        f"{formatting.money(low)} to {formatting.money(high)}; the same call without pilot goes on."
-    )

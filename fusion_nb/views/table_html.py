@@ -91,10 +91,10 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "completion_tokens": Column(_places(0), right=True),
     },
 }
-_STYLE = (
+STYLE = (
     "<style>.fnb-table{overflow-x:auto}.fnb-table+p{font-size:.85em;opacity:.8}"
-    ".fnb-table td,.fnb-table th{white-space:nowrap;text-align:left}"
-    ".fnb-table .fnb-right{text-align:right}</style>"
+    ".fnb-table table.dataframe :is(td,th){white-space:nowrap;text-align:left}"
+    ".fnb-table table.dataframe .fnb-right{text-align:right}</style>"
 )
 
 
@@ -119,7 +119,7 @@ def compact_html(frame: Any) -> str | None:
     size = f"{len(frame):,} rows × {len(frame.columns)} columns{rest}"
     return (
         f'<div class="fnb-table" tabindex="0"><table class="dataframe"><thead><tr><td></td>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div><p>{html.escape(size)}</p>{_STYLE}"
+        f"<tbody>{rows}</tbody></table></div><p>{html.escape(size)}</p>{STYLE}"
     )
 
 
