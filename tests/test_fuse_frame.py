@@ -383,6 +383,4 @@ def test_on_a_line(cell: str, words: str, shell: Shell) -> None:
     ran = shell.run(cell)
     assert words in (str(ran.error) if ran.error else str(ran.value) + str(list(getattr(ran.value, "columns", ()))))
     if ran.error is None and "{note}" in cell:
-        assert shell.run("import fusion_nb; fusion_nb.load(_.run.iloc[0]).prompt").value.endswith(
-            "Say a number, {word} {x}."
-        )
+        assert fusion_nb.load(ran.value.run.iloc[0]).prompt.endswith("Say a number, {word} {x}.")

@@ -94,6 +94,9 @@ class Asker:
             )
         if self.queue.stopped:
             outcome.notes.append(self.queue.stopped)
+        # In the order of the questions, not in that in which their runs happened to end.
+        places = {prompt: place for place, prompt in enumerate(prompts)}
+        outcome.runs.sort(key=lambda run: places.get(run.prompt, len(places)))
         return outcome
 
     def _ask(self, outcome: Outcome, prompts: Sequence[str], wanted: int, baseline: str | None, seed: int) -> None:
