@@ -42,6 +42,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FUSION_NB_TRUST", "http://127.0.0.1:* OWN_API_KEY")
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path / "home"

@@ -26,6 +26,7 @@ def connect(path: Path, wait: float, *, create: bool = True, within: Path | None
         # Not WAL: two writers can corrupt one (SQLite 3.7.0 to 3.51.2), and a network folder cannot hold one.
         db.execute("PRAGMA journal_mode = TRUNCATE")
         db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA fullfsync = ON")  # means something on macOS alone
         # What was deleted is gone, not free space that still holds the words.
         db.execute("PRAGMA secure_delete = ON")
     except BaseException:

@@ -17,7 +17,7 @@ from fusion_nb.journal import run_files, table_files
 from fusion_nb.journal.reader import entries, entry_of, find, unreadable
 from fusion_nb.journal.run_files import RecordedEvents, is_under_way, parse, parse_line, read, to_line
 from fusion_nb.storage import file_lock
-from fusion_nb.storage.files import replace_file, write_all
+from fusion_nb.storage.files import replace_file, sync_file, write_all
 
 _RECENT = timedelta(days=7)
 _NEWEST = 50
@@ -152,7 +152,7 @@ def _append(fd: int, events: Iterable[Event], check: Callable[[Sequence[Event]],
     missing_break = b"" if contents.endswith(b"\n") or not contents else b"\n"
     try:
         write_all(fd, missing_break + b"".join(map(to_line, _numbered(parse(contents).events, events))))
-        os.fsync(fd)
+        sync_file(fd)
     except OSError:
         os.truncate(fd, len(contents))
         raise

@@ -13,7 +13,7 @@ from fusion_nb.core.fold import join_deltas
 from fusion_nb.journal import run_files
 from fusion_nb.journal.run_files import to_blocks
 from fusion_nb.storage import file_lock, files
-from fusion_nb.storage.files import sync_folder, write_all
+from fusion_nb.storage.files import sync_file, sync_folder, write_all
 
 EVERY = 0.1
 """Seconds that text may wait for more of it, so that it can be written together."""
@@ -172,7 +172,7 @@ class _File:
         """All of it, or an `OSError`."""
         write_all(self._fd, data)
         if durable:
-            os.fsync(self._fd)
+            sync_file(self._fd)
             if not self._listed:
                 sync_folder(self.path.parent)
                 self._listed = True
