@@ -134,7 +134,7 @@ def _leading(text: str, valued: Collection[str], flags: Collection[str]) -> tupl
                 raise UserError(f"{name} needs a value. --help tells which.")
             plain = _plain(name, value, last=value.end() + text.startswith("=") == len(text))
             text = text[value.end() + text.startswith("=") :]
-            if name in LISTS and value[3]:
+            if name in LISTS:
                 more, text = _rest_of_list(plain, text)
                 plain += more
             # As one word with its name, so that a value may begin with a dash.
