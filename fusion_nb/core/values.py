@@ -218,7 +218,7 @@ class Reply:
         cost = "" if self.cost is None else f", ${self.cost:f}"
         why = f", {self.detail!r}" if self.detail and self.status != "ok" else ""
         size = f"{len(self.text)} characters"
-        return f"<Reply {self.call} of {self.ref.name!r}: {self.role}, {status}, {size}{cost}{why}>"
+        return f"Reply({self.call}, {self.ref.name!r}: {self.role}, {status}, {size}{cost}{why})"
 
     @property
     def passed(self) -> bool | None:
