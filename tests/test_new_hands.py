@@ -49,7 +49,9 @@ def test_a_prompt_on_the_first_line_of_a_cell_is_not_sent(shell: Shell) -> None:
     assert "Not an option" in str(ran.error)
 
 
-@pytest.mark.parametrize("pool", ["demo, demo", "demo ,demo", "demo , demo", '"demo", demo', '"demo,demo"'])
+@pytest.mark.parametrize(
+    "pool", ["demo, demo", "demo ,demo", "demo , demo", '"demo", demo', "'demo', \"demo\"", '"demo,demo"']
+)
 def test_a_blank_beside_a_comma_is_no_end_of_the_list(shell: Shell, pool: str) -> None:
     """`--pool claude, gemini` is a pool of two; what follows is still options, then the prompt."""
     ran = shell.run(f"%fuse --pool {pool} --max-tokens 900 hello there")

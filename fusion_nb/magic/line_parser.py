@@ -25,7 +25,6 @@ from fusion_nb.options import TABLE
 _BINDING = re.compile(r"\s*([A-Za-z_]\w*)\s*<<\s*(.*)", re.DOTALL)
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 _VALUE = re.compile(r"\s*(?:\"((?:\\.|[^\"\\])*)\"|'([^']*)'|(\S+))", re.DOTALL)
-_BARE = re.compile(r"\s*([^\s\"']\S*)")
 _QUESTION = re.compile(r"(\s*(?:[A-Za-z_][\w.\[\], ]*=\s*)?)%(fuse\w*)[ \t]+(\S.*\?)[ \t]*\n?")
 _LONG_DASH = re.compile(r"[\u2010-\u2015\u2212]+\s*([a-z][\w-]*)")
 
@@ -147,11 +146,11 @@ def _rest_of_list(begun: str, text: str) -> tuple[str, str]:
     """`claude, gemini`: what follows a value that ends in a comma, or begins with one, belongs to it; and the rest."""
     taken = ""
     while (joined := (begun + taken).endswith(",")) or text.lstrip().startswith(","):
-        word = _BARE.match(text)
-        if word is None or (joined and word[1].startswith(("-", ","))):
+        word = _VALUE.match(text)
+        if word is None or (joined and (word[3] or "").startswith(("-", ","))):
             break
         text = text[word.end() :]
-        taken += word[1] if text.strip() else word[1].removesuffix(";")
+        taken += _plain("The list", word, last=not text.strip())
     return taken, text
 
 
