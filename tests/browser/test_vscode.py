@@ -64,7 +64,7 @@ class Notebook:
         page.wait_for_function("() => !!window.start")
         given = [base, TOKEN, ANYWIDGET.read_text(encoding="utf-8")]
         page.evaluate("given => void start(...given)", given)
-        page.wait_for_function("() => !!window.notebook")
+        page.wait_for_function("() => !!window.notebook", timeout=90_000)
 
     def start(self, code: str) -> Locator:
         """A cell that is run, without waiting for its end."""
@@ -93,6 +93,7 @@ def notebook(request: pytest.FixtureRequest, browser: Browser, lab: Lab, host: s
     opened.run("import os; os.environ['VSCODE_PID'] = '1'; os.environ.pop('JPY_SESSION_NAME', None)")
     opened.run("%load_ext fusion_nb")
     yield opened
+    opened.page.evaluate("() => notebook.shutdown()")
     context.close()
 
 

@@ -41,6 +41,11 @@ class Notebook {
     return this.kernel.interrupt();
   }
 
+  /** Ends the kernel, which would outlive the page. */
+  shutdown(): Promise<void> {
+    return this.kernel.shutdown();
+  }
+
   private hear(cell: HTMLElement, { header, content }: any): void {
     const id = content.transient?.display_id as string | undefined;
     if (header.msg_type === "update_display_data") {
@@ -80,6 +85,16 @@ class Notebook {
   }
 }
 
+/** A request for a kernel's info can be lost while the kernel starts; a new connection asks again. */
+async function answered(kernel: Kernel.IKernelConnection): Promise<void> {
+  for (let tries = 0; tries < 4; tries++) {
+    const late = new Promise<"late">(resolve => setTimeout(resolve, 15_000, "late"));
+    if ((await Promise.race([kernel.info, late])) !== "late") return;
+    await kernel.reconnect();
+  }
+  throw new Error("the kernel does not answer");
+}
+
 /** `anywidget`: the text of its AMD module, which VS Code finds in the environment. */
 async function start(baseUrl: string, token: string, anywidget: string): Promise<void> {
   activate();
@@ -87,6 +102,7 @@ async function start(baseUrl: string, token: string, anywidget: string): Promise
   const serverSettings = ServerConnection.makeSettings({ baseUrl, wsUrl: baseUrl.replace("http", "ws"), token });
   const kernels = new KernelManager({ serverSettings });
   const kernel = await kernels.startNew({ name: "python3" });
+  await answered(kernel);
   const scriptLoader = {
     widgetsRegisteredInRequireJs: new Set<string>(),
     successHandler: () => {},
