@@ -92,6 +92,14 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session
+def tables(session: nox.Session) -> None:
+    """The long form of what tables promise: 1,000 kills, and 1,000 tables before services that fail in every way."""
+    session.install(".[notebook]", *_group("test"))
+    env = {"FUSION_NB_TABLE_KILLS": "1000", "FUSION_NB_TABLE_FAULTS": "1000"}
+    session.run("pytest", "-s", "tests/faults/test_table_kills.py", *session.posargs, env=env)
+
+
+@nox.session
 def statistics(session: nox.Session) -> None:
     """The long form of what is said of equals: 10,000 resamples of recorded answers a size."""
     session.install(".[notebook]", *_group("test"))

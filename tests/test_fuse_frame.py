@@ -146,6 +146,22 @@ def test_what_cannot_be_sent_is_said_before_anything_is(
     assert len(fusion_nb.runs()) == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pool": "gpt5o"}, "^Unknown model 'gpt5o'. Did you mean gpt4o"),
+        ({"pool": "claude"}, "^No API key for openrouter"),
+        ({"judge": "nobody"}, "^Unknown model 'nobody'"),
+        ({"mode": "poll"}, "^Unknown mode 'poll'"),
+        ({"services": {"words": {"base_url": "http://127.0.0.1:9/v1"}}, "pool": "words/one"}, "written words:one.$"),
+    ],
+)
+def test_what_no_row_is_to_blame_for_is_said_of_none(options: Any, message: str, words: pd.DataFrame) -> None:
+    with pytest.raises(UserError, match=message):
+        fuse_frame(words, PROMPT, **{**QUIET, **options})
+    assert len(fusion_nb.runs()) == 0
+
+
 def test_cells_are_filled_in_once_and_braces_stay() -> None:
     """What a cell holds is no template, and JSON in a prompt is JSON."""
     frame = pd.DataFrame({"word": ["{n} r"], "n": ["7"]})

@@ -25,7 +25,7 @@ from fusion_nb.dataset.prompts import check_frame, filled
 from fusion_nb.dataset.run_queue import Progress, RunQueue
 from fusion_nb.dataset.table_columns import cells, left_out, refuse_taken, with_columns
 from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, pilot_note, table_plan
-from fusion_nb.errors import UserError
+from fusion_nb.errors import KeyMissing, UnknownName, UserError
 from fusion_nb.journal import index
 from fusion_nb.option_signatures import takes
 from fusion_nb.options import Settings, settle
@@ -72,7 +72,12 @@ class Table:
                 if at == 0:
                     spending_policy(spec, settings, resolver.reach.metered, resolver.reach.worst)
             except UserError as error:
-                if labels is None:
+                # A name nobody knows and a key that is missing are no row's fault.
+                if (
+                    labels is None
+                    or isinstance(error, UnknownName)
+                    or (isinstance(error, KeyMissing) and error.service)
+                ):
                     raise
                 raise type(error)(f"Row {shown(labels[at])}: {error}") from None
             # One cap for the whole: no run has one of its own.

@@ -152,6 +152,9 @@ class NameResolver:
         hint = "fusion_nb.models() and %fuse_models list what there is."
         if _SLUG.fullmatch(name):
             hint = f"If it is newer than the list in {prices.price_source()}, write openrouter:{name}."
+            vendor, _, model = name.partition("/")
+            if vendor in self._services:
+                hint = f"A model of your service {vendor} is written {vendor}:{model}."
         raise UnknownName(
             "model", name, [*self._aliases, *ALIASES, *self._pools, *self._services, *SERVICES, *slugs()], hint
         )
