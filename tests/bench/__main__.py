@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from tests.bench import cpu, start, table, wall
+from tests.bench import cpu, memory, start, table, wall
 from tests.replay import Replay, replay_server
 
 FIGURES: dict[str, Callable[[Replay], None]] = {
@@ -20,6 +20,7 @@ FIGURES: dict[str, Callable[[Replay], None]] = {
     "paced": cpu.paced,
     "load": start.load_ext,
     "table": table.calls_a_second,
+    "memory": memory.peak_of_a_table,
     "fresh": start.fresh_process_to_first_token,
 }
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 
 import pandas as pd
 
 import fusion_nb
 from tests.bench import raw
+from tests.bench.service import small_replies
 from tests.replay import Replay
 
 CALLS = 3_000
@@ -22,7 +19,7 @@ IN_FLIGHT = (100, 500, 1000)
 
 def calls_a_second(_: Replay) -> None:
     """`fuse_frame()` of three members, a vote, the journal on, against the same calls through raw clients."""
-    with _service() as url:
+    with small_replies() as url:
         for in_flight in IN_FLIGHT:
             rivals = {"raw aiohttp": _aiohttp, "raw httpx2": _httpx2}
             raws = {name: asyncio.run(_rate(rival, url, in_flight)) for name, rival in rivals.items()}
@@ -31,26 +28,6 @@ def calls_a_second(_: Replay) -> None:
             print(f"table, {in_flight:>4} in flight    {rate:,.0f} calls/s, {cpu:.2f} ms CPU a call | {shares}")
         at_once = asyncio.run(_at_once(url, 100))
         print(f"afuse(), 100 at once      {at_once:,.0f} calls/s")
-
-
-@contextmanager
-def _service() -> Iterator[str]:
-    """The service on the last core; this process on all others."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.small_replies"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    port = int(child.stdout.readline())
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    if len(cores) > 1:
-        os.sched_setaffinity(0, cores - {max(cores)})
-    try:
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        child.kill()
-        child.wait()
-        if cores:
-            os.sched_setaffinity(0, cores)
 
 
 def _table(url: str, in_flight: int) -> tuple[float, float]:
