@@ -146,6 +146,22 @@ def test_what_cannot_be_sent_is_said_before_anything_is(
     assert len(fusion_nb.runs()) == 0
 
 
+def test_one_word_is_an_answer_and_rows_without_a_verdict_say_why() -> None:
+    """README's example: yes or no. Where nothing can be counted the frame, its notes and the screen say what helps."""
+    frame = pd.DataFrame({"review": ["It broke.", "Fine."]})
+    prompt = "Is this review a complaint? Answer yes or no.\n{review}"
+    broke = [lambda p: "Yes" if "broke" in p else "no", lambda p: "yes." if "broke" in p else "**No**", lambda p: "No"]
+    done = fuse_frame(frame, prompt, pool=broke, mode="vote", show_progress=False)
+    assert done.status.tolist() == ["ok", "ok"]
+    assert done.agreement.tolist() == [pytest.approx(2 / 3), 1]
+    assert [answer.strip("*.").casefold() for answer in done.answer] == ["yes", "no"]
+    essays = [lambda p: "It seems that the person complains.", lambda p: "One might call this a complaint, yes."]
+    done = fuse_frame(frame, prompt, pool=essays, mode="vote", show_progress=False)
+    assert done.status.tolist() == ["unjudged", "unjudged"]
+    assert done.error.str.contains("No short answer was found").all()
+    assert any("No verdict for 2 of 2 prompts. Row 0: No short answer" in note for note in done.attrs["notes"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

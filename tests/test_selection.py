@@ -268,7 +268,7 @@ def test_agreement_is_known_on_every_run(mode: str) -> None:
     result = fuse(pool("The answer is 4.", "So it is 5.", "Answer: 5"), judge=judge(), mode=mode)
     assert result.agreement is not None
     assert result.agreement.share is not None
-    essays = fuse(pool("Because of Rayleigh.", "Light scatters."), judge=judge(), mode=mode)
+    essays = fuse(pool("Because of Rayleigh.", "Light scatters in air."), judge=judge(), mode=mode)
     assert essays.agreement is not None
     assert essays.agreement.share is None
 

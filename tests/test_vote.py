@@ -104,6 +104,42 @@ def test_an_essay_has_no_short_answer(text: str) -> None:
     assert count_votes([None, None, short_answer(text)]).share is None
 
 
+YES_OR_NO = "Is this a complaint? Answer yes or no."
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "value"),
+    [
+        ("Yes", "", "yes"),
+        ("**No.**", "", "no"),
+        ("Paris", "Capital of France?", "paris"),
+        ("(B)", "A or B?", "b"),
+        ("New York", "", "new york"),
+        ("Yes, it is.", YES_OR_NO, "yes"),
+        ("No \u2014 it praises the shop.", YES_OR_NO, "no"),
+        ("Yes, it is.", "Which one, please.", None),
+        ("Yes, but only partly.", YES_OR_NO, None),
+        ("Yes and no.", YES_OR_NO, None),
+        ("Yes, no.", YES_OR_NO, None),
+        ("I don't know.", YES_OR_NO, None),
+        ("Not sure", YES_OR_NO, None),
+        ("Unknown", YES_OR_NO, None),
+        ("A or B", "A or B?", None),
+        ("Light scatters in air.", "Why is the sky blue?", None),
+        ("3 or 4", "", None),
+        ("5 May", "When?", None),
+        ("Here it is:", "", None),
+        ("Paris?", "", None),
+        ("\U0001f600", "", None),
+        ("Yes\nNo", "", None),
+    ],
+)
+def test_a_text_that_is_nothing_but_an_answer(text: str, prompt: str, value: str | None) -> None:
+    """A few words on a line; what leaves open what is meant is no answer."""
+    answer = short_answer(text, prompt)
+    assert (answer.value if answer else None) == value
+
+
 # ---- extract
 
 EXTRACTED: list[tuple[Extract, str, str | None]] = [

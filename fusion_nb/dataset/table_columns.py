@@ -47,6 +47,7 @@ def cells(result: FusionResult, *, members: bool) -> dict[str, Any]:
     errors = {reply.error: reply.detail for reply in result.replies if reply.error in NOT_ASKED}
     unasked = "cancelled" if "unavailable" in errors else "budget" if errors else ""
     chosen = result.verdict.chosen if result.verdict else ()
+    undecided = result.verdict.note if result.verdict and result.status == "unjudged" else None
     return {
         "answer": result.answer,
         "status": unasked or result.status,
@@ -54,10 +55,21 @@ def cells(result: FusionResult, *, members: bool) -> dict[str, Any]:
         "chosen_model": str(result.replies[chosen[0] - 1].ref) if len(chosen) == 1 else None,
         "cost_usd": paid_for(result),
         "seconds": result.seconds,
-        "error": result.error or errors.get("unavailable") or ("a cap left part of it unasked" if unasked else None),
+        "error": result.error
+        or errors.get("unavailable")
+        or ("a cap left part of it unasked" if unasked else undecided or None),
         "run": result.run,
         **({f"answer_{r.ref.name}": r.text if r.usable else None for r in result.candidates} if members else {}),
     }
+
+
+def undecided_note(records: Mapping[int, Mapping[str, Any]], labels: Sequence[Any]) -> list[str]:
+    """A sentence where rows have no verdict: how many, and why the first has none. `records`: cells by place."""
+    places = [place for place, record in sorted(records.items()) if record.get("status") == "unjudged"]
+    if not places:
+        return []
+    why = records[places[0]].get("error") or "see its run."
+    return [f"No verdict for {len(places):,} of {len(records):,} prompts. Row {shown(labels[places[0]])}: {why}"]
 
 
 def with_columns(df: pd.DataFrame, records: Sequence[Mapping[str, Any]], prefix: str) -> pd.DataFrame:

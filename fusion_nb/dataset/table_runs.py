@@ -23,7 +23,7 @@ from fusion_nb.dataset.jobs import DONE, Job, Way, paid_for
 from fusion_nb.dataset.progress import progress_bar, reasons
 from fusion_nb.dataset.prompts import check_frame, filled
 from fusion_nb.dataset.run_queue import Progress, RunQueue
-from fusion_nb.dataset.table_columns import cells, left_out, refuse_taken, with_columns
+from fusion_nb.dataset.table_columns import cells, left_out, refuse_taken, undecided_note, with_columns
 from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, pilot_note, table_plan
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
 from fusion_nb.journal import index
@@ -279,6 +279,7 @@ def _asked(
     if queue.failures:
         notes.append(f"Failed calls: {reasons(queue.failures)}.")
     notes += [sentence for sentence in (queue.stopped, queue.trouble) if sentence]
+    notes += undecided_note(answered, table.labels)
     return answered, costs, notes
 
 

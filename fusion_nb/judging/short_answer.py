@@ -166,6 +166,38 @@ def _only_number(text: str) -> ShortAnswer | None:
     return _concluding_number(text) if len(text) <= MAX_ANSWER and len(ANY_NUMBER.findall(text)) == 1 else None
 
 
+# ---- a text that is nothing but an answer
+
+_MAX_WORDS = 4
+"""Of a text without a full stop; with one, three words are a sentence."""
+_NO_ANSWER = re.compile(
+    r"\d|\?|[:,;]$|\b(?:not|nor|neither|or|but|if|unless|maybe|perhaps|possibly|probably|might|could|cannot|unsure|unknown|"
+    r"unclear|undecided|depends|sorry|apologies|n/a|no (?:idea|answer|clue)|yes and no)\b|n['\u2019]t\b"
+)
+"""What leaves open what is meant, by the folded text. With a figure in it a text is a number or nothing."""
+_YES_OR_NO = re.compile(
+    r"\byes\b\W+(?:or|and)?\W*no\b|(?:^|[.!?:]\s+)(?:is|are|was|were|do|does|did|can|could|will|would|should|has|have|had)\b"
+    r"[^.!?]*\?",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BEGINS = re.compile(r"(yes|no)\s?[,.;!\u2013\u2014-]")
+_WEIGHED = re.compile(r"\b(?:but|however|although|though|unless|depends|maybe|perhaps|yes|no|or)\b|\?")
+
+
+def _only_answer(text: str, prompt: str) -> ShortAnswer | None:
+    """A few words on one line, such as "Paris" or "(B)"; "No, it is late." where the prompt asks for yes or no."""
+    words = folded_text(text).strip("()[]{} .")
+    if "\n" in text.strip() or not re.search(r"\w", words):
+        return None
+    begins = _BEGINS.match(words)
+    if begins is None:
+        most = 2 if text.rstrip().endswith((".", "!", "\u3002")) else _MAX_WORDS
+        return None if len(words.split()) > most or _NO_ANSWER.search(words) else ShortAnswer(words)
+    if _WEIGHED.search(words, begins.end()) or _TAKEN_BACK.search(words):
+        return None
+    return ShortAnswer(begins[1]) if _YES_OR_NO.search(prompt[-_TAIL:]) else None
+
+
 # ---- the reading
 
 
@@ -183,6 +215,8 @@ def short_answer(text: str, prompt: str = "") -> ShortAnswer | None:
     whole = parse_answer(text) if len(text) <= MAX_ANSWER else None
     if whole and whole.number:
         return whole
+    if whole and (only := _only_answer(text, prompt)):
+        return only
     return _concluding_number(text) if asks_for_one_number(prompt) else None
 
 
