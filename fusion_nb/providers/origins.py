@@ -39,6 +39,11 @@ class Address(NamedTuple):
         return f"{self.scheme}://{host}:{self.port}"
 
     @property
+    def numeric(self) -> bool:
+        """Whether the host is an address and no name."""
+        return _ip(self.host) is not None
+
+    @property
     def loopback(self) -> bool:
         """Whether it is this machine, by an address that no name server can turn elsewhere."""
         ip = _ip(self.host)
