@@ -19,6 +19,8 @@ CONNECT = 10.0
 KEPT = 128
 """Idle connections that are kept long; a burst's others are let go soon after it."""
 LONG, SOON = 300.0, 30.0
+_JUST_NOW = 0.05
+"""Seconds in which a connection that has become idle need not be looked at by itself."""
 _EYEBALLS = 0.25
 """Seconds until the next address of a name is tried beside the first (RFC 8305)."""
 
@@ -58,11 +60,13 @@ class ConnectionPool:
     def _kept(self) -> Connection | None:
         """The connection that was used last, unless the service has closed it or said something on it since."""
         while self._idle:
-            _, connection = self._idle.pop()
-            if not connection.closed:
-                if not connection.has_news():
-                    return connection
-                connection.abort()
+            since, connection = self._idle.pop()
+            if connection.closed:
+                continue
+            # The loop tells what it heard in its last turn; it may have been long at something else since.
+            if asyncio.get_running_loop().time() - since < _JUST_NOW or not connection.has_news():
+                return connection
+            connection.abort()
         return None
 
     async def _connected(self, *, bounded: bool) -> Connection:

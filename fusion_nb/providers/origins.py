@@ -6,6 +6,7 @@ read in two ways (decimal and hexadecimal addresses, user names, backslashes, tr
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from typing import NamedTuple
@@ -96,6 +97,7 @@ def check_address(url: str, address: Address) -> None:
         )
 
 
+@functools.lru_cache(256)
 def _ip(host: str) -> _IP | None:
     try:
         ip: _IP = ipaddress.ip_address(host)

@@ -6,12 +6,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Generic, TypeVar
 
 from fusion_nb.core import RunState
 from fusion_nb.core.events import Event, TextDelta
-from fusion_nb.core.fold import fold_all, join_events
+from fusion_nb.core.fold import changed, fold_all, join_events
 
 S_co = TypeVar("S_co", bound=RunState, covariant=True)
 Journal = Callable[[Event], None]
@@ -40,7 +39,8 @@ class EventRecorder(Generic[S_co]):
         """Everything known so far."""
         with self._folding:
             if self._unfolded:
-                self._state = fold_all(join_events(self._unfolded), self._state)
+                events = self._unfolded if len(self._unfolded) == 1 else join_events(self._unfolded)
+                self._state = fold_all(events, self._state)
                 self._unfolded = []
             return self._state
 
@@ -49,7 +49,7 @@ class EventRecorder(Generic[S_co]):
         return time.monotonic() - self._start
 
     def emit(self, event: Event) -> None:
-        event = replace(event, seq=self._seq, at=self.now())
+        event = changed(event, {"seq": self._seq, "at": self.now()})
         self._seq += 1
         if self._journal is not None:
             # Durable before anyone else sees it, the judge included.
@@ -60,7 +60,8 @@ class EventRecorder(Generic[S_co]):
             # At once, so that an event that does not fit is raised where it was made.
             _ = self.state
         self._waiting.append(event)
-        self._ready.set()
+        if not self._ready.is_set():  # a lock less; whoever takes clears it before it looks
+            self._ready.set()
 
     def take(self, timeout: float) -> list[Event]:
         """All events not yet taken; waits up to `timeout` seconds for the first. Empty where none came."""
