@@ -171,7 +171,9 @@ def changed(value: T, changes: dict[str, Any]) -> T:
     copy = object.__new__(kind)
     names, values_of = _fields(kind)
     for name, kept in zip(names, values_of(value), strict=True):
-        _set(copy, name, changes.get(name, kept))
+        _set(copy, name, kept)
+    for name, new in changes.items():
+        _set(copy, name, new)
     return cast(T, copy)
 
 

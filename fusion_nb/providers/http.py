@@ -11,7 +11,7 @@ import json
 import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 from fusion_nb.core.json_codec import decode_service_json
@@ -48,10 +48,9 @@ class Http:
         self._context: ssl.SSLContext | None = None
         self._opening = asyncio.Lock()
 
-    @asynccontextmanager
-    async def post(
+    def post(
         self, url: str, body: Any, *, auth: KeyAuth | None = None, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[StreamingResponse]:
+    ) -> AbstractAsyncContextManager[StreamingResponse]:
         """POST `body` as JSON. Whatever the status, the response is yielded; leaving closes it.
 
         Raises `ProviderError`, here and from `StreamingResponse.read()`, for everything that goes wrong on the way.
@@ -64,8 +63,7 @@ class Http:
             raise ProviderError(
                 "bad_request", "The request holds something that is not JSON: look at its options."
             ) from None
-        async with self._exchange("POST", url, content, auth, headers or {}) as response:
-            yield response
+        return self._exchange("POST", url, content, auth, headers or {})
 
     async def get_json(
         self, url: str, *, auth: KeyAuth | None = None, headers: Mapping[str, str] | None = None, timeout: float = 30.0

@@ -19,7 +19,7 @@ CONNECT = 10.0
 KEPT = 128
 """Idle connections that are kept long; a burst's others are let go soon after it."""
 LONG, SOON = 300.0, 30.0
-_JUST_NOW = 0.05
+_JUST_NOW = 0.25
 """Seconds in which a connection that has become idle need not be looked at by itself."""
 _EYEBALLS = 0.25
 """Seconds until the next address of a name is tried beside the first (RFC 8305)."""

@@ -38,11 +38,14 @@ class EventRecorder(Generic[S_co]):
     def state(self) -> S_co:
         """Everything known so far."""
         with self._folding:
-            if self._unfolded:
-                events = self._unfolded if len(self._unfolded) == 1 else join_events(self._unfolded)
-                self._state = fold_all(events, self._state)
-                self._unfolded = []
-            return self._state
+            return self._folded()
+
+    def _folded(self) -> S_co:
+        if self._unfolded:
+            events = self._unfolded if len(self._unfolded) == 1 else join_events(self._unfolded)
+            self._state = fold_all(events, self._state)
+            self._unfolded = []
+        return self._state
 
     def now(self) -> float:
         """Seconds since the run's start."""
@@ -56,9 +59,9 @@ class EventRecorder(Generic[S_co]):
             self._journal(event)
         with self._folding:
             self._unfolded.append(event)
-        if not isinstance(event, TextDelta):
-            # At once, so that an event that does not fit is raised where it was made.
-            _ = self.state
+            if not isinstance(event, TextDelta):
+                # At once, so that an event that does not fit is raised where it was made.
+                self._folded()
         self._waiting.append(event)
         if not self._ready.is_set():  # a lock less; whoever takes clears it before it looks
             self._ready.set()
