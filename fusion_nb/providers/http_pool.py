@@ -11,7 +11,7 @@ from fusion_nb.core.loop_clock import LoopTimeout, loop_clock
 from fusion_nb.providers.http_response import StreamingResponse, transport_error
 from fusion_nb.providers.http_wire import Connection
 from fusion_nb.providers.origins import Address
-from fusion_nb.providers.outgoing import Outgoing, head_of, place
+from fusion_nb.providers.outgoing import Outgoing, check_headers, head_of, place
 from fusion_nb.providers.redaction import one_line
 
 CONNECT = 10.0
@@ -41,6 +41,7 @@ class ConnectionPool:
 
     async def send(self, request: Outgoing) -> StreamingResponse:
         """Send a request and wait for the head of the response. Raises `ProviderError`."""
+        check_headers(request)
         connection = self._kept() or await self._connected(bounded=request.content is not None)
         return await connection.ask(lambda: head_of(request), request.content or b"")
 

@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        self._transport.set_write_buffer_limits(high=0)  # type: ignore[union-attr]
+        self._transport.set_write_buffer_limits(high=1, low=0)  # type: ignore[union-attr]
 
     def pause_writing(self) -> None:
         self._watch_sending()

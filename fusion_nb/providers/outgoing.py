@@ -5,13 +5,14 @@ The key is on it for as long as its head is written: in no variable that outlive
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from fusion_nb._version import __version__
-from fusion_nb.errors import ProviderError
+from fusion_nb.errors import ProviderError, UserError
 from fusion_nb.providers.http_response import transport_error
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import Address, parse
@@ -55,9 +56,22 @@ def place(address: Address) -> str:
 
 def read_url(url: str) -> Address:
     """The address that requests to `url` go to. Raises `ProviderError` where it cannot be read."""
-    if not _URL.match(url) or not (address := parse(url)).host or not 0 < address.port < 65536:
+    address = None
+    with contextlib.suppress(UserError):
+        address = parse(url) if _URL.fullmatch(url) else None
+    if address is None or not address.host or not 0 < address.port < 65536:
         raise ProviderError("protocol", "The base URL cannot be read: write it like https://host.example/v1.")
     return address
+
+
+def check_headers(request: Outgoing) -> None:
+    """Raise `ProviderError`, before anything is connected, where a header would end itself, or is none."""
+    if not all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in request.headers.items()):
+        raise _unsendable(request)
+
+
+def _unsendable(request: Outgoing) -> ProviderError:
+    return transport_error("unsendable", request.where, "a header of it holds what no header can")
 
 
 def head_of(request: Outgoing) -> bytes:
@@ -71,7 +85,7 @@ def head_of(request: Outgoing) -> bytes:
     if request.auth is not None:
         request.auth.attach(headers, address.origin)
     if not all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in headers.items()):
-        del headers
-        raise transport_error("unsendable", request.where, "a header of it holds what no header can")
+        headers.clear()
+        raise _unsendable(request)
     lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("ascii")
