@@ -21,7 +21,8 @@ FLOORS = [
 ]
 DOORS = {
     "h11": "providers/demo/server.py",
-    "httpx2": "providers/http.py",
+    "httptools": "providers/http_wire.py",
+    "httpx2": "providers/http_proxied.py",
     "pandas": ("views/frame.py", "views/table_export.py", "views/dataframe_accessor.py", "dataset/"),
     "matplotlib": "views/plot.py",
     "numpy": ("views/effective_votes.py", "evaluation/"),

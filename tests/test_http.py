@@ -22,6 +22,7 @@ import pytest
 
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.http import Http
+from fusion_nb.providers.http_proxied import _Pump
 from fusion_nb.providers.http_response import StreamingResponse
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.origins import parse
@@ -365,13 +366,17 @@ def test_closing_is_bounded() -> None:
         yield b"a"
         await asyncio.Event().wait()
 
+    given_back: list[bool] = []
+
     async def main() -> float:
         stuck = asyncio.Event()
 
         async def close() -> None:
             await stuck.wait()
 
-        answer = StreamingResponse(200, {}, never(), close, lambda error: ProviderError("x", str(error)))
+        source = _Pump(close, set(), lambda: given_back.append(True))
+        answer = StreamingResponse(200, {}, source)
+        source.start(answer, never(), lambda error: ProviderError("x", str(error)))
         assert await answer.read() == b"a"
         began = asyncio.get_running_loop().time()
         async with asyncio.timeout(60):

@@ -350,6 +350,7 @@ def planted(home: Path) -> dict[str, Path]:
 
 def believed(home: Path) -> set[str]:
     """Of prices, pools and confirmed addresses, those that are taken for true."""
+    catalogue_cache._looked.clear()
     taken = {"prices"} if catalogue_cache.cached_catalogue(home, services.OPENROUTER) else set()
     if "mine" in pools.pool_names():
         taken.add("pools")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MOST = 19
+MOST = 20
 
 
 def project() -> dict:
@@ -28,7 +28,7 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def test_few_dependencies_each_with_its_reason() -> None:
-    """At most nineteen packages at run time, each named in SECURITY.md with why it is there, and no other."""
+    """At most twenty packages at run time, each named in SECURITY.md with why it is there, and no other."""
     needed = names(project()["project"]["dependencies"])
     rows = re.findall(r"^\| ([a-z0-9-]+) \| (.{8,}) \|$", (ROOT / "SECURITY.md").read_text(encoding="utf-8"), re.M)
     assert len(needed) <= MOST

@@ -44,6 +44,14 @@ class _Hold(NamedTuple):
     granted: asyncio.Future[Denial | None]
 
 
+class _Known(NamedTuple):
+    """What this process wrote last: where no other has written since, it need not be read and checked again."""
+
+    text: bytes
+    book: DayBook
+    data: dict[str, Any]
+
+
 class DayAccount:
     """USD of a day in all kernels that share `home`. Safe between threads and processes.
 
@@ -74,6 +82,7 @@ class DayAccount:
         self._waiting: list[_Hold] = []
         self._group: asyncio.Handle | None = None
         self._rest_until = 0.0
+        self._known: _Known | None = None
 
     @property
     def spent(self) -> Decimal:
@@ -202,17 +211,25 @@ class DayAccount:
             self._owed += [owed] if owed else []
             files.make_private(files.make_home(self._home) / self._folder.name)
             with locked(self._folder / "lock", patience):
-                book = self._read()
+                text, known = self._contents(), self._known
+                if known is not None and known.text == text:
+                    book, before = known.book, known.data
+                else:
+                    book = self._read_from(text)
+                    before = book.to_json()
+                self._known = None
                 if not self._me:
                     self._appear(book)
-                before = book.to_json()
                 self._turn(book)
                 for settle in self._owed:
                     settle(book)
                 result = change(book)
                 after = book.to_json()
                 if after != before:
-                    self._write(after)
+                    text = json.dumps(after).encode()
+                    # Not synced: a killed process loses nothing, and calls must not wait for a disk.
+                    replace_file(self._file, text, durable=False)
+                self._known = None if text is None else _Known(text, book, after)
             self._owed.clear()
             return result
 
@@ -236,7 +253,7 @@ class DayAccount:
         """What the file says now, and what is not written yet, without waiting for other processes."""
         with self._lock if self._pid == os.getpid() else contextlib.nullcontext():
             try:
-                book = self._read()
+                book = self._read_from(self._contents())
             except (OSError, UnreadableDay):
                 return DayBook(self._now().date())
             for settle in self._owed if self._pid == os.getpid() else ():
@@ -245,16 +262,15 @@ class DayAccount:
         book.turn(self._now().date())
         return book
 
-    def _read(self) -> DayBook:
+    def _contents(self) -> bytes | None:
+        """What the file holds; `None` where there is none."""
         try:
-            contents = files.read_own(self._file, MAX_FILE, within=self._home)
+            return files.read_own(self._file, MAX_FILE, within=self._home)
         except FileNotFoundError:
-            return DayBook(self._now().date())
-        return read_book(contents)
+            return None
 
-    def _write(self, book: dict[str, Any]) -> None:
-        """As a whole or not at all. Not synced: a killed process loses nothing, and calls must not wait for a disk."""
-        replace_file(self._file, json.dumps(book).encode(), durable=False)
+    def _read_from(self, text: bytes | None) -> DayBook:
+        return DayBook(self._now().date()) if text is None else read_book(text)
 
     def _alive_file(self, process: str) -> Path:
         return self._folder / f"alive-{process}"

@@ -77,11 +77,8 @@ class RunAccounts:
             # In the order they are asked: the cheapest first.
             capped += [(SESSION, policy.session_cap), (self._day, policy.day_cap)]
         self._capped = tuple(capped)
-
-    @property
-    def cap_names(self) -> str:
+        self.cap_names = " and ".join(account.name for account, cap in capped if cap is not None)
         """The caps that are set, by their options; empty where none is."""
-        return " and ".join(account.name for account, cap in self._capped if cap is not None)
 
     def hold(self, call: int, worst: Decimal) -> Denial | None:
         """Hold `worst` USD in every account; where one of them denies, hold nothing and say which and why."""

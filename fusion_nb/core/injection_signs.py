@@ -232,9 +232,20 @@ def injection_signs(text: str) -> tuple[str, ...]:
     Searches what a judge is shown of it: the middle of a text beyond 200,000 characters is not looked at.
     """
     shown = excerpt(text)
-    readings = list(_readings(shown))
+    readings = [reading for reading in _readings(shown) if _may_say_something(reading)]
     signs = [sign for sign in _PATTERNS if any(_says(sign, reading) for reading in readings)]
     return (*signs, "hidden") if not shown.isascii() and _HIDES.search(shown) else tuple(signs)
+
+
+_NEEDS = re.compile(
+    "|".join(sorted({re.escape(w) for signs in _PATTERNS.values() for each in signs for w in each.needs}))
+)
+_SHORT = 200
+"""Characters up to which one look for all words that signs need is quicker than a look for each."""
+
+
+def _may_say_something(reading: str) -> bool:
+    return len(reading) > _SHORT or _NEEDS.search(reading) is not None
 
 
 def _says(sign: str, reading: str) -> bool:

@@ -70,6 +70,8 @@ class RunQueue:
         """Why no more runs are made, a sentence; empty where they are."""
         self.capped = False
         """Whether that is a cap."""
+        self._keyed: dict[int, dict[str, str]] = {}
+        """By place, the keys of a job's replies, from when they were looked for until it begins."""
         self.failures: Counter[str] = Counter()
         """Calls that failed, by the class of the error."""
         self.on_progress: Progress = lambda *_: None
@@ -109,7 +111,7 @@ class RunQueue:
         A run that a cap cut short comes too, with what was paid for it; jobs that were never begun do not. What comes
         is on the disk. `fresh`: ask anew what the journal has.
         """
-        listed = list(jobs)
+        listed, self._keyed = list(jobs), {}
         waiting = set(range(len(listed)))
         rows_answered: set[str] = set()
         for at, result in () if fresh else self._recorded(listed):
@@ -164,6 +166,7 @@ class RunQueue:
         """By place and member, the (run, call) of the reply to the very same request. `used`: runs that other jobs
         have taken over as they are."""
         keys = {at: self._keys(listed[at]) for at in places if not listed[at].spec.reused and listed[at].of is None}
+        self._keyed = dict(keys)
         every = table_index.find_replies([key for own in keys.values() for key in own.values()])
         found = {
             key: [(run, call) for run, call in replies if not (self._repeat and run in used)]
@@ -190,7 +193,10 @@ class RunQueue:
         policy = spending_policy(job.spec, way.settings, way.resolver.reach.metered, way.resolver.reach.worst)
         policy = replace(policy, shared=self._account, shared_cap=self._cap)
         self._rates = self._rates or ServiceRates(job.spec.limits.concurrency, self._news.append)
-        record = self._record.begin(job.spec, self._keys(job)) if way.settings["journal"] else None
+        keys = self._keyed.pop(at, None)
+        record = None
+        if way.settings["journal"]:
+            record = self._record.begin(job.spec, self._keys(job) if keys is None else keys)
         run = Run(
             job.spec,
             way.resolver,

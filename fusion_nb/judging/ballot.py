@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from fusion_nb.core import Agreement, ModeInput, Reply, Verdict, VerdictState
 from fusion_nb.core.wording import count_word
@@ -28,7 +29,10 @@ class Ballot:
     @classmethod
     async def of(cls, task: ModeInput) -> Ballot:
         """The short answers of all candidates, read as the run asks for."""
-        read = await asyncio.gather(*(_read(task, reply) for reply in task.candidates))
+        if task.extract is None:
+            read = [(_found(task, reply), "") for reply in task.candidates]
+        else:
+            read = await asyncio.gather(*(_read(task.extract, reply) for reply in task.candidates))
         failures = list(dict.fromkeys(failure for _, failure in read if failure))
         note = f"{failures[0]} What it could not read counts as unknown." if failures else ""
         return cls(task.candidates, [answer for answer, _ in read], dict(task.selection.weights), note)
@@ -63,11 +67,13 @@ class Ballot:
         return None if self.vote.winner is None else self.replies[self.vote.winner]
 
 
-async def _read(task: ModeInput, reply: Reply) -> tuple[ShortAnswer | None, str]:
-    if task.extract is None:
-        return extract_answer(reply.text, task.selection.extract or None, task.prompt), ""
+def _found(task: ModeInput, reply: Reply) -> ShortAnswer | None:
+    return extract_answer(reply.text, task.selection.extract or None, task.prompt)
+
+
+async def _read(extract: Callable[[str], Awaitable[Any]], reply: Reply) -> tuple[ShortAnswer | None, str]:
     try:
-        return await task.extract(reply.text), ""
+        return await extract(reply.text), ""
     except UserError as error:
         return None, str(error)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 FRESH = timedelta(hours=24)
 TIMEOUT = 10.0
+LOOK_AGAIN = 0.5
+"""Seconds."""
 FORM = "fusion_nb models"
 VERSION = 1
 MAX_FILE = 16 * 1024 * 1024
@@ -70,7 +73,20 @@ class Catalogue:
 
 
 def cached_catalogue(home: Path, service: Service) -> Catalogue | None:
-    """What is kept of a service's catalogue, however old; `None` where there is nothing that can be read."""
+    """What is kept of a service's catalogue, however old; `None` where there is nothing that can be read.
+
+    A run looks prices up often: what another process has written is seen after `LOOK_AGAIN`.
+    """
+    place, now = (home, service.name, service.base_url), time.monotonic()
+    looked = _looked.get(place)
+    if looked is None or now - looked[0] > LOOK_AGAIN:
+        if len(_looked) > 50:
+            _looked.clear()
+        looked = _looked[place] = (now, _read(home, service))
+    return looked[1]
+
+
+def _read(home: Path, service: Service) -> Catalogue | None:
     file = cache_path(home, service)
     try:
         status = file.lstat()
@@ -125,7 +141,9 @@ def cache_path(home: Path, service: Service) -> Path:
 
 
 _parsed: dict[tuple[str, int, int], Catalogue | None] = {}
-"""Files as they were read, by path, time and size: a run looks prices up often."""
+"""Files as they were read, by path, time and size."""
+_looked: dict[tuple[Path, str, str], tuple[float, Catalogue | None]] = {}
+"""What was found, and when it was looked for."""
 
 
 def _catalogue(text: bytes, service: Service) -> Catalogue | None:
@@ -145,6 +163,7 @@ def _write_cache(home: Path, rows: list[Any], service: Service, now: datetime) -
     head = {"form": FORM, "v": VERSION, "base_url": service.base_url, "fetched": now.isoformat()}
     files.make_private(files.make_home(home) / file.parent.name)
     replace_file(file, json.dumps({**head, "data": rows}, default=str).encode(), durable=False)
+    _looked.clear()
 
 
 _PARTS = (

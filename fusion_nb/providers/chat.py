@@ -95,8 +95,8 @@ class ChatProvider:
                 yield Chunk(generation_id=target.clean(generation, 200))
             decoder = ChatDecoder(target, response.headers.get("content-type", ""), tags)
             reading = _Reading(response, decoder)
-            async with aclosing(reading.chunks()) as chunks:  # type: ignore[type-var]
-                async for chunk in chunks:
+            while not reading.over:
+                for chunk in await reading.next_chunks():
                     yield chunk
             # A reply that has finished is whole, however its connection ended.
             fault = decoder.fault if decoder.finished else reading.broken or decoder.fault
@@ -109,25 +109,25 @@ class _Reading:
     """A response read to its end, or to the end of what is worth waiting for."""
 
     def __init__(self, response: StreamingResponse, decoder: ChatDecoder) -> None:
+        self.over = False
         self.broken: ProviderError | None = None
         """What broke the connection, if anything."""
         self._response, self._decoder = response, decoder
         self._finished_at: float | None = None
 
-    async def chunks(self) -> AsyncIterator[Chunk]:
-        decoder = self._decoder
-        while not decoder.done:
-            try:
-                data = await self._next()
-            except ProviderError as fault:
-                self.broken = fault
-                break
-            if not data:
-                break
-            for chunk in decoder.feed(data):
-                yield chunk
-        for chunk in decoder.end():
-            yield chunk
+    async def next_chunks(self) -> list[Chunk]:
+        """What comes next; the last of it where it is `over` then."""
+        decoder, chunks = self._decoder, list[Chunk]()
+        try:
+            data = b"" if decoder.done else await self._next()
+        except ProviderError as fault:
+            self.broken, data = fault, b""
+        if data:
+            chunks = decoder.feed(data)
+        if not data or decoder.done:
+            self.over = True
+            chunks += decoder.end()
+        return chunks
 
     async def _next(self) -> bytes:
         """What comes next. Once a reply has finished, not for ever: keep-alives may follow it without end."""

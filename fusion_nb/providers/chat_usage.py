@@ -5,6 +5,7 @@ Unknown is not zero: what is not told, or cannot be read, is `None`, and the sec
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -65,7 +66,11 @@ def finish_of(reason: object) -> str | None:
         reason = reason.get("type") or reason.get("reason")
     if isinstance(reason, bool) or not isinstance(reason, (str, int)) or not reason:
         return None
-    reason = str(reason).strip()[:60]
+    return _finish_of(str(reason).strip()[:60])
+
+
+@functools.lru_cache(256)
+def _finish_of(reason: str) -> str | None:
     word = _HUMP.sub("_", reason).lower().replace("-", "_").replace(" ", "_")
     word = word.removeprefix("finish_reason").removeprefix("stop_reason").strip("<|>_.:/")
     return _MEANING.get(word, reason.lower()) or None
@@ -127,13 +132,13 @@ def bill_of(usage: Mapping[str, Any], payload: Mapping[str, Any] | None = None) 
     payload = payload or {}
     cost, warning, currency = _first(usage, *_IN_USD), None, None
     if cost is None:
-        cost = _first(usage, *_COST, default=_first(payload, *_COST))
-        currency = _currency(cost, usage, payload)
-    if cost is None:
-        cost = _first(usage, *_ESTIMATED)
-        warning = None if cost is None else "cost_estimated"
-    if cost is None:
-        return Bill()
+        cost = told = _first(usage, *_COST, default=_first(payload, *_COST))
+        if cost is None:
+            cost = _first(usage, *_ESTIMATED)
+            warning = None if cost is None else "cost_estimated"
+        if cost is None:
+            return Bill()
+        currency = _currency(told, usage, payload)
     if currency is not None and currency.casefold() not in _USD:
         return Bill(None, True, f"other_currency: {currency}")
     if isinstance(cost, Mapping):
@@ -195,8 +200,16 @@ def _count(value: Any) -> tuple[int | None, bool]:
 
 
 def _mapping(holder: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    return next((value for name in names if isinstance(value := holder.get(name), Mapping)), {})
+    for name in names:
+        value = holder.get(name)
+        if value is not None and isinstance(value, Mapping):
+            return value
+    return {}
 
 
 def _first(holder: Mapping[str, Any], *names: str, default: Any = None) -> Any:
-    return next((holder[name] for name in names if holder.get(name) is not None), default)
+    for name in names:
+        value = holder.get(name)
+        if value is not None:
+            return value
+    return default

@@ -1,15 +1,14 @@
-"""The two bodies of an exchange, and what can go wrong between two machines.
+"""A response while it arrives, within bounds, and what can go wrong between two machines.
 
-A response is read in pieces, within bounds, while it arrives; a request knows how much of it was sent. Neither knows
-the HTTP client: `http.py` hands the pieces in and says which fault it was.
+It knows no connection: a `Source` hands the pieces in and says which fault it was.
 """
 
 from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 from fusion_nb.errors import ProviderError
 
@@ -18,34 +17,59 @@ AHEAD = 1024 * 1024
 STEP = 1024 * 1024
 MAX_INFLATED = 64 * 1024 * 1024
 SLICE = 16 * 1024
-CLOSING = 1.0
-"""Seconds `close()` waits for the connection to be closed."""
+LINGER = 0.25
+"""Seconds a finished reply's connection is read on, so that it can be used again."""
+
+
+class Source(Protocol):
+    """Where a response's body comes from: it calls `feed()`, then `end()` or `fail()`."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    async def close(self, patience: float) -> None:
+        """Let go of the connection, unless the body ends by itself within `patience` seconds."""
 
 
 class StreamingResponse:
     """Status, headers (names in lower case) and, by `read()`, the body.
 
-    A task of its own reads the socket: servers send each event as an HTTP chunk, clients hand each chunk out alone,
-    and what is cheap in bursts is dear in drops. It also lets a finished reply go while the connection is still being
-    read to its end, so that it can be used again.
+    What comes is put down here at once, whoever reads or not: servers send each event as an HTTP chunk, and what is
+    cheap in bursts is dear in drops. So a finished reply can be let go while its connection is still read to its end,
+    and be used again.
     """
 
-    def __init__(
-        self,
-        status: int,
-        headers: Mapping[str, str],
-        pieces: AsyncIterator[bytes],
-        close: Callable[[], Awaitable[None]],
-        fault_of: Callable[[Exception], ProviderError],
-    ) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], source: Source) -> None:
         self.status, self.headers = status, headers
+        self._source = source
         self._inflate = _inflater(headers.get("content-encoding", ""))
         self._ready: list[bytes] = []
         self._size = 0
-        self.finished = self._ended = False
+        self.finished = self._ended = self._paused = False
         self._fault: ProviderError | None = None
-        self._news, self._room = asyncio.Event(), asyncio.Event()
-        self._pump = asyncio.create_task(self._receive(pieces, close, fault_of))
+        self._news: asyncio.Future[None] | None = None
+
+    def feed(self, piece: bytes) -> None:
+        """A piece of the body has come."""
+        if self.finished or not piece:
+            return
+        self._ready.append(piece)
+        self._size += len(piece)
+        if self._size > AHEAD and not self._paused:
+            self._paused = True
+            self._source.pause()
+        self._tell()
+
+    def end(self) -> None:
+        """The body is whole."""
+        self._ended = True
+        self._tell()
+
+    def fail(self, fault: ProviderError) -> None:
+        """The body broke off: told to whoever reads, once, behind what had come."""
+        self._fault = fault
+        self.end()
 
     async def read(self) -> bytes:
         """What has arrived since, as one piece; empty at the end. Raises `ProviderError`."""
@@ -53,24 +77,18 @@ class StreamingResponse:
             if self._inflate is not None and self._inflate.pending:
                 data = self._inflate.feed(b"")
             else:
-                await self._something()
+                while not (self._ready or self._ended):
+                    await self._something()
                 if not self._ready:
+                    if self._fault is not None:
+                        raise self._fault
                     return b""
                 data = self._ready[0] if len(self._ready) == 1 else b"".join(self._ready)
-                self._ready, self._size = [], 0
-                self._room.set()
+                self._empty()
                 if self._inflate is not None:
                     data = self._inflate.feed(data)
             if data:
                 return data
-
-    async def _something(self) -> None:
-        """Wait for a piece or the end."""
-        while not (self._ready or self._ended):
-            self._news.clear()
-            await self._news.wait()
-        if self._fault is not None and not self._ready:
-            raise self._fault
 
     async def read_all(self, limit: int) -> bytes:
         """The whole body. Raises `ProviderError` (`too_big`) where it is larger than `limit`."""
@@ -95,42 +113,32 @@ class StreamingResponse:
         return head[:limit]
 
     def done(self) -> None:
-        """Nothing more is wanted: what still comes is dropped, and `close()` need not be waited for."""
+        """Nothing more is wanted: what still comes is dropped, and the connection's end need not be waited for."""
         self.finished = True
-        self._ready, self._size = [], 0
-        self._room.set()
+        self._empty()
 
-    async def close(self, patience: float = 0.0) -> None:
-        """Close the connection, unless the body ends by itself within `patience` seconds."""
-        if patience and not self._pump.done():
-            await asyncio.wait({self._pump}, timeout=patience)
-        if not self._pump.done():
-            self._pump.cancel()
-            # A connection whose other end is silent may take long to say goodbye; nobody waits for that.
-            await asyncio.wait({self._pump}, timeout=CLOSING)
+    async def close(self) -> None:
+        """Whoever asked leaves: the connection is closed, or read on for a moment where the reply has finished."""
+        if not self._ended:
+            await self._source.close(LINGER if self.finished else 0.0)
 
-    async def _receive(
-        self,
-        pieces: AsyncIterator[bytes],
-        close: Callable[[], Awaitable[None]],
-        fault_of: Callable[[Exception], ProviderError],
-    ) -> None:
+    async def _something(self) -> None:
+        """Wait for a piece or the end."""
+        self._news = asyncio.get_running_loop().create_future()
         try:
-            async for piece in pieces:
-                if self.finished or not piece:
-                    continue
-                self._ready.append(piece)
-                self._size += len(piece)
-                self._news.set()
-                if self._size > AHEAD:
-                    self._room.clear()
-                    await self._room.wait()
-        except Exception as error:  # noqa: BLE001  told to whoever reads, once, as what it means
-            self._fault = fault_of(error)
+            await self._news
         finally:
-            self._ended = True
-            self._news.set()
-            await close()
+            self._news = None
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    def _empty(self) -> None:
+        self._ready, self._size = [], 0
+        if self._paused:
+            self._paused = False
+            self._source.resume()
 
 
 class _Stored:
@@ -220,31 +228,6 @@ def _inflater(encoding: str) -> _Inflater | None:
     if name in ("gzip", "x-gzip", "deflate"):
         return _Inflater(deflate=name == "deflate")
     raise ProviderError("protocol", "The service compressed its answer in a way nobody asked for.", maybe_billed=True)
-
-
-PIECE = 64 * 1024
-
-
-class RequestBody:
-    """A request's body, which knows whether all of it has been sent."""
-
-    def __init__(self, content: bytes | None) -> None:
-        self.on_begin: Callable[[], None] = lambda: None
-        """Called when its first byte is asked for: the connection stands."""
-        self.begun = False
-        """Whether its first byte was asked for: before that, nothing but the head can have gone out."""
-        self.sent = content is None
-        self.headers = {"Accept": "text/event-stream, application/json", "Accept-Encoding": "identity"}
-        self.content = None if content is None else self._pieces(content)
-        if content is not None:
-            self.headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
-
-    async def _pieces(self, content: bytes) -> AsyncIterator[bytes]:
-        self.begun = True
-        self.on_begin()
-        for start in range(0, len(content), PIECE):
-            yield content[start : start + PIECE]
-        self.sent = True
 
 
 class _Failure(NamedTuple):

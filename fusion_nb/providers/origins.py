@@ -6,6 +6,7 @@ read in two ways (decimal and hexadecimal addresses, user names, backslashes, tr
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from typing import NamedTuple
@@ -37,6 +38,11 @@ class Address(NamedTuple):
     def origin(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the host is an address and no name."""
+        return _ip(self.host) is not None
 
     @property
     def loopback(self) -> bool:
@@ -91,6 +97,7 @@ def check_address(url: str, address: Address) -> None:
         )
 
 
+@functools.lru_cache(256)
 def _ip(host: str) -> _IP | None:
     try:
         ip: _IP = ipaddress.ip_address(host)

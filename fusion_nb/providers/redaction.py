@@ -81,7 +81,11 @@ def scrub(text: str) -> str:
     return _SHAPES.sub("***", _BEARER.sub("Bearer ***", text))
 
 
-LOGGERS = ("httpx2", *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
+LOGGERS = (
+    "fusion_nb.http",
+    "httpx2",
+    *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+)
 hide: ContextVar[Callable[[str], str]] = ContextVar("hide", default=str)
 """Takes the key of the request under way out of a text."""
 

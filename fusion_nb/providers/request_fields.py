@@ -51,8 +51,9 @@ def request_body(request: Request, service: Service) -> tuple[dict[str, Any], tu
 
 def _of_ref(ref: Ref, name: str, read: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     """A setting of the ref's own that is JSON text; empty where it has none."""
+    text = ref.setting(name, "")
     try:
-        return read(ref.setting(name, "{}"))
+        return {} if text == "" else read(text)
     except (ValueError, LookupError, TypeError):
         raise ProviderError(
             "bad_request", f"The setting {name} of {ref.name} is damaged: ask it in a new run."

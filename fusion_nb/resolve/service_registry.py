@@ -47,6 +47,10 @@ DEMO_MODELS = (*DEMO_POOL, *DEMO_JURY)
 DEMO_SERVICE = replace(services.OPENROUTER, name=demo.SERVICE, base_url="http://127.0.0.1", key_env=None, local=True)
 
 
+_LOOKED_UP: set[tuple[str, str]] = set()
+"""(address, model): this process has looked their prices up, and done what is slow about it."""
+
+
 class ServiceRegistry:
     """The services of one call: the table's and the user's own."""
 
@@ -144,10 +148,14 @@ class ServiceRegistry:
                 self.context(ref)
                 self.price(ref, ref.model, Usage(1, 1))
         self._priced.update(refs)
+        _LOOKED_UP.update(self._place(ref) for ref in refs if self.metered(ref))
 
     def priced(self, refs: Iterable[Ref]) -> bool:
         """Whether what is known of their prices has been read already, as for the runs of a table all but the first."""
-        return self._priced.issuperset(refs)
+        return all(ref in self._priced or self._place(ref) in _LOOKED_UP for ref in refs)
+
+    def _place(self, ref: Ref) -> tuple[str, str]:
+        return services.service_named(ref.service, self.own).base_url, ref.model
 
     def context(self, ref: Ref) -> int | None:
         """Tokens a model holds, prompt and completion together."""

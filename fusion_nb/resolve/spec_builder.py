@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -246,5 +247,10 @@ def _worst_usage(spec: RunSpec, ref: Ref) -> Usage:
 
 def _part_of_record(settings: Settings, part: str) -> dict[str, Any]:
     """The settings that a run's record keeps in one of its parts (`params`, `limits`), by the record's names."""
-    rows = [row for row in TABLE if row.record.startswith(f"{part}.") and row.name in settings]
-    return {row.record.partition(".")[2]: settings[row.name] for row in rows}
+    return {name: settings[option] for name, option in _recorded_in(part) if option in settings}
+
+
+@functools.cache
+def _recorded_in(part: str) -> tuple[tuple[str, str], ...]:
+    """(the record's name, the option's) of a part of a run's record."""
+    return tuple((row.record.partition(".")[2], row.name) for row in TABLE if row.record.startswith(f"{part}."))

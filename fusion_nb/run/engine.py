@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from fusion_nb.accounts.policy import RunAccounts
@@ -26,6 +25,7 @@ from fusion_nb.core import (
     StreamSplitter,
 )
 from fusion_nb.core.events import AgreementFound, ChecksEnded, Escalated, RoundEnded, RunEnded, VerdictReached
+from fusion_nb.core.fold import changed
 from fusion_nb.core.spec import RunServices, RunSpec, first_messages, run_started, token_limit
 from fusion_nb.core.state import is_play, missing_note
 from fusion_nb.core.values import PYTHON_SERVICE, Judging
@@ -76,11 +76,12 @@ class Engine:
         spec = self._spec
         first = [(ref, first_messages(spec.prompt, spec.params.system, ref)) for ref in spec.pool]
         await self.ask_all(first, round=0)
-        if self._usable or spec.selection.escalate:
-            if len(self._usable) > 1:
+        case = self._case()
+        if case.candidates or spec.selection.escalate:
+            if len(case.candidates) > 1:
                 # How much a judge can hold is read from the same tables.
                 await self._caller.billing.prices_loaded()
-            verdict = await decide(self._case(), self, self._services.mode)
+            verdict = await decide(case, self, self._services.mode)
             if self._usable:
                 self._record.emit(VerdictReached(verdict=verdict))
                 return await self._finish("unjudged" if verdict.state in UNDECIDED else "ok")
@@ -106,14 +107,14 @@ class Engine:
         self._record.emit(_run_ended(self._record.state, status, error, seconds))
 
     def _case(self) -> ModeInput:
-        spec = self._spec
+        spec, candidates = self._spec, self._record.state.candidates
         return ModeInput(
             prompt=spec.prompt,
-            candidates=self._usable,
+            candidates=tuple(reply for reply in candidates if reply.usable),
             judge=spec.judge,
             seed=spec.seed,
             mode=spec.mode,
-            failed=tuple(reply for reply in self._record.state.candidates if not reply.usable),
+            failed=tuple(reply for reply in candidates if not reply.usable),
             jury=spec.jury,
             selection=spec.selection,
             kin=self._services.kin,
@@ -231,7 +232,7 @@ class Engine:
 
 def _run_ended(state: RunState, status: RunStatus, error: str | None = None, seconds: float | None = None) -> RunEnded:
     """The last event; its note names the members that the answer does without."""
-    note = missing_note(replace(state, status=status))
+    note = missing_note(changed(state, {"status": status}))
     return RunEnded(status=status, error=error, notes=(note,) if note else (), seconds=seconds)
 
 

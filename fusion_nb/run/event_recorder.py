@@ -6,12 +6,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Generic, TypeVar
 
 from fusion_nb.core import RunState
 from fusion_nb.core.events import Event, TextDelta
-from fusion_nb.core.fold import fold_all, join_events
+from fusion_nb.core.fold import changed, fold_all, join_events
 
 S_co = TypeVar("S_co", bound=RunState, covariant=True)
 Journal = Callable[[Event], None]
@@ -39,28 +38,33 @@ class EventRecorder(Generic[S_co]):
     def state(self) -> S_co:
         """Everything known so far."""
         with self._folding:
-            if self._unfolded:
-                self._state = fold_all(join_events(self._unfolded), self._state)
-                self._unfolded = []
-            return self._state
+            return self._folded()
+
+    def _folded(self) -> S_co:
+        if self._unfolded:
+            events = self._unfolded if len(self._unfolded) == 1 else join_events(self._unfolded)
+            self._state = fold_all(events, self._state)
+            self._unfolded = []
+        return self._state
 
     def now(self) -> float:
         """Seconds since the run's start."""
         return time.monotonic() - self._start
 
     def emit(self, event: Event) -> None:
-        event = replace(event, seq=self._seq, at=self.now())
+        event = changed(event, {"seq": self._seq, "at": self.now()})
         self._seq += 1
         if self._journal is not None:
             # Durable before anyone else sees it, the judge included.
             self._journal(event)
         with self._folding:
             self._unfolded.append(event)
-        if not isinstance(event, TextDelta):
-            # At once, so that an event that does not fit is raised where it was made.
-            _ = self.state
+            if not isinstance(event, TextDelta):
+                # At once, so that an event that does not fit is raised where it was made.
+                self._folded()
         self._waiting.append(event)
-        self._ready.set()
+        if not self._ready.is_set():  # a lock less; whoever takes clears it before it looks
+            self._ready.set()
 
     def take(self, timeout: float) -> list[Event]:
         """All events not yet taken; waits up to `timeout` seconds for the first. Empty where none came."""

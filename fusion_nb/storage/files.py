@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import secrets
 import stat
@@ -28,10 +29,13 @@ if sys.platform == "darwin":  # pragma: no cover
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0)
 
 
+_path = functools.lru_cache(16)(Path)
+
+
 def home() -> Path:
     """The folder of everything fusion_nb keeps for this user. It need not exist."""
     if configured := os.environ.get("FUSION_NB_HOME"):
-        return Path(configured).expanduser()
+        return _path(configured).expanduser() if configured.startswith("~") else _path(configured)
     import platformdirs  # noqa: PLC0415  most processes never come here without FUSION_NB_HOME more than once
 
     return platformdirs.user_data_path("fusion_nb", appauthor=False)

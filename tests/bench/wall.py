@@ -9,7 +9,8 @@ from tests.bench import ours, raw
 from tests.bench.ours import Display, median, run
 from tests.replay import Replay
 
-MEMBERS = [f"rate/{ttft}/200/200" for ttft in (0.05, 0.1, 0.2)]
+# Of different lengths: of equal texts no judge is asked.
+MEMBERS = [f"rate/{ttft}/{words}/200" for ttft, words in ((0.05, 198), (0.1, 199), (0.2, 200))]
 JUDGE = "scripted-judge/0.1/100/200"
 LIMIT = 0.2 + 199 / 200 + 0.1 + 99 / 200
 """The slowest member's last word, then the judge's: no client can be quicker."""

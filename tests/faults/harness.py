@@ -156,7 +156,7 @@ def black_hole() -> Iterator[socket.socket]:
 @contextlib.contextmanager
 def faults(home: Path, *, certificates: Path | None = None, authority: Path | None = None) -> Iterator[Faults]:
     """The server, and this process set up for it: keys, scaled clocks, connections of its own."""
-    from fusion_nb.providers import http
+    from fusion_nb.providers import http_pool
 
     with (
         fault_server(*([str(certificates)] if certificates else [])) as ports,
@@ -173,7 +173,7 @@ def faults(home: Path, *, certificates: Path | None = None, authority: Path | No
         patch.setattr(
             engine_thread, "_engine", None
         )  # an engine of its own, so that its connections are made under these settings
-        patch.setattr(http, "CONNECT", CONNECT)
+        patch.setattr(http_pool, "CONNECT", CONNECT)
         yield found
 
 

@@ -172,11 +172,11 @@ async def _engine() -> tuple[int, int, int]:
     """Tasks on the engine's loop once the last connections have been let go; connections in its pool; those lost."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     left = len((await asyncio.wait(others, timeout=5))[1]) if others else 0
-    clients: list[Any] = [client for each in http()._clients.values() for client in each._clients]
-    pools = [client._transport._pool for client in clients]
-    connections = [connection for pool in pools for connection in pool.connections]
-    busy = sum(not connection.is_idle() for connection in connections)
-    return left, len(connections), busy + sum(len(pool._requests) for pool in pools)
+    opened, busy = 0, 0
+    for way in http()._ways.values():
+        counted = way.connections  # type: ignore[attr-defined]
+        opened, busy = opened + counted[0], busy + counted[1]
+    return left, opened, busy
 
 
 def main() -> int:
