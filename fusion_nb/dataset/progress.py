@@ -19,14 +19,26 @@ def progress_bar(queue: RunQueue, what: str, *, shown: bool) -> Iterator[None]:
     with text_bar(0, what, "run", shown=shown) as bar:
 
         def progress(there: int, wanted: int, usd: Decimal) -> None:
-            for sentence in queue.news() if shown else ():
-                bar.write(escape.safe_line(sentence), file=bar.fp)
+            say_news()
             bar.total = wanted
             failed = f", failed: {reasons(queue.failures)}" if queue.failures else ""
-            bar.set_postfix_str(f"${usd:.4f}{failed}", refresh=False)
+            bar.set_postfix_str(f"${usd:.4f}{failed}{batches()}", refresh=False)
             bar.update(there - bar.n)
 
-        queue.on_progress = progress
+        def say_news() -> None:
+            for sentence in queue.news() if shown else ():
+                bar.write(escape.safe_line(sentence), file=bar.fp)
+
+        def batches() -> str:
+            told = queue.batches.progress if queue.batches else ""
+            return f", {told}" if told else ""
+
+        def wait() -> None:
+            say_news()
+            if shown and batches() not in (bar.postfix or ""):
+                bar.set_postfix_str(f"${queue.spent:.4f}{batches()}")
+
+        queue.on_progress, queue.on_wait = progress, wait
         yield
 
 

@@ -89,7 +89,7 @@ class Http:
             raise ProviderError(
                 "bad_request", "The request holds something that is not JSON: look at its options."
             ) from None
-        async with self._exchange("POST", url, content, auth, headers or {}) as response:
+        async with self.exchange("POST", url, content, auth, headers or {}) as response:
             yield response
 
     async def get_json(
@@ -99,7 +99,7 @@ class Http:
         target = provider_errors.Target(parse(url).host, hide=auth.hide if auth else str)
         fault = None
         try:
-            async with asyncio.timeout(timeout), self._exchange("GET", url, None, auth, headers or {}) as response:
+            async with asyncio.timeout(timeout), self.exchange("GET", url, None, auth, headers or {}) as response:
                 if response.status != 200:
                     head = await response.read_head(65536, 5.0)
                     raise provider_errors.of_response(response.status, response.headers, head, target)
@@ -118,9 +118,10 @@ class Http:
             await clients.aclose()
 
     @asynccontextmanager
-    async def _exchange(
+    async def exchange(
         self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
     ) -> AsyncIterator[StreamingResponse]:
+        """Send bytes, JSON where `headers` do not say otherwise. Raises `ProviderError` as `post()` does."""
         response, give_back = await self._send(method, url, content, auth, headers)
         try:
             yield response
@@ -214,7 +215,7 @@ class _Signed(httpx2.Auth):
         try:
             yield request
         finally:
-            request.headers.pop("Authorization", None)
+            request.headers.pop(self._auth.header, None)
 
 
 def _client(context: ssl.SSLContext, proxy: str | None) -> httpx2.AsyncClient:
