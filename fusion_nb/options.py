@@ -82,7 +82,7 @@ TABLE: tuple[Option, ...] = (
            switch=True),
     Option("system", "str | None", None, check.text("system"), "system prompt of every member",
            ASKING, ("-s", "--system"), configurable=True, record="params.system"),
-    Option("temperature", "float | None", None, check.number("temperature", 0, 2), "sampling temperature of every member",
+    Option("temperature", "float | None", None, check.number("temperature", 0, 2), "sampling temperature of members",
            _SAMPLED, ("-t", "--temperature"), configurable=True, record="params.temperature"),
     Option("seed", "int | None", None, check.whole("seed", 0, 2**63 - 1),
            "makes labels and order before the judge and, where a service honours it, sampling repeatable",

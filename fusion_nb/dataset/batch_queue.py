@@ -75,7 +75,9 @@ class BatchQueue:
         self.trouble = ""
         """Why a batch is not waited for any more, a sentence."""
         self.denied = ""
-        """Why some jobs were not handed over: the sentence of a cap."""
+        """Why some jobs were not handed over, a sentence."""
+        self.capped = False
+        """Whether that is a cap."""
 
     @property
     def pending(self) -> bool:
@@ -107,7 +109,7 @@ class BatchQueue:
         goes_on = f"The same call goes on with them, and so does resume({self.table!r})."
         return [*([self.trouble] if self.trouble else []), f"Batches at {at} have {prompts} of these. {goes_on}"]
 
-    def begin(self, wanted: Iterable[Wanted]) -> None:
+    def begin(self, wanted: Iterable[Wanted], *, hand_over: bool) -> None:
         """Wait for batches that have these calls already, and hand the others over. Raises `UserError`, unsent."""
         by_key: dict[str, list[Wanted]] = {}
         for each in wanted:
@@ -117,7 +119,13 @@ class BatchQueue:
         for batch in self._batches:
             many = f"{len(batch.stored.keys):,}"
             self._tell(f"{batch.stored.service}: the batch of {many} requests that was submitted is waited for.")
-        self._hand_over([each for group in by_key.values() for each in group])
+        rest = [each for group in by_key.values() for each in group]
+        if hand_over:
+            self._hand_over(rest)
+        elif places := {each.place for each in rest}:
+            self._leave_out(places)
+            prompts = formatting.plural(len(places), "prompt")
+            self.denied = f"No batch has {prompts} of these: the same call of fuse_frame() hands them over."
 
     def step(self) -> None:
         """Look at batches that are due, without waiting; what has come is in `fetched`."""
@@ -163,20 +171,23 @@ class BatchQueue:
                 "allow_unpriced=True asks it all the same. Nothing was sent."
             )
         plan = held_plan(wanted, self._reach, self._caps, self.table)
-        self.denied = plan.denied
-        for place in plan.left_out:
-            self._missing.pop(place)
+        self.denied, self.capped = plan.denied, bool(plan.denied)
+        self._leave_out(plan.left_out)
         # What an interrupt leaves behind here counts as handed over until somebody finds that it was not.
         self._batches += plan.batches
         for batch in plan.batches:
             batch.due = float("inf")
+            table_batches.begin(batch.stored)
         for batch in plan.batches:
             self._submit(batch)
 
+    def _leave_out(self, places: Iterable[int]) -> None:
+        for place in places:
+            self._missing.pop(place)
+
     def _submit(self, batch: UnderWay) -> None:
-        """Hand one over. Its id is on the disk before anybody counts on it, also where this thread is interrupted."""
+        """Hand one over. Its id is on the disk before anybody counts on it, even if this thread is interrupted."""
         stored, lines, batch.lines = batch.stored, batch.lines, []
-        table_batches.begin(stored)
         submitting = _on_engine(hand_over(batch.wire, stored, lines))
         try:
             batch.ids = submitting.result()
@@ -264,13 +275,16 @@ def begun_batches(
     record: QueueRecord,
     caps: SpendingPolicy,
     tell: Callable[[str], None],
+    *,
+    hand_over: bool,
 ) -> tuple[BatchQueue, list[int]]:
-    """The batches of these jobs, handed over, and the jobs that need none. Raises `UserError`.
+    """The batches of these jobs, handed over, and the jobs that need none, the last first. Raises `UserError`.
 
     Args:
         jobs: by their places, with the replies that are taken over.
         keys: by the name of a member, the key of its first reply.
         record: the table is made in it first.
+        hand_over: whether what no earlier batch has is.
     """
     first = next(iter(jobs.values()))
     reach = first.way.resolver.reach
@@ -279,8 +293,8 @@ def begun_batches(
     table_batches.put_rows(table, [run_started(job.spec, "", "") for job in jobs.values()])
     calls = {at: list(wanted_calls(at, job.spec, keys(job), reach)) for at, job in jobs.items()}
     batches = BatchQueue(reach, caps, table, tell, allow_unpriced=first.spec.limits.allow_unpriced)
-    batches.begin(call for own in calls.values() for call in own)
-    return batches, [at for at, own in calls.items() if not own]
+    batches.begin((call for own in calls.values() for call in own), hand_over=hand_over)
+    return batches, [at for at, own in calls.items() if not own][::-1]
 
 
 def _on_engine(work: Any) -> Future[Any]:

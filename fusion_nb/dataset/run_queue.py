@@ -42,6 +42,7 @@ class RunQueue:
         take_over: whether a member's reply to the very same request is taken over from whatever run has it.
         repeat: whether jobs that are the same are made as often.
         account: that the cap holds in, where others share it.
+        hand_over: whether new batches are, where members are asked in batches; else earlier ones are waited for.
     """
 
     def __init__(
@@ -53,12 +54,13 @@ class RunQueue:
         take_over: bool = False,
         repeat: bool = False,
         account: Account | None = None,
+        hand_over: bool = True,
     ) -> None:
         self._cap = cap
         self._account = account or Account("max_cost")
         self._at_once = at_once
         self._take_over = take_over
-        self._repeat = repeat
+        self._repeat, self._new_batches = repeat, hand_over
         self._record = QueueRecord(title)
         self._rates: ServiceRates | None = None
         self.batches: BatchQueue | None = None
@@ -149,17 +151,16 @@ class RunQueue:
             listed[at] = self._with_known(listed[at], known.pop(at, {}))
         jobs = {at: listed[at] for at in sorted(making.queue)}
         caps = self._policy(listed[making.queue[0]])
-        self.batches, whole = begun_batches(jobs, self._keys, self._record, caps, self._news.append)
-        making.queue = whole[::-1]
+        begun = begun_batches(jobs, self._keys, self._record, caps, self._news.append, hand_over=self._new_batches)
+        self.batches, making.queue = begun
 
     def _more(self, making: Making) -> bool:
         """Whether there is something left to begin, by now or once a batch has brought it."""
         if self.stopped:
             return False
-        if making.to_begin() or (self.batches is not None and self.batches.pending):
-            return True
-        if self.batches is not None and self.batches.denied:
-            self.stopped, self.capped = self.batches.denied, True
+        if self.batches is None or making.to_begin() or self.batches.pending:
+            return self.batches is not None or making.to_begin()
+        self.stopped, self.capped = self.batches.denied, self.batches.capped
         return False
 
     def _move(self, making: Making, listed: list[Job], known: dict[int, dict[str, tuple[str, int]]]) -> None:
