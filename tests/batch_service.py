@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.replay import judge
+
 Lines = list[dict[str, Any]]
 TOKENS = (40, 4)
 """In and out, of each request."""
@@ -52,6 +54,10 @@ class BatchService:
     done: int | None = None
     """How many requests of a batch are done; `None`: all, once it has ended."""
     results_url: str = ""
+    failing_looks: list[int] = field(default_factory=list)
+    """Statuses with which the next looks at a batch fail."""
+    answer: Callable[[str, str], str] = lambda word, model: word
+    """(the word, the model) -> what it says."""
     refuse: tuple[int, str] | None = None
     """Status and words with which batches are refused."""
     break_off: bool = False
@@ -77,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
     service: BatchService
 
     def do_GET(self) -> None:
-        path, _, query = self.path.partition("?")
+        path, _, _ = self.path.partition("?")
         self._key(path)
         service, base = self.service, "/v1/messages/batches"
         if path == "/v1/batches":
@@ -103,6 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
         if path.endswith("/results"):
             return self._bytes(200, service.bend(_lines(self._anthropic_results(batch))))
         batch.looks += 1
+        if service.failing_looks:
+            return self._json(service.failing_looks.pop(0), {"error": {"message": "not now"}})
         return self._json(200, self._openai(batch) if batch.wire == "openai" else self._anthropic(batch))
 
     def do_POST(self) -> None:
@@ -118,7 +126,12 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(body)
         if self.path == "/v1/chat/completions":
             service.chats.append(asked)
-            return self._json(200, _completion(asked["model"], json.dumps({"scores": {}})))
+            return self._json(
+                200,
+                _completion(
+                    asked["model"], judge.reply("\n".join(message["content"] for message in asked["messages"]))
+                ),
+            )
         if service.refuse is not None:
             return self._json(
                 service.refuse[0], {"error": {"message": service.refuse[1], "type": "invalid_request_error"}}
@@ -167,7 +180,9 @@ class _Handler(BaseHTTPRequestHandler):
         if over:
             good = [r for r in batch.requests if word_in(r) not in service.errors]
             bad = [r for r in batch.requests if word_in(r) in service.errors]
-            service.files[f"{batch.id}-out"] = _lines([_openai_result(r) for r in reversed(good)])
+            service.files[f"{batch.id}-out"] = _lines(
+                [_openai_result(r, service.answer(word_in(r), "openai")) for r in reversed(good)]
+            )
             service.files[f"{batch.id}-err"] = _lines(
                 [{"custom_id": r["custom_id"], **service.errors[word_in(r)]} for r in bad]
             )
@@ -198,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
                     "stop_reason": "end_turn",
                     "usage": usage,
                 }
-                message |= {"content": [{"type": "text", "text": word_in(request)}]}
+                message |= {"content": [{"type": "text", "text": self.service.answer(word_in(request), "anthropic")}]}
                 result = {"result": {"type": self.service.ends or "succeeded", "message": message}}
             lines.append({"custom_id": request["custom_id"], **result})
         return lines
@@ -233,8 +248,8 @@ def _completion(model: str, text: str) -> dict[str, Any]:
     return {"id": "chatcmpl-1", "object": "chat.completion", "model": model, "choices": [choice], "usage": usage}
 
 
-def _openai_result(request: dict[str, Any]) -> dict[str, Any]:
-    body = _completion(request["body"]["model"], word_in(request))
+def _openai_result(request: dict[str, Any], text: str) -> dict[str, Any]:
+    body = _completion(request["body"]["model"], text)
     return {
         "id": "batch_req_1",
         "custom_id": request["custom_id"],

@@ -173,7 +173,7 @@ def test_resume_fills_the_rows_in_without_the_frame(service: BatchService, monke
     row = {"base_url": service.url, "key_env": "BATCH_KEY"}
     done = interrupted(service)
     table = done.attrs["notes"][-1].partition("resume('")[2].partition("'")[0]
-    with pytest.raises(UserError, match="anthropic|openai|key"):
+    with pytest.raises(UserError, match="No API key"):
         fusion_nb.resume(table)
     monkeypatch.setattr(fusion_nb.defaults, "services", {"openai": row, "anthropic": row})
     filled = fusion_nb.resume(table)
@@ -444,19 +444,49 @@ def test_what_cannot_be_in_a_batch_is_refused_in_a_sentence(
 
 
 def test_a_judge_is_asked_directly_at_its_full_price(service: BatchService) -> None:
-    """The members are batched, the judge by itself is asked when a row's replies are all there."""
-
-    def judged(prompt: str, candidates: dict[str, str]) -> str:
-        return max(candidates)
-
-    done = asked(service.url, WORDS, mode="best-of", judge=judged, extract=None)
-    assert answers(done) == WORDS
-    done = asked(service.url, ["one"], mode="best-of", judge="openai:gpt-4o", extract="number", fresh=True)
-    assert len(service.batches) == 4
+    """The members are batched; once a row's replies are all there the judge is asked, also one that is a member too."""
+    service.answer = lambda word, wire: f"{word}, says {wire}"
+    done = asked(service.url, WORDS, mode="best-of", judge="openai:gpt-4o-mini", extract=None)
+    assert set(done.status) == {"ok"}
+    assert all(answer.startswith(word) for word, answer in zip(WORDS, done.answer, strict=True))
+    assert len(service.chats) == 4
+    assert [len(batch.requests) for batch in service.batches] == [4, 4]
     calls = done.fusion.calls()
-    judge = calls[calls.role == "judge"]
-    if len(judge):
-        assert float(judge.cost_usd.iloc[0]) == float(full_price("gpt-4o", "openai"))
+    judged, batched = calls[calls.role == "judge"], calls[calls.role == "candidate"]
+    assert set(judged.cost_usd) == {float(full_price("gpt-4o-mini", "openai"))}
+    assert set(batched[batched.model == "gpt-4o-mini"].cost_usd) == {float(full_price("gpt-4o-mini", "openai") / 2)}
+    assert day() == (4 * (BOTH + full_price("gpt-4o-mini", "openai")), 0)
+
+
+def test_a_look_that_fails_is_made_again(service: BatchService) -> None:
+    """A service that is busy for a moment loses no batch."""
+    service.failing_looks = [500, 529, 503]
+    assert answers(asked(service.url, WORDS)) == WORDS
+    assert len(service.batches) == 2
+
+
+def test_a_batch_that_its_service_does_not_know_is_not_handed_over_again(service: BatchService) -> None:
+    """Another key, or deleted there: said with the remedy, and nothing is paid a second time by itself."""
+    done = interrupted(service)
+    gone = [service.batches.pop(), service.batches.pop()]
+    done = asked(service.url, WORDS)
+    assert set(done.status) == {"waiting"}
+    assert "history.delete" in " ".join(done.attrs["notes"])
+    assert not service.batches
+    service.batches += gone[::-1]
+    assert answers(asked(service.url, WORDS)) == WORDS
+
+
+def test_a_field_that_was_refused_is_left_out_by_the_same_call(service: BatchService) -> None:
+    words = "Unsupported parameter: 'temperature' is not supported with this model."
+    error = {"error": {"message": words, "type": "invalid_request_error", "param": "temperature"}}
+    service.errors = {word: {"response": {"status_code": 400, "body": error}, "error": None} for word in WORDS}
+    assert set(asked(service.url, WORDS, pool="openai:gpt-4o-mini", temperature=0.5).status) == {"error"}
+    service.errors = {}
+    assert answers(asked(service.url, WORDS, pool="openai:gpt-4o-mini", temperature=0.5)) == WORDS
+    bodies = [[request["body"] for request in batch.requests] for batch in service.batches]
+    assert all("temperature" in body for body in bodies[0])
+    assert not any("temperature" in body for body in bodies[1])
 
 
 def test_a_plan_knows_the_price_of_a_batch(service: BatchService) -> None:

@@ -11,7 +11,8 @@ from fusion_nb.dataset.batch_requests import Wanted
 from fusion_nb.errors import ProviderError
 from fusion_nb.journal import table_batches
 from fusion_nb.journal.table_batches import StoredBatch
-from fusion_nb.providers.batches import Answer, BatchState, BatchWire, number_in
+from fusion_nb.providers.batches import Answer, BatchState, BatchWire, note_refused, number_in
+from fusion_nb.providers.provider_errors import Refusal
 
 _TRIES = 4
 """How often a service that is busy is asked to take a batch."""
@@ -70,7 +71,10 @@ async def find(wire: BatchWire, stored: StoredBatch) -> list[str]:
 
 async def look(wire: BatchWire, token: str, id: str, wanted: Mapping[int, Wanted], looks: int) -> BatchState | Results:
     """How far it is; once it has ended, its results. `looks`: how often that was asked. Raises `ProviderError`."""
-    state = await wire.state(id)
+    try:
+        state = await wire.state(id)
+    except ProviderError as fault:
+        raise fault if fault.error != "model" else _unknown(wire, id) from None
     if not state.ended:
         return state
     results, seen = Results(why=state.why), set[int]()
@@ -90,9 +94,20 @@ async def look(wire: BatchWire, token: str, id: str, wanted: Mapping[int, Wanted
     return results
 
 
+def _unknown(wire: BatchWire, id: str) -> ProviderError:
+    return ProviderError(
+        "batch",
+        f"{wire.http.service.name} does not know the batch {id}: set the key it was handed over with, or forget its "
+        "table with fusion_nb.history.delete().",
+    )
+
+
 def _answer(wire: BatchWire, result: Mapping[str, object], wanted: Wanted) -> Answer:
     try:
-        return wire.answer(result, wanted.request)
+        answer = wire.answer(result, wanted.request)
+        if isinstance(answer.fault, Refusal):
+            note_refused(answer.fault, wanted.request, wire.http.service)
+        return answer
     except ProviderError as fault:
         return Answer(fault=fault)
     except Exception:  # noqa: BLE001  whatever one line holds, the others are read

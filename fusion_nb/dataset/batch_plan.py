@@ -43,6 +43,8 @@ class UnderWay:
     due: float = 0.0
     done: int = 0
     looks: int = 0
+    said: str = ""
+    """The class of the fault that people were told of last."""
     looking: Future[BatchState | Results] | None = None
 
     @property

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
@@ -18,14 +18,11 @@ from fusion_nb.accounts import policy
 from fusion_nb.accounts.account import ZERO
 from fusion_nb.accounts.policy import SpendingPolicy
 from fusion_nb.core import engine_thread
-from fusion_nb.core.spec import run_started
 from fusion_nb.core.values import FetchedReply
 from fusion_nb.dataset.batch_earlier import EarlierBatches
 from fusion_nb.dataset.batch_exchange import Results, hand_over, look
 from fusion_nb.dataset.batch_plan import UnderWay, account_of, held_plan
-from fusion_nb.dataset.batch_requests import Wanted, fetched_reply, wanted_calls
-from fusion_nb.dataset.jobs import Job
-from fusion_nb.dataset.queue_record import QueueRecord
+from fusion_nb.dataset.batch_requests import Wanted, fetched_reply
 from fusion_nb.errors import FusionError, ProviderError, UserError
 from fusion_nb.journal import table_batches
 from fusion_nb.journal.table_batches import StoredBatch
@@ -214,6 +211,9 @@ class BatchQueue:
             told = looking.result()
         except ProviderError as fault:
             if fault.retryable:
+                if batch.said != fault.error:
+                    self._tell(f"{batch.stored.service}: {fault} Its batch is asked for again and again.")
+                batch.said = fault.error
                 batch.pause = max(min(batch.pause * 1.5, LONGEST), fault.retry_after or 0.0)
                 batch.due = time.monotonic() + batch.pause
                 return
@@ -267,34 +267,6 @@ class BatchQueue:
         self._missing[wanted.place] -= 1
         if not self._missing[wanted.place]:
             self._ready.append(wanted.place)
-
-
-def begun_batches(
-    jobs: Mapping[int, Job],
-    keys: Callable[[Job], Mapping[str, str]],
-    record: QueueRecord,
-    caps: SpendingPolicy,
-    tell: Callable[[str], None],
-    *,
-    hand_over: bool,
-) -> tuple[BatchQueue, list[int]]:
-    """The batches of these jobs, handed over, and the jobs that need none, the last first. Raises `UserError`.
-
-    Args:
-        jobs: by their places, with the replies that are taken over.
-        keys: by the name of a member, the key of its first reply.
-        record: the table is made in it first.
-        hand_over: whether what no earlier batch has is.
-    """
-    first = next(iter(jobs.values()))
-    reach = first.way.resolver.reach
-    reach.load_prices(first.spec.everyone)
-    table = record.make(first.spec)
-    table_batches.put_rows(table, [run_started(job.spec, "", "") for job in jobs.values()])
-    calls = {at: list(wanted_calls(at, job.spec, keys(job), reach)) for at, job in jobs.items()}
-    batches = BatchQueue(reach, caps, table, tell, allow_unpriced=first.spec.limits.allow_unpriced)
-    batches.begin((call for own in calls.values() for call in own), hand_over=hand_over)
-    return batches, [at for at, own in calls.items() if not own][::-1]
 
 
 def _on_engine(work: Any) -> Future[Any]:

@@ -13,7 +13,8 @@ from typing import Self
 from fusion_nb.accounts.account import Account
 from fusion_nb.accounts.policy import SpendingPolicy, day_account
 from fusion_nb.core.spec import run_started
-from fusion_nb.dataset.batch_queue import BatchQueue, begun_batches
+from fusion_nb.dataset.batch_queue import BatchQueue
+from fusion_nb.dataset.batch_start import begun_batches
 from fusion_nb.dataset.jobs import DONE, NOT_ASKED, Job, is_unpaid, rest_of, taken_over
 from fusion_nb.dataset.making import Making, UnderWay
 from fusion_nb.dataset.queue_record import QueueRecord
@@ -60,7 +61,7 @@ class RunQueue:
         self._account = account or Account("max_cost")
         self._at_once = at_once
         self._take_over = take_over
-        self._repeat, self._new_batches = repeat, hand_over
+        self._repeat, self._submits = repeat, hand_over
         self._record = QueueRecord(title)
         self._rates: ServiceRates | None = None
         self.batches: BatchQueue | None = None
@@ -150,8 +151,7 @@ class RunQueue:
         for at in making.queue:
             listed[at] = self._with_known(listed[at], known.pop(at, {}))
         jobs = {at: listed[at] for at in sorted(making.queue)}
-        caps = self._policy(listed[making.queue[0]])
-        begun = begun_batches(jobs, self._keys, self._record, caps, self._news.append, hand_over=self._new_batches)
+        begun = begun_batches(jobs, self._keys, self._record, self._policy, self._news.append, hand_over=self._submits)
         self.batches, making.queue = begun
 
     def _more(self, making: Making) -> bool:

@@ -22,9 +22,9 @@ from fusion_nb.providers.chat_decoder import ChatDecoder
 from fusion_nb.providers.error_bodies import error_in
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.provider_errors import Target
+from fusion_nb.providers.provider_errors import Refusal, Target
 from fusion_nb.providers.reasoning_stream import requested_tags
-from fusion_nb.providers.request_fields import REFUSED_FIELDS, request_body
+from fusion_nb.providers.request_fields import REFUSED_FIELDS, change_for, request_body
 from fusion_nb.providers.services import Service
 
 MAX_LINE = 16 * 1024 * 1024
@@ -110,6 +110,12 @@ def chat_body(request: Request, service: Service) -> tuple[dict[str, Any], tuple
     for change in REFUSED_FIELDS.of(service.base_url, request.ref.model):
         body, warnings = change.applied(body), (*warnings, *change.warnings)
     return {name: value for name, value in body.items() if name not in ("stream", "stream_options")}, warnings
+
+
+def note_refused(refusal: Refusal, request: Request, service: Service) -> None:
+    """Keep in mind an optional field that the service refused: whoever asks again leaves it out."""
+    if (change := change_for(refusal, chat_body(request, service)[0])) is not None:
+        REFUSED_FIELDS.add(service.base_url, request.ref.model, change)
 
 
 def encoded(value: Any) -> bytes:
