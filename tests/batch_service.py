@@ -139,6 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/batches":
             assert (asked["endpoint"], asked["completion_window"]) == ("/v1/chat/completions", "24h")
             requests = [json.loads(line) for line in service.files[asked["input_file_id"]].splitlines()]
+            assert len({request["body"]["model"] for request in requests}) == 1, "OpenAI: mismatched_model"
             batch = Batch(f"batch_{len(service.batches)}", "openai", requests, asked["metadata"])
         else:
             assert self.path == "/v1/messages/batches"

@@ -130,6 +130,18 @@ def test_bodies_are_those_of_each_wire(service: BatchService) -> None:
     assert not {"stream", "stream_options"} & (body.keys() | params.keys())
 
 
+def test_openai_takes_one_model_a_batch_and_anthropic_any(service: BatchService) -> None:
+    pool = "openai:gpt-4o-mini,openai:gpt-4o,anthropic:claude-3-5-haiku-latest,anthropic:claude-sonnet-4-0"
+    done = asked(service.url, WORDS, pool=pool, members=True)
+    assert answers(done) == WORDS
+    assert [(batch.wire, len(batch.requests)) for batch in service.batches] == [
+        ("openai", 4),
+        ("openai", 4),
+        ("anthropic", 8),
+    ]
+    assert all(list(done[name]) == WORDS for name in done if name.startswith("answer_"))
+
+
 def test_the_key_goes_to_the_service_alone_in_the_header_it_documents(service: BatchService) -> None:
     asked(service.url, ["one"])
     wanted = [("x-api-key" if "messages" in path else "Authorization") for path, _ in service.keys]

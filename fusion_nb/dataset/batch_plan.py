@@ -17,6 +17,7 @@ from fusion_nb.dataset.batch_requests import Wanted, in_parts
 from fusion_nb.errors import UserError
 from fusion_nb.journal.table_batches import StoredBatch
 from fusion_nb.providers.batches import BatchState, BatchWire, custom_id
+from fusion_nb.providers.services import Service
 from fusion_nb.resolve.batch_wires import batch_wire
 from fusion_nb.resolve.service_registry import ServiceRegistry
 
@@ -123,21 +124,27 @@ def _that_fit(wanted: Sequence[Wanted], left: Decimal) -> list[Wanted]:
 
 
 def _batches(wanted: Sequence[Wanted], reach: ServiceRegistry, caps: SpendingPolicy, table: str) -> list[UnderWay]:
-    """As many a service as it has to be: one, mostly."""
+    """As few a service as it allows: one, mostly."""
     planned = []
     for name in dict.fromkeys(each.ref.service for each in wanted):
         own = [each for each in wanted if each.ref.service == name]
         service = reach.service(own[0].ref)
         wire = engine_thread.call_on_engine(lambda service=service: batch_wire(service))  # type: ignore[misc]
-        # Every name of a request is as long, whatever its token.
-        sizes = [len(wire.line(custom_id("0" * 16, at), each.request)) for at, each in enumerate(own)]
-        for part in in_parts(sizes, wire.limits):
-            calls, token = [own[at] for at in part], secrets.token_hex(8)
-            amounts = [each.worst for each in calls]
-            worst = None if None in amounts else sum((each for each in amounts if each is not None), ZERO)
-            now, keys = datetime.now(UTC).isoformat(), tuple(each.key for each in calls)
-            stored = StoredBatch(table, token, name, service.base_url, now, worst, keys)
-            lines = [wire.line(custom_id(token, at), each.request) for at, each in enumerate(calls)]
-            accounts = RunAccounts(account_of(stored), caps)
-            planned.append(UnderWay(stored, wire, dict(enumerate(calls)), accounts, lines=lines))
+        groups: dict[str, list[Wanted]] = {}
+        for each in own:
+            groups.setdefault(each.ref.model if wire.one_model else "", []).append(each)
+        for group in groups.values():
+            # Every name of a request is as long, whatever its token.
+            sizes = [len(wire.line(custom_id("0" * 16, at), each.request)) for at, each in enumerate(group)]
+            parts = ([group[at] for at in part] for part in in_parts(sizes, wire.limits))
+            planned += [_batch(calls, service, wire, caps, table) for calls in parts]
     return planned
+
+
+def _batch(calls: Sequence[Wanted], service: Service, wire: BatchWire, caps: SpendingPolicy, table: str) -> UnderWay:
+    token, amounts = secrets.token_hex(8), [each.worst for each in calls]
+    worst = None if None in amounts else sum((each for each in amounts if each is not None), ZERO)
+    now, keys = datetime.now(UTC).isoformat(), tuple(each.key for each in calls)
+    stored = StoredBatch(table, token, service.name, service.base_url, now, worst, keys)
+    lines = [wire.line(custom_id(token, at), each.request) for at, each in enumerate(calls)]
+    return UnderWay(stored, wire, dict(enumerate(calls)), RunAccounts(account_of(stored), caps), lines=lines)

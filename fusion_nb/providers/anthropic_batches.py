@@ -45,6 +45,7 @@ class AnthropicBatches:
     """See `BatchWire`."""
 
     limits = BatchLimits(100_000, 256_000_000)
+    one_model = False
 
     def __init__(self, http: BatchHttp) -> None:
         self.http = http

@@ -72,6 +72,8 @@ class BatchWire(Protocol):
     """One service's way of handing batches over. Every method raises `ProviderError`."""
 
     limits: BatchLimits
+    one_model: bool
+    """Whether all requests of a batch must be of one model."""
     http: BatchHttp
 
     def line(self, custom_id: str, request: Request) -> bytes:

@@ -1,7 +1,7 @@
 """OpenAI's batch API: a file of requests is uploaded, a batch made of it, and its results are two more files.
 
 As documented: `POST /files` with `purpose=batch`, `POST /batches`, `GET /batches/{id}` until the status is an end,
-`GET /files/{id}/content`. At most 50,000 requests and 200 MB a file; results come in any order.
+`GET /files/{id}/content`. At most 50,000 requests of one model, and 200 MB, a file; results come in any order.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class OpenAIBatches:
     """See `BatchWire`."""
 
     limits = BatchLimits(50_000, 200_000_000)
+    one_model = True
 
     def __init__(self, http: BatchHttp) -> None:
         self.http = http
