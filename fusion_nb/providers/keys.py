@@ -41,8 +41,8 @@ class KeyAuth:
     """What carries it."""
 
     def __init__(self, key: str, variable: str, origin: str, header: str = _BEARER) -> None:
-        attach, hide, begins = _closures(key if isinstance(key, Sealed) else Sealed(key), header)
-        self._attach: Callable[[MutableMapping[str, str]], None] = attach
+        attach, hide, begins = _closures(key if isinstance(key, Sealed) else Sealed(key))
+        self._attach: Callable[[MutableMapping[str, str], str], None] = attach
         self._hide: Callable[[str], str] = hide
         self._begins: Callable[[str], int] = begins
         self.origin, self.variable, self.header = origin, variable, header
@@ -51,7 +51,7 @@ class KeyAuth:
     def attach(self, headers: MutableMapping[str, str], origin: str) -> None:
         """Add the key's header, if the request goes where the key belongs."""
         if origin == self.origin:
-            self._attach(headers)
+            self._attach(headers, self.header)
 
     def hide(self, text: str) -> str:
         """`text` with `***` in place of this very key: services quote it in their errors."""
@@ -104,11 +104,11 @@ def bind(service: Service, header: str = _BEARER) -> KeyAuth | None:
 
 
 def _closures(
-    key: Sealed, header: str
-) -> tuple[Callable[[MutableMapping[str, str]], None], Callable[[str], str], Callable[[str], int]]:
+    key: Sealed,
+) -> tuple[Callable[[MutableMapping[str, str], str], None], Callable[[str], str], Callable[[str], int]]:
     forms = _forms(key)
 
-    def attach(headers: MutableMapping[str, str]) -> None:
+    def attach(headers: MutableMapping[str, str], header: str) -> None:
         headers[header] = ("Bearer " if header == _BEARER else "") + key  # no f-string: a sealed key formats as ***
 
     def hide(text: str) -> str:
