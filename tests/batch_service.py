@@ -9,6 +9,7 @@ import contextlib
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,6 +61,10 @@ class BatchService:
     """(the word, the model) -> what it says."""
     refuse: tuple[int, str] | None = None
     """Status and words with which batches are refused."""
+    gone: bool = False
+    """Whether files of results are not there any more."""
+    slow: float = 0.0
+    """Seconds until it tells what a batch is called."""
     break_off: bool = False
     """Whether the connection breaks after a batch was made, before its id is told."""
     handed_over: threading.Event = field(default_factory=threading.Event)
@@ -100,6 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
                 200, {"data": [self._anthropic(b) for b in reversed(service.of("anthropic"))], "has_more": False}
             )
         batch = next((b for b in service.batches if b.id in path), None)
+        if service.gone and path.endswith("/content"):
+            return self._json(404, {"error": {"message": "No such File object"}})
         if found := re.fullmatch(r"/v1/files/([\w-]+)/content", path):
             return self._bytes(200, service.bend(service.files[found[1]]))
         if batch is None:
@@ -148,6 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", request["custom_id"]) for request in batch.requests)
         service.batches.append(batch)
         service.handed_over.set()
+        time.sleep(service.slow)
         if service.break_off:
             self.close_connection = True
             return self.connection.close()

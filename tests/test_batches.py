@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,42 @@ def test_an_interrupt_leaves_the_batches_at_their_services(service: BatchService
     assert day() == (4 * BOTH, 0)
     assert SESSION.spent - before == 4 * BOTH
     assert not list(table_batches.open_batches())
+
+
+def test_an_interrupt_while_a_batch_is_handed_over_loses_none(service: BatchService) -> None:
+    """The first is on its way, the second was not sent: the same call waits for the one and hands the other over."""
+    service.slow = 0.5
+
+    def interrupt() -> None:
+        service.handed_over.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    done = asked(service.url, WORDS)
+    assert set(done.status) == {"waiting"}
+    assert len(service.batches) == 1
+    assert day()[0] == 0 < day()[1]
+    service.slow = 0.0
+    assert answers(asked(service.url, WORDS)) == WORDS
+    assert len(service.batches) == 2
+    assert day() == (4 * BOTH, 0)
+
+
+def test_a_batch_so_old_that_its_results_are_gone_is_no_batch(
+    service: BatchService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted(service)
+    monkeypatch.setattr("fusion_nb.dataset.batch_earlier.KEPT", timedelta(0))
+    assert answers(asked(service.url, WORDS)) == WORDS
+    assert len(service.batches) == 4
+
+
+def test_results_that_are_gone_are_said(service: BatchService) -> None:
+    """A file that its service deleted: the batch is not handed over anew by itself."""
+    service.gone = True
+    done = asked(service.url, WORDS, pool="openai:gpt-4o-mini")
+    assert set(done.status) == {"waiting"}
+    assert "history.delete" in " ".join(done.attrs["notes"])
 
 
 def test_resume_fills_the_rows_in_without_the_frame(service: BatchService, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from fusion_nb.accounts import policy
 from fusion_nb.accounts.account import ZERO
 from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
@@ -16,6 +18,9 @@ from fusion_nb.providers.services import Service
 from fusion_nb.resolve.batch_wires import batch_wire
 from fusion_nb.resolve.service_registry import ServiceRegistry
 from fusion_nb.storage.file_lock import LivenessLock
+
+KEPT = timedelta(days=29)
+"""How long services keep results, the one that does so for less: an older batch brings nothing."""
 
 
 class EarlierBatches:
@@ -39,6 +44,9 @@ class EarlierBatches:
         for stored in list(table_batches.open_batches()):
             service = services.get(stored.service)
             if stored.table == self._table or service is None or service.base_url != stored.address:
+                continue
+            if datetime.now(UTC) - datetime.fromisoformat(stored.began) > KEPT:
+                table_batches.ended(stored.table, stored.token)
                 continue
             has = {n: by_key[key].pop(0) for n, key in enumerate(stored.keys) if by_key.get(key)}
             if not has:

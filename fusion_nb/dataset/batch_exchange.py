@@ -73,10 +73,17 @@ async def look(wire: BatchWire, token: str, id: str, wanted: Mapping[int, Wanted
     """How far it is; once it has ended, its results. `looks`: how often that was asked. Raises `ProviderError`."""
     try:
         state = await wire.state(id)
+        results = await _results(wire, token, state, wanted) if state.ended else None
     except ProviderError as fault:
         raise fault if fault.error != "model" else _unknown(wire, id) from None
-    if not state.ended:
+    if results is None:
         return state
+    if results.lost and results.known and looks < _READINGS:
+        raise ProviderError("truncated", "Results are missing.", retryable=True)
+    return results
+
+
+async def _results(wire: BatchWire, token: str, state: BatchState, wanted: Mapping[int, Wanted]) -> Results:
     results, seen = Results(why=state.why), set[int]()
     for url in state.results:
         async for result in wire.http.results(url):
@@ -89,8 +96,6 @@ async def look(wire: BatchWire, token: str, id: str, wanted: Mapping[int, Wanted
             if number in wanted:
                 results.answers[number] = _answer(wire, result, wanted[number])
     results.lost = len(results.answers) < len(wanted) and state.done > len(seen)
-    if results.lost and results.known and looks < _READINGS:
-        raise ProviderError("truncated", "Results are missing.", retryable=True)
     return results
 
 

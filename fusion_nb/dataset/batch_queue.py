@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -106,10 +106,15 @@ class BatchQueue:
         goes_on = f"The same call goes on with them, and so does resume({self.table!r})."
         return [*([self.trouble] if self.trouble else []), f"Batches at {at} have {prompts} of these. {goes_on}"]
 
-    def begin(self, wanted: Iterable[Wanted], *, hand_over: bool) -> None:
-        """Wait for batches that have these calls already, and hand the others over. Raises `UserError`, unsent."""
+    def begin(self, wanted: Mapping[int, Iterable[Wanted]], *, hand_over: bool) -> None:
+        """Wait for batches that have these calls already, and hand the others over. Raises `UserError`, unsent.
+
+        Args:
+            wanted: by job.
+            hand_over: whether what no earlier batch has is.
+        """
         by_key: dict[str, list[Wanted]] = {}
-        for each in wanted:
+        for each in (each for own in wanted.values() for each in own):
             by_key.setdefault(each.key, []).append(each)
             self._missing[each.place] = self._missing.get(each.place, 0) + 1
         self._batches += self._earlier.found(by_key)
@@ -174,7 +179,14 @@ class BatchQueue:
         self._batches += plan.batches
         for batch in plan.batches:
             batch.due = float("inf")
-            table_batches.begin(batch.stored)
+        try:
+            for batch in plan.batches:
+                table_batches.begin(batch.stored)
+        except UserError:
+            for batch in plan.batches:
+                batch.accounts.settle(1, ZERO)
+            self._batches = [batch for batch in self._batches if batch not in plan.batches]
+            raise
         for batch in plan.batches:
             self._submit(batch)
 

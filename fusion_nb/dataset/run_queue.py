@@ -14,7 +14,7 @@ from fusion_nb.accounts.account import Account
 from fusion_nb.accounts.policy import SpendingPolicy, day_account
 from fusion_nb.core.spec import run_started
 from fusion_nb.dataset.batch_queue import BatchQueue
-from fusion_nb.dataset.batch_start import begun_batches
+from fusion_nb.dataset.batch_start import planned_batches
 from fusion_nb.dataset.jobs import DONE, NOT_ASKED, Job, is_unpaid, rest_of, taken_over
 from fusion_nb.dataset.making import Making, UnderWay
 from fusion_nb.dataset.queue_record import QueueRecord
@@ -151,17 +151,16 @@ class RunQueue:
         for at in making.queue:
             listed[at] = self._with_known(listed[at], known.pop(at, {}))
         jobs = {at: listed[at] for at in sorted(making.queue)}
-        begun = begun_batches(jobs, self._keys, self._record, self._policy, self._news.append, hand_over=self._submits)
-        self.batches, making.queue = begun
+        self.batches, calls = planned_batches(jobs, self._keys, self._record, self._policy, self._news.append)
+        making.queue = [at for at in jobs if not calls[at]][::-1]
+        self.batches.begin(calls, hand_over=self._submits)
 
     def _more(self, making: Making) -> bool:
         """Whether there is something left to begin, by now or once a batch has brought it."""
-        if self.stopped:
+        if self.batches is not None and not (self.stopped or making.to_begin() or self.batches.pending):
+            self.stopped, self.capped = self.batches.denied, self.batches.capped
             return False
-        if self.batches is None or making.to_begin() or self.batches.pending:
-            return self.batches is not None or making.to_begin()
-        self.stopped, self.capped = self.batches.denied, self.batches.capped
-        return False
+        return not self.stopped and (self.batches is not None or making.to_begin())
 
     def _move(self, making: Making, listed: list[Job], known: dict[int, dict[str, tuple[str, int]]]) -> None:
         """Begin what there is room for, and see what has ended."""
