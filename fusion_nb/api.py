@@ -20,6 +20,7 @@ from fusion_nb.core.spec import RunSpec, run_started
 from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.journal import index, reader
+from fusion_nb.journal.table_files import table_of
 from fusion_nb.journal.writer import begun
 from fusion_nb.option_signatures import takes
 from fusion_nb.options import Settings, settle
@@ -224,7 +225,9 @@ def _unjournalled() -> Iterable[str]:
     of_today = {row.run for row in index.runs() if may_have_spent_since(midnight, row.when, row.seconds)}
     paid = [call for call in index.calls() if call.cost and not call.ref.startswith(f"{DEMO_SERVICE}:")]
     for whose, spent, runs in (("Today's", today_spent, of_today), ("This kernel's", kernel_spent, begun)):
-        rest = spent - sum((call.cost or Decimal(0) for call in paid if call.run in runs), Decimal(0))
+        rest = spent - sum(
+            (call.cost or Decimal(0) for call in paid if {call.run, table_of(call.run)} & runs), Decimal(0)
+        )
         if rest > 0:
             yield (
                 f"{whose} account counts {usd(spent)} in all: {usd(rest)} of it stands in no journalled run (the "

@@ -51,7 +51,8 @@ def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
         return
     env = {"FUSION_NB_HOME": str(tmp_path / "home"), "FUSION_NB_DEMO_SPEED": "200", "FUSION_NB_UI": "text"}
     with kernel(**env) as held:
-        assert "Error" not in held.run(SETUP)
+        # Files that a page writes stay there.
+        assert "Error" not in held.run(f"%cd -q {tmp_path}\n{SETUP}")
         for why, code in cells:
             if why is None:
                 told = held.run(code)

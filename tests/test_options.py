@@ -224,6 +224,7 @@ PROBES: dict[str, Probe] = {
     "grace": (0.1, {**WIDE, "quorum": 2}, lambda s: s.spec.limits.grace == 0.1),
     "concurrency": (1, {}, lambda s: s.service.most_at_once <= 1 and s.spec.limits.concurrency == 1),
     "allow_unpriced": (True, {"pool": ["openrouter:fast", "openrouter:unlisted"], "max_cost": 1}, in_spec("limits.allow_unpriced", True)),
+    "batch": (True, {}, lambda s: "no batch API" in str(s.error) and not s.service.bodies),
     "base_url": ("URL", {"pool": ["third", "openrouter:fast"]}, lambda s: "third" in [r.model for r in s.spec.pool]),
     "key_env": ("OTHER_KEY", {"base_url": "URL", "pool": ["third", "openrouter:fast"]}, lambda s: not s.service.bodies or "the-second-key" in s.service.keys),
     "aliases": ({"mini": "openrouter:third"}, {"pool": ["mini", "openrouter:fast"]}, lambda s: "third" in [r.model for r in s.spec.pool]),

@@ -92,6 +92,7 @@ class FuseFrameOptions(AskingOptions, total=False):
     """What `fuse_frame()` takes beside its own parameters."""
 
     confirm: Callable[[Any], bool] | None
+    batch: bool
     tag: str | None
 
 

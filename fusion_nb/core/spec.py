@@ -7,7 +7,7 @@ the engine reaches models and prices through `RunServices`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -18,6 +18,7 @@ from fusion_nb.core.values import (
     Channel,
     CheckOutcome,
     Chunk,
+    FetchedReply,
     Message,
     Mode,
     Params,
@@ -282,5 +283,7 @@ class RunServices:
     there are none to read."""
     rates: CallRates | None = None
     """Shared by runs that are made together; `None` for a run by itself."""
+    fetched: Mapping[str, FetchedReply] = field(default_factory=dict)
+    """By the name of a member, what a batch brought for its first request: it is not asked."""
     bill: Callable[[Ref, str], Awaitable[LateBill | None]] | None = None
     """(who was asked, generation id) -> what its service kept of the call; `None` where it keeps nothing."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, SupportsIndex, overload
 
-from fusion_nb.errors import UnknownName
+from fusion_nb.errors import ProviderError, UnknownName
 
 Role = Literal["candidate", "judge"]
 Channel = Literal["content", "reasoning", "answer"]
@@ -247,6 +247,19 @@ class Reply:
         """Signs that it speaks to the judge instead of answering: `orders`, `plea`, `judge`, `verdict`, `frame`,
         `hidden`. A hint for people; nothing is decided by it."""
         return tuple(word.removeprefix(SUSPECT) for word in self.warnings if word.startswith(SUSPECT))
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedReply:
+    """What a service's batch brought for one request. The batch held and booked the money, no run does."""
+
+    chunks: tuple[Chunk, ...] = ()
+    fault: ProviderError | None = None
+    cost: Decimal | None = None
+    source: CostSource | None = None
+    at_most: Decimal | None = None
+    """USD it may cost where `cost` is not known."""
+    rates: PricesUsed | None = None
 
 
 class Candidates(tuple[Reply, ...]):

@@ -65,6 +65,8 @@ def fuse_dask(
     """
     if not is_dask(frame):
         raise UserError("parts is for a Dask DataFrame: a pandas one comes back whole.")
+    if settings["batch"]:
+        raise UserError("batch takes a pandas DataFrame: give it df.compute(), or leave batch out.")
     if plan:
         raise UserError("dry_run and pilot take a pandas DataFrame: give them df.sample(...).compute().")
     # Who is asked; the keys are the workers'.

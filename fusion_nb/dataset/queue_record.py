@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from fusion_nb.core.spec import RunSpec, run_started
+from fusion_nb.errors import UserError
 from fusion_nb.journal.rows import fingerprint
 from fusion_nb.journal.table_writer import StoredRun, TableWriter
 from fusion_nb.run.run_handle import new_run_id
@@ -44,6 +45,17 @@ class QueueRecord:
 
     def begin(self, spec: RunSpec, keys: Mapping[str, str]) -> StoredRun:
         """The record of a new run. `keys`: by the name of a member, the key of its first reply."""
+        return self._opened(spec).journal(fingerprint(run_started(spec, "", "")), keys)
+
+    def make(self, spec: RunSpec) -> str:
+        """The id of the table, its file made. `spec`: of one of its runs. Raises `UserError` where that fails."""
+        table = self._opened(spec)
+        table.make()
+        if table.trouble:
+            raise UserError(f"Nothing was sent, since a batch has to be on the disk first. {table.trouble}")
+        return table.table
+
+    def _opened(self, spec: RunSpec) -> TableWriter:
         if self._table is None:
             head = {
                 "when": datetime.now(UTC).isoformat(),
@@ -54,7 +66,7 @@ class QueueRecord:
                 "judge": ", ".join(ref.name for ref in spec.judges),
             }
             self._table = TableWriter(new_run_id(), head, self._news.set)
-        return self._table.journal(fingerprint(run_started(spec, "", "")), keys)
+        return self._table
 
     def ended(self, place: int) -> None:
         """The run of that job has ended; from any thread."""

@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from fusion_nb.accounts.account import Account
-from fusion_nb.accounts.policy import day_account
+from fusion_nb.accounts.policy import SpendingPolicy, day_account
 from fusion_nb.core.spec import run_started
+from fusion_nb.dataset.batch_queue import BatchQueue
+from fusion_nb.dataset.batch_start import planned_batches
 from fusion_nb.dataset.jobs import DONE, NOT_ASKED, Job, is_unpaid, rest_of, taken_over
 from fusion_nb.dataset.making import Making, UnderWay
 from fusion_nb.dataset.queue_record import QueueRecord
@@ -41,6 +43,7 @@ class RunQueue:
         take_over: whether a member's reply to the very same request is taken over from whatever run has it.
         repeat: whether jobs that are the same are made as often.
         account: that the cap holds in, where others share it.
+        hand_over: whether new batches are, where members are asked in batches; else earlier ones are waited for.
     """
 
     def __init__(
@@ -52,14 +55,17 @@ class RunQueue:
         take_over: bool = False,
         repeat: bool = False,
         account: Account | None = None,
+        hand_over: bool = True,
     ) -> None:
         self._cap = cap
         self._account = account or Account("max_cost")
         self._at_once = at_once
         self._take_over = take_over
-        self._repeat = repeat
+        self._repeat, self._submits = repeat, hand_over
         self._record = QueueRecord(title)
         self._rates: ServiceRates | None = None
+        self.batches: BatchQueue | None = None
+        """What the members are asked in; `None` where they are asked one by one."""
         self._news: deque[str] = deque()
         self.spent = Decimal(0)
         self.taken_over = 0
@@ -76,6 +82,8 @@ class RunQueue:
         """Calls that failed, by the class of the error."""
         self.on_progress: Progress = lambda *_: None
         """Who is told (runs that are there, runs wanted, USD spent) after each."""
+        self.on_wait: Callable[[], None] = lambda: None
+        """Called now and then while batches are waited for."""
 
     @property
     def trouble(self) -> str:
@@ -126,26 +134,60 @@ class RunQueue:
         making = Making(listed, queue)
         with self:
             try:
-                while making.under_way or making.unsaved or (making.to_begin() and not self.stopped):
-                    while making.queue and len(making.under_way) < self._at_once and not self.stopped:
-                        at = making.queue.pop()
-                        listed[at] = self._with_known(listed[at], known.pop(at, {}))
-                        making.begun(at, self._begin(at, listed[at]))
-                    for at in self._record.ended_places():
-                        each = making.under_way.pop(at)
-                        result = self._ended(each)
-                        if not making.goes_on(at, result, unpaid=is_unpaid(result) and self._may_try_again(result)):
-                            making.unsaved.append((at, result, each.record))
-                    yield from making.saved()
+                if listed[queue[0]].way.settings.get("batch"):
+                    self._hand_over(making, listed, known)
+                while making.under_way or making.unsaved or self._more(making):
+                    self._move(making, listed, known)
+                    for at, result in making.saved():
+                        if self.batches is not None:
+                            self.batches.saved(at)
+                        yield at, result
                     self.stopped = self.stopped or (self._rates.gone if self._rates else "")
                     self._wait(making)
                 yield from making.left()
             finally:
-                for each in making.under_way.values():
-                    each.run.stop()
-                for each in making.under_way.values():
-                    each.run.pause(1.0)
-                    self._ended(each)
+                self._leave(making)
+
+    def _hand_over(self, making: Making, listed: list[Job], known: dict[int, dict[str, tuple[str, int]]]) -> None:
+        """Hand the members' calls over in batches; jobs that lack none of them are left to begin."""
+        for at in making.queue:
+            listed[at] = self._with_known(listed[at], known.pop(at, {}))
+        jobs = {at: listed[at] for at in sorted(making.queue)}
+        self.batches, calls = planned_batches(jobs, self._keys, self._record, self._policy, self._news.append)
+        making.queue = [at for at in jobs if not calls[at]][::-1]
+        self.batches.begin(calls, hand_over=self._submits)
+
+    def _more(self, making: Making) -> bool:
+        """Whether there is something left to begin, by now or once a batch has brought it."""
+        if self.batches is not None and not (self.stopped or making.to_begin() or self.batches.pending):
+            self.stopped, self.capped = self.batches.denied, self.batches.capped
+            return False
+        return not self.stopped and (self.batches is not None or making.to_begin())
+
+    def _move(self, making: Making, listed: list[Job], known: dict[int, dict[str, tuple[str, int]]]) -> None:
+        """Begin what there is room for, and see what has ended."""
+        if self.batches is not None:
+            self.batches.step()
+            making.queue[:0] = self.batches.take_ready()
+            self.on_wait()
+        while making.queue and len(making.under_way) < self._at_once and not self.stopped:
+            at = making.queue.pop()
+            listed[at] = self._with_known(listed[at], known.pop(at, {}))
+            making.begun(at, self._begin(at, listed[at]))
+        for at in self._record.ended_places():
+            each = making.under_way.pop(at)
+            result = self._ended(each)
+            if not making.goes_on(at, result, unpaid=is_unpaid(result) and self._may_try_again(result)):
+                making.unsaved.append((at, result, each.record))
+
+    def _leave(self, making: Making) -> None:
+        if self.batches is not None:
+            self.batches.leave()
+        for each in making.under_way.values():
+            each.run.stop()
+        for each in making.under_way.values():
+            each.run.pause(1.0)
+            self._ended(each)
 
     def _recorded(self, listed: list[Job]) -> Iterator[tuple[int, FusionResult]]:
         """What the journal has of the jobs. Those that a cap cut short go on from what they have."""
@@ -189,9 +231,7 @@ class RunQueue:
         return replace(job, spec=replace(job.spec, reused=tuple(reused))) if reused else job
 
     def _begin(self, at: int, job: Job) -> UnderWay:
-        way = job.way
-        policy = spending_policy(job.spec, way.settings, way.resolver.reach.metered, way.resolver.reach.worst)
-        policy = replace(policy, shared=self._account, shared_cap=self._cap)
+        way, policy = job.way, self._policy(job)
         self._rates = self._rates or ServiceRates(job.spec.limits.concurrency, self._news.append)
         keys = self._keyed.pop(at, None)
         record = None
@@ -205,8 +245,14 @@ class RunQueue:
             run=record.run if record else "",
             on_end=lambda: self._record.ended(at),
             rates=self._rates,
+            fetched=self.batches.fetched.get(at) if self.batches else None,
         )
         return UnderWay(run, record, way.resolver)
+
+    def _policy(self, job: Job) -> SpendingPolicy:
+        way = job.way
+        policy = spending_policy(job.spec, way.settings, way.resolver.reach.metered, way.resolver.reach.worst)
+        return replace(policy, shared=self._account, shared_cap=self._cap)
 
     def _ended(self, each: UnderWay) -> FusionResult:
         result = each.run.result
@@ -233,6 +279,8 @@ class RunQueue:
                 raise KeyboardInterrupt  # the wait took it for this one run's
         elif some is not None or making.unsaved:
             self._record.wait(0.05)
+        elif self.batches is not None and self.batches.pending:
+            self._record.wait(0.2)
 
     def _may_try_again(self, result: FusionResult) -> bool:
         """Whether a run that a cap cut short is made once more: others held money at that time, and give it back."""

@@ -16,7 +16,7 @@ from fusion_nb.views import escape
 
 COLUMNS: dict[str, Any] = {
     "answer": "string",
-    "status": pd.CategoricalDtype(["ok", "unjudged", "error", "cancelled", "budget"]),
+    "status": pd.CategoricalDtype(["ok", "unjudged", "error", "cancelled", "budget", "waiting"]),
     "agreement": "Float64",
     "chosen_model": "string",
     "cost_usd": "Float64",
@@ -40,6 +40,10 @@ def refuse_taken(df: pd.DataFrame, prefix: Any) -> None:
 
 def left_out(status: str, why: str) -> dict[str, Any]:
     return {"status": status, "error": why or None}
+
+
+WAITING = left_out("waiting", "It waits for its batch: the same call goes on.")
+"""The cells of a prompt that a batch at a service has, or will have, a reply for."""
 
 
 def cells(result: FusionResult, *, members: bool) -> dict[str, Any]:

@@ -18,12 +18,13 @@ from fusion_nb.core.option_checks import shown
 from fusion_nb.core.option_types import FuseFrameOptions
 from fusion_nb.core.spec import run_started
 from fusion_nb.core.values import DEMO_SERVICE
+from fusion_nb.dataset.batch_requests import batched_estimate, batched_worst, refuse_unfit
 from fusion_nb.dataset.dask_tables import fuse_dask, is_dask
 from fusion_nb.dataset.jobs import DONE, Job, Way, paid_for
-from fusion_nb.dataset.progress import progress_bar, reasons
+from fusion_nb.dataset.progress import notes_of, progress_bar
 from fusion_nb.dataset.prompts import check_frame, filled
 from fusion_nb.dataset.run_queue import Progress, RunQueue
-from fusion_nb.dataset.table_columns import cells, left_out, refuse_taken, undecided_note, with_columns
+from fusion_nb.dataset.table_columns import WAITING, cells, left_out, refuse_taken, undecided_note, with_columns
 from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, pilot_note, table_plan
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
 from fusion_nb.journal import index
@@ -35,9 +36,6 @@ from fusion_nb.resolve.spec_builder import build_spec, spending_policy
 from fusion_nb.run.result import FusionResult
 from fusion_nb.views import escape, formatting
 from fusion_nb.views.row_feed import RowFeed
-
-_NEWS = 5
-"""Sentences of what was waited for that the notes keep."""
 
 
 class Table:
@@ -65,9 +63,12 @@ class Table:
         resolver = Resolver(settings, lambda text: ask_person(text, "Send them?"))
         self._way = Way("table", settings, resolver)
         self.jobs: list[Job] = []
+        worst = batched_worst(resolver.reach) if settings["batch"] else resolver.reach.worst
         for at, prompt in enumerate(prompts):
             try:
-                spec = build_spec(prompt, settings, resolver.resolved, resolver.reach.worst)
+                spec = build_spec(prompt, settings, resolver.resolved, worst)
+                if settings["batch"] and at == 0:
+                    refuse_unfit(spec, settings, resolver.reach)
                 resolver.reach.check_fit((spec.params.system or "") + spec.prompt, spec.everyone)
                 if at == 0:
                     spending_policy(spec, settings, resolver.reach.metered, resolver.reach.worst)
@@ -103,6 +104,8 @@ class Table:
         jobs = [job for job, there in zip(self.jobs, known, strict=True) if not there]
         sample = random.Random(0).sample(jobs, SAMPLE) if len(jobs) > SAMPLE else jobs
         estimates = [estimate_spec(job.spec, self._way.resolver, {}) for job in sample]
+        if self._way.settings["batch"]:
+            estimates = [batched_estimate(each, self._way.resolver.reach) for each in estimates]
         planned = table_plan(rows, len(self.jobs), sum(known), self.at_once, estimates)
         return replace(planned, notes=(*self.demo_note, *planned.notes))
 
@@ -174,7 +177,7 @@ def fuse_frame(
         show_progress: a bar of prompts and money.
         parts: of a Dask DataFrame, the folder that its answers are kept in, a file a partition.
 
-    Added: `answer`, `status` (ok, unjudged, error, cancelled, budget), `agreement` (share of the members),
+    Added: `answer`, `status` (ok, unjudged, error, cancelled, budget, waiting), `agreement` (share of the members),
     `chosen_model`, `cost_usd`, `seconds`, `error`, `run`. `max_cost` is the cap of the whole.
 
     Raises `UserError` where something cannot be sent: nothing was.
@@ -235,9 +238,10 @@ def answer_rows(
     for note in notes if show_progress else ():
         print(escape.safe_line(note))
     left = left_out("budget" if table.queue.capped else "cancelled", table.queue.stopped)
+    waiting = {places[at]: WAITING for at in table.queue.batches.waiting} if table.queue.batches else {}
     asked, records = set(places), [dict[str, Any]() for _ in prompts]
     for place, rows in enumerate(rows_of.values()):
-        record = answered.get(place, left if place in asked else {})
+        record = answered.get(place, waiting.get(place, left) if place in asked else {})
         for copy, row in enumerate(rows):
             # Sums over the column are what was paid: a prompt is paid once.
             records[row] = {**record, "cost_usd": 0.0} if copy and record.get("cost_usd") is not None else record
@@ -269,17 +273,7 @@ def _asked(
             notes.append(
                 f"Interrupted: {len(answered):,} of {len(places):,} prompts are answered; the same call goes on."
             )
-    if queue.taken_over:
-        notes.append(f"{formatting.plural(queue.taken_over, 'prompt')} taken over from the journal: not paid again.")
-    if queue.replies_taken_over:
-        replies = formatting.plural(queue.replies_taken_over, "answer")
-        notes.append(f"{replies} of members taken over from other runs: not paid again.")
-    # What no bar has shown: services that were waited for.
-    notes += list(dict.fromkeys(queue.news()))[-_NEWS:]
-    if queue.failures:
-        notes.append(f"Failed calls: {reasons(queue.failures)}.")
-    notes += [sentence for sentence in (queue.stopped, queue.trouble) if sentence]
-    notes += undecided_note(answered, table.labels)
+    notes += [*notes_of(queue), *undecided_note(answered, table.labels)]
     return answered, costs, notes
 
 

@@ -33,6 +33,11 @@ TABLES = (
     "CREATE TABLE lines (run TEXT, part INTEGER, lines BLOB, PRIMARY KEY (run, part))",
     "CREATE TABLE replies (key TEXT, run TEXT, call INTEGER)",
     "CREATE INDEX reply_key ON replies (key)",
+    # Older files lack these three: whoever reads them takes that for none.
+    """CREATE TABLE batches (token TEXT PRIMARY KEY, service TEXT, address TEXT, id TEXT, began TEXT, worst TEXT,
+        status TEXT)""",
+    "CREATE TABLE batch_requests (token TEXT, number INTEGER, key TEXT, PRIMARY KEY (token, number)) WITHOUT ROWID",
+    "CREATE TABLE batch_rows (place INTEGER PRIMARY KEY, line BLOB)",
 )
 _ROW = re.compile(r"(\d{8}T\d{6}-[0-9a-f]{10})[0-9a-f]{8}")
 _lock = threading.RLock()
@@ -110,7 +115,7 @@ def read(run: str) -> RecordedEvents | None:
     if table is None or not path_of(table).exists():
         return None
     under_way = is_under_way(table)
-    with _translated(table), reading(table) as db:
+    with translated(table), reading(table) as db:
         parts = db.execute("SELECT lines FROM lines WHERE run = ? ORDER BY part", (run,)).fetchall()
         ended = db.execute("SELECT status FROM runs WHERE run = ?", (run,)).fetchone()
     return parse(b"".join(part for (part,) in parts), under_way=under_way and not ended) if parts else None
@@ -119,13 +124,14 @@ def read(run: str) -> RecordedEvents | None:
 def append(run: str, later: Iterable[Event]) -> None:
     """Put on the record of a table's run what came after its end. Raises `UserError`."""
     table = table_of(run) or ""
-    with _translated(table), reading(table) as db, transaction(db):
+    with translated(table), reading(table) as db, transaction(db):
         last = db.execute("SELECT max(part) FROM lines WHERE run = ?", (run,)).fetchone()[0] or 0
         db.execute("INSERT INTO lines VALUES (?, ?, ?)", (run, last + 1, b"".join(map(to_line, later))))
 
 
 @contextlib.contextmanager
-def _translated(table: str) -> Iterator[None]:
+def translated(table: str) -> Iterator[None]:
+    """What goes wrong with a table's file as a `UserError`."""
     try:
         yield
     except sqlite3.NotSupportedError:
@@ -157,5 +163,5 @@ def delete(table: str) -> None:
 
 def runs_of(table: str) -> list[str]:
     """The runs of a table, in the order they began. Raises `UserError`."""
-    with _translated(table), reading(table) as db:
+    with translated(table), reading(table) as db:
         return [run for (run,) in db.execute("SELECT DISTINCT run FROM lines ORDER BY run")]

@@ -60,6 +60,7 @@ class TableWriter:
         self._status = ""
         self._thread: threading.Thread | None = None
         self._runs = 0
+        self._made = threading.Event()
 
     def journal(self, fingerprint: str, keys: Mapping[str, str]) -> StoredRun:
         """The record of a new run.
@@ -69,10 +70,18 @@ class TableWriter:
             keys: by the name of a member, the key of its first reply.
         """
         self._runs += 1
+        self._start()
+        return StoredRun(self, f"{self.table}{self._runs:08x}", fingerprint, keys)
+
+    def make(self) -> None:
+        """Make the file, and wait until it is there, or `trouble` says why not."""
+        self._start()
+        self._made.wait()
+
+    def _start(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="fusion_nb table", daemon=True)
             self._thread.start()
-        return StoredRun(self, f"{self.table}{self._runs:08x}", fingerprint, keys)
 
     def put(self, block: _Block) -> None:
         """To be written; from any thread."""
@@ -107,6 +116,7 @@ class TableWriter:
                         db.execute(statement)
                     db.execute(f"PRAGMA user_version = {table_files.SCHEMA}")
                     db.executemany("INSERT INTO head VALUES (?, ?)", self._head.items())
+                self._made.set()
                 self._commit_all(db)
             finally:
                 db.close()
@@ -143,6 +153,7 @@ class TableWriter:
             f"written: {why}."
         )
         self._blocks.clear()
+        self._made.set()
         self._on_commit()
 
 

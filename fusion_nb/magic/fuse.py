@@ -119,6 +119,9 @@ class FuseMagics(Magics):
             raise UserError(f"--{verb} asks no new prompt: take the text out, or leave --{verb} out to ask it.")
         options = self._options(parsed, names) if verb is None else self._continuing(verb, parsed, names)
         prompt = self._prompt(parsed_line.rest, cell, parsed, names) if verb is None else ""
+        if verb == "resume" and lazy_imports.table_files().is_table(*options["run"]):
+            self._bind(bind, value := lazy_imports.table_calls().resume_line(parsed, options))
+            return None if silent else value
         if parsed.dry_run:
             return self._dry_run(prompt, verb, options, parsed, bind)
         begin = functools.partial(self._begin, prompt, verb, options)
@@ -139,9 +142,7 @@ class FuseMagics(Magics):
         self, prompt: str, verb: str | None, options: dict[str, Any], parsed: argparse.Namespace, bind: str | None
     ) -> Any:
         if parsed.background:
-            raise UserError(
-                "--dry-run does not go with --background: nothing is sent, so there is nothing to wait for."
-            )
+            raise UserError("--dry-run does not go with --background: nothing is sent, so nothing is waited for.")
         if verb is None:
             expected = lazy_imports.estimate().estimate(prompt, **options)
         else:

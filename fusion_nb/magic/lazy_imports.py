@@ -34,6 +34,10 @@ def history() -> Any:
     return importlib.import_module("fusion_nb.history")
 
 
+def table_files() -> Any:
+    return importlib.import_module("fusion_nb.journal.table_files")
+
+
 def table_calls() -> Any:
     return importlib.import_module("fusion_nb.magic.table_calls")
 

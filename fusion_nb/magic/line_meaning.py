@@ -34,6 +34,8 @@ def verb_of(parsed: argparse.Namespace) -> str | None:
 
 def refuse_alone(parsed: argparse.Namespace) -> None:
     """Raise `UserError` for an option of the line that means nothing without another."""
+    if parsed.batch and not parsed.each and verb_of(parsed) is None:
+        raise UserError("--batch means nothing without --each: give it too, or leave it out.")
     for row in line_parser.ON_LINE:
         if row.calls == (LINE,) and row.needs and getattr(parsed, row.name) and not getattr(parsed, row.needs):
             raise UserError(

@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from fusion_nb.dataset.table_resume import resume_table
 from fusion_nb.dataset.table_runs import fuse_frame
+from fusion_nb.errors import UserError
 from fusion_nb.evaluation import evaluate
 from fusion_nb.magic.notebook_functions import columns_of, known_answers
 from fusion_nb.options import ROWS
@@ -65,3 +67,12 @@ def each_line(
         show_progress=show,
         **options,
     )
+
+
+def resume_line(parsed: argparse.Namespace, options: dict[str, Any]) -> Any:
+    """The rows of a table whose batches are waited for. Raises `UserError` for what does not go with that."""
+    for flag, given in (("--dry-run", parsed.dry_run), ("--background", parsed.background)):
+        if given:
+            raise UserError(f"{flag} does not go with --resume of a table: leave it out.")
+    (table,) = options.pop("run")
+    return resume_table(table, options, show_progress=not parsed.quiet)

@@ -79,6 +79,7 @@ CUSTOM_FIELDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "reasoning": _choice("effort", "object", None),
     "structured": _choice(True, False),
     "local": _choice(True, False),
+    "batch": _choice("openai", "anthropic", None),
     "headers": (lambda value: isinstance(value, Mapping), "a dictionary of names and texts"),
     "body": (lambda value: isinstance(value, Mapping), "a dictionary of what JSON can hold"),
 }

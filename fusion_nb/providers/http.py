@@ -63,7 +63,7 @@ class Http:
             raise ProviderError(
                 "bad_request", "The request holds something that is not JSON: look at its options."
             ) from None
-        return self._exchange("POST", url, content, auth, headers or {})
+        return self.exchange("POST", url, content, auth, headers or {})
 
     async def get_json(
         self, url: str, *, auth: KeyAuth | None = None, headers: Mapping[str, str] | None = None, timeout: float = 30.0
@@ -72,7 +72,7 @@ class Http:
         target = provider_errors.Target(parse(url).host, hide=auth.hide if auth else str)
         fault = None
         try:
-            async with asyncio.timeout(timeout), self._exchange("GET", url, None, auth, headers or {}) as response:
+            async with asyncio.timeout(timeout), self.exchange("GET", url, None, auth, headers or {}) as response:
                 if response.status != 200:
                     head = await response.read_head(65536, 5.0)
                     raise provider_errors.of_response(response.status, response.headers, head, target)
@@ -89,9 +89,10 @@ class Http:
             await way.aclose()
 
     @asynccontextmanager
-    async def _exchange(
+    async def exchange(
         self, method: str, url: str, content: bytes | None, auth: KeyAuth | None, headers: Mapping[str, str]
     ) -> AsyncIterator[StreamingResponse]:
+        """Send bytes, JSON where `headers` do not say otherwise. Raises `ProviderError` as `post()` does."""
         response = await self._send(method, url, content, auth, headers)
         try:
             yield response

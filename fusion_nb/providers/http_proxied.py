@@ -174,7 +174,7 @@ class _Signed(httpx2.Auth):
         try:
             yield request
         finally:
-            request.headers.pop("Authorization", None)
+            request.headers.pop(self._auth.header, None)
 
 
 def _origin(url: httpx2.URL) -> str:

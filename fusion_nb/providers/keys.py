@@ -22,6 +22,8 @@ from fusion_nb.providers.services import SERVICES, Service
 
 __all__ = ["KeyAuth", "bind", "forget_stored", "has_key", "looks_like_key", "scrub"]
 
+_BEARER = "Authorization"
+"""The header that carries a key as a token; any other carries it as it is."""
 _PART = 24
 """Characters of a key that give it away: more than the beginning all keys of a service share."""
 
@@ -29,25 +31,27 @@ _PART = 24
 class KeyAuth:
     """A key that may be sent to one origin. Immutable, opaque."""
 
-    __slots__ = ("_attach", "_begins", "_hide", "fingerprint", "origin", "variable")
+    __slots__ = ("_attach", "_begins", "_hide", "fingerprint", "header", "origin", "variable")
 
     origin: str
     variable: str
     fingerprint: str
     """The first 8 digits of its SHA-256: tells two keys apart, says nothing of either."""
+    header: str
+    """What carries it."""
 
-    def __init__(self, key: str, variable: str, origin: str) -> None:
+    def __init__(self, key: str, variable: str, origin: str, header: str = _BEARER) -> None:
         attach, hide, begins = _closures(key if isinstance(key, Sealed) else Sealed(key))
-        self._attach: Callable[[MutableMapping[str, str]], None] = attach
+        self._attach: Callable[[MutableMapping[str, str], str], None] = attach
         self._hide: Callable[[str], str] = hide
         self._begins: Callable[[str], int] = begins
-        self.origin, self.variable = origin, variable
+        self.origin, self.variable, self.header = origin, variable, header
         self.fingerprint = hashlib.sha256(key.encode()).hexdigest()[:8]
 
     def attach(self, headers: MutableMapping[str, str], origin: str) -> None:
-        """Add `Authorization`, if the request goes where the key belongs."""
+        """Add the key's header, if the request goes where the key belongs."""
         if origin == self.origin:
-            self._attach(headers)
+            self._attach(headers, self.header)
 
     def hide(self, text: str) -> str:
         """`text` with `***` in place of this very key: services quote it in their errors."""
@@ -69,8 +73,11 @@ def has_key(variable: str) -> bool:
     return bool(find_key(variable))
 
 
-def bind(service: Service) -> KeyAuth | None:
+def bind(service: Service, header: str = _BEARER) -> KeyAuth | None:
     """The service's key, bound to its origin; `None` for a service that needs none and has none.
+
+    Args:
+        header: that carries it.
 
     Raises `KeyMissing`: there is none where one is needed, or it cannot be sent as it is.
     """
@@ -93,16 +100,16 @@ def bind(service: Service) -> KeyAuth | None:
     fault = _fault(find_key(variable), variable)
     if fault:
         raise KeyMissing(f"The key in {variable} cannot be used: it holds {fault}. Set it again without.")
-    return KeyAuth(find_key(variable), variable, parse(service.base_url).origin)
+    return KeyAuth(find_key(variable), variable, parse(service.base_url).origin, header)
 
 
 def _closures(
     key: Sealed,
-) -> tuple[Callable[[MutableMapping[str, str]], None], Callable[[str], str], Callable[[str], int]]:
+) -> tuple[Callable[[MutableMapping[str, str], str], None], Callable[[str], str], Callable[[str], int]]:
     forms = _forms(key)
 
-    def attach(headers: MutableMapping[str, str]) -> None:
-        headers["Authorization"] = "Bearer " + key  # not an f-string: a sealed key formats as ***
+    def attach(headers: MutableMapping[str, str], header: str) -> None:
+        headers[header] = ("Bearer " if header == _BEARER else "") + key  # no f-string: a sealed key formats as ***
 
     def hide(text: str) -> str:
         for form in forms:

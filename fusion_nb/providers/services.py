@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from fusion_nb.errors import UnknownName
@@ -52,6 +53,10 @@ class Service:
     """Whether `GET /key` says what a key has left."""
     prices_id: str | None = None
     """Its id in the genai-prices table."""
+    batch: Literal["openai", "anthropic"] | None = None
+    """The wire of its batch API; `None`: it has none that is spoken here."""
+    batch_price: Decimal = Decimal("0.5")
+    """What a call costs in a batch, as a share of its price."""
     local: bool = False
     """On this machine: nobody is billed."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -104,6 +109,7 @@ _ROWS = (
         efforts=EFFORTS[:-1],
         structured=True,
         prices_id="openai",
+        batch="openai",
     ),
     # Its compatible endpoint ignores seed, reasoning_effort and response_format.
     Service(
@@ -113,6 +119,7 @@ _ROWS = (
         seed=None,
         reasoning=None,
         prices_id="anthropic",
+        batch="anthropic",
     ),
     # Refuses fields it does not know, `seed` among them.
     Service(

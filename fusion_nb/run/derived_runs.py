@@ -48,7 +48,7 @@ def resume(state: RunState) -> RunSpec:
     # Those that a cascade asked besides are asked anew only where it still comes to that; their replies are kept.
     later = {ref.name for ref in (state.escalation.to if state.escalation else ())}
     pool = tuple(ref for ref in state.pool if ref.name not in later)
-    return replace(_same_spec(state), pool=pool, reused=tuple(reused))
+    return replace(same_spec(state), pool=pool, reused=tuple(reused))
 
 
 def already_resumed(run: str, by: str) -> str:
@@ -194,7 +194,7 @@ def _replied(state: RunState) -> tuple[Ref, ...]:
     return tuple(ref for ref in state.pool if any(reply.ref.name == ref.name for reply in state.candidates))
 
 
-def _same_spec(state: RunState) -> RunSpec:
+def same_spec(state: RunState) -> RunSpec:
     """The spec `state` is the run of; its seed too, so that a judge sees the same labels in the same order."""
     return RunSpec(
         prompt=state.prompt,
@@ -217,7 +217,7 @@ def _same_spec(state: RunState) -> RunSpec:
 
 def _judged_again(state: RunState, replies: Sequence[Reply], pool: tuple[Ref, ...]) -> RunSpec:
     """The judge on standing answers. A debate is over by then: what is left of it is the way it ends."""
-    spec = _same_spec(state)
+    spec = same_spec(state)
     return replace(
         spec,
         pool=pool,

@@ -35,6 +35,7 @@ from fusion_nb.judging.framing import judge_context_budget
 from fusion_nb.run.call import Caller
 from fusion_nb.run.derived_runs import reused_reply_events
 from fusion_nb.run.event_recorder import EventRecorder
+from fusion_nb.run.fetched_calls import record_fetched
 from fusion_nb.run.member_round import Members
 
 
@@ -164,8 +165,11 @@ class Engine:
         return Judging(self._spec.prompt, texts)
 
     async def ask_all(self, asks: Sequence[tuple[Ref, tuple[Message, ...]]], *, round: int) -> tuple[Reply, ...]:
-        for ref, _ in asks:
+        for ref, messages in asks:
             self._reuse(ref, round)
+            fetched = self._services.fetched.get(ref.name) if round == 0 else None
+            if fetched is not None and not any(reply.ref.name == ref.name for reply in self._record.state.replies):
+                record_fetched(self._record, ref, messages, fetched)
 
         def ask(ref: Ref, messages: tuple[Message, ...]) -> Coroutine[Any, Any, Reply]:
             return self.ask(ref, messages, role="candidate", round=round)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -14,6 +14,7 @@ from fusion_nb.core import engine_thread
 from fusion_nb.core.events import Event
 from fusion_nb.core.spec import CallRates, RunServices, RunSpec
 from fusion_nb.core.state import is_play
+from fusion_nb.core.values import FetchedReply
 from fusion_nb.errors import RunFailed, UserError
 from fusion_nb.journal.writer import Journal
 from fusion_nb.run import engine_task
@@ -68,6 +69,7 @@ class Run:
         run: its id, where that had to be known before it begins.
         on_end: called on the engine's thread when it has ended.
         rates: what runs that are made together share of their services.
+        fetched: see `RunServices.fetched`.
 
     >>> import fusion_nb
     >>> with fusion_nb.stream("How many times does the letter r occur in the word strawberry?", pool="demo") as run:
@@ -86,12 +88,13 @@ class Run:
         run: str = "",
         on_end: Callable[[], None] = lambda: None,
         rates: CallRates | None = None,
+        fetched: Mapping[str, FetchedReply] | None = None,
     ) -> None:
         now = datetime.now(UTC)
         run = run or new_run_id(now)
         self._needs_loop = lambda: resolver.needs_callers_loop
         self._journal: RunRecord | None = Journal(run) if journal is True else (journal or None)
-        services = replace(resolver.run_services(spec), rates=rates)
+        services = replace(resolver.run_services(spec), rates=rates, fetched=fetched or {})
         accounts = RunAccounts(run, policy, play=is_play(spec.everyone))
         # The run's clock starts here: what is still to be loaded has been.
         record = EventRecorder(FusionResult(), self._journal)
