@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from fusion_nb.core import Ref, Reply
 from fusion_nb.core.spec import RunSpec
+from fusion_nb.journal import reader
 from fusion_nb.options import Settings
 from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.run.result import FusionResult
@@ -66,3 +68,12 @@ def rest_of(job: Job, result: FusionResult) -> Job:
         return job
     usable = tuple(reply for reply in result.candidates if reply.usable)
     return replace(job, spec=replace(job.spec, reused=usable, of=result.run)) if usable else job
+
+
+def with_replies(job: Job, known: Mapping[str, tuple[str, int]]) -> Job:
+    """The job with replies that other runs have. `known`: (run, call) by the name of the member."""
+    runs = {run: reader.load(run, FusionResult()) for run in {run for run, _ in known.values()}}
+    reused = tuple(
+        taken_over(ref, runs[known[ref.name][0]], known[ref.name][1]) for ref in job.spec.pool if ref.name in known
+    )
+    return replace(job, spec=replace(job.spec, reused=reused)) if reused else job

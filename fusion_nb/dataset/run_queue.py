@@ -15,7 +15,7 @@ from fusion_nb.accounts.policy import SpendingPolicy, day_account
 from fusion_nb.core.spec import run_started
 from fusion_nb.dataset.batch_queue import BatchQueue
 from fusion_nb.dataset.batch_start import planned_batches
-from fusion_nb.dataset.jobs import DONE, NOT_ASKED, Job, is_unpaid, rest_of, taken_over
+from fusion_nb.dataset.jobs import DONE, NOT_ASKED, Job, is_unpaid, rest_of, with_replies
 from fusion_nb.dataset.making import Making, UnderWay
 from fusion_nb.dataset.queue_record import QueueRecord
 from fusion_nb.dataset.reply_keys import reply_keys
@@ -223,18 +223,14 @@ class RunQueue:
 
     def _with_known(self, job: Job, known: Mapping[str, tuple[str, int]]) -> Job:
         """The job with the replies that other runs have to the requests of its members."""
-        runs = {run: reader.load(run, FusionResult()) for run in {run for run, _ in known.values()}}
-        reused = [
-            taken_over(ref, runs[known[ref.name][0]], known[ref.name][1]) for ref in job.spec.pool if ref.name in known
-        ]
-        self.replies_taken_over += len(reused)
-        return replace(job, spec=replace(job.spec, reused=tuple(reused))) if reused else job
+        given = with_replies(job, known)
+        self.replies_taken_over += len(given.spec.reused) if given is not job else 0
+        return given
 
     def _begin(self, at: int, job: Job) -> UnderWay:
         way, policy = job.way, self._policy(job)
         self._rates = self._rates or ServiceRates(job.spec.limits.concurrency, self._news.append)
-        keys = self._keyed.pop(at, None)
-        record = None
+        keys, record = self._keyed.pop(at, None), None
         if way.settings["journal"]:
             record = self._record.begin(job.spec, self._keys(job) if keys is None else keys)
         run = Run(
@@ -295,11 +291,10 @@ class RunQueue:
             return True
         else:
             why = next(reply.detail for reply in result.replies if reply.error == "budget") or ""
-            cap = "max_cost" if "max_cost_per" not in why else "A cap"
-            amount = f" (${self._cap})" if cap == "max_cost" else ""
+            cap = "A cap" if "max_cost_per" in why else f"max_cost (${self._cap})"
             self.capped = True
             self.stopped = (
-                f"{cap}{amount} is reached: what is left was not asked. The same call with a higher cap goes "
+                f"{cap} is reached: what is left was not asked. The same call with a higher cap goes "
                 "on, and pays for nothing twice."
             )
         return False
