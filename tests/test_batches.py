@@ -38,6 +38,14 @@ SESSION = policy.SESSION
 
 
 @pytest.fixture(autouse=True)
+def interrupts() -> Iterator[None]:
+    """A notebook's handler: a worker of pytest-xdist ignores the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FUSION_NB_TRUST", "http://127.0.0.1:* BATCH_KEY")
