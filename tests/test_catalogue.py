@@ -12,7 +12,8 @@ import fusion_nb
 from fusion_nb.accounts import prices
 from fusion_nb.core import Ref
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.panel.model_search import matches_search, picker_row
+from fusion_nb.options import settle
+from fusion_nb.panel.model_search import known_models, matches_search, picker_row
 from fusion_nb.providers import model_names
 from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.function_provider import FunctionMember
@@ -21,6 +22,7 @@ from fusion_nb.providers.model_families import STRONG, default_judge, family_rel
 from fusion_nb.providers.model_list import ModelInfo, context_of, offline_models, parse_models
 from fusion_nb.providers.model_names import ALIASES, completions, resolve
 from fusion_nb.providers.services import OPENROUTER, SERVICES
+from fusion_nb.resolve.model_resolver import Resolver
 from tests.wire_server import WireServer, response
 
 MINE = custom_service("mine", "http://127.0.0.1:9/v1")
@@ -371,6 +373,29 @@ def listing() -> Iterator[Callable[..., Any]]:
         yield lambda words="", **names: fusion_nb.models(
             words, services={"openrouter": {"base_url": server.url}}, **names
         )
+
+
+def test_whatever_is_listed_can_be_picked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each ref and alias of `models()`, each entry of the picker, and each name that completion offers leads to the
+    very model of its row."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", "k" * 20)
+    resolver = Resolver(settle("fuse", {}))
+    table = [info for service in SERVICES.values() for info in offline_models(service)]
+    assert len(table) > 1000
+    picked = {str(info.ref): (str(info.ref), picker_row(info)["entry"]) for info in table}
+    for row in fusion_nb.models().to_dict("records"):
+        picked[row["ref"]] = (row["ref"], *picked.get(row["ref"], ()))
+        if isinstance(row["alias"], str):
+            picked[row["ref"]] += (row["alias"],)
+    for ref, names in picked.items():
+        assert {str(each) for each in resolver.resolve(names)} == {ref}
+    for info in known_models():
+        assert resolver.resolve([info["entry"]])
+    for typed in ("openrouter:", "anthropic/", "google/", "gemini:"):
+        offered = list(completions(typed))
+        assert [str(ref).removeprefix("openrouter:") for name in offered for ref in resolver.resolve([name])] == [
+            name.removeprefix("openrouter:") for name in offered
+        ]
 
 
 def test_aliases_come_first_with_what_they_stand_for(listing: Callable[..., Any]) -> None:
