@@ -435,6 +435,19 @@ def test_models_are_searched_as_in_the_picker(words: str, found: list[str], list
     assert [entry.removeprefix("openrouter:") for entry in picked] == [ref.removeprefix("openrouter:") for ref in found]
 
 
+@pytest.mark.parametrize("words", ["gemini <x", "<", ">", ">100q", "<2>"])
+def test_a_limit_without_a_number_is_no_search(words: str, listing: Callable[..., Any]) -> None:
+    """An empty table would say that there is no such model."""
+    with pytest.raises(UserError, match=r"'[<>]\S*': [<>] takes a number of (USD|tokens).*like (<2|>100k)"):
+        listing(words)
+
+
+def test_what_models_take_is_asked_where_nobody_tells(listing: Callable[..., Any]) -> None:
+    """The price table knows no modalities: what has the word in its name is listed, and the sentence says why."""
+    assert "only what has image in its name" in fusion_nb.models("image <2").attrs["note"]
+    assert fusion_nb.models("gemini").attrs["note"] == listing("image").attrs["note"] == ""
+
+
 @pytest.mark.parametrize(
     ("row", "context"),
     [
