@@ -25,7 +25,7 @@ from fusion_nb.journal.writer import begun
 from fusion_nb.option_signatures import takes
 from fusion_nb.options import Settings, settle
 from fusion_nb.providers import model_names
-from fusion_nb.providers.model_list import search_models
+from fusion_nb.providers.model_search_words import modality_note, search_models
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.estimate import ask_person, confirm_cost
 from fusion_nb.resolve.model_resolver import Resolver
@@ -132,7 +132,8 @@ def models(words: str = "", *, aliases: Mapping[str, str] | None = None, service
 
     Args:
         words: all of them must be true of a row: a part of its name, alias or modalities (`image`), `<2` for less than
-            2 USD a million prompt tokens, `>100k` for more tokens of context.
+            2 USD a million prompt tokens, `>100k` for more tokens of context. What a model takes is told by a service's
+            own list alone: where none can be read, `attrs["note"]` says so.
 
     Columns: `ref`, `name`, `context` (tokens), `modalities`, `prompt_usd_per_mtok`, `completion_usd_per_mtok`,
     `source` (where the row is from), `created`, `alias`.
@@ -144,7 +145,10 @@ def models(words: str = "", *, aliases: Mapping[str, str] | None = None, service
 
     resolver = _names(aliases, services)
     listed = engine_thread.run_on_engine(resolver.reach.models())
-    return models_frame(search_models([*resolver.alias_models(listed), *listed], check.text("words")(words) or ""))
+    asked_for = check.text("words")(words) or ""
+    frame = models_frame(search_models([*resolver.alias_models(listed), *listed], asked_for))
+    frame.attrs["note"] = modality_note(listed, asked_for)
+    return frame
 
 
 def complete_members(typed: str, aliases: Mapping[str, str] | None, services: Any) -> Iterable[str]:

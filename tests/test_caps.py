@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import fusion_nb
@@ -184,24 +185,19 @@ UNLISTED = "openrouter:judge-11"
 """A judge that the service has and its price list has not."""
 
 
-def picks(prompt: str) -> str:
-    """A judge that is a function: nobody knows what it spends."""
-    return "A"
-
-
 @pytest.mark.parametrize("cap", ["max_cost", "max_cost_per_session", "max_cost_per_day"])
-@pytest.mark.parametrize("judge", [UNLISTED, picks])
-def test_a_judge_of_unknown_price_is_refused_before_anyone_is_paid(session: Watched, cap: str, judge: Any) -> None:
+def test_a_judge_of_unknown_price_is_refused_before_anyone_is_paid(session: Watched, cap: str) -> None:
     """No cap can hold for it: one sentence names the judge and what to do, no candidate is asked; each remedy works."""
     with ChargingService() as service:
         pool, options = ["openrouter:told-1", "openrouter:told-2"], {"services": service.services, "max_tokens": 500}
         fusion_nb.estimate("What is 3 + 4?", pool, judge="openrouter:judge-5", **options)
-        name = judge if isinstance(judge, str) else "picks"
-        with pytest.raises(UserError, match=rf"{name.partition(':')[2] or name}.*{cap}.*another judge.*allow_unpriced"):
-            fusion_nb.fuse("What is 3 + 4?", pool, "best-of", judge=judge, **{cap: 1}, **options)
+        with pytest.raises(UserError, match=rf"judge-11.*{cap}.*another judge.*allow_unpriced"):
+            fusion_nb.fuse("What is 3 + 4?", pool, "best-of", judge=UNLISTED, **{cap: 1}, **options)
+        foretold = fusion_nb.estimate("What is 3 + 4?", pool, "best-of", judge=UNLISTED, **{cap: 1}, **options)
+        assert any("judge-11" in note and f"would be refused: {cap} cannot hold" in note for note in foretold.notes)
         assert service.asked["told-1"] == service.asked["told-2"] == 0
         remedies: list[dict[str, Any]] = [{"judge": "openrouter:judge-5"}, {"allow_unpriced": True}, {cap: None}]
-        given = {"judge": judge, cap: 1}
+        given = {"judge": UNLISTED, cap: 1}
         for remedy in remedies:
             assert (
                 len(fusion_nb.fuse("What is 3 + 4?", pool, "best-of", **{**given, **remedy}, **options).candidates) == 2
@@ -209,8 +205,34 @@ def test_a_judge_of_unknown_price_is_refused_before_anyone_is_paid(session: Watc
         kept = fusion_nb.load()
         asked = service.asked.total()
         with pytest.raises(UserError, match="another judge"):
-            fusion_nb.history.rejudge(kept, judge=judge, functions=[picks], **{cap: 1}, services=service.services)
+            fusion_nb.history.rejudge(kept, judge=UNLISTED, **{cap: 1}, services=service.services)
         assert service.asked.total() == asked
+
+
+def mine(prompt: str) -> str:
+    """A member, and a judge that is asked as a model is: no service bills for either."""
+    return "The first is best: [[1]]"
+
+
+@pytest.mark.parametrize("cap", ["max_cost", "max_cost_per_session", "max_cost_per_day", "defaults"])
+def test_an_own_function_costs_a_capped_run_nothing(session: Watched, cap: str, monkeypatch: Any) -> None:
+    """No service bills it, so no cap refuses it, as member or as judge, however small what is left; and
+    `confirm_over` does not ask about it. A forecast says that it knows nothing of what the function may spend inside."""
+    given: dict[str, Any] = {cap: 0.01}
+    if cap == "defaults":
+        monkeypatch.setattr(fusion_nb.defaults, "max_cost", 0.01)
+        given = {}
+    result = fusion_nb.fuse("Hi", ["demo:swift", mine], "best-of", judge=mine, **given)
+    assert {reply.error for reply in result.replies} == {None}
+    assert fusion_nb.fuse("Hi", [mine], confirm_over="0.000001", confirm=lambda _: False, **given).status == "ok"
+    foretold = fusion_nb.estimate("Hi", ["demo:swift", mine], "best-of", judge="demo:judge", **given)
+    assert foretold.unpriced == ()
+    assert any("No service bills your own code: what mine may spend" in note for note in foretold.notes)
+    table = fusion_nb.fuse_frame(
+        pd.DataFrame({"q": ["a", "b"]}), "{q}?", pool=[mine], show_progress=False, mode="best-of", **given
+    )
+    assert table.answer.notna().all()
+    assert (session.spent, policy.day_account().spent) == (0, 0)
 
 
 def test_small_amounts_keep_their_figures() -> None:

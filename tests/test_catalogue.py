@@ -12,7 +12,8 @@ import fusion_nb
 from fusion_nb.accounts import prices
 from fusion_nb.core import Ref
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.panel.model_search import matches_search, picker_row
+from fusion_nb.options import settle
+from fusion_nb.panel.model_search import known_models, matches_search, picker_row
 from fusion_nb.providers import model_names
 from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.function_provider import FunctionMember
@@ -21,6 +22,7 @@ from fusion_nb.providers.model_families import STRONG, default_judge, family_rel
 from fusion_nb.providers.model_list import ModelInfo, context_of, offline_models, parse_models
 from fusion_nb.providers.model_names import ALIASES, completions, resolve
 from fusion_nb.providers.services import OPENROUTER, SERVICES
+from fusion_nb.resolve.model_resolver import Resolver
 from tests.wire_server import WireServer, response
 
 MINE = custom_service("mine", "http://127.0.0.1:9/v1")
@@ -373,6 +375,29 @@ def listing() -> Iterator[Callable[..., Any]]:
         )
 
 
+def test_whatever_is_listed_can_be_picked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each ref and alias of `models()`, each entry of the picker, and each name that completion offers leads to the
+    very model of its row."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", "k" * 20)
+    resolver = Resolver(settle("fuse", {}))
+    table = [info for service in SERVICES.values() for info in offline_models(service)]
+    assert len(table) > 1000
+    picked = {str(info.ref): (str(info.ref), picker_row(info)["entry"]) for info in table}
+    for row in fusion_nb.models().to_dict("records"):
+        picked[row["ref"]] = (row["ref"], *picked.get(row["ref"], ()))
+        if isinstance(row["alias"], str):
+            picked[row["ref"]] += (row["alias"],)
+    for ref, names in picked.items():
+        assert {str(each) for each in resolver.resolve(names)} == {ref}
+    for info in known_models():
+        assert resolver.resolve([info["entry"]])
+    for typed in ("openrouter:", "anthropic/", "google/", "gemini:"):
+        offered = list(completions(typed))
+        assert [str(ref).removeprefix("openrouter:") for name in offered for ref in resolver.resolve([name])] == [
+            name.removeprefix("openrouter:") for name in offered
+        ]
+
+
 def test_aliases_come_first_with_what_they_stand_for(listing: Callable[..., Any]) -> None:
     """The user's own, then the built-in ones, then the models: what `claude` is now can be seen, and found by its name."""
     df = listing(aliases={"house": "openrouter:acme/cheap", "broken": "no-such-model", "all": "demo"})
@@ -408,6 +433,19 @@ def test_models_are_searched_as_in_the_picker(words: str, found: list[str], list
     rows = [picker_row(info) for info in parse_models({"data": LISTED}, OPENROUTER)]
     picked = [row["entry"] for row in rows if all(matches_search(row, word) for word in words.split())]
     assert [entry.removeprefix("openrouter:") for entry in picked] == [ref.removeprefix("openrouter:") for ref in found]
+
+
+@pytest.mark.parametrize("words", ["gemini <x", "<", ">", ">100q", "<2>"])
+def test_a_limit_without_a_number_is_no_search(words: str, listing: Callable[..., Any]) -> None:
+    """An empty table would say that there is no such model."""
+    with pytest.raises(UserError, match=r"'[<>]\S*': [<>] takes a number of (USD|tokens).*like (<2|>100k)"):
+        listing(words)
+
+
+def test_what_models_take_is_asked_where_nobody_tells(listing: Callable[..., Any]) -> None:
+    """The price table knows no modalities: what has the word in its name is listed, and the sentence says why."""
+    assert "only what has image in its name" in fusion_nb.models("image <2").attrs["note"]
+    assert fusion_nb.models("gemini").attrs["note"] == listing("image").attrs["note"] == ""
 
 
 @pytest.mark.parametrize(

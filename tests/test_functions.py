@@ -1,7 +1,9 @@
 """Python functions of the user's own in a pool."""
 
 import asyncio
+import functools
 import time
+from typing import Any
 
 import pytest
 
@@ -62,6 +64,80 @@ def test_a_function_may_judge() -> None:
 
     result = fusion_nb.fuse("Hi", [lambda p: "one", lambda p: "two"], "best-of", judge=judge)
     assert result.answer in ("one", "two")
+
+
+def _by_other_names(question: str, answers: dict[str, str]) -> str:
+    return max(answers, key=lambda label: len(answers[label]))
+
+
+def _by_keyword(prompt: str, *, candidates: dict[str, str]) -> str:
+    return _by_other_names(prompt, candidates)
+
+
+def _with_more(prompt: str, found: dict[str, str], power: int = 2) -> str:
+    return _by_other_names(prompt, found)
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        _by_other_names,
+        _by_keyword,
+        _with_more,
+        lambda p, c: max(c, key=lambda label: len(c[label])),
+        functools.partial(_with_more, power=3),
+    ],
+)
+def test_two_parameters_make_a_judge_whatever_their_names(judge: Any) -> None:
+    """The first is what was asked, the second the answers by label; a parameter with a default is left alone."""
+
+    def one(prompt: str) -> str:
+        return "one"
+
+    def three(prompt: str) -> str:
+        return "three"
+
+    result = fusion_nb.fuse("Hi", [one, three], "best-of", judge=judge)
+    assert (result.status, result.answer, result.notes) == ("ok", "three", ())
+
+
+def test_what_cannot_be_called_is_refused_before_anyone_is_asked() -> None:
+    """A judge of three parameters, a member of two, and either of none: one sentence, and nothing is sent."""
+    asked = []
+
+    def member(prompt: str) -> str:
+        asked.append(prompt)
+        return f"answer {len(asked)}"
+
+    def three(prompt: str, candidates: dict[str, str], more: int) -> str:
+        return next(iter(candidates))
+
+    def two(prompt: str, context: str) -> str:
+        return prompt
+
+    def none() -> str:
+        return "here"
+
+    for pool, judge, said in (
+        ([member, member], three, r"three.*cannot be called.*'more'.*\(prompt, candidates\).*default"),
+        ([member, two], "demo:judge", r"two cannot be called.*'context'.*the prompt alone"),
+        ([member, none], "demo:judge", r"none cannot be called.*the prompt alone"),
+        ([member, member], none, r"none.*cannot be called.*\(prompt, candidates\)"),
+    ):
+        with pytest.raises(fusion_nb.UserError, match=said):
+            fusion_nb.fuse("Hi", pool, "best-of", judge=judge)
+    assert asked == []
+
+
+def test_why_a_judge_gave_no_verdict_is_among_the_notes() -> None:
+    """A program that looks at `result.notes` finds it there too."""
+
+    def judge(prompt: str, candidates: dict[str, str]) -> str:
+        raise ValueError("no luck")
+
+    result = fusion_nb.fuse("Hi", [lambda p: "one", lambda p: "two"], "best-of", judge=judge)
+    assert result.status == "unjudged"
+    assert "judge raised ValueError: no luck" in " ".join(result.notes)
 
 
 @pytest.mark.parametrize("how", ["fuse", "stream"])

@@ -228,3 +228,17 @@ def test_nobody_to_ask(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "set OPENROUTER_API_KEY in the environment" in shell.run("%fuse_key openrouter").text
     monkeypatch.setattr(getpass, "getpass", lambda prompt: "  ")
     assert "Nothing was entered" in shell.run("%fuse_key openrouter").text
+
+
+@pytest.mark.parametrize("line", ["%fuse_key openrouter", "%fuse_key openrouter --keyring"])
+@pytest.mark.parametrize(
+    "entered", ["hunter2", "sk-or-v1-" + "x" * 40, "a key with blanks in it all", f"{KEY}\u200b", "<your key>"]
+)
+def test_what_is_no_key_is_not_kept(shell: Shell, monkeypatch: pytest.MonkeyPatch, entered: str, line: str) -> None:
+    """It is refused where it is entered, without being shown; the key that was there stays."""
+    shell.run("%fuse_key openrouter")
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: entered)
+    told = shell.run(line).text
+    assert "What was entered is no key" in told
+    assert entered not in told
+    assert key_sources.find_key("OPENROUTER_API_KEY") == KEY

@@ -12,6 +12,7 @@ from fusion_nb.accounts.prices import Rates
 from fusion_nb.accounts.token_counts import CallStatistics, Range
 from fusion_nb.core import Ref, Role
 from fusion_nb.core.spec import RunSpec
+from fusion_nb.core.values import PYTHON_SERVICE
 
 
 class Speed(NamedTuple):
@@ -92,8 +93,13 @@ class Forecast:
 
     @property
     def unpriced(self) -> tuple[str, ...]:
-        """Whose price nobody knows: the total leaves them out."""
-        return tuple(line.name for line in self.lines if line.usd is None)
+        """Whose price nobody knows: the total leaves them out. No service bills a person's own function."""
+        return tuple(line.name for line in self.lines if line.usd is None and line.ref.service != PYTHON_SERVICE)
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The person's own functions among those asked."""
+        return tuple(dict.fromkeys(line.name for line in self.lines if line.ref.service == PYTHON_SERVICE))
 
     @property
     def seconds(self) -> Range[float] | None:

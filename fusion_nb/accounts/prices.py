@@ -210,7 +210,10 @@ def listed_models(table: str) -> tuple[ListedModel, ...]:
     # Imported here: it loads pydantic (0.4 s), and most runs name models that need no list.
     from genai_prices.data import providers  # noqa: PLC0415
 
-    return tuple(_row(model) for provider in providers if provider.id == table for model in provider.models)
+    # OpenRouter names every model `vendor/model`. The table prices a fifth of them once more without the vendor, mostly
+    # models long gone: such a name prices a reply that bears it, but OpenRouter lists nothing under it to ask for.
+    models = (model for provider in providers if provider.id == table for model in provider.models)
+    return tuple(_row(model) for model in models if table != "openrouter" or "/" in model.id)
 
 
 @functools.lru_cache(256)

@@ -15,6 +15,9 @@ from fusion_nb.magic.line_parser import documented, split_words
 
 _FORMS = "%fuse_key SERVICE, %fuse_key SERVICE --keyring, %fuse_key SERVICE --forget"
 
+_SHORTEST = 16
+"""Characters; no service of the table gives a shorter key."""
+
 
 @magics_class
 class Keys(Magics):
@@ -71,10 +74,26 @@ def _keep(name: str, *, in_keyring: bool) -> None:
         raise UserError(f"Nobody can be asked here: set {variable} in the environment, or in a file .env.") from None
     if not key:
         raise UserError("Nothing was entered: what was there stays.")
+    if (what := _no_key(key)) is not None:
+        # Kept, it would fail much later, as a call that the service refuses.
+        raise UserError(
+            f"What was entered is no key: {what}. Copy the whole key, and enter it anew: what was there stays."
+        )
     if in_keyring:
         _in_keyring(variable, key)
     key_sources.keep_here(variable, key)
     print(f"{variable} is kept {'in the keyring of this machine' if in_keyring else 'for this kernel alone'}.")
+
+
+def _no_key(key: str) -> str | None:
+    """Why a text cannot be a key, without the text: the person may have typed half of one."""
+    from fusion_nb.providers.redaction import is_placeholder
+
+    if is_placeholder(key):
+        return "it is what documentation writes in a key's place"
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        return "it has a blank, or a character that keys have not"
+    return f"it is shorter than the {_SHORTEST} characters that keys have" if len(key) < _SHORTEST else None
 
 
 def _forget(name: str) -> None:

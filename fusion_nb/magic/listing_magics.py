@@ -69,6 +69,10 @@ class Tables(Magics):
         """List the models a pool can name, as a DataFrame; first the aliases, with what they stand for now.
 
         %fuse_models gemini flash     those with both words
-        %fuse_models image <2 >100k   that take images, cost less than 2 USD a million prompt tokens, hold over 100,000
+        %fuse_models image <2 >100k   that take images (where a service's own list can be read: the price table does
+                                      not know), cost less than 2 USD a million prompt tokens, hold over 100,000
         """
-        return lazy_imports.api().models(words)
+        found = lazy_imports.api().models(words)
+        if note := found.attrs["note"]:
+            print(note)
+        return found

@@ -17,6 +17,7 @@ from fusion_nb.providers import keys, model_families, model_list, model_names, s
 from fusion_nb.providers.demo.scripts import MODELS as DEMO_MODELS
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.model_names import ALIASES
+from fusion_nb.providers.model_search_words import matches_word
 from fusion_nb.resolve import pools
 from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.service_registry import DEMO_MODELS as SCRIPTED
@@ -168,4 +169,4 @@ def new_members(entries: Sequence[PoolEntry], asked: Sequence[Ref], names: Mappi
 def matches_search(row: Mapping[str, Any], word: str) -> bool:
     """Whether one word of a search is true of a row of the picker."""
     text = " ".join(str(row.get(name, "")) for name in ("entry", "name", "kin", "takes"))
-    return model_list.matches_word(word, text, Decimal(row["in"]) if "in" in row else None, row.get("context"))
+    return matches_word(word, text, Decimal(row["in"]) if "in" in row else None, row.get("context"))

@@ -12,13 +12,14 @@ import inspect
 import threading
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from fusion_nb.core import Chunk, Ref, Request
 from fusion_nb.errors import ProviderError
+from fusion_nb.providers.function_call import arguments_for, takes_candidates
 from fusion_nb.providers.function_text import text_of, verdict_reader
 from fusion_nb.providers.redaction import one_line, scrub
 from fusion_nb.providers.text_chunks import TextBatcher
@@ -67,9 +68,10 @@ class FunctionProvider:
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """The function's text. Raises `ProviderError` (`function`) for what it raises, or gives that is no text."""
         pipe = TextPipe()
-        args, named = _arguments(self._fn, request)
+        args, named = arguments_for(self._fn, request)
         call = functools.partial(self._fn, *args, **named)
-        pipe.text_of = verdict_reader(request.judging) if takes_candidates(self._fn) else text_of
+        judges = request.judging is not None and takes_candidates(self._fn)
+        pipe.text_of = verdict_reader(request.judging) if judges else text_of
         work = asyncio.ensure_future(self._work(call, pipe))
         work.add_done_callback(pipe.end)
         out: list[Chunk] = []
@@ -179,38 +181,6 @@ def _put(result: Any, pipe: TextPipe) -> None:
             if isinstance(result, Generator):
                 result.close()
             return
-
-
-def prompt_of(request: Request) -> str:
-    """The conversation as one text: the prompt itself where it is the only message."""
-    if len(request.messages) == 1:
-        return request.messages[0].content
-    return "\n\n".join(f"{m.role.capitalize()}: {m.content}" for m in request.messages)
-
-
-def _arguments(fn: Callable[..., Any], request: Request) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The prompt as one text, or the messages where it has a parameter of that name; of a judge with a parameter
-    `candidates`, what was asked and what they answered."""
-    if request.judging and takes_candidates(fn):
-        return (request.judging.prompt, dict(request.judging.candidates)), {}
-    parameter = _parameters(fn).get("messages")
-    if parameter is None:
-        return (prompt_of(request),), {}
-    messages = [{"role": m.role, "content": m.content} for m in request.messages]
-    by_place = parameter.kind is inspect.Parameter.POSITIONAL_ONLY
-    return ((messages,), {}) if by_place else ((), {"messages": messages})
-
-
-def takes_candidates(fn: Callable[..., Any]) -> bool:
-    """Whether it is a judge of the form `judge(prompt, candidates)`."""
-    return list(_parameters(fn))[1:2] == ["candidates"]
-
-
-def _parameters(fn: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    try:
-        return inspect.signature(fn).parameters
-    except (TypeError, ValueError):
-        return {}
 
 
 AHEAD = 64

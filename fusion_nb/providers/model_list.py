@@ -8,7 +8,7 @@ hold, the last one counts for each price it names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -54,42 +54,6 @@ def parse_models(body: Any, service: Service) -> list[ModelInfo]:
     source = service.base_url.split("/")[2]
     infos = (_row(row, service, source) for row in (rows[:MAX_MODELS] if isinstance(rows, list) else ()))
     return [info for info in infos if info is not None]
-
-
-_PRICE = re.compile(r"<\$?(\d+(?:\.\d+)?)")
-_CONTEXT = re.compile(r">(\d+(?:\.\d+)?)([km]?)")
-_TIMES = {"": 1, "k": 1_000, "m": 1_000_000}
-
-
-def matches_word(word: str, text: str, prompt_usd_per_mtok: Decimal | None, context: int | None) -> bool:
-    """Whether one word of a search is true of a model; the same words search the picker and `%fuse_models`.
-
-    `<2`: its prompt tokens cost less than 2 USD a million; `>100k`: it holds more tokens than that; else a part of
-    `text`. What nobody said of a model fits no such word.
-    """
-    word = word.lower()
-    if price := _PRICE.fullmatch(word):
-        return prompt_usd_per_mtok is not None and prompt_usd_per_mtok < Decimal(price[1])
-    if least := _CONTEXT.fullmatch(word):
-        return context is not None and context > Decimal(least[1]) * _TIMES[least[2]]
-    return word in text.lower()
-
-
-def search_models(models: Iterable[ModelInfo], words: str) -> list[ModelInfo]:
-    """The models that every word is true of."""
-    return [
-        info
-        for info in models
-        if all(
-            matches_word(
-                word,
-                f"{info.alias} {info.ref} {info.name} {' '.join(kind for kind in info.modalities if kind != 'text')}",
-                info.prompt_usd_per_mtok,
-                info.context,
-            )
-            for word in words.split()
-        )
-    ]
 
 
 def offline_models(service: Service) -> list[ModelInfo]:

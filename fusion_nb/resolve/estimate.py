@@ -16,6 +16,7 @@ from fusion_nb.core import option_checks as check
 from fusion_nb.core.option_checks import usd
 from fusion_nb.core.option_types import EstimateOptions
 from fusion_nb.core.spec import RunSpec, run_started
+from fusion_nb.core.wording import listed
 from fusion_nb.errors import UserError
 from fusion_nb.journal import index
 from fusion_nb.journal.rows import CallRow
@@ -146,6 +147,16 @@ def _notes(expected: Estimate, settings: Settings) -> Iterator[str]:
     over = settings.get("confirm_over")
     if over is not None and expected.over(over):
         yield f"It may cost more than confirm_over (${over}): it would be asked about before anything is sent."
+    if expected.forecast.functions:
+        names = listed(expected.forecast.functions)
+        yield f"No service bills your own code: what {names} may spend inside is in no forecast and under no cap."
+    caps = [name for name in ("max_cost", *CAPS_OF_ALL_RUNS) if settings.get(name) is not None]
+    if caps and expected.unpriced and not settings.get("allow_unpriced"):
+        names = listed(list(dict.fromkeys(expected.unpriced)))
+        yield (
+            f"{names} would be refused: {' and '.join(caps)} cannot hold for a price that nobody knows. "
+            "allow_unpriced=True asks all the same."
+        )
     if settings.get("journal") is False:
         yield "It would be kept in no journal: a crash would lose what was paid."
     for name in CAPS_OF_ALL_RUNS:

@@ -20,6 +20,7 @@ from fusion_nb.options import Settings
 from fusion_nb.providers import demo, keys, model_families, model_names, services
 from fusion_nb.providers.custom_services import AskConsent
 from fusion_nb.providers.demo.scripts import find_model as find_demo
+from fusion_nb.providers.function_call import refuse_uncallable
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.function_provider import FunctionProvider, is_async, name_of
 from fusion_nb.providers.services import SERVICES
@@ -264,9 +265,9 @@ class Resolver:
     def _check_key(self, ref: Ref) -> None:
         if ref.service == demo.SERVICE and find_demo(ref.model) is None:
             raise UserError(f"The demo has no model {ref.model!r}: it has {listed([*demo.MEMBERS, *demo.JUDGES])}.")
-        if ref.service == PYTHON and self._function(ref) is None:
-            raise UserError(f"{ref.label} is a Python function of another kernel: pass it as functions=[...].")
-        if ref.service not in (PYTHON, demo.SERVICE):
+        if ref.service == PYTHON:
+            refuse_uncallable(ref.label, self._function(ref), judges=_JUDGE in ref.label)
+        elif ref.service != demo.SERVICE:
             service = self.reach.service(ref)
             try:
                 keys.bind(service)
@@ -279,7 +280,6 @@ class Resolver:
         """Called on the engine's loop."""
         if ref.service != PYTHON:
             return self.reach.provider(ref)
-        # That it is known was seen before anything began.
         return FunctionProvider(cast("Callable[..., Any]", self._function(ref)), self._run_coroutine)
 
     def _run_coroutine(self, work: Coroutine[Any, Any, None]) -> Awaitable[None]:

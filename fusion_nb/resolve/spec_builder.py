@@ -17,6 +17,7 @@ from fusion_nb.core import selection_checks as selecting
 from fusion_nb.core.plugins import plugin_names
 from fusion_nb.core.selection_checks import function_name
 from fusion_nb.core.spec import RunSpec, first_messages, token_limit
+from fusion_nb.core.values import PYTHON_SERVICE
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
 from fusion_nb.options import TABLE, Settings, configured
 from fusion_nb.providers.redaction import looks_like_key
@@ -231,7 +232,7 @@ def spending_policy(
     """The caps of a run. Raises `UserError` where they could not hold for a judge: members would be paid in vain."""
     caps = SpendingPolicy(spec.limits.max_cost, settings["max_cost_per_session"], settings["max_cost_per_day"])
     for judge in spec.judges if caps.names and not spec.limits.allow_unpriced else ():
-        if metered(judge) and worst(judge, Usage(1, 1)) is None:
+        if judge.service != PYTHON_SERVICE and metered(judge) and worst(judge, Usage(1, 1)) is None:
             raise UserError(
                 f"Nobody knows the price of {judge.name}, the judge, so {caps.names} cannot hold for it: name another "
                 "judge, allow it with allow_unpriced=True, or set no cap. estimate() looks its price up where its "

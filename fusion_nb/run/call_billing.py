@@ -133,12 +133,11 @@ class CallBilling:
         return progress.so_far if self._recorded(ref) else None
 
     def _booked(self, ref: Ref) -> bool:
-        """Whether a call of this model is paid for: the demo's play money is not, beside real money."""
+        """Whether a call of this model is paid for: the demo's play money is not, beside real money; nor is a function
+        of the person's own, which no service bills: what it spends inside, no cap of ours can know or hold."""
         if ref.service == DEMO_SERVICE:
             return self._play
-        if ref.service == PYTHON_SERVICE and not self._accounts.cap_names:
-            return False
-        return self._services.metered(ref)
+        return ref.service != PYTHON_SERVICE and self._services.metered(ref)
 
     def _recorded(self, ref: Ref) -> bool:
         """Whether what a call may cost is on record before it ends: a later run goes on with the rest of the cap."""
