@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+import operator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Any, TypeVar, assert_never, cast
 
@@ -52,7 +53,7 @@ def fold(state: S, event: Event) -> S:
                 at_most=event.at_most,
             )
             # Of a jury the first-named judge is asked first: its labels stand in the answer it writes.
-            return replace(state, replies=(*state.replies, reply), labels=state.labels or event.labels)
+            return _fast_replace(state, {"replies": (*state.replies, reply), "labels": state.labels or event.labels})
         case CallAccepted():
             return _with_reply(state, event.call, generation_id=event.generation_id)
         case CallRetried():
@@ -165,14 +166,20 @@ def _with_reply(state: S, call: int, **changes: Any) -> S:
 
 
 def _fast_replace(value: T, changes: dict[str, Any]) -> T:
-    """`dataclasses.replace` at half its price, for what happens with every piece of text: no `__init__` is run."""
+    """`dataclasses.replace` at a fraction of its price, for what happens with every piece of text: no `__init__` is
+    run."""
     kind: Any = type(value)
     copy = object.__new__(kind)
-    for name in _field_names(kind):
-        object.__setattr__(copy, name, changes[name] if name in changes else getattr(value, name))
+    values, setters = _fields_of(kind)
+    for set_field, each in zip(setters.values(), values(value), strict=True):
+        set_field(copy, each)
+    for name, changed in changes.items():
+        setters[name](copy, changed)
     return cast(T, copy)
 
 
 @functools.cache
-def _field_names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+def _fields_of(kind: Any) -> tuple[Callable[[Any], tuple[Any, ...]], dict[str, Callable[[Any, Any], None]]]:
+    """What reads all fields of an object at once, and what sets each: the slots themselves, past `frozen`."""
+    names = [field.name for field in fields(kind)]
+    return operator.attrgetter(*names), {name: getattr(kind, name).__set__ for name in names}
