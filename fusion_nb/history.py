@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -78,6 +78,11 @@ def load(run: str = LAST) -> FusionResult:
             raise UserError("There is no run in the journal yet.")
         run = newest.run
     return reader.load(run, FusionResult())
+
+
+def load_each(runs: Sequence[str]) -> Iterator[FusionResult]:
+    """Many past runs at once, those of a table together; what cannot be read is left out."""
+    return reader.load_each(runs, FusionResult())
 
 
 def result_of(run: PastRun) -> FusionResult:
@@ -259,17 +264,14 @@ def import_runs(path: str | Path) -> int:
     return imported_runs.import_runs(path)
 
 
-def crash_notice() -> str:
-    """One line about runs that crashed; empty where there are none."""
-    return maintenance.crash_notice()
+crash_notice = maintenance.crash_notice
 
 
 def _newest(state: FusionResult) -> FusionResult:
     """The run as its record tells by now: a result that was kept in a variable may be older."""
-    try:
+    with contextlib.suppress(UnknownName):
         return load(state.run)
-    except UnknownName:
-        return state
+    return state
 
 
 def _checked(spec: RunSpec, resolver: Resolver) -> RunSpec:
@@ -291,9 +293,8 @@ async def _bills(replies: Sequence[Reply], resolver: Resolver) -> list[Generatio
     """What the services kept of each call: all of them asked at once, for each may take its seconds."""
 
     async def one(reply: Reply) -> Generation | None:
-        try:
+        with contextlib.suppress(FusionError):
             return await resolver.reach.generation(reply.ref, reply.generation_id or "")
-        except FusionError:
-            return None
+        return None
 
     return await asyncio.gather(*map(one, replies))

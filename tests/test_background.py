@@ -1,6 +1,8 @@
 """`%%fuse --background`: the cell ends at once, other cells run, the view stays alive. In real kernels."""
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,7 +54,7 @@ def test_other_cells_run_and_the_view_lives(live: Kernel) -> None:
     messages = live.ended(sent)
     assert not live.shown()
     shown, behind = [m for m in messages if m["msg_type"] == "display_data"]
-    assert "last().panel()" in behind["content"]["data"]["text/html"]
+    assert re.search(r'load\("\d{8}T\d{6}-\w+"\)\.panel\(\)', behind["content"]["data"]["text/html"])
     assert "application/vnd.jupyter.widget-view+json" in shown["content"]["data"]
     assert "in the background" in live.text(messages)
     assert "True" in live.run("df is _ and not df.done")
@@ -149,7 +151,7 @@ def test_a_terminal_is_not_scribbled_on(shell: Shell, monkeypatch: pytest.Monkey
     """In a terminal nothing is written while it runs; the first cell after its end is followed by one line."""
     monkeypatch.setenv("FUSION_NB_DEMO_SPEED", "2")
     ran = shell.run("%%fuse run << --background --pool demo\nHi.")
-    assert ran.text.startswith("Out[1]: <run")
+    assert ran.text.startswith(f"Out[1]: <run {ran.value.result.run} in the background")
     assert len(ran.text.strip().splitlines()) == 1
     assert "in the background" in repr(ran.value)
     assert shell.ip.user_ns["run"] is ran.value
@@ -160,6 +162,33 @@ def test_a_terminal_is_not_scribbled_on(shell: Shell, monkeypatch: pytest.Monkey
     shell.run("%%fuse run << --background --pool demo;\nHi.")
     shell.run("run.wait();")
     assert shell.run("x = 1").text == ""
+
+
+def test_a_text_front_end_is_first_shown_the_pool(home: Path) -> None:
+    """What it prints first stays there: it names the run's models, not a run that nobody knows anything of."""
+    with kernel(FUSION_NB_HOME=str(home), FUSION_NB_DEMO_SPEED="5", FUSION_NB_UI="html") as held:
+        messages = held.ended(held.start(CELL))
+        first = next(m["content"]["data"]["text/plain"] for m in messages if m["msg_type"] == "display_data")
+        assert "3 models" in first.splitlines()[0]
+
+
+def test_a_card_names_its_own_run(home: Path) -> None:
+    """The foot of a card opens that card's run, after another run too, and in another kernel; a run that is in no
+    journal is reached while its kernel has it."""
+    cell = "%%fuse --pool demo:swift\nIs {number} prime?"
+    environment = {"FUSION_NB_HOME": str(home), "FUSION_NB_DEMO_SPEED": "50", "FUSION_NB_UI": "panel"}
+    with kernel(**environment) as held:
+        ways = []
+        for number in 7, 9, 11:
+            held.run(f"%config Fuse.journal = {number != 11}")
+            sent = held.start(cell.format(number=number))
+            shown = [m for m in held.ended(sent) if m["msg_type"] == "update_display_data"]
+            pages = [html.unescape(m["content"]["data"].get("text/html", "")) for m in shown]
+            ways.append(next(found[1] for page in pages if (found := re.search("<code>(import .*?)</code>", page))))
+        assert ways[2] == "import fusion_nb; fusion_nb.last().panel()"
+    with kernel(**environment) as held:
+        for number, way in zip((7, 9), ways, strict=False):
+            assert f"Is {number} prime?" in held.run(f"{way}.prompt")
 
 
 def test_what_cannot_be_sent_is_said_in_the_cell(shell: Shell) -> None:

@@ -20,6 +20,7 @@ from fusion_nb import UserError, fuse_frame
 from fusion_nb.dataset.table_columns import COLUMNS
 from fusion_nb.dataset.table_plan import TablePlan
 from fusion_nb.dataset.table_runs import run_rows
+from fusion_nb.journal import table_files
 from fusion_nb.journal.table_writer import TableWriter
 from fusion_nb.judging.vote import extract_answer
 from fusion_nb.run.run_handle import new_run_id
@@ -225,6 +226,24 @@ def test_calls_of_all_rows_are_found_by_their_runs(words: pd.DataFrame) -> None:
     with pytest.raises(UserError, match="calls"):
         _ = done.fusion.cost()
     assert not hasattr(words, "fusion")
+
+
+def test_calls_of_many_rows_are_read_together(words: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table's runs are read with one query, in the order of its rows; the frame is the one that each run by itself
+    comes to, with single runs among them, and without those that are gone."""
+    done = fuse_frame(words, PROMPT, **QUIET).iloc[::-1]
+    alone = fusion_nb.fuse("Is 7 prime?", pool="demo:swift")
+    first, *others = done.run.unique()
+    runs = [first, alone.run, *others]
+    table = pd.DataFrame({"run": runs, "answer": "", "agreement": 1.0, "chosen_model": ""})
+    each = pd.concat([fusion_nb.load(run).frame() for run in runs], ignore_index=True)
+    read = table_files.read
+    monkeypatch.setattr(table_files, "read", lambda run: None if table_files.table_of(run) is None else 1 / 0)
+    pd.testing.assert_frame_equal(table.fusion.calls(), each)
+    monkeypatch.setattr(table_files, "read", read)
+    fusion_nb.history.delete(alone.run)
+    calls = table.fusion.calls()
+    assert (calls.attrs["left_out"], calls.run.nunique()) == (1, len(runs) - 1)
 
 
 def test_another_mode_or_member_pays_only_for_what_is_new(words: pd.DataFrame) -> None:

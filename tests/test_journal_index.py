@@ -44,6 +44,31 @@ def from_files() -> dict[str, object]:
     return {entry.run: summary(entry).row for entry in run_files.entries().values()}
 
 
+def test_a_rescued_run_stays_with_its_home(
+    tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch, replay: Replay
+) -> None:
+    """What could not be written into its home is listed by kernels of that home alone, and taken home by them alone;
+    by its id every kernel loads it."""
+    own_home.write_text("no folder can be made here")
+    kernel = Kernel(replay.url)
+    rescued = kernel.run(["burst/3"])
+    path = kernel.journal.path if kernel.journal else None
+    assert path is not None
+    assert path.is_file()
+    monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "another"))
+    assert maintenance.adopt_spare_files() == 0
+    assert index.runs() == []
+    assert maintenance.crash_notice() == ""
+    assert load(rescued.run, FusionResult()) == rescued
+    assert path.is_file()
+    monkeypatch.setenv("FUSION_NB_HOME", str(own_home))
+    assert [row.run for row in index.runs()] == [rescued.run]
+    own_home.unlink()
+    assert [row.run for row in index.runs()] == [rescued.run]
+    assert not path.exists()
+    assert (own_home / "runs" / path.name).is_file()
+
+
 def test_a_run_is_a_row(replay: Replay) -> None:
     """When, prompt, mode, pool, judge, status, money and seconds of a run; its calls with tokens and times."""
     result = Kernel(replay.url).run(["rate/0/5/1000", "fail/404", "rate/0/9/1000"], mode="best-of")

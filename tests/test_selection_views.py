@@ -174,15 +174,16 @@ def test_earlier_tries_and_the_merged_text_are_shown_with_their_checks() -> None
 @pytest.mark.parametrize(
     ("build", "why", "step"),
     [
-        (states.none_passed, "No candidate passed your checks", "%fuse --rejudge last --check none"),
-        (states.jury_split, "the judges disagree", "%fuse --rejudge last --judge NAME"),
-        (states.uncounted, "No short answer was found", "%fuse --rejudge last --mode best-of --judge NAME"),
-        (states.unread, "there is no verdict", "%fuse --rejudge last"),
+        (states.none_passed, "No candidate passed your checks", "%fuse --rejudge RUN --check none"),
+        (states.jury_split, "the judges disagree", "%fuse --rejudge RUN --judge NAME"),
+        (states.uncounted, "No short answer was found", "%fuse --rejudge RUN --mode best-of --judge NAME"),
+        (states.unread, "there is no verdict", "%fuse --rejudge RUN"),
     ],
 )
 def test_a_run_without_an_answer_says_what_to_do(build: Callable[[], RunState], why: str, step: str) -> None:
     """Why there is none, once, and the command that goes on from there, in every form."""
     state = build()
+    step = step.replace("RUN", state.run)
     for form, text in forms(state).items():
         assert why in text, form
         assert step in text, form

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +11,7 @@ from typing import TypeVar
 from fusion_nb.core import UNDECIDED, Ref, RunState, RunStatus
 from fusion_nb.core.events import CallEnded, CallStarted, ChoiceMade, Event, RunEnded, RunStarted, VerdictReached
 from fusion_nb.core.fold import fold, join_events
-from fusion_nb.errors import UnknownName, UserError
+from fusion_nb.errors import FusionError, UnknownName, UserError
 from fusion_nb.journal import run_files, table_files
 from fusion_nb.storage import files
 
@@ -33,6 +34,25 @@ def load(run: str, state: S) -> S:
     if recorded.newer:
         raise UserError(f"Run {run} was written by a newer fusion_nb: upgrade fusion_nb to load it.")
     return settled_state(run, recorded, state)
+
+
+def load_each(runs: Iterable[str], state: S) -> Iterator[S]:
+    """As `load`, of many runs; those that cannot be read are left out. Those of a table are looked up together,
+    whatever stands between them."""
+    by_table: dict[str, list[str]] = {}
+    for run in runs:
+        by_table.setdefault(table_files.table_of(run) or run, []).append(run)
+    for table, own in by_table.items():
+        with contextlib.suppress(FusionError, OSError):
+            found = table_files.read_each(table, own) if table != own[0] else iter(())
+            rest = dict.fromkeys(own)
+            for run, recorded in found:
+                rest.pop(run)
+                if not recorded.newer:
+                    yield settled_state(run, recorded, state)
+            for run in rest:  # a run that stands alone, whatever its id looks like
+                with contextlib.suppress(FusionError, OSError):
+                    yield load(run, state)
 
 
 def _recorded(run: str) -> run_files.RecordedEvents:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import heapq
 import json
 import os
@@ -34,7 +35,9 @@ def runs_folder() -> Path:
 
 def spare_folder() -> Path:
     """Where a run is written whose own folder is full or closed. Raises `OSError` as `runs_folder` does."""
-    return make_private(_spare_path())
+    spare = _spare_path()
+    make_private(spare.parent)
+    return make_private(spare)
 
 
 def folders() -> tuple[Path, ...]:
@@ -47,6 +50,7 @@ def folders() -> tuple[Path, ...]:
         readable.append(runs)
     # Anybody may make a folder of that name among the temporary ones.
     with contextlib.suppress(OSError):
+        check_owner(spare.parent, spare.parent.lstat())
         check_owner(spare, spare.lstat())
         readable.append(spare)
     return tuple(readable)
@@ -84,13 +88,26 @@ def entries(newest: int | None = None) -> dict[str, Entry]:
 
 
 def entry(run: str) -> Entry | None:
-    """The file of one run. Raises `OSError` where its folder cannot be read."""
+    """The file of one run. Raises `OSError` where its folder cannot be read.
+
+    Asked for by its id, one that was rescued from another home is found too: that home may never work again.
+    """
     if not is_run_id(run):
         return None
-    paths = [folder / f"{run}{SUFFIX}" for folder in folders()]
+    paths = [folder / f"{run}{SUFFIX}" for folder in (*folders(), *_other_spare_folders())]
     statuses = [(path, path.lstat()) for path in paths if path.is_file() and not path.is_symlink()]
     each = [Entry(run, path, status.st_size, status.st_mtime_ns) for path, status in statuses if status.st_size]
     return max(each, key=lambda entry: entry.size, default=None)
+
+
+def _other_spare_folders() -> list[Path]:
+    """Where runs of other homes are that could not be written there."""
+    spare = _spare_path()
+    with contextlib.suppress(OSError):
+        check_owner(spare.parent, spare.parent.lstat())
+        others = [path for path in spare.parent.iterdir() if path != spare]
+        return [path for path in others if path.is_dir() and not path.is_symlink()]
+    return []
 
 
 def spare_files() -> list[Path]:
@@ -113,8 +130,10 @@ def is_run_id(name: str) -> bool:
 
 
 def _spare_path() -> Path:
+    """A folder for each home: a kernel with another one must not list these runs among its own, nor take them away."""
     user = f"-{os.geteuid()}" if os.name == "posix" else ""
-    return Path(os.environ.get("TMPDIR") or tempfile.gettempdir()) / f"fusion_nb{user}"
+    own = hashlib.sha256(os.fsencode(os.path.realpath(home()))).hexdigest()[:16]
+    return Path(os.environ.get("TMPDIR") or tempfile.gettempdir()) / f"fusion_nb{user}" / own
 
 
 _PIECE = 32 * 1024

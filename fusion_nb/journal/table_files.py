@@ -7,11 +7,13 @@ blocks that were written together. Beside them stand what it was asked and which
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import os
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fusion_nb.core.events import Event
@@ -119,6 +121,26 @@ def read(run: str) -> RecordedEvents | None:
         parts = db.execute("SELECT lines FROM lines WHERE run = ? ORDER BY part", (run,)).fetchall()
         ended = db.execute("SELECT status FROM runs WHERE run = ?", (run,)).fetchone()
     return parse(b"".join(part for (part,) in parts), under_way=under_way and not ended) if parts else None
+
+
+_AT_ONCE = 500
+"""Runs of one query: their lines are in memory together."""
+_LINES_OF_MANY = "SELECT run, lines FROM lines WHERE run IN (SELECT value FROM json_each(?)) ORDER BY run, part"
+_ENDED_OF_MANY = "SELECT run FROM runs WHERE run IN (SELECT value FROM json_each(?))"
+
+
+def read_each(table: str, runs: Sequence[str]) -> Iterator[tuple[str, RecordedEvents]]:
+    """The events of those of a table's runs that are there, with one query for many. Raises `UserError`."""
+    if not path_of(table).exists():
+        return
+    under_way = is_under_way(table)
+    for start in range(0, len(runs), _AT_ONCE):
+        wanted = (json.dumps(runs[start : start + _AT_ONCE]),)
+        with _translated(table), reading(table) as db:
+            parts = db.execute(_LINES_OF_MANY, wanted).fetchall()
+            ended = {run for (run,) in db.execute(_ENDED_OF_MANY, wanted)} if under_way else set()
+        for run, own in itertools.groupby(parts, lambda part: part[0]):
+            yield run, parse(b"".join(part for _, part in own), under_way=under_way and run not in ended)
 
 
 def append(run: str, later: Iterable[Event]) -> None:

@@ -60,6 +60,11 @@ class Journal:
         """Where it is written; `None` where it is not."""
         return self._file.path if self._file else None
 
+    @property
+    def lost(self) -> bool:
+        """Whether it could be written nowhere."""
+        return self._ended and self._file is None
+
     def __call__(self, event: Event) -> None:
         if isinstance(event, TextDelta):
             self._waiting.append(event)

@@ -15,6 +15,8 @@ from fusion_nb.views import text
 
 _LOOK = 0.1
 """Seconds between two looks at whether it is over."""
+_START = 1.0
+"""Seconds that a run's first event may take before the view begins without it."""
 
 
 class Background:
@@ -37,6 +39,7 @@ class Background:
         """Whether somebody has heard of the end: by `wait()`, or in place."""
         if isinstance(begun, Run):
             self._view.steer(begun)
+            _until_started(begun)
             self._view.open(begun.result)
             # Not on the kernel's loop: a cell that blocks it would freeze the view.
             threading.Thread(target=self._follow, name="fusion_nb-background", daemon=True).start()
@@ -113,16 +116,19 @@ class Background:
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         # What its own cell shows first stays there, in a saved notebook too: nothing that will not be true then.
-        which = f"run {self.result.run}".strip()
-        printer.text(repr(self) if self._met else f"<{which} in the background: {_HOW}>")
+        run = self._begun.run
+        printer.text(repr(self) if self._met else f"<run {run} in the background: {_HOW}>")
         self._met = True
 
-    def line(self, name: str) -> str:
-        """What to tell of the end in one line. `name`: what the handle is bound to."""
+    def line(self, name: str | None) -> str:
+        """What to tell of the end in one line. `name`: what the handle is bound to, `None` where to nothing."""
         state = self.result
         what = f"failed: {state.error or self._error}" if self.failed else "is over"
         trouble = f" {' '.join(self._trouble)}" if self._trouble else ""
-        return f"fusion_nb: run {state.run} {what} ({text.headline(state)}). {name}.result shows it.{trouble}"
+        kept = not isinstance(self._begun, Run) or self._begun.kept
+        # Bound to nothing: by its id, for another run may be the last one by then.
+        way = f"{name}.result" if name else f'fusion_nb.load("{state.run}")' if kept else "fusion_nb.last()"
+        return f"fusion_nb: run {state.run} {what} ({text.headline(state)}). {way} shows it.{trouble}"
 
     @property
     def _run(self) -> Run:
@@ -143,6 +149,14 @@ class Background:
         self._over.set()
 
 
+def _until_started(run: Run) -> None:
+    """Wait for a run's first event, which is a matter of milliseconds: it says whom the view is about. A front end
+    that shows text alone keeps what it was shown first."""
+    until = time.monotonic() + _START
+    while not run.result.run and not run.done and time.monotonic() < until:
+        time.sleep(0.002)
+
+
 _HOW = ".result, .frame, .wait(), .stop()"
 
 
@@ -155,6 +169,6 @@ def announce(shell: Any, handle: Background, name: str | None, *, quiet: bool) -
             return
         shell.events.unregister("post_run_cell", tell)
         if not handle.told and (handle.failed or not quiet):
-            print(handle.line(name or "fusion_nb.last()"))
+            print(handle.line(name))
 
     shell.events.register("post_run_cell", tell)

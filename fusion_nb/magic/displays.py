@@ -24,14 +24,19 @@ from fusion_nb.magic import lazy_imports
 # The views are imported once the models are already being asked: their loading costs nobody a wait.
 # ruff: noqa: PLC0415
 
-_WAY = "import fusion_nb; fusion_nb.last().panel()"
-_RELOADED = {
-    "text/html": f'<p class="fnb-meta">If this page was reloaded while the run went on: <code>{_WAY}</code> shows it, '
-    "and once its kernel is gone <code>%fuse_runs</code> lists it. Nothing is asked or paid again.</p>",
-    "text/plain": f"If this page was reloaded while the run went on: {_WAY} shows it.",
-}
-"""What stands where a live view was, once the page no longer knows its widget."""
-_AGAIN = f'<p class="fnb-meta">Open the panel to compare or choose another: <code>{_WAY}</code></p>'
+
+def _way(run: str) -> str:
+    """How a run is opened again, in this kernel and any other, whatever was asked since. `run`: its id; empty where no
+    journal keeps it."""
+    return f'import fusion_nb; fusion_nb.load("{run}").panel()' if run else "import fusion_nb; fusion_nb.last().panel()"
+
+
+def _reloaded(run: str) -> dict[str, str]:
+    """What stands where a live view was, once the page no longer knows its widget."""
+    said = "If this page was reloaded while the run went on:"
+    listed = " and <code>%fuse_runs</code> lists it" if run else ""
+    html = f"{said} <code>{_way(run)}</code> shows it{listed}. Nothing is asked or paid again."
+    return {"text/html": f'<p class="fnb-meta">{html}</p>', "text/plain": f"{said} {_way(run)} shows it."}
 
 
 class NoScreen:
@@ -66,6 +71,7 @@ class PanelScreen(NoScreen):
         from fusion_nb.views.panel_messages import Feed
         from fusion_nb.views.widget import View, call_number, static_fallback
 
+        super().__init__(run)
         self._widget = View()
         self._feed = Feed(self._widget.send_message, self._widget.set_snapshot)
         # What it hears is told in one message.
@@ -75,7 +81,7 @@ class PanelScreen(NoScreen):
             self._widget.on_request("stop_member", lambda message: run.stop_call(call_number(message)))
             self._widget.on_request("retry_member", lambda message: run.retry_call(call_number(message)))
         self._handle = _show(self._widget.bundle)
-        self._behind = _show(static_fallback(_RELOADED))
+        self._behind = _show(static_fallback(_reloaded(_kept_as(run))))
 
     def hear(self, events: Sequence[Event]) -> None:
         self._feed.handle_events(events)
@@ -85,8 +91,16 @@ class PanelScreen(NoScreen):
         from fusion_nb.views.widget import NO_OUTPUT
 
         self._behind.update(NO_OUTPUT)
-        self._handle.update(bundle(state, foot=_AGAIN))
+        # A result that came from the journal has no run under way, and is kept.
+        way = _way(state.run if self._run is None else _kept_as(self._run))
+        foot = f'<p class="fnb-meta">Open the panel to compare or choose another: <code>{way}</code></p>'
+        self._handle.update(bundle(state, foot=foot))
         self._widget.close()
+
+
+def _kept_as(run: Any) -> str:
+    """The id by which the journal has a run under way; empty where it does not."""
+    return run.run if run is not None and run.kept else ""
 
 
 class HtmlScreen(NoScreen):

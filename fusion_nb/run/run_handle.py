@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
 from fusion_nb.core import engine_thread
@@ -22,10 +22,6 @@ from fusion_nb.run.engine import Engine
 from fusion_nb.run.engine_task import Hear, pause_run, wait_for_run
 from fusion_nb.run.event_recorder import EventRecorder
 from fusion_nb.run.result import FusionResult
-
-if TYPE_CHECKING:
-    pass
-
 
 Progress = Callable[[FusionResult], None]
 
@@ -92,6 +88,8 @@ class Run:
     ) -> None:
         now = datetime.now(UTC)
         run = run or new_run_id(now)
+        self.run = run
+        """Its id, known before its first event."""
         self._needs_loop = lambda: resolver.needs_callers_loop
         self._journal: RunRecord | None = Journal(run) if journal is True else (journal or None)
         services = replace(resolver.run_services(spec), rates=rates, fetched=fetched or {})
@@ -119,6 +117,11 @@ class Run:
     @property
     def done(self) -> bool:
         return self._handle.done
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is written down: by its id it is then found again, in any kernel."""
+        return self._journal is not None and not getattr(self._journal, "lost", False)
 
     def stop(self) -> None:
         """End the run as `cancelled`; what was received is kept."""
@@ -205,6 +208,8 @@ _last: FusionResult | None = None
 
 def last() -> FusionResult | None:
     """The result of the newest run of this kernel that has ended: `%%fuse`'s own value is its DataFrame.
+
+    `None` before the first. `load()` gives the newest of the journal, whichever kernel made it.
 
     >>> import fusion_nb
     >>> result = fusion_nb.fuse("How many times does the letter r occur in the word strawberry?", pool="demo:swift")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from fusion_nb.errors import FusionError, UserError
+from fusion_nb.errors import UserError
 from fusion_nb.views import (
     agreement_table,
     call_times,
@@ -102,15 +101,13 @@ class Fusion:
         if not self._runs:
             return self._frame
         runs = list(dict.fromkeys(str(run) for name in self._runs for run in self._all[name].dropna()))
+        from fusion_nb.views.frame import calls_frame  # noqa: PLC0415  it makes this accessor known
+
         # By the package's own door: what reads the journal is built on views.
-        load, frames = sys.modules["fusion_nb"].load, []
-        for run in runs:
-            with contextlib.suppress(FusionError, OSError):
-                frames.append(load(run).frame())
-        if not frames:
+        calls, count = calls_frame(sys.modules["fusion_nb"].history.load_each(runs), runs)
+        if not count:
             raise UserError("None of this table's runs is in the journal: there are no calls to show.")
-        calls: pd.DataFrame = pd.concat(frames, ignore_index=True)
-        calls.attrs = {"left_out": len(runs) - len(frames)}
+        calls.attrs = {"left_out": len(runs) - count}
         return calls
 
     def cost(self) -> Cost:

@@ -70,8 +70,6 @@ _MODEL_DTYPES: dict[str, Any] = {
     "created": "string",
     "alias": "string",
 }
-
-
 _RUN_DTYPES: dict[str, Any] = {
     "run": "string",
     "when": "datetime64[ns, UTC]",
@@ -104,6 +102,20 @@ def frame(state: RunState) -> pd.DataFrame:
     if state.status != "running":
         run_facts.remember(attrs)
     return df
+
+
+def calls_frame(states: Iterable[RunState], runs: Iterable[str]) -> tuple[pd.DataFrame, int]:
+    """The calls of many runs as one frame, made at once, and the number of the runs. `runs`: their order."""
+    place = {run: number for number, run in enumerate(runs)}
+    rows: list[dict[str, Any]] = []
+    count = 0
+    for state in states:
+        rows += [_row(state, reply) for reply in state.replies]
+        count += 1
+        if state.status != "running":
+            run_facts.remember({"run": state.run, **run_facts.run_facts(state)})
+    rows.sort(key=lambda row: place.get(row["run"], 0))
+    return _table(rows, DTYPES, "calls"), count
 
 
 class ListedModel(Protocol):

@@ -121,36 +121,45 @@ def no_answer(state: RunState) -> str:
 
 
 def next_step(state: RunState) -> str:
-    """What to do about a run that ended without a verdict, as a command; empty where there is one."""
+    """What to do about a run that ended without a verdict, as a command; empty where there is one.
+
+    It names the run: the view stays in its notebook, where another run is soon the last one.
+    """
     usable = sum(reply.usable for reply in state.candidates)
     if state.status == "unjudged" and state.verdict is not None:
         return _after(state, state.verdict, usable)
     if state.status != "cancelled" or state.verdict is not None:
         return ""
+    resume = _way(state, "resume")
     if not usable:
-        return "resume() or `%fuse --resume last` asks what is missing."
+        return f"{resume} asks what is missing."
     who = "the candidate" if usable == 1 else f"the {usable} candidates"
-    judge = f"rejudge() or `%fuse --rejudge last` {'counts' if state.mode == 'vote' else 'judges'} {who} received"
-    return f"{judge}; resume() or `%fuse --resume last` asks what is missing first." if state.missing else f"{judge}."
+    judge = f"{_way(state, 'rejudge')} {'counts' if state.mode == 'vote' else 'judges'} {who} received"
+    return f"{judge}; {resume} asks what is missing first." if state.missing else f"{judge}."
+
+
+def _way(state: RunState, verb: str, argument: str = "", flags: str = "") -> str:
+    """How this run is continued, in Python and by the magic."""
+    run = state.run or "last"
+    return f'{verb}("{run}"{argument and f", {argument}"}) or `%fuse --{verb} {run}{flags}`'
 
 
 def _after(state: RunState, verdict: Verdict, usable: int) -> str:
     """After a run without a verdict."""
     paid = "no candidate is asked or paid again"
     if verdict.state == "none-passed":
-        return (
-            f"rejudge(check=[]) or `%fuse --rejudge last --check none` decides without your checks; {paid}."
-            if usable
-            else ""
-        )
+        way = _way(state, "rejudge", "check=[]", " --check none")
+        return f"{way} decides without your checks; {paid}." if usable else ""
     if usable < 2:
         return ""
     if verdict.state == "split":
-        return f'rejudge(judge="NAME") or `%fuse --rejudge last --judge NAME` has one judge decide; {paid}.'
+        way = _way(state, "rejudge", 'judge="NAME"', " --judge NAME")
+        return f"{way} has one judge decide; {paid}."
     if verdict.state == "undecided":
-        mode = " --mode best-of" if state.mode == "vote" else ""
-        return f"rejudge() or `%fuse --rejudge last{mode} --judge NAME` has a judge decide; {paid}."
-    return f"rejudge() or `%fuse --rejudge last` asks the judge{'s' if state.jury else ''} again; {paid}."
+        mode, flag = ('mode="best-of", ', " --mode best-of") if state.mode == "vote" else ("", "")
+        way = _way(state, "rejudge", f'{mode}judge="NAME"', f"{flag} --judge NAME")
+        return f"{way} has a judge decide; {paid}."
+    return f"{_way(state, 'rejudge')} asks the judge{'s' if state.jury else ''} again; {paid}."
 
 
 # ---- who gave the same short answer
