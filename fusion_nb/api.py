@@ -170,14 +170,14 @@ def load_pandas() -> None:
 
 
 def spending(
-    since: str = "",
+    since: str | date = "",
     *,
     by: str | Sequence[str] | None = None,
     max_cost_per_session: float | str | None = None,
     max_cost_per_day: float | str | None = None,
     services: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Spending | pd.DataFrame:
-    """What the journal's runs cost since a day, `2026-11-01` (UTC); today where none is given.
+    """What the journal's runs cost since a day, `2026-11-01` (UTC) or a date; today where none is given.
 
     Args:
         by: sum by one or more of `tag`, `month`, `day`, `service`, `model`, `run` instead: a DataFrame, the dearest
@@ -190,8 +190,8 @@ def spending(
     Today (UTC): $0.0000 in 0 calls. This kernel: $0.0000...
     """
     if by is not None:
-        return _spending_by(by, check.text("since")(since) or "")
-    day = _day(check.text("since")(since) or "")
+        return _spending_by(by, _day_text(since))
+    day = _day(_day_text(since))
     credit = engine_thread.run_on_engine(_names(None, services).reach.credits())
     given = {"max_cost_per_session": max_cost_per_session, "max_cost_per_day": max_cost_per_day}
     settings = settle("fuse", given)
@@ -207,10 +207,17 @@ def _spending_by(by: str | Sequence[str], since: str) -> pd.DataFrame:
     names = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
     for name in names:
         if name not in BY:
-            raise UnknownName("sum", str(name), BY, "spending(by=...) takes one or more of these.")
+            raise UnknownName("sum", str(name), BY, f"Sums are by one or more of {', '.join(BY)}.")
     if not names or len(set(names)) < len(names):
         raise UserError(f"by names each of {', '.join(BY)} once at most, and one at least.")
     return sums_frame(by_names(index.calls(_day(since).isoformat() if since else ""), names), names)
+
+
+def _day_text(since: str | date) -> str:
+    """A date, or a moment (pandas' too), as the day in UTC that it is in; a text as it stands."""
+    if isinstance(since, datetime) and since.tzinfo is not None:
+        since = since.astimezone(UTC)
+    return since.isoformat()[:10] if isinstance(since, date) else check.text("since")(since) or ""
 
 
 def _day(since: str) -> date:

@@ -45,7 +45,7 @@ PastRun = str | FusionResult  # a run by its id, or its result
 
 
 def runs(words: str = "") -> pd.DataFrame:
-    """Past runs, newest first, one row each; `words` (all of them) look into prompt, answer, members and mode.
+    """Past runs, newest first, one row each; `words` (all; `"a phrase"` is one) look into prompt, answer, pool, mode.
 
     Columns: `run, when, prompt, mode, pool, judge, status, cost_usd, unpriced, seconds, calls, failed, of`. `status` is
     `ok`, `unjudged`, `cancelled`, `error`, `running` or `crashed` (`resume()` goes on). `runs(a table's id)`: its runs.
@@ -246,7 +246,7 @@ def reconcile(state: FusionResult, resolver: Resolver) -> FusionResult:
 
 def delete(*runs: str) -> int:
     """Delete runs, and tables, from the journal: all, or none where one is unknown or under way; how many were."""
-    return maintenance.delete([run if isinstance(run, str) else result_of(run).run for run in runs])
+    return maintenance.delete([run if isinstance(run, str) and run != LAST else result_of(run).run for run in runs])
 
 
 def purge_before(day: str) -> int:

@@ -118,6 +118,17 @@ def test_fuse_runs_lists_deletes_and_exports(shell: Shell, replay: Replay, tmp_p
     assert "Deleted: 0." in shell.run("%fuse_runs --purge-before 2020-01-01").text
     assert "Unknown run" in shell.run("%fuse --rejudge nothing").text
     assert "takes words" in shell.run("%fuse_runs --delet x").text
+    assert "Deleted: 1." in shell.run("%fuse_runs --delete last").text
+    assert "There is no run" in shell.run("%fuse_runs --delete last").text
+
+
+def test_words_in_quotation_marks_are_a_phrase(shell: Shell) -> None:
+    """On the line in either mark, and in Python; a mark that is not closed is a part of a word."""
+    for prompt in ("q one", "one q", 'say "q'):
+        fusion_nb.fuse(prompt, "demo:swift", mode="best-of")
+    for words, found in (('"q one"', 1), ("'q one'", 1), ("q one", 2), ('"one q" "swift"', 1)):
+        assert len(shell.run(f"%fuse_runs {words}").value) == found, words
+    assert [len(fusion_nb.runs(words)) for words in ('"q one"', "q one", '"q', "")] == [1, 2, 1, 3]
 
 
 @pytest.mark.parametrize(

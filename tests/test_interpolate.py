@@ -180,3 +180,23 @@ def test_an_options_value_may_be_a_variable() -> None:
     for value in ("{nobody}", "claude,{nobody}"):
         with pytest.raises(UserError, match=r"--pool.*nobody"):
             fill_option("--pool", value, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{n:.2f} of {topic!r}", ("{n:.2f}", "{topic!r}")),
+        ("{n+1}, {n + 1}, {topic.upper()}, {n=}", ("{n+1}", "{n + 1}", "{topic.upper()}", "{n=}")),
+        ("{row['nope']} and {len(topic)}", ("{row['nope']}", "{len(topic)}")),
+        ("{topic} {topic!full} {n}", ()),
+        ("{missing:.2f} {missing + 1} {missing!r}", ()),
+        ('{n: 1} {"n": 1} { n + 1 } {{n + 1}} {n, topic} {n;}', ()),
+        ("`{n + 1}`, $x^{n+1}$, x^{n-1}, \\\\frac{n+1}{2} and ${n+1}", ()),
+    ],
+)
+def test_what_is_not_computed_is_told(text: str, told: tuple[str, ...]) -> None:
+    """Braces of an f-string with a variable of the notebook are sent as text: the line of what was filled in says so."""
+    done = interpolate(text, NAMES)
+    assert done.computed == told
+    assert ("give the value a name" in done.note) is bool(told)
+    assert all(braces in done.text for braces in told)

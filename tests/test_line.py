@@ -1,5 +1,7 @@
 """How the line of a magic is taken apart."""
 
+import re
+
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -157,3 +159,26 @@ def test_a_value_given_twice_is_refused(text: str, says: str) -> None:
 def test_a_switch_given_twice_is_harmless() -> None:
     """It says the same thing twice."""
     assert parse_line("-q --quiet -q Why?", VALUED, FLAGS).rest == "Why?"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("2bad << --pool y", "'2bad' is no name of a variable"),
+        ("2bad <<", "'2bad' is no name of a variable"),
+        ("a.b << --pool y --raw", "'a.b' is no name of a variable"),
+        ("x[0]<< -p y", "is no name of a variable"),
+        ("--pool reviews lab2 << --mode y", "lab2 << comes first on the line"),
+        ("-q lab2 <<", "lab2 << comes first on the line"),
+    ],
+)
+def test_a_name_that_cannot_be_bound_is_told_as_one(text: str, says: str) -> None:
+    """It is not taken for a prompt whose options stand behind it."""
+    with pytest.raises(UserError, match=re.escape(says)):
+        parse_line(text, VALUED, FLAGS)
+
+
+def test_a_name_in_any_alphabet_is_bound() -> None:
+    """What Python takes as a name is one."""
+    assert parse_line("größe << --pool a", VALUED, FLAGS) == ParsedLine("größe", ["--pool=a"], "")
+    assert parse_line("2 << 3 is what?", VALUED, FLAGS).rest == "2 << 3 is what?"

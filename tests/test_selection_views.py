@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import fusion_nb
 from fusion_nb.core import Agreement, JurorVerdict, RunState, Selection, Verdict
 from fusion_nb.views import bundle, html, verdict_wording
 from fusion_nb.views.text import headline
@@ -385,3 +386,13 @@ def test_one_member_and_eight() -> None:
     assert "agree" not in words(one.close())
     assert "✓ passed" in words(one.state)
     assert "7 of 8 agree: some-rather-lon…e-8-instruct-78b differs" in words(states.lone_dissenter())
+
+
+@pytest.mark.parametrize("option", ["--check len", "--check bool", "--extract str"])
+def test_a_function_of_pythons_own_is_no_check(shell: Shell, option: str) -> None:
+    """What it gives says nothing of an answer: the sentence says how it becomes one, and nothing is asked."""
+    before = len(fusion_nb.runs())
+    told = shell.run(f"%fuse --pool demo:swift {option} Hi").text
+    assert f"{option.partition(' ')[2]} is Python's own" in told
+    assert "write a function of yours that calls it" in told
+    assert len(fusion_nb.runs()) == before

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from fusion_nb.accounts import policy
 from fusion_nb.accounts.account import Account, usd
 from fusion_nb.core import Ref
 from fusion_nb.core.events import CallEnded, CallStarted, RunStarted
+from fusion_nb.errors import UserError
 from fusion_nb.journal import writer
 from fusion_nb.views.spending_report import may_have_spent_since
 from tests.charging import ChargingService
@@ -113,6 +114,23 @@ def test_nothing_spent_is_said_and_a_wrong_day_too(shell: Shell) -> None:
     assert isinstance(ran.value, pd.DataFrame)
     assert list(ran.value.columns) == list(api.spending().frame().columns)
     assert "is no day" in shell.run("%fuse_spend yesterday").text
+    assert "tag, month, day, service, model, run" in shell.run("%fuse_spend --by nope").text
+
+
+@pytest.mark.parametrize(
+    "since",
+    [date(2026, 1, 1), datetime(2026, 1, 1, 5), pd.Timestamp("2026-01-01"), pd.Timestamp("2026-01-01T23:00-05:00")],
+)
+def test_a_day_may_be_a_date(since: date) -> None:
+    """As a text, a date or a moment, which is in its day of UTC."""
+    day = "2026-01-02" if getattr(since, "tzinfo", None) else "2026-01-01"
+    assert str(fusion_nb.spending(since)).startswith(str(fusion_nb.spending(day))[:20])
+    assert api._day_text(since) == day
+    assert list(fusion_nb.spending(since, by="tag").columns) == list(fusion_nb.spending(day, by="tag").columns)
+    with pytest.raises(UserError, match="is no day"):
+        fusion_nb.spending(pd.NaT)
+    with pytest.raises(UserError, match="since must be text"):
+        fusion_nb.spending(2026)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 import threading
 import time
@@ -47,6 +48,10 @@ _here = threading.Lock()
 """One reader of this process at a time: they would only do the same work twice."""
 
 
+_WORDS = re.compile(r'"([^"]*[^"\s][^"]*)"(?!\S)|(\S+)')
+"""Of a search: a phrase in quotation marks, or a word."""
+
+
 def runs(words: str = "") -> list[RunRow]:
     """Past runs, newest first; of those, the ones in whose prompt, answer, members or mode all `words` occur.
 
@@ -54,7 +59,7 @@ def runs(words: str = "") -> list[RunRow]:
     """
     if table_files.is_table(words.strip()):
         return table_index.rows_of(words.strip())
-    wanted = words.casefold().split()
+    wanted = [phrase or word for phrase, word in _WORDS.findall(words.casefold())]
     with _index() as (db, files):
         rows = db.execute(_WITH_WORDS, (json.dumps(wanted),)).fetchall()
         tables = [row for row, own in _readable(table_index.rows) if all(word in own for word in wanted)]

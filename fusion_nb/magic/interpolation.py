@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusion_nb.errors import UserError
+from fusion_nb.magic.computed_fields import computed_fields
 
 MOST = 2_000
 """Characters of an object that are filled in without `!full`; a text is always filled in whole."""
@@ -63,6 +64,8 @@ class Interpolated:
     """Fields as written, and characters of their values."""
     left: tuple[str, ...] = ()
     """Fields that resolve and stand in a formula or in code, where they stay as written."""
+    computed: tuple[str, ...] = ()
+    """Braces that hold a variable and more than its name, which stay as written."""
 
     @property
     def note(self) -> str:
@@ -74,6 +77,11 @@ class Interpolated:
         if self.left:
             names = ", ".join(self.left)
             parts.append(f"Left as written in code or a formula: {names}; {{name!full}} fills in there too.")
+        if self.computed:
+            names = ", ".join(self.computed)
+            parts.append(
+                f"Nothing is computed in a prompt, sent as text: {names}; give the value a name and write that."
+            )
         return " ".join(parts)
 
 
@@ -104,7 +112,12 @@ def interpolate(text: str, names: Mapping[str, Any]) -> Interpolated:
         filled[field[0]] = len(written)
         return written
 
-    return Interpolated(_FIELD.sub(value, text), tuple(filled.items()), tuple(left))
+    done = _FIELD.sub(value, text)
+    asked = computed_fields(
+        text, lambda name: _look_up(name, "", names)[0], lambda at: any(s.covers(at) for s in literal)
+    )
+    computed = tuple(dict.fromkeys(braces for braces in asked if braces not in filled))
+    return Interpolated(done, tuple(filled.items()), tuple(left), computed)
 
 
 def _code_blocks(text: str) -> Iterator[tuple[int, int]]:

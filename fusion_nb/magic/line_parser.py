@@ -20,9 +20,10 @@ from IPython.core.magic_arguments import argument, argument_group, magic_argumen
 
 from fusion_nb.core.option_row import DERIVED, LINE
 from fusion_nb.errors import UnknownName, UserError
+from fusion_nb.magic.late_binding import refuse_late_binding
 from fusion_nb.options import TABLE
 
-_BINDING = re.compile(r"\s*([A-Za-z_]\w*)\s*<<\s*(.*)", re.DOTALL)
+_BINDING = re.compile(r"\s*([^\W\d]\w*)\s*<<\s*(.*)", re.DOTALL)
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 _VALUE = re.compile(r"\s*(?:\"((?:\\.|[^\"\\])*)\"|'([^']*)'|(\S+))", re.DOTALL)
 _QUESTION = re.compile(r"(\s*(?:[A-Za-z_][\w.\[\], ]*=\s*)?)%(fuse\w*)[ \t]+(\S.*\?)[ \t]*\n?")
@@ -98,6 +99,7 @@ def parse_line(text: str, valued: Collection[str], flags: Collection[str]) -> Pa
     dash = _LONG_DASH.match(rest)
     if dash is not None and f"--{dash[1]}" in {*valued, *flags}:
         raise UserError(f"{dash[0]!r} begins with a long dash: write --{dash[1]}. Nothing was sent.")
+    refuse_late_binding(rest if bind is None else "", options, {*valued, *flags})
     _refuse_trailing_options(rest, valued, flags)
     return ParsedLine(bind, options, rest)
 

@@ -20,8 +20,8 @@ class Tables(Magics):
     def fuse_runs(self, line: str) -> Any:
         """List past runs, newest first, as a DataFrame; words filter.
 
-        %fuse_runs p-value            those with the word in prompt, answer or members
-        %fuse_runs --delete RUN ...   delete these, all or none
+        %fuse_runs p-value            those with the word in prompt, answer or members; "two words" are a phrase
+        %fuse_runs --delete RUN ...   delete these, all or none; last is the newest
         %fuse_runs --purge-before 2026-01-31
         %fuse_runs --export "my runs.jsonl" [words]
         %fuse_runs --import "their runs.jsonl"    to look at, judge again and replay: in no account of yours
@@ -33,7 +33,7 @@ class Tables(Magics):
             case ["--purge-before", day]:
                 return print(f"Deleted: {history.purge_before(day)}.")
             case ["--export", path, *words]:
-                count = history.export(path, " ".join(words))
+                count = history.export(path, _phrases(words))
                 return print(f"Exported: {count}." if count else "No such run: nothing was exported, no file was made.")
             case ["--import", path]:
                 count = history.import_runs(path)
@@ -41,7 +41,7 @@ class Tables(Magics):
             case words if any(word.startswith("--") for word in words):
                 forms = "words, --delete RUN, --purge-before DAY, --export FILE or --import FILE"
                 raise UserError(f"{line!r}: %fuse_runs takes {forms}.")
-        return history.runs(" ".join(words))
+        return history.runs(_phrases(words))
 
     @line_magic
     @documented
@@ -76,3 +76,8 @@ class Tables(Magics):
         if note := found.attrs["note"]:
             print(note)
         return found
+
+
+def _phrases(words: list[str]) -> str:
+    """Words as a search takes them: what was typed in quotation marks is a phrase there too."""
+    return " ".join(f'"{word}"' if " " in word and '"' not in word else word for word in words)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fusion_nb.core.plugins import plugin_names
 from fusion_nb.core.selection_checks import FORMS, KINDS, names_of
-from fusion_nb.errors import UnknownName
+from fusion_nb.errors import UnknownName, UserError
 
 _NAME = re.compile(r"(?<!\{)\{([A-Za-z_]\w*)\}(?!\})")
 
@@ -43,6 +44,12 @@ def function_names(notebook: Mapping[str, Any]) -> list[str]:
 
 def _function(name: str, notebook: Mapping[str, Any], forms: Sequence[str] = ()) -> Any:
     value = notebook.get(name)
+    if name not in notebook and callable(getattr(builtins, name, None)):
+        # Their results are no verdict on a text: `len` would be a score of 27.
+        raise UserError(
+            f"{name} is Python's own, and says nothing of an answer as it stands: write a function of yours that calls "
+            f"it, and name that one."
+        )
     if not callable(value):
         or_forms = f", or take one of {', '.join(forms)}" if forms else ""
         hint = f"Define it in a cell of this notebook first{or_forms}."
