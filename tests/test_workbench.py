@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import pytest
+from traitlets import TraitError
 
 import fusion_nb
 from fusion_nb import UserError
@@ -106,6 +107,36 @@ def test_advice_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None
     panel.pool = ["demo:swift", "demo:judge"]
     panel.judge = "demo:judge"
     assert "favour" in panel.advice["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("mode", "zzz", "best-of"), ("mode", "debate:9", "only a debate has rounds"), ("max_cost", -3, "max_cost"),
+        ("check", ["short"], "This panel has none"), ("extract", "label", "label"), ("agree", "7", "agree"),
+    ],
+)  # fmt: skip
+def test_a_trait_is_checked_when_it_is_set(name: str, value: object, said: str) -> None:
+    """At once, with the sentence that the option has elsewhere, and not only when it is run; alone or together."""
+    panel = fusion_nb.Panel(PROMPT, "demo", max_cost=1)
+    before = getattr(panel, name)
+    with pytest.raises(TraitError, match=f"Panel.{name} was not changed.*{said}"):
+        setattr(panel, name, value)
+    with pytest.raises(TraitError), panel.hold_trait_notifications():
+        setattr(panel, name, value)
+    assert getattr(panel, name) == before
+    panel.set_state({name: value})  # as from the page, where it may be half written
+    assert getattr(panel, name) == value
+
+
+def test_members_by_comma_are_several_traits_too() -> None:
+    """`panel.pool = "a,b"` is what `Panel(pool="a,b")` is."""
+    panel = fusion_nb.Panel(PROMPT, "demo")
+    panel.pool, panel.escalate = "demo:swift, demo:steady{provider={only=[a, b]}}", "demo:careful"
+    assert panel.pool == ["demo:swift", "demo:steady{provider={only=[a, b]}}"]
+    assert panel.escalate == ["demo:careful"]
+    panel.pool = ""
+    assert panel.pool == []
 
 
 def test_the_catalogue_is_searched_offline() -> None:

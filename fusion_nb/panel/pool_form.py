@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from traitlets import Dict, Float, List, Unicode
+from traitlets import Dict, Float, List, TraitError, Unicode, validate
 
 from fusion_nb.core.entry_syntax import split_entries
 from fusion_nb.core.member_settings import PoolEntry
@@ -30,8 +30,17 @@ _TRAITS = ("pool", "mode", "judge", "max_cost", *_SELECTION)
 FORM = ("prompt", *_TRAITS)
 
 
+class Entries(List[Any]):
+    """Members by name; one text has them by comma, as everywhere."""
+
+    def set(self, obj: Any, value: Any) -> None:
+        # traitlets would make it a list of the one text.
+        super().set(obj, [entry for entry in split_entries(value) if entry] if isinstance(value, str) else value)
+
+
 class PoolForm(RunFollower):
-    """The form: what is asked of whom.
+    """The form: what is asked of whom. Its traits are checked when Python sets them; what the page sends may be half
+    written, and `advice` says what is wrong with it.
 
     Args:
         given: the options the panel was given, checked by `settle("panel", ...)`; what was not given is as
@@ -40,20 +49,21 @@ class PoolForm(RunFollower):
             What the front end sends later can name only functions that this panel has.
     """
 
-    pool = List(Unicode(), help="Members; empty: what the keys at hand allow.").tag(sync=True)
+    pool = Entries(Unicode(), help="Members; empty: what the keys at hand allow.").tag(sync=True)
     prompt = Unicode().tag(sync=True)
     mode = Unicode(ROWS["mode"].default).tag(sync=True)
     judge = Unicode(help="Several by comma; empty: a strong model outside the pool.").tag(sync=True)
     max_cost = Float(None, allow_none=True, help="USD.").tag(sync=True)
     check = List(Unicode(), help="Checks in use, by name: of those the panel was given.").tag(sync=True)
     extract = Unicode(help="How short answers are found; empty: by a cautious reading.").tag(sync=True)
-    escalate = List(Unicode(), help="Members asked only where the pool does not agree.").tag(sync=True)
+    escalate = Entries(Unicode(), help="Members asked only where the pool does not agree.").tag(sync=True)
     agree = Unicode(help="The share of the pool that must agree, 0.8 or 4/5; empty: 0.8.").tag(sync=True)
     advice = Dict(help="Who would be asked, and what to know of it.").tag(sync=True)
     offers = Dict(help="What can be picked without a search, the presets, the saved pools.").tag(sync=True)
 
     def __init__(self, given: dict[str, Any], notebook: Mapping[str, Any], **traits: Any) -> None:
         settings = settle("panel", given)
+        self._from_page = False
         self._options = {name: value for name, value in given.items() if name not in _TRAITS and name != "functions"}
         self._functions: dict[str, Callable[..., Any]] = {}
         self._selecting = Selecting(settings)
@@ -85,6 +95,29 @@ class PoolForm(RunFollower):
         self._offer()
         self.observe(self._advise, ["pool", "judge", "mode", *_SELECTION])
         self._advise()
+
+    def set_state(self, sync_data: Any) -> None:
+        """What the page sends."""
+        self._from_page = True
+        try:
+            super().set_state(sync_data)
+        finally:
+            self._from_page = False
+
+    @validate(*_TRAITS)
+    def _check_trait(self, proposal: Any) -> Any:
+        name, value = proposal["trait"].name, proposal["value"]
+        if self._from_page or value is None or value in ("", []):
+            return value
+        try:
+            if name == "check":
+                self._selecting.chosen(value)
+            else:
+                ROWS[name].check(self._selecting.reader(value) if name == "extract" else value)
+        except UserError as error:
+            # Of this class alone traitlets takes back all that was set together.
+            raise TraitError(f"Panel.{name} was not changed. {error}") from None
+        return value
 
     def save_pool(self, name: str, pool: Sequence[str] | None = None, judge: str | None = None) -> None:
         """Keep a pool and its judges (by default those shown) under a name, which pools of every notebook can hold.

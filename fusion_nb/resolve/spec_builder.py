@@ -182,7 +182,7 @@ def checked_prompt(prompt: Any) -> str:
     if not isinstance(prompt, str):
         raise UserError(f"The prompt must be text, not {type(prompt).__name__}: convert it with str() first.")
     if not prompt.strip():
-        raise UserError("The prompt is empty: write it in the cell below %%fuse, or pass it to fuse().")
+        raise UserError("The prompt is empty: write what is to be asked.")
     refuse_key("prompt", prompt)
     # A lone surrogate cannot be sent as UTF-8.
     return prompt.encode("utf-8", "replace").decode("utf-8")

@@ -160,3 +160,21 @@ describe("what is being typed", () => {
     expect([model.get("agree"), model.get("max_cost")]).toEqual(["4/5", 0.25]);
   });
 });
+
+describe("what is wrong with a form", () => {
+  it("is said until the form is changed", async () => {
+    await show({ busy: false });
+    const prompt = shadow(el).querySelector("textarea") as HTMLTextAreaElement;
+    prompt.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", ctrlKey: true, bubbles: true }));
+    await settled();
+    const [{ id }] = asked("run") as unknown as [{ id: string }];
+    model.fire("msg:custom", { kind: "reply", id, error: "The prompt is empty." });
+    await settled();
+    const said = () => shadow(el).querySelector("[role=alert]")?.textContent ?? "";
+    expect(said()).toBe("The prompt is empty.");
+    prompt.value = "Why?";
+    prompt.dispatchEvent(new Event("input", { bubbles: true }));
+    await settled();
+    expect(said()).toBe("");
+  });
+});

@@ -131,7 +131,9 @@ function Tools({ store, setMessage }: { store: Store; setMessage: (text: string)
   const frame = async () => {
     const result = await store.request("frame");
     const size = `${result.rows} rows, ${result.columns} columns`;
-    setMessage(result.error ?? `fusion_nb.load("${store.state.run}").frame() is the DataFrame, and the panel's .frame: ${size}.`);
+    setMessage(
+      result.error ?? `fusion_nb.load("${store.state.run}").frame() is the DataFrame, and the panel's .frame: ${size}.`,
+    );
   };
   return (
     <p class="fnb-tools">

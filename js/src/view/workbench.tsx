@@ -11,20 +11,23 @@ import { RunResult } from "./result.tsx";
 export function Workbench({ store }: { store: Store }) {
   useStore(store);
   const now = useClock(store);
-  const [error, setError] = useState("");
+  const [refusal, setRefusal] = useState({ error: "", form: "" });
   const [asking, setAsking] = useState(false);
   const { state } = store;
   const isOn = isRunning(state);
   useEffect(() => setAsking(false), [isOn, state.run]);
+  const written = () => JSON.stringify(FORM_TRAITS.map((name) => store.get(name)));
+  // What was wrong is said of the form as it was then: not any more once a person has changed it.
+  const error = refusal.form === written() ? refusal.error : "";
   const run = async () => {
-    setError("");
+    setRefusal({ error: "", form: "" });
     setAsking(true);
     // The message carries the form, so that a change that has not been synchronized yet is part of the run.
     const result = await store.request("run", {
       form: Object.fromEntries(FORM_TRAITS.map((name) => [name, store.get(name)])),
     });
     if (result.error) setAsking(false);
-    setError(result.error ?? "");
+    setRefusal({ error: result.error ?? "", form: written() });
   };
   const outcome = useRef<HTMLElement>(null);
   useEffect(() => {
