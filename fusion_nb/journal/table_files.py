@@ -136,7 +136,7 @@ def read_each(table: str, runs: Sequence[str]) -> Iterator[tuple[str, RecordedEv
     under_way = is_under_way(table)
     for start in range(0, len(runs), _AT_ONCE):
         wanted = (json.dumps(runs[start : start + _AT_ONCE]),)
-        with _translated(table), reading(table) as db:
+        with translated(table), reading(table) as db:
             parts = db.execute(_LINES_OF_MANY, wanted).fetchall()
             ended = {run for (run,) in db.execute(_ENDED_OF_MANY, wanted)} if under_way else set()
         for run, own in itertools.groupby(parts, lambda part: part[0]):
