@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fusion_nb.providers.openrouter_api import Generation
-
 
 LAST = "last"  # the newest run
 PastRun = str | FusionResult  # a run by its id, or its result
@@ -80,9 +79,11 @@ def load(run: str = LAST) -> FusionResult:
     return reader.load(run, FusionResult())
 
 
-def load_each(runs: Sequence[str]) -> Iterator[FusionResult]:
-    """Many past runs at once, those of a table together; what cannot be read is left out."""
-    return reader.load_each(runs, FusionResult())
+def calls_of(runs: Sequence[str]) -> tuple[pd.DataFrame, int]:
+    """The calls of many past runs in one frame, and how many runs could be read."""
+    from fusion_nb.views.frame import calls_frame  # noqa: PLC0415  as above
+
+    return calls_frame(reader.load_each(runs, FusionResult()), runs)
 
 
 def result_of(run: PastRun) -> FusionResult:
@@ -166,8 +167,7 @@ def begin_derived(
     confirm_cost(spec, resolver, settings, ask_cost)
     caps = spending_policy(spec, settings, resolver.reach.metered, resolver.reach.worst)
     new = new_run_id()
-    if verb == "resume":
-        # Last, once everything that can be refused has been.
+    if verb == "resume":  # last, once everything that can be refused has been
         derived_runs.claim_resume(state, new)
     return Run(spec, resolver, caps, journal=settings["journal"], run=new)
 

@@ -189,7 +189,6 @@ class FuseMagics(Magics):
         return options
 
     def _run(self, begin: Callable[[], Any], parsed: argparse.Namespace, bind: str | None) -> Any:
-        lazy_imports.load_pandas_soon()
         view = screen_for(self.shell, quiet=self._quiet(parsed))
         try:
             result = lazy_imports.run_handle().wait_for_result(begin(), view)
@@ -198,7 +197,8 @@ class FuseMagics(Magics):
             self._bind(bind, failed.result.frame() if bind else None)
             raise
         view.finish(result)
-        self._bind(bind, frame := result.frame())
+        frame = result.frame()
+        self._bind(bind, frame)
         return frame
 
     def _aside(self, begun: Any, parsed: argparse.Namespace, bind: str | None) -> Any:

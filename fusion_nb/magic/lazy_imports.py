@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import sys
-import threading
 from typing import Any
-
-_REQUESTS_OUT = 0.2
-"""Seconds in which a run's requests are sent, mostly."""
 
 
 def api() -> Any:
@@ -53,9 +48,3 @@ def panel() -> Any:
 
 def function_provider() -> Any:
     return importlib.import_module("fusion_nb.providers.function_provider")
-
-
-def load_pandas_soon() -> None:
-    """pandas takes most of a second to load: while the models talk, so that the frame is there with the answer."""
-    if "pandas" not in sys.modules:
-        threading.Timer(_REQUESTS_OUT, importlib.import_module, ("pandas",)).start()

@@ -101,10 +101,9 @@ class Fusion:
         if not self._runs:
             return self._frame
         runs = list(dict.fromkeys(str(run) for name in self._runs for run in self._all[name].dropna()))
-        from fusion_nb.views.frame import calls_frame  # noqa: PLC0415  it makes this accessor known
-
         # By the package's own door: what reads the journal is built on views.
-        calls, count = calls_frame(sys.modules["fusion_nb"].history.load_each(runs), runs)
+        calls: pd.DataFrame
+        calls, count = sys.modules["fusion_nb"].history.calls_of(runs)
         if not count:
             raise UserError("None of this table's runs is in the journal: there are no calls to show.")
         calls.attrs = {"left_out": len(runs) - count}

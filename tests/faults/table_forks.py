@@ -2,6 +2,7 @@
 
 `python -m tests.faults.table_forks` reads one JSON object a line: `home`, `url`, `models`, `rows`, `prefix`, `result`,
 `options`. The forked process calls `fuse_frame()` and writes its frame to the file `result`; its process id is printed.
+With `count` it writes how many usable replies each model gave to each prompt, by the journal, those taken over aside.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,9 +67,21 @@ def table_forks() -> Iterator[TableForks]:
         process.stdout.close()  # type: ignore[union-attr]
 
 
+def _count(result: Path) -> None:
+    given: Counter[str] = Counter()
+    for table in fusion_nb.runs()["run"]:
+        for run in fusion_nb.runs(table)["run"]:
+            loaded = fusion_nb.load(run)
+            given.update(f"{r.ref.model}: {loaded.prompt}" for r in loaded.candidates if r.usable and not r.kept_from)
+    result.write_text(json.dumps(given), encoding="utf-8")
+    os._exit(0)
+
+
 def _ask(trial: dict[str, Any]) -> None:
     os.environ["FUSION_NB_HOME"] = trial["home"]
     result = Path(trial["result"])
+    if trial.get("count"):
+        _count(result)
     try:
         frame = fusion_nb.fuse_frame(
             prompts(trial["rows"], trial["prefix"]),
