@@ -235,10 +235,10 @@ class Engine:
 
 
 def _run_ended(state: RunState, status: RunStatus, error: str | None = None, seconds: float | None = None) -> RunEnded:
-    """The last event; its notes name the members that the answer does without, and why a judge gave no verdict: whoever
-    reads a run from a program looks there before they look at the verdict."""
+    """The last event; its notes name the members that the answer does without, and why the call of a judge failed:
+    whoever reads a run from a program looks there before they look at the verdict."""
     verdict = state.verdict
-    lost = verdict.note if verdict is not None and verdict.state in ("failed", "unread") else ""
+    lost = verdict.note if verdict is not None and verdict.state == "failed" else ""
     notes = (missing_note(changed(state, {"status": status})), lost)
     return RunEnded(status=status, error=error, notes=tuple(note for note in notes if note), seconds=seconds)
 
