@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fusion_nb.core.option_checks import shown as shown_value
 from fusion_nb.errors import UnknownName, UserError
 
 
@@ -66,8 +67,12 @@ def configurable_class(rows: Mapping[str, Any]) -> type[Any]:
             self.__dict__.setdefault("_names_set", set()).add(name)
         config.Configurable.__setattr__(self, name, value)
 
+    def shown(self: Any) -> str:
+        own = (f"{name}={shown_value(getattr(self, name))}" for name in traits if was_set(self, name))
+        return f"<fusion_nb.defaults: {', '.join(own) or 'nothing is set'}>"
+
     return type(
         "Fuse",
         (config.Configurable,),
-        {"__doc__": about, "reset": reset, "was_set": was_set, "__setattr__": set_known, **traits},
+        {"__doc__": about, "reset": reset, "was_set": was_set, "__setattr__": set_known, "__repr__": shown, **traits},
     )

@@ -378,8 +378,10 @@ def test_costs_of_groups_that_nobody_knows_are_unknown() -> None:
     assert costs.loc["candidate", "unpriced"] == 1
     assert costs.loc["candidate", "cost_usd"] == pytest.approx(float(df.cost_usd.sum()))
     assert list(df.fusion.costs("role", "label")["calls"]) == [1] * len(df)
-    with pytest.raises(fusion_nb.UserError, match="takes columns of this frame"):
-        df.fusion.costs("rolle")
+    assert df.fusion.costs(["role", "label"]).equals(df.fusion.costs("role", "label"))
+    for wrong in ("rolle", ["role", "rolle"], []):
+        with pytest.raises(fusion_nb.UserError, match="takes columns of this frame"):
+            df.fusion.costs(wrong)
 
 
 # Who agreed, and what stopping would have saved.

@@ -426,14 +426,14 @@ def test_a_table_somebody_has_changed_is_still_shown(shown: Callable[[Any], str]
 
 
 def test_past_runs_are_one_line_each(shown: Callable[[Any], str]) -> None:
-    """When, what was asked, of whom, how it ended, what it cost; the id to load it by stands last."""
+    """The id to load it by, which stays in sight; when, what was asked, of whom, how it ended, what it cost."""
     row = RunRow(
         run="20260301T101500-5f2a9c01de", when="2026-03-01T10:15:00+00:00", mode="merge", status="ok",
         prompt="Why is the sky blue?\n\nAnswer in one sentence, please, and say why the sunset is red then. " * 3,
         pool=("claude", "gemini", "gpt4o"), judge="gpt5", cost=Decimal("0.0208"), calls=4,
     )  # fmt: skip
     page = shown(runs_frame([row]))
-    assert heads(page) == ["when", "prompt", "mode", "pool", "status", "cost_usd", "seconds", "calls", "run"]
+    assert heads(page) == ["run", "when", "prompt", "mode", "pool", "status", "cost_usd", "seconds", "calls"]
     assert "<td>2026-03-01 10:15</td><td>Why is the sky blue? Answer in one sentence" in page
     assert "<td>20260301T101500-5f2a9c01de</td>" in page
     assert "white-space:nowrap" in page

@@ -223,8 +223,10 @@ def test_calls_of_all_rows_are_found_by_their_runs(words: pd.DataFrame) -> None:
     assert len(calls) == 6
     assert calls.cost_usd.sum() == pytest.approx(done.f_cost_usd.sum())
     assert len(done.head(1).fusion.calls().fusion.by_member()) == 3
-    with pytest.raises(UserError, match="calls"):
+    with pytest.raises(UserError, match=r"df\.fusion\.calls\(\)\.fusion\.cost\(\)"):
         _ = done.fusion.cost()
+    assert [name for name in dir(done.fusion) if name[0] != "_"] == ["calls", "to_csv", "to_excel"]
+    assert repr(done.fusion) == "<df.fusion: calls, to_csv, to_excel>"
     assert not hasattr(words, "fusion")
 
 

@@ -62,6 +62,12 @@ def test_a_run_is_listed_and_loaded_as_on_the_day(replay: Replay) -> None:
     assert len(fusion_nb.runs("no such words")) == 0
 
 
+def test_a_result_is_a_key(replay: Replay) -> None:
+    """A result and the one that is loaded are the same key."""
+    result = fusion_nb.fuse("Is 7 prime?", pool="demo:swift")
+    assert {result: 1}[fusion_nb.load(result.run)] == 1
+
+
 def test_nothing_is_kept_where_the_journal_is_off(replay: Replay) -> None:
     """`journal=False` leaves no trace."""
     fuse(replay, journal=False)

@@ -93,6 +93,13 @@ def test_tables_fit_a_terminal(shell: Shell, columns: int) -> None:
 def test_other_frames_are_printed_by_pandas(shell: Shell) -> None:
     """A frame of a person's own, a part of ours and `max_columns = None` stay as pandas prints them."""
     frame = fusion_nb.fuse("hi", pool="demo").frame()
+    dear = pd.DataFrame({"ref": "openrouter:" + "m" * 30, "name": "M", "context": 8, "prompt_usd_per_mtok": [1.5],
+                         "completion_usd_per_mtok": 7.5, "source": "x", "alias": "m", "modalities": "text"})  # fmt: skip
+    for columns in range(40, 120):
+        # One price without the other would mislead.
+        text = compact_text(dear, columns) or ""
+        assert ("1.50" in text) == ("7.50" in text)
+    assert "7.50" in (compact_text(dear, 80) or "")
     assert compact_text(pd.DataFrame({"a": [1]})) is None
     assert compact_text(frame[["text"]]) is None
     with pd.option_context("display.max_columns", None):

@@ -310,3 +310,15 @@ def test_each_option_acts_or_is_refused(call: str, name: str, service: ChatServi
         return
     seen = caller.make(call, given, past)
     assert acted(seen), f"{call}({name}={value!r}): {seen.error or seen.result}"
+
+
+def test_the_defaults_show_what_was_set() -> None:
+    """One line with the settings somebody made, and not an address in memory."""
+    defaults = fusion_nb.defaults
+    defaults.reset()
+    assert repr(defaults) == "<fusion_nb.defaults: nothing is set>"
+    try:
+        defaults.pool, defaults.max_cost = "claude,gemini", 0.25
+        assert repr(defaults) == "<fusion_nb.defaults: pool=['claude', 'gemini'], max_cost=0.25>"
+    finally:
+        defaults.reset()

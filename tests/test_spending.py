@@ -85,7 +85,7 @@ def test_play_money_is_in_no_total(shell: Shell) -> None:
     bought("0.20")
     ran = shell.run("%fuse_spend")
     assert "$0.2000 in 1 call." in ran.text
-    assert "play money" in ran.text
+    assert "1 demo call is play money and counts in no sum." in ran.text
     assert set(ran.value["service"]) == {"demo", "acme"}
 
 

@@ -4,6 +4,7 @@ import io
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -236,6 +237,19 @@ def test_after_a_stop_the_texts_and_the_next_step_are_there() -> None:
     assert f"--resume {states.cancelled().run}" in " ".join(bundle(states.cancelled())["text/plain"].split())
     for state in (states.merge(), states.all_failed(), states.best_of()):
         assert "%fuse --re" not in bundle(state)["text/plain"]
+
+
+def test_a_ledger_fits_a_terminal_of_80_columns() -> None:
+    """Its heads are cut, then columns go, where names and states are long; what a call cost and how it ended stay."""
+    script = states.Script()
+    for ref in states.POOL:
+        call = script.start(replace(ref, label=f"{ref.name} of a long name, at length"))
+        script.end(call, status="cancelled", error="cancelled", cost=None, tokens=None, latency=2.0, finish=None)
+    state = script.close("cancelled", at=2.0)
+    rows = [line for line in text_view.render_text(state, 79).splitlines() if "cancelled" in line and "name" in line]
+    assert len(rows) == len(states.POOL)
+    assert max(map(text_view.width, rows)) <= 79
+    assert "tokens in  tokens out" in text_view.render_text(state)
 
 
 def test_the_terminal_names_who_keeps_all_waiting() -> None:

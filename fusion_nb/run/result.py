@@ -53,6 +53,10 @@ class FusionResult(RunState):
         # By the package's own door: the panel is built on results, so this file cannot know it.
         return sys.modules["fusion_nb"].Panel(result=self)
 
+    def __hash__(self) -> int:
+        # What a run holds cannot be hashed, and equal results are of one run.
+        return hash(self.run)
+
     def _bundle(self) -> dict[str, str]:
         from fusion_nb.views import bundle
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -66,11 +66,9 @@ class Cost(NamedTuple):
 class Fusion:
     """What a frame's calls cost and took, member by member; who agreed; a picture of it; files that are safe to open.
 
-    `calls()` of a table of prompts.
-
     `cost()`, `costs()`, `by_member()`, `timeline()`, `plot()`; `agreement()`, `effective_votes()`, `scores()`,
-    `escalation()`; `to_csv()`, `to_excel()`. Works on parts of a frame, and on frames of several runs put together; the
-    files are made of `runs()` and `models()` too.
+    `escalation()`; `to_csv()`, `to_excel()`; `calls()` of a table of prompts. Works on parts of a
+    frame, and on frames of several runs put together; the files are made of `runs()` and `models()` too.
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -83,13 +81,18 @@ class Fusion:
 
     def __repr__(self) -> str:
         calls = "" if self._no_calls else f" {self.cost().short};"
-        return f"<df.fusion:{calls} {', '.join(name for name in dir(type(self)) if name[0] != '_')}>"
+        return f"<df.fusion:{calls} {', '.join(name for name in dir(self) if name[0] != '_')}>"
+
+    def __dir__(self) -> list[str]:
+        """Of a table without calls of its own, what works for it alone."""
+        works = ("to_csv", "to_excel", *(["calls"] if self._runs else []))
+        return [name for name in super().__dir__() if not self._no_calls or name[0] == "_" or name in works]
 
     @property
     def _frame(self) -> pd.DataFrame:
         if self._no_calls:
             if self._runs:
-                raise UserError("This table has a row a prompt: df.fusion.calls() gives the frame of its calls.")
+                raise UserError("This table has a row a prompt: ask its calls, as in df.fusion.calls().fusion.cost().")
             raise UserError("This table has no calls: to_csv() and to_excel() are what df.fusion has for it.")
         return self._all
 
@@ -129,19 +132,19 @@ class Fusion:
         table.attrs["notes"] = member_table.served_twice(self._frame)
         return table
 
-    def costs(self, *by: str) -> pd.DataFrame:
+    def costs(self, *by: str | Sequence[str]) -> pd.DataFrame:
         """What calls cost by one column or several: `df.fusion.costs("role")`. A sum that nobody knows is `<NA>`.
 
         A plain `groupby(...).cost_usd.sum()` makes it 0.0. `unpriced` says how many calls `cost_usd` leaves out.
         """
         df = self._frame
-        unknown = [name for name in by if name not in df]
-        if unknown or not by:
-            raise UserError(
-                f"costs() takes columns of this frame, such as 'role' or 'label'; not {', '.join(unknown) or 'none'}."
-            )
+        names = [name for each in by for name in ([each] if isinstance(each, str) else each)]
+        unknown = [str(name) for name in names if name not in df]
+        if unknown or not names:
+            told = ", ".join(unknown) or "none"
+            raise UserError(f"costs() takes columns of this frame, such as 'role' or 'label'; not {told}.")
         cost = df["cost_usd"].astype("Float64")
-        groups = cost.groupby([df[name] for name in by], sort=False, observed=True, dropna=False)
+        groups = cost.groupby([df[name] for name in names], sort=False, observed=True, dropna=False)
         calls, priced = groups.size().astype("Int64"), groups.count().astype("Int64")
         return pd.DataFrame({"calls": calls, "cost_usd": groups.sum(min_count=1), "unpriced": calls - priced})
 

@@ -117,7 +117,9 @@ class Spending:
         when = "Today" if self.since == today() else f"Since {self.since}"
         sentences = [f"{when} (UTC): {usd(self.total)} in {calls}{more}.", f"This kernel: {usd(self.session)}."]
         if len(self._real) < len(self.rows):
-            sentences.append("The demo's play money is left out.")
+            demo = sum(row.calls for row in self.rows) - count
+            are = "call is play money and counts" if demo == 1 else "calls are play money and count"
+            sentences.append(f"{demo:,} demo {are} in no sum.")
         return " ".join((*sentences, *self.left))
 
 

@@ -61,6 +61,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "text": Column(_line(64)),
     },
     "runs": {
+        "run": Column(str, whole=True),
         "when": Column(lambda value: f"{value:%Y-%m-%d %H:%M}", whole=True),
         "prompt": Column(_line(48)),
         "mode": Column(str),
@@ -69,7 +70,6 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "cost_usd": Column(_money, right=True),
         "seconds": Column(_places(1), right=True),
         "calls": Column(str, right=True),
-        "run": Column(str, whole=True),
     },
     "models": {
         "alias": Column(_line(24), always=False),

@@ -12,6 +12,10 @@ from fusion_nb.views.text import aligned, width
 
 _NARROWEST = 12
 """Columns a text keeps before whole columns are left out."""
+_NARROWEST_FIGURE = 8
+"""Columns the head of a figure keeps."""
+_TOGETHER = {"completion_usd_per_mtok": "prompt_usd_per_mtok"}
+"""What says nothing, or the wrong thing, without the other."""
 
 
 def compact_text(frame: Any, columns: int | None = None) -> str | None:
@@ -46,6 +50,7 @@ def _fitted(cells: dict[str, list[str]], shown: dict[str, Column], room: int) ->
     """Widths that fit: first the heads of figures are cut, then the widest texts, then whole columns go, the last ones
     first."""
     widths = {name: max(map(width, texts)) for name, texts in cells.items()}
+    narrowest = _NARROWEST
     if sum(widths.values()) + 2 * len(widths) > room:
         figures = [name for name in widths if shown[name].right]
         widths |= {name: max(_NARROWEST, *map(width, cells[name][1:]), 0) for name in figures}
@@ -57,7 +62,15 @@ def _fitted(cells: dict[str, list[str]], shown: dict[str, Column], room: int) ->
             rival = max([wide for name, wide in texts.items() if name != widest], default=_NARROWEST)
             widths[widest] = max(texts[widest] - over, min(rival, texts[widest] - 1), _NARROWEST)
         else:
-            widths.pop(([name for name in widths if not shown[name].whole] or list(widths))[-1])
+            gone = ([name for name in widths if not shown[name].whole] or list(widths))[-1]
+            figures = [name for name in widths if shown[name].right and widths[name] > _NARROWEST_FIGURE]
+            if figures and narrowest > _NARROWEST_FIGURE:
+                # Once more, before one of them goes.
+                narrowest = _NARROWEST_FIGURE
+                widths |= {name: max(narrowest, *map(width, cells[name][1:]), 0) for name in figures}
+                continue
+            widths.pop(gone)
+            widths.pop(_TOGETHER.get(gone, ""), None)
     return widths
 
 

@@ -111,7 +111,7 @@ def _finished(state: RunState, columns: int | None, prose: Callable[[str], str |
     looks = prose(state.answer) if prose and state.answer is not None else None
     parts = [*_answer(state, answer=_SET if looks else None), *_verdict(state)]
     parts += [f"Round {ended.round}: {escape.safe_line(formatting.debate_round(ended))}" for ended in state.rounds]
-    table = ["", *_ledger(state)] if state.replies else []
+    table = ["", *_ledger(state, columns)] if state.replies else []
     below = [*_failures(state), *_checks(state), *remark_lines(state)]
     return [
         "",
@@ -174,12 +174,17 @@ def _facts(state: RunState, reply: Reply) -> list[str]:
     return [*candidate_wording.facts(state, reply), *candidate_wording.differing(state, reply)]
 
 
-def _ledger(state: RunState) -> list[str]:
+def _ledger(state: RunState, columns: int | None) -> list[str]:
     table = ledger(state)
-    shown = [i for i, column in enumerate(table.columns) if column.head in BRIEF]
-    heads = [column.head for column in table.columns]
-    rows = [[escape.safe_line(row[i]) for i in shown] for row in (heads, *table.rows, table.totals)]
-    lines = aligned(rows, [table.columns[i].right for i in shown])
+    lines: list[str] = []
+    # Where it is too wide, first the heads are cut, then what can be read elsewhere goes.
+    for short, without in (False, ()), (True, ()), (True, ("role",)), (True, ("role", "tokens in")):
+        shown = [i for i, each in enumerate(table.columns) if each.head in BRIEF and each.head not in without]
+        heads = [each.head.removeprefix("tokens ") if short else each.head for each in table.columns]
+        rows = [[escape.safe_line(row[i]) for i in shown] for row in (heads, *table.rows, table.totals)]
+        lines = aligned(rows, [table.columns[i].right for i in shown])
+        if columns is None or max(map(width, lines)) <= columns:
+            break
     return [*lines, escape.safe_line(table.caption)]
 
 
