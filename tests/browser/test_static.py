@@ -220,3 +220,15 @@ def test_lanes_do_not_move_while_texts_arrive(sheet) -> None:
         for call in calls:
             script.say(call, "some words that fill the lane, and\n\n more lines ")
     assert len(seen) == 1
+
+
+def test_tabs_stand_in_even_rows_on_a_line(sheet) -> None:
+    """Three candidates share one row and its whole width; of eight, every row has a line below it."""
+    page = sheet(1300)
+    page.show(html.render_html(states.merge()), html.render_html(states.many()))
+    boxes = """all => all.map(e => [e.getBoundingClientRect().top, e.getBoundingClientRect().width,
+      getComputedStyle(e).borderBottomColor])"""
+    three, eight = (tabs.locator("summary").evaluate_all(boxes) for tabs in page.page.locator(".fnb-tabs").all())
+    assert len({top for top, *_ in three}) == 1
+    assert max(width for _, width, _ in three) - min(width for _, width, _ in three) < 1
+    assert all(colour != "rgba(0, 0, 0, 0)" for _, _, colour in (*three, *eight))
