@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fusion_nb.core.option_checks import shown as shown_value
 from fusion_nb.errors import UnknownName, UserError
 
 
@@ -68,7 +68,7 @@ def configurable_class(rows: Mapping[str, Any]) -> type[Any]:
         config.Configurable.__setattr__(self, name, value)
 
     def shown(self: Any) -> str:
-        own = (f"{name}={shown_value(getattr(self, name))}" for name in traits if was_set(self, name))
+        own = (f"{name}={reprlib.repr(getattr(self, name))}" for name in traits if was_set(self, name))
         return f"<fusion_nb.defaults: {', '.join(own) or 'nothing is set'}>"
 
     return type(

@@ -157,7 +157,7 @@ def _after(state: RunState, verdict: Verdict, usable: int) -> str:
         return f"{way} has one judge decide; {paid}."
     if verdict.state == "undecided":
         mode, flag = ('mode="best-of", ', " --mode best-of") if state.mode == "vote" else ("", "")
-        way = _way(state, "rejudge", f'{mode}judge="NAME"', f"{flag} --judge NAME")
+        way = _way(state, "rejudge", f'{mode}judge="NAME"', flag + " --judge NAME")
         return f"{way} has a judge decide; {paid}."
     return f"{_way(state, 'rejudge')} asks the judge{'s' if state.jury else ''} again; {paid}."
 
