@@ -11,7 +11,7 @@ import pytest
 
 import fusion_nb
 from fusion_nb.core.loop_clock import LoopTimeout, loop_clock
-from fusion_nb.providers import http
+from fusion_nb.providers import http_pool
 from tests.wire_server import Received, Step, WireServer, reply, response
 
 
@@ -64,7 +64,7 @@ def test_a_limit_can_be_moved_in_both_directions() -> None:
 
 def test_a_burst_of_runs_fails_none_for_its_own_lateness(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two hundred at once, with hardly a moment to connect: however late the loop is, each gets its answer."""
-    monkeypatch.setattr(http, "CONNECT", 0.5)
+    monkeypatch.setattr(http_pool, "CONNECT", 0.5)
 
     def answer(received: Received) -> Iterator[Step]:
         yield from (reply("yes") if received.method == "POST" else response(404, {}))

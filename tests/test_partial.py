@@ -316,7 +316,7 @@ def test_the_commands_that_are_named_work(command: str, replay: Replay) -> None:
         )
         assert stopped.error is None, stopped.text
         shown = bundle(fusion_nb.load(shell.ip.user_ns["result"]))["text/plain"]
-        (line,) = re.findall(rf"`(%fuse {command} last)`", shown)
+        (line,) = re.findall(rf"`(%fuse {command} \S+)`", shown)
         after = shell.run(line + " --quiet")
         assert after.error is None, after.text
         assert after.value.attrs["status"] == "ok", after.value.attrs

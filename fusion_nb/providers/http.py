@@ -82,7 +82,11 @@ class Http:
             fault = ProviderError("timeout", f"{target.service} did not answer within {timeout:g} s.")
         except ValueError:
             fault = ProviderError("protocol", f"{target.service} did not answer with JSON.")
-        raise fault
+        try:
+            raise fault
+        finally:
+            # Where the loop is written in Python (nest_asyncio2), it is woken inside the handling of a cancellation.
+            fault.__context__ = None
 
     async def aclose(self) -> None:
         for way in self._ways.values():
