@@ -181,7 +181,8 @@ def test_a_schema_that_is_refused(server: Server, endless: Server, llama: Server
         judge = "llamacpp:tiny"
         pool = ["other:tiny*2"]
     else:
-        pool = ["litellm:mock*2"]
+        # Two that say the same would need no judge.
+        pool = ["litellm:mock", lambda prompt: "One, two, many."]
     result = fusion_nb.fuse("Count.", pool, "best-of", judge=judge, services=services, **SHORT)
     assert all(reply.usable for reply in result.candidates)
     judged = [reply for reply in result.replies if reply.role == "judge"]
