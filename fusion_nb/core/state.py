@@ -263,8 +263,9 @@ def _outcome(reply: Reply | None) -> str:
     reason = _first_sentence(reply.detail or "")
     if reason.lower().startswith("cut off"):
         return f"was c{reason[1:]}"
-    # `x sent no text: x sent no text` says it once.
-    return f"{outcome}: {reason}" if reason and outcome not in reason else outcome
+    # `x sent no text: x sent no text` and `was stopped: Stopped` say it once.
+    once = not reason or outcome in reason or outcome.endswith(reason.lower())
+    return outcome if once else f"{outcome}: {reason}"
 
 
 def _first_sentence(detail: str) -> str:

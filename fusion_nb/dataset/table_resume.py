@@ -16,9 +16,9 @@ from fusion_nb.core.fold import fold_all
 from fusion_nb.core.option_types import ResumeOptions
 from fusion_nb.core.spec import RunSpec
 from fusion_nb.dataset.jobs import Job, Way
-from fusion_nb.dataset.progress import progress_bar
+from fusion_nb.dataset.progress import notes_of, progress_bar
 from fusion_nb.dataset.run_queue import RunQueue
-from fusion_nb.dataset.table_columns import WAITING, cells, left_out, with_columns
+from fusion_nb.dataset.table_columns import WAITING, cells, left_out, undecided_note, with_columns
 from fusion_nb.errors import UserError
 from fusion_nb.history import LAST, PastRun
 from fusion_nb.journal import table_batches, table_files
@@ -28,7 +28,7 @@ from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.spec_builder import with_recorded_functions
 from fusion_nb.run.derived_runs import same_spec
 from fusion_nb.run.result import FusionResult
-from fusion_nb.views import formatting
+from fusion_nb.views import escape, formatting
 
 
 @takes("resume")
@@ -71,14 +71,14 @@ def resume_table(table: str, options: Mapping[str, Any], *, show_progress: bool 
                 queue.on_progress(len(answered), len(jobs), queue.spent)
         except KeyboardInterrupt:
             notes.append(f"Interrupted: {len(answered):,} of {formatting.plural(len(jobs), 'prompt')} are answered.")
-    notes += [*(queue.batches.notes() if queue.batches else []), *filter(None, (queue.stopped, queue.trouble))]
+    notes += [*notes_of(queue), *undecided_note(answered, range(len(jobs)))]
     waiting = queue.batches.waiting if queue.batches else set()
     left = left_out("budget" if queue.capped else "cancelled", queue.stopped)
     records = [answered.get(at, WAITING if at in waiting else left) for at in range(len(jobs))]
     done = with_columns(pd.DataFrame({"prompt": [job.spec.prompt for job in jobs]}), records, "")
     done.attrs["notes"], done.attrs["spent_usd"] = notes, str(queue.taken)
     for note in notes if show_progress else ():
-        print(note)
+        print(escape.safe_line(note))
     return done
 
 
