@@ -18,9 +18,8 @@ import pytest
 
 import fusion_nb
 from fusion_nb.core import Ref, Reply, RunState, Usage, Verdict
-from fusion_nb.views import agreement_table, dataframe_accessor, judge_agreement, run_facts, table_export
-from fusion_nb.views import effective_votes as effective_votes_module
-from fusion_nb.views.effective_votes import effective_votes
+from fusion_nb.views import agreement_statistics, agreement_table, dataframe_accessor, run_facts, table_export
+from fusion_nb.views.agreement_statistics import effective_votes
 from fusion_nb.views.frame import frame
 from tests import states
 from tests.conftest import SHARED
@@ -561,16 +560,16 @@ def test_judges_agreement_is_told_over_many_runs_alone() -> None:
         [nobody, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, nobody], [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, nobody],
     ]  # fmt: skip
     units = [[float(value) for value in unit if value is not None] for unit in zip(*raters, strict=True)]
-    assert judge_agreement.alpha(units) == pytest.approx(0.849, abs=5e-4)
+    assert agreement_statistics.alpha(units) == pytest.approx(0.849, abs=5e-4)
     harsh = [
         {"run": f"r{n}", "judge": judge, "call": call, "score": 9.0 - 2 * call - less}
         for n in range(30)
         for judge, less in (("mild", 0), ("harsh", 2))
         for call in (1, 2, 3)
     ]
-    assert judge_agreement.jury_alpha(harsh) == (pytest.approx(1.0), 30)
-    assert judge_agreement.jury_alpha(harsh[6:]) == (None, 29)
-    assert judge_agreement.jury_alpha([]) == (None, 0)
+    assert agreement_statistics.jury_alpha(harsh) == (pytest.approx(1.0), 30)
+    assert agreement_statistics.jury_alpha(harsh[6:]) == (None, 29)
+    assert agreement_statistics.jury_alpha([]) == (None, 0)
     table = frame(states.jury()).fusion.scores()
     assert (table.attrs["alpha"], table.attrs["jury_runs"]) == (None, 1)
     assert json.loads(json.dumps(table.attrs)) == table.attrs
@@ -673,7 +672,7 @@ def test_the_judges_of_a_jury_have_a_row_each(pyplot: Any) -> None:
     assert [t.get_text() for t in left.get_yticklabels()][3:] == ["judge · gpt5", "judge · opus", "judge · llama3.3"]
 
 
-@pytest.mark.parametrize("module", [dataframe_accessor, effective_votes_module, agreement_table, judge_agreement])
+@pytest.mark.parametrize("module", [dataframe_accessor, agreement_statistics, agreement_table])
 def test_the_examples_in_the_docstrings_run(module: Any) -> None:
     """What a docstring shows is what comes."""
     shown = doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)

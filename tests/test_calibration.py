@@ -18,7 +18,7 @@ from fusion_nb import UserError, calibrate
 from fusion_nb.evaluation import CalibrationReport, EvaluationPlan
 from fusion_nb.evaluation.judge_figures import label_kappa
 from fusion_nb.evaluation.statistics import corrected_rate
-from fusion_nb.views.judge_agreement import krippendorff_alpha
+from fusion_nb.views.agreement_statistics import krippendorff_alpha
 from tests.replay import Replay
 from tests.shell import Shell
 

@@ -25,7 +25,7 @@ DOORS = {
     "httpx2": "providers/http_proxied.py",
     "pandas": ("views/frame.py", "views/table_export.py", "views/dataframe_accessor.py", "dataset/"),
     "matplotlib": "views/plot.py",
-    "numpy": ("views/effective_votes.py", "evaluation/"),
+    "numpy": ("views/agreement_statistics.py", "evaluation/"),
     "IPython": ("magic/", "panel/panel.py"),
     "anywidget": "views/widget.py",
     "genai_prices": "accounts/prices.py",

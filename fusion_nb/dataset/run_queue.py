@@ -15,10 +15,8 @@ from fusion_nb.accounts.policy import SpendingPolicy, day_account
 from fusion_nb.core.spec import run_started
 from fusion_nb.dataset.batch_queue import BatchQueue
 from fusion_nb.dataset.batch_start import planned_batches
-from fusion_nb.dataset.jobs import DONE, NOT_ASKED, Job, is_unpaid, rest_of, with_replies
-from fusion_nb.dataset.making import Making, UnderWay
+from fusion_nb.dataset.jobs import DONE, NOT_ASKED, Job, Making, UnderWay, is_unpaid, reply_keys, rest_of, with_replies
 from fusion_nb.dataset.queue_record import QueueRecord
-from fusion_nb.dataset.reply_keys import reply_keys
 from fusion_nb.errors import RunFailed
 from fusion_nb.journal import index, reader, table_index
 from fusion_nb.resolve.spec_builder import spending_policy

@@ -26,7 +26,7 @@ from fusion_nb.evaluation.statistics import (
     mean_interval,
 )
 from fusion_nb.providers.model_families import model_family
-from fusion_nb.views.judge_agreement import krippendorff_alpha
+from fusion_nb.views.agreement_statistics import krippendorff_alpha
 
 IllFormed = Literal["tie", "dropped", "wrong"]
 CONVENTIONS: Mapping[str, str] = {

@@ -15,7 +15,7 @@ from fusion_nb.evaluation import comparison, sentences
 from fusion_nb.evaluation.arms import Arm, Table
 from fusion_nb.evaluation.comparison import Finding, Leaving, Power
 from fusion_nb.evaluation.statistics import Interval, wilson
-from fusion_nb.views.effective_votes import EffectiveVotes, effective_votes
+from fusion_nb.views.agreement_statistics import EffectiveVotes, effective_votes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,8 +19,7 @@ from typing import Any, Self
 
 from fusion_nb.core import Chunk, Ref, Request
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.function_call import arguments_for, takes_candidates
-from fusion_nb.providers.function_text import text_of, verdict_reader
+from fusion_nb.providers.function_calling import arguments_for, takes_candidates, text_of, verdict_reader
 from fusion_nb.providers.redaction import one_line, scrub
 from fusion_nb.providers.text_chunks import TextBatcher
 

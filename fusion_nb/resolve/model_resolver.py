@@ -20,7 +20,7 @@ from fusion_nb.options import Settings
 from fusion_nb.providers import demo, keys, model_families, model_names, services
 from fusion_nb.providers.custom_services import AskConsent
 from fusion_nb.providers.demo.scripts import find_model as find_demo
-from fusion_nb.providers.function_call import refuse_uncallable
+from fusion_nb.providers.function_calling import refuse_uncallable
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.function_provider import FunctionProvider, is_async, name_of
 from fusion_nb.providers.services import SERVICES

@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from fusion_nb.accounts.policy import RunAccounts
+from fusion_nb.accounts.token_counts import prompt_cut
 from fusion_nb.core import (
     STOPPED,
     UNDECIDED,
@@ -24,18 +25,28 @@ from fusion_nb.core import (
     RunStatus,
     StreamSplitter,
 )
-from fusion_nb.core.events import AgreementFound, ChecksEnded, Escalated, RoundEnded, RunEnded, VerdictReached
+from fusion_nb.core.events import (
+    AgreementFound,
+    CallStarted,
+    ChecksEnded,
+    Escalated,
+    RoundEnded,
+    RunEnded,
+    TextDelta,
+    ThoughtEnded,
+    VerdictReached,
+)
 from fusion_nb.core.fold import changed
 from fusion_nb.core.spec import RunServices, RunSpec, first_messages, run_started, token_limit
 from fusion_nb.core.state import is_play, missing_note
-from fusion_nb.core.values import PYTHON_SERVICE, Judging
+from fusion_nb.core.values import PYTHON_SERVICE, FetchedReply, Judging
 from fusion_nb.errors import UserError
 from fusion_nb.judging import decide
 from fusion_nb.judging.framing import judge_context_budget
 from fusion_nb.run.call import Caller
+from fusion_nb.run.call_progress import CallProgress, call_ended
 from fusion_nb.run.derived_runs import reused_reply_events
 from fusion_nb.run.event_recorder import EventRecorder
-from fusion_nb.run.fetched_calls import record_fetched
 from fusion_nb.run.member_round import Members
 
 
@@ -169,7 +180,7 @@ class Engine:
             self._reuse(ref, round)
             fetched = self._services.fetched.get(ref.name) if round == 0 else None
             if fetched is not None and not any(reply.ref.name == ref.name for reply in self._record.state.replies):
-                record_fetched(self._record, ref, messages, fetched)
+                _record_fetched(self._record, ref, messages, fetched)
 
         def ask(ref: Ref, messages: tuple[Message, ...]) -> Coroutine[Any, Any, Reply]:
             return self.ask(ref, messages, role="candidate", round=round)
@@ -251,3 +262,23 @@ def _all_failed(candidates: Sequence[Reply]) -> str:
     if len(candidates) == 1:
         return f"No answer. {_reasons(candidates)}."
     return f"None of the {len(candidates)} members answered. {_reasons(candidates)}."
+
+
+def _record_fetched(
+    record: EventRecorder[RunState], ref: Ref, messages: tuple[Message, ...], fetched: FetchedReply
+) -> None:
+    """A call that a service's batch carried out, on record from its start to its end; the batch paid for it. It has no
+    clock: the hours a batch took are not the model's."""
+    call = len(record.state.replies) + 1
+    record.emit(CallStarted(call=call, ref=ref, role="candidate", round=0, messages=messages))
+    progress = CallProgress(attempts=1, free=fetched.at_most is None)
+    for chunk in fetched.chunks:
+        progress.take(chunk)
+        if chunk.text:
+            record.emit(TextDelta(call=call, text=chunk.text, channel=chunk.channel))
+        if chunk.thought_ended:
+            record.emit(ThoughtEnded(call=call))
+    if prompt_cut([message.content for message in messages], ref, progress.usage.prompt):
+        progress.warnings.append("prompt_cut")
+    cost = (fetched.cost, fetched.source, fetched.at_most, fetched.rates)
+    record.emit(call_ended(record.state.reply(call), progress, fetched.fault, *cost))

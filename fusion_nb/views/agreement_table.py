@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fusion_nb.errors import UserError
-from fusion_nb.views.member_table import is_missing
+from fusion_nb.views.frame_sums import is_missing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from fusion_nb.core import Analysis, Contradiction, Reply, RunState
 from fusion_nb.views import candidate_wording, escape, formatting, verdict_wording
 from fusion_nb.views.citation_chips import member_hue, name_tag
-from fusion_nb.views.jury_view import jury_details
+from fusion_nb.views.jury_scores_view import IN_A_TABLE, jury_details, score_table
 from fusion_nb.views.markdown_to_html import render_inline, render_markdown
-from fusion_nb.views.score_table import IN_A_TABLE, score_table
 
 _BAD = ("error", "timeout", "refused", "filtered", "empty")
 

@@ -12,19 +12,17 @@ import pandas as pd
 from fusion_nb.errors import UserError
 from fusion_nb.views import (
     agreement_table,
-    call_times,
-    escalation_table,
     formatting,
-    member_table,
+    frame_sums,
     plot,
     run_facts,
     table_export,
 )
-from fusion_nb.views.judge_agreement import jury_alpha
-from fusion_nb.views.member_table import exact, exact_sum, is_missing
+from fusion_nb.views.agreement_statistics import jury_alpha
+from fusion_nb.views.frame_sums import exact, exact_sum, is_missing
 
 if TYPE_CHECKING:
-    from fusion_nb.views.effective_votes import EffectiveVotes
+    from fusion_nb.views.agreement_statistics import EffectiveVotes
 
 NEEDED = ("run", "call", "role", "label", "cost_usd")
 _TABLES = (("run", "when", "prompt", "pool"), ("ref", "name", "context", "source"))
@@ -128,8 +126,8 @@ class Fusion:
         many calls `cost_usd` leaves out. `providers`: who served them, where a router told; `attrs["notes"]` says which
         model was served by more than one.
         """
-        table = _table(member_table.member_rows(self._frame), member_table.MEMBER_DTYPES).set_index("label")
-        table.attrs["notes"] = member_table.served_twice(self._frame)
+        table = _table(frame_sums.member_rows(self._frame), frame_sums.MEMBER_DTYPES).set_index("label")
+        table.attrs["notes"] = frame_sums.served_twice(self._frame)
         return table
 
     def costs(self, *by: str | Sequence[str]) -> pd.DataFrame:
@@ -154,7 +152,7 @@ class Fusion:
         Where nobody says when calls started (frames of another process put together), each round is taken to start when
         the one before has ended, which is what the engine does.
         """
-        return _table(call_times.time_rows(self._frame, self._facts(recorded=False)), call_times.TIME_DTYPES)
+        return _table(frame_sums.time_rows(self._frame, self._facts(recorded=False)), frame_sums.TIME_DTYPES)
 
     def agreement(self, known: Any = None) -> pd.DataFrame:
         """A row per run: which `share` of the members `asked` gave the `answer` that most share, and who differs.
@@ -199,7 +197,7 @@ class Fusion:
         Raises `UserError` where `known` is none of these.
         """
         # numpy is there with pandas; who asks for none of this does not load it by us.
-        from fusion_nb.views.effective_votes import effective_votes  # noqa: PLC0415
+        from fusion_nb.views.agreement_statistics import effective_votes  # noqa: PLC0415
 
         found = agreement_table.errors(self._frame, self._facts(), known)
         return effective_votes(found.members, found.wrong)
@@ -228,9 +226,9 @@ class Fusion:
         could be found but their rows.
         """
         facts = self._facts()
-        rows = escalation_table.escalation_rows(self._frame, facts)
-        table = _table(rows, escalation_table.ESCALATION_DTYPES).set_index("run")
-        table.attrs["sums"] = escalation_table.escalation_sums(rows)
+        rows = frame_sums.escalation_rows(self._frame, facts)
+        table = _table(rows, frame_sums.ESCALATION_DTYPES).set_index("run")
+        table.attrs["sums"] = frame_sums.escalation_sums(rows)
         return self._found(table, facts)
 
     def plot(self, *, theme: str | None = None) -> Any:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from fusion_nb.core import Analysis, JurorVerdict, Reply, RunState, Verdict, citations
 from fusion_nb.views import candidate_wording, formatting, verdict_wording
-from fusion_nb.views.jury_view import juror_facts, recusal
+from fusion_nb.views.jury_scores_view import juror_facts, jury_rows, recusal
 from fusion_nb.views.ledger import ledger
 from fusion_nb.views.markdown_escape import embed_line, embed_markdown
-from fusion_nb.views.score_table import jury_rows
 
 
 def to_markdown(state: RunState) -> str:
