@@ -88,6 +88,10 @@ class ProviderError(FusionError):
         max_retries: further attempts this fault is worth.
     """
 
+    stale = False
+    """Whether a connection that was used before ended without a byte of an answer: the service was closing it, and has
+    hardly heard of the request."""
+
     def __init__(
         self,
         error: str,

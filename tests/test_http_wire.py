@@ -4,18 +4,20 @@ import asyncio
 import socket
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import fusion_nb
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import http_pool, http_wire
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.keys import KeyAuth
 from tests.test_http import KEY, certificate, fault, post, run
-from tests.wire_server import END, WireServer, chunk, head, response
+from tests.wire_server import END, WireServer, chunk, head, reply, response
 
 __all__ = ["certificate"]  # a fixture
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -124,11 +126,56 @@ def test_what_comes_unasked_ends_a_connection() -> None:
 
 def test_a_connection_that_its_service_closed_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the loop has not heard of it yet: then it is looked at, and the request goes out once."""
-    monkeypatch.setattr(http_pool, "_JUST_NOW", 0.0)
     monkeypatch.setattr(http_wire.Connection, "eof_received", lambda self: True)  # the loop tells nothing
     with WireServer([OK, "close"]) as server:
         assert twice(server.url) == [b"ok", b"ok"]
         assert (server.connections, len(server.requests)) == (2, 2)
+
+
+def test_a_connection_that_its_service_closes_at_that_moment_costs_no_call() -> None:
+    """Servers keep a connection for a while and close it, perhaps as the next request goes out: that is asked once more
+    on a new one, whatever the run's further attempts, and counted. A first request that is not answered is no such case."""
+    asked: Counter[int] = Counter()
+
+    def script(request: Any) -> list[Any]:
+        asked[request.connection] += 1
+        return ["close"] if asked[request.connection] > 1 else list(reply("yes"))
+
+    with WireServer(script) as server:
+        services = {"s": {"base_url": server.url}}
+        results = [
+            fusion_nb.fuse(f"{n}?", ["s:a", "s:b", "s:c"], "vote", extract="text", services=services, journal=False)
+            for n in range(6)
+        ]
+    replies = [each for result in results for each in result.replies]
+    assert {each.status for each in replies} == {"ok"}
+    assert sum(each.attempts for each in replies) > len(replies)
+    with WireServer(["close"]) as server:
+
+        async def ask(http: Http) -> ProviderError:
+            with pytest.raises(ProviderError) as raised:
+                async with http.post(server.url, {}):
+                    pass
+            return raised.value
+
+        assert not run(ask).stale
+
+
+@pytest.mark.parametrize("headers", [{"host": "evil"}, {"Content-length": "1"}, {"TRANSFER-ENCODING": "chunked"}])
+def test_headers_of_the_wire_are_nobody_elses(headers: dict[str, str]) -> None:
+    """What frames a request is not given from outside; another header of a known name takes its place, once."""
+
+    async def ask(http: Http) -> Any:
+        async with http.post(server.url, {}, headers=headers) as answer:
+            return await answer.read_all(100)
+
+    with WireServer(response(200, b"ok")) as server:
+        with pytest.raises(ProviderError, match="cannot be sent"):
+            run(ask)
+        assert server.connections == 0
+        headers = {"content-type": "application/x"}
+        run(ask)
+        assert server.raw.lower().count(b"content-type") == 1
 
 
 @pytest.mark.parametrize("how", ["leave", "cancel", "too-big"])

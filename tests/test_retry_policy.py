@@ -57,6 +57,15 @@ def test_a_word_on_the_key_stops_what_is_not_sent(words: str) -> None:
     assert not refused(breaker, "svc")
 
 
+def test_a_kept_connection_that_was_closed_uses_up_no_attempt() -> None:
+    """Nor does it wait; once text has come, nothing is asked again."""
+    allowance, fault = RetryAllowance(1), ProviderError("disconnect", "Closed.", retryable=True)
+    fault.stale = True
+    assert [allowance.wait(fault, CallProgress(attempts=1), 10.0) for _ in range(9)] == [0.0] * 9
+    assert allowance.wait(fault, CallProgress(attempts=6), 10.0) is None
+    assert allowance.wait(fault, CallProgress(attempts=1, content=True), 10.0) is None
+
+
 def test_attempts_are_counted_for_a_pool_together() -> None:
     """When everything fails at once, hammering helps nobody: a small pool has three further attempts in all."""
     allowance, fault = RetryAllowance(3), ProviderError("server", "It failed.", retryable=True)

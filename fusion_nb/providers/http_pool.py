@@ -8,6 +8,7 @@ import ssl
 from collections import deque
 
 from fusion_nb.core.loop_clock import LoopTimeout, loop_clock
+from fusion_nb.errors import ProviderError
 from fusion_nb.providers.http_response import StreamingResponse, transport_error
 from fusion_nb.providers.http_wire import Connection
 from fusion_nb.providers.origins import Address
@@ -19,8 +20,6 @@ CONNECT = 10.0
 KEPT = 128
 """Idle connections that are kept long; a burst's others are let go soon after it."""
 LONG, SOON = 300.0, 30.0
-_JUST_NOW = 0.25
-"""Seconds in which a connection that has become idle need not be looked at by itself."""
 _EYEBALLS = 0.25
 """Seconds until the next address of a name is tried beside the first (RFC 8305)."""
 
@@ -43,7 +42,13 @@ class ConnectionPool:
         """Send a request and wait for the head of the response. Raises `ProviderError`."""
         check_headers(request)
         connection = self._kept() or await self._connected(bounded=request.content is not None)
-        return await connection.ask(lambda: head_of(request), request.content or b"")
+        try:
+            return await connection.ask(lambda: head_of(request), request.content or b"")
+        except ProviderError as fault:
+            if fault.stale:
+                # Whoever asks again gets a new connection: the service is closing those that are as old.
+                self._drop_idle()
+            raise
 
     @property
     def connections(self) -> tuple[int, int]:
@@ -61,14 +66,18 @@ class ConnectionPool:
     def _kept(self) -> Connection | None:
         """The connection that was used last, unless the service has closed it or said something on it since."""
         while self._idle:
-            since, connection = self._idle.pop()
+            _, connection = self._idle.pop()
             if connection.closed:
                 continue
             # The loop tells what it heard in its last turn; it may have been long at something else since.
-            if asyncio.get_running_loop().time() - since < _JUST_NOW or not connection.has_news():
+            if not connection.has_news():
                 return connection
             connection.abort()
         return None
+
+    def _drop_idle(self) -> None:
+        while self._idle:
+            self._idle.pop()[1].abort()
 
     async def _connected(self, *, bounded: bool) -> Connection:
         """A new connection. Whoever asks for a page has a timeout for all of it, and none here."""

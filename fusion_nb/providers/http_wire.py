@@ -39,7 +39,7 @@ class Connection(asyncio.Protocol):
         self._sending: asyncio.TimerHandle | None = None
         """Set while some of the request has not gone out."""
         self._unsent = 0
-        self._quiet = 0
+        self._quiet = self._uses = 0
         self.closed = False
 
     async def ask(self, head: Callable[[], bytes], content: bytes) -> StreamingResponse:
@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
             raise transport_error("connect", self._where)
         answer = self._answer = _Answer(self)
         self._quiet = 0
+        self._uses += 1
         try:
             self._transport.write(head() + content)
             response = await answer.head
@@ -135,7 +136,9 @@ class Connection(asyncio.Protocol):
             answer.end()
             self._over(answer)
         else:
-            self._break(answer, transport_error("disconnect" if self._sending is None else "send", self._where))
+            fault = transport_error("disconnect" if self._sending is None else "send", self._where)
+            fault.stale = self._uses > 1 and not answer.begun
+            self._break(answer, fault)
 
     def _over(self, answer: _Answer) -> None:
         self._answer = None
@@ -164,7 +167,7 @@ class _Answer:
 
     def __init__(self, connection: Connection) -> None:
         self.head: asyncio.Future[StreamingResponse | ProviderError] = asyncio.get_running_loop().create_future()
-        self.whole = False
+        self.begun = self.whole = False
         self._connection = connection
         self._parser = httptools.HttpResponseParser(self)
         self._response: StreamingResponse | None = None
@@ -174,6 +177,7 @@ class _Answer:
 
     def feed(self, data: bytes) -> ProviderError | None:
         """Parse what has come. Returns what is wrong with it."""
+        self.begun = True
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:

@@ -22,6 +22,7 @@ USER_AGENT = f"fusion_nb/{__version__}"
 _URL = re.compile(r"https?://[^\s\\@\x00-\x20\x7f]+")
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
+_OF_THE_WIRE = frozenset({"host", "connection", "content-length", "transfer-encoding"})
 _SAFE = "/%:@!$&'()*+,;=~-._?[]"
 """What stays as it is in a path and a query, `%` with it: an address is written in escaped form already."""
 
@@ -46,7 +47,8 @@ class Outgoing(NamedTuple):
         mine = {"Accept": "text/event-stream, application/json", "Accept-Encoding": "identity"}
         if self.content is not None:
             mine |= {"Content-Type": "application/json", "Content-Length": str(len(self.content))}
-        return {**mine, **self.headers}
+        names = {name.lower(): name for name in mine}
+        return {**mine, **{names.get(name.lower(), name): value for name, value in self.headers.items()}}
 
 
 def place(address: Address) -> str:
@@ -65,8 +67,10 @@ def read_url(url: str) -> Address:
 
 
 def check_headers(request: Outgoing) -> None:
-    """Raise `ProviderError`, before anything is connected, where a header would end itself, or is none."""
-    if not all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in request.headers.items()):
+    """Raise `ProviderError`, before anything is connected, for a header that ends itself, is none, or the wire's."""
+    if any(name.lower() in _OF_THE_WIRE for name in request.headers) or not all(
+        _NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in request.headers.items()
+    ):
         raise _unsendable(request)
 
 

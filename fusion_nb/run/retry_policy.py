@@ -50,6 +50,8 @@ class AuthCircuitBreaker:
 
 
 MAX_RETRIES = 2
+MAX_STALE = 5
+"""Attempts after which a kept connection that was closed is a failure like any other."""
 
 
 class RetryAllowance:
@@ -64,6 +66,9 @@ class RetryAllowance:
         Args:
             remaining: seconds the call may still take. Where the service asks for more than that, `fault` says so.
         """
+        if fault.stale and not progress.content and progress.attempts <= MAX_STALE:
+            # Nobody is hammered: the service had closed a connection that was kept for the next request.
+            return 0.0
         may_help = fault.retryable and progress.attempts <= min(MAX_RETRIES, fault.max_retries)
         if not may_help or progress.content or self._left <= 0:
             return None
