@@ -516,6 +516,12 @@ def test_a_judge_is_asked_directly_at_its_full_price(service: BatchService) -> N
     assert day() == (4 * (BOTH + full_price("gpt-4o-mini", "openai")), 0)
 
 
+def test_a_function_judges_what_batches_brought(service: BatchService) -> None:
+    done = asked(service.url, ["one", "two"], mode="best-of", judge=lambda prompt, candidates: next(iter(candidates)))
+    assert set(done.status) == {"ok"}
+    assert answers(done) == ["one", "two"]
+
+
 def test_a_look_that_fails_is_made_again(service: BatchService) -> None:
     """A service that is busy for a moment loses no batch."""
     service.failing_looks = [500, 529, 503]

@@ -170,6 +170,12 @@ def test_one_word_is_an_answer_and_rows_without_a_verdict_say_why() -> None:
         ({"pool": "claude"}, "^No API key for openrouter"),
         ({"judge": "nobody"}, "^Unknown model 'nobody'"),
         ({"mode": "poll"}, "^Unknown mode 'poll'"),
+        ({"quorum": 9}, "^quorum must be at most"),
+        ({"mode": "debate", "deeper": 1}, "^deeper means nothing without check"),
+        ({"batch": True}, "^demo:"),
+        ({"mode": "best-of", "judge": lambda a, b, c: "x"}, "cannot be called"),
+        ({"pool": "demo:swift", "escalate": "demo:careful"}, "^escalate needs at least two members"),
+        ({"pool": "demo", "weights": {"nobody": 1}}, "^Unknown member 'nobody'"),
         ({"services": {"words": {"base_url": "http://127.0.0.1:9/v1"}}, "pool": "words/one"}, "written words:one.$"),
     ],
 )

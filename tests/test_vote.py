@@ -105,6 +105,7 @@ def test_an_essay_has_no_short_answer(text: str) -> None:
 
 
 YES_OR_NO = "Is this a complaint? Answer yes or no."
+CHOICES = "Which planet is largest?\nA) Mars\nB) Jupiter\nC) Venus\nAnswer with the letter."
 
 
 @pytest.mark.parametrize(
@@ -112,24 +113,19 @@ YES_OR_NO = "Is this a complaint? Answer yes or no."
     [
         ("Yes", "", "yes"),
         ("**No.**", "", "no"),
-        ("Paris", "Capital of France?", "paris"),
+        ("- Paris", "Capital of France?", "paris"),
         ("(B)", "A or B?", "b"),
         ("New York", "", "new york"),
-        ("Yes, it is.", YES_OR_NO, "yes"),
-        ("No \u2014 it praises the shop.", YES_OR_NO, "no"),
         ("Yes, it is.", "Which one, please.", None),
-        ("Yes, but only partly.", YES_OR_NO, None),
-        ("Yes and no.", YES_OR_NO, None),
-        ("Yes, no.", YES_OR_NO, None),
-        ("I don't know.", YES_OR_NO, None),
-        ("Not sure", YES_OR_NO, None),
-        ("Unknown", YES_OR_NO, None),
         ("A or B", "A or B?", None),
         ("Light scatters in air.", "Why is the sky blue?", None),
         ("3 or 4", "", None),
         ("5 May", "When?", None),
         ("Here it is:", "", None),
+        ("Sentiment: neutral", "", None),
         ("Paris?", "", None),
+        ("Not sure", "", None),
+        ("Unknown", "", None),
         ("\U0001f600", "", None),
         ("Yes\nNo", "", None),
     ],
@@ -138,6 +134,56 @@ def test_a_text_that_is_nothing_but_an_answer(text: str, prompt: str, value: str
     """A few words on a line; what leaves open what is meant is no answer."""
     answer = short_answer(text, prompt)
     assert (answer.value if answer else None) == value
+
+
+@pytest.mark.parametrize("prompt", [YES_OR_NO, "Yes/no: is it late?", "Say 'yes' or 'no'. Is it late?"])
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        (
+            "yes",
+            [
+                "Yes.",
+                "# Yes",
+                "1. yes",
+                "Y",
+                "**Yes** - it broke",
+                "Yes (it broke)",
+                "Yes \u2014 it broke.",
+                "yes\u2026",
+            ],
+        ),
+        ("yes", ["Yes.\n\nThe customer says so.", "\u2705 Yes", "Yes :)", "Answer: Yes, it is."]),
+        ("no", ["No, it praises the shop.", "- No", "n", "NO!"]),
+        (
+            None,
+            ["Yes, but only partly.", "Yes and no.", "Yes, no.", "I don't know.", "No doubt it is.", "No question."],
+        ),
+        (
+            None,
+            ["No problem: yes.", "No wonder.", "No. 1 of the year!", "No, wait. Yes.", "Yes? Hard to say.", "Paris"],
+        ),
+        (None, ["No-brainer", "Yes\n\nNo, wait: that is wrong.", "No/Yes", "Yesterday it broke.", "Nothing wrong."]),
+    ],
+)
+def test_yes_or_no(prompt: str, value: str | None, texts: list[str]) -> None:
+    """Where it is asked for, what a text begins with and does not weigh; and nothing else is an answer."""
+    answers = {text: short_answer(text, prompt) for text in texts}
+    assert {text: answer.value if answer else None for text, answer in answers.items()} == dict.fromkeys(texts, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        ("B", ["B", "b.", "(B)", "B) Jupiter", "**B. Jupiter**", "Jupiter", "Option B", "B is correct."]),
+        ("B", ["Answer: B) Jupiter", "The answer is (B).", "The correct option is B.", "Answer: Jupiter"]),
+        (None, ["D", "A or B", "Pluto", "It is (A), no, (B).", ""]),
+    ],
+)
+def test_the_choice_of_a_list(value: str | None, texts: list[str]) -> None:
+    """Where the prompt lists choices, the letter of the one that is named, by its letter or its words."""
+    answers = {text: short_answer(text, CHOICES) for text in texts}
+    assert {text: answer.value if answer else None for text, answer in answers.items()} == dict.fromkeys(texts, value)
 
 
 # ---- extract

@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping
 
 from fusion_nb.accounts.policy import SpendingPolicy
 from fusion_nb.core.spec import run_started
+from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE
 from fusion_nb.dataset.batch_queue import BatchQueue
 from fusion_nb.dataset.batch_requests import Wanted, wanted_calls
 from fusion_nb.dataset.jobs import Job
 from fusion_nb.dataset.queue_record import QueueRecord
 from fusion_nb.journal import table_batches
+
+_UNLISTED = (DEMO_SERVICE, PYTHON_SERVICE)
+"""Whose prices stand in no list."""
 
 
 def planned_batches(
@@ -30,7 +34,7 @@ def planned_batches(
     """
     first = next(iter(jobs.values()))
     reach = first.way.resolver.reach
-    reach.load_prices(first.spec.everyone)
+    reach.load_prices(ref for ref in first.spec.everyone if ref.service not in _UNLISTED)
     table = record.make(first.spec)
     table_batches.put_rows(table, [run_started(job.spec, "", "") for job in jobs.values()])
     batches = BatchQueue(reach, caps(first), table, tell, allow_unpriced=first.spec.limits.allow_unpriced)

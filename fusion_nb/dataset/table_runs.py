@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -13,10 +13,11 @@ import pandas as pd
 
 import fusion_nb.views.dataframe_accessor  # noqa: F401  what comes back has `.fusion`
 from fusion_nb.accounts.account import Account
+from fusion_nb.core import Ref, Usage
 from fusion_nb.core import option_checks as check
 from fusion_nb.core.option_checks import shown
 from fusion_nb.core.option_types import FuseFrameOptions
-from fusion_nb.core.spec import run_started
+from fusion_nb.core.spec import RunSpec, run_started
 from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.dataset.batch_requests import batched_estimate, batched_worst, refuse_unfit
 from fusion_nb.dataset.dask_tables import fuse_dask, is_dask
@@ -26,7 +27,7 @@ from fusion_nb.dataset.prompts import check_frame, filled
 from fusion_nb.dataset.run_queue import Progress, RunQueue
 from fusion_nb.dataset.table_columns import WAITING, cells, left_out, refuse_taken, undecided_note, with_columns
 from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, pilot_note, table_plan
-from fusion_nb.errors import KeyMissing, UnknownName, UserError
+from fusion_nb.errors import UserError
 from fusion_nb.journal import index
 from fusion_nb.option_signatures import takes
 from fusion_nb.options import Settings, settle
@@ -36,6 +37,10 @@ from fusion_nb.resolve.spec_builder import build_spec, spending_policy
 from fusion_nb.run.result import FusionResult
 from fusion_nb.views import escape, formatting
 from fusion_nb.views.row_feed import RowFeed
+
+ANY_PROMPT = "?"
+"""Whatever a table asks, this could be asked."""
+Worst = Callable[[Ref, Usage], Decimal | None]
 
 
 class Table:
@@ -64,21 +69,13 @@ class Table:
         self._way = Way("table", settings, resolver)
         self.jobs: list[Job] = []
         worst = batched_worst(resolver.reach) if settings["batch"] else resolver.reach.worst
+        # What is wrong with any prompt is no row's fault: it is said of none.
+        self._checked(ANY_PROMPT, settings, resolver, worst, first=True)
         for at, prompt in enumerate(prompts):
             try:
-                spec = build_spec(prompt, settings, resolver.resolved, worst)
-                if settings["batch"] and at == 0:
-                    refuse_unfit(spec, settings, resolver.reach)
-                resolver.reach.check_fit((spec.params.system or "") + spec.prompt, spec.everyone)
-                if at == 0:
-                    spending_policy(spec, settings, resolver.reach.metered, resolver.reach.worst)
+                spec = self._checked(prompt, settings, resolver, worst)
             except UserError as error:
-                # A name nobody knows and a key that is missing are no row's fault.
-                if (
-                    labels is None
-                    or isinstance(error, UnknownName)
-                    or (isinstance(error, KeyMissing) and error.service)
-                ):
+                if labels is None:
                     raise
                 raise type(error)(f"Row {shown(labels[at])}: {error}") from None
             # One cap for the whole: no run has one of its own.
@@ -91,6 +88,17 @@ class Table:
         )
         self._repeat = repeat
         self.labels = labels or range(len(prompts))
+
+    @staticmethod
+    def _checked(prompt: str, settings: Settings, resolver: Resolver, worst: Worst, *, first: bool = False) -> RunSpec:
+        """The spec of one run. `first`: what is the same for all of them is checked too. Raises `UserError`."""
+        spec = build_spec(prompt, settings, resolver.resolved, worst)
+        if first and settings["batch"]:
+            refuse_unfit(spec, settings, resolver.reach)
+        resolver.reach.check_fit((spec.params.system or "") + spec.prompt, spec.everyone)
+        if first:
+            spending_policy(spec, settings, resolver.reach.metered, resolver.reach.worst)
+        return spec
 
     def known(self) -> list[bool]:
         """Which prompts the journal has an answer to."""

@@ -12,7 +12,8 @@ from fusion_nb.errors import UserError
 from fusion_nb.evaluation.observations import Answer, Question
 from fusion_nb.judging.check_runner import graded
 from fusion_nb.judging.normalized_answer import ShortAnswer, parse_answer
-from fusion_nb.judging.short_answer import final_answer, stated_answer
+from fusion_nb.judging.short_answer import final_answer
+from fusion_nb.judging.stated_answer import stated_answer
 from fusion_nb.judging.vote import Extract, extract_answer
 
 Correct = Callable[..., Any]

@@ -8,9 +8,8 @@ answers that are taken back are no numbers: in doubt there is no short answer, a
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fusion_nb.judging.normalized_answer import (
     ANY_NUMBER,
@@ -23,92 +22,7 @@ from fusion_nb.judging.normalized_answer import (
     number_with_unit,
     parse_answer,
 )
-from fusion_nb.judging.verdict_json import json_objects, mend_json
-
-_TAIL = 50_000
-"""Characters searched, from the end."""
-
-
-# ---- what a text marks as its answer
-
-_KEYS = ("answer", "final_answer", "final answer")
-_FIELD = re.compile(
-    r"[\"'](?:final[_ ])?answer[\"']\s*:\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^'\n]*)'|([^\s\"',}][^\n,}]*))", re.IGNORECASE
-)
-_LINE = re.compile(
-    r"^[^\w\n]{0,12}(?:final answer|answer)[^\w\n]{0,4}(?:is)?[^\S\n]*[:=][^\S\n]*(\S.*)$|^[ \t]{0,3}####[ \t]*(\S.*)$",
-    re.IGNORECASE | re.MULTILINE,
-)
-_SENTENCE = re.compile(
-    r"\banswer is:?\s+((?:(?!\banswer is\b)[^\n]){1,400}?)(?=\.(?:\s|$)|\n|$|,?[^.,\n]{0,30}\banswer is\b)",
-    re.IGNORECASE,
-)
-_CONDITIONAL = re.compile(
-    r"\b(?:if|unless|assuming|suppose|would|might|could|maybe|perhaps|possibly|wrong|incorrect|says?|claims?)\b",
-    re.IGNORECASE,
-)
-_TAKEN_BACK = re.compile(
-    r"\b(?:wait|actually|correction|mistake[ns]?|instead|sorry|oops|on second thought|scratch that|"
-    # "98 wrong doors" takes nothing back.
-    r"(?:is|was|be|am|got it|that's|i'm) (?:wrong|incorrect)|let me (?:re|check|correct)|not right|not correct)\b",
-    re.IGNORECASE,
-)
-
-
-def stated_answer(whole: str) -> str | None:
-    """What the text itself marks as its answer; empty where that is denied, conditional or taken back; else `None`."""
-    text = whole[-_TAIL:]
-    answer = _json_answer(text)
-    if answer is not None:
-        return answer
-    start = text.rfind("\\boxed{")
-    if start >= 0 and (boxed := _balanced(text, start + 7)) is not None:
-        return "" if _TAKEN_BACK.search(text, start + 7 + len(boxed)) else boxed
-    lines = list(_LINE.finditer(text))
-    if lines:
-        return "" if _TAKEN_BACK.search(text, lines[-1].end()) else next(filter(None, lines[-1].groups()))
-    return _answer_sentence(text)
-
-
-def _answer_sentence(text: str) -> str | None:
-    """The last "the answer is x": no denial, no condition, and no two of them that differ."""
-    answers = dict[str, str]()
-    last = None
-    for match in _SENTENCE.finditer(text):
-        last = match
-        if not match[1].casefold().startswith(("not ", "neither ", "no ")):
-            answers[parse_answer(match[1]).value] = match[1]
-    if last is None:
-        return None
-    if len(answers) != 1 or _TAKEN_BACK.search(text, last.end()):
-        return ""
-    window = text[max(0, last.start() - 300) : last.end()]
-    sentence = window[: last.start() - last.end()].rpartition("\n")[2].rpartition(". ")[2] + last[0]
-    return "" if _CONDITIONAL.search(sentence) else next(iter(answers.values()))
-
-
-def _json_answer(text: str) -> str | None:
-    """The field `answer` of the last JSON object that has one, be the object broken or not."""
-    answer = None
-    for members in [*json_objects(text)] or [*json_objects(mend_json(text))]:
-        for key, value in members.items():
-            if key.strip().casefold() in _KEYS and value not in (None, "", [], {}):
-                answer = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    if answer is not None:
-        return answer
-    broken = [next((v for v in match.groups() if v is not None), "") for match in _FIELD.finditer(text)]
-    return broken[-1].strip() or None if broken else None
-
-
-def _balanced(text: str, start: int) -> str | None:
-    """What stands from `start` to the brace that closes it."""
-    depth = 1
-    for brace in re.compile(r"[{}]").finditer(text, start):
-        depth += 1 if brace[0] == "{" else -1
-        if not depth:
-            return text[start : brace.start()]
-    return None
-
+from fusion_nb.judging.stated_answer import TAIL, TAKEN_BACK, stated_answer
 
 # ---- a question for one number
 
@@ -143,7 +57,7 @@ _RANGE = re.compile(r"\d\s?[-:]\s?\d|\d\+")
 
 def asks_for_one_number(prompt: str) -> bool:
     """Whether the prompt comes to one question, and that one to a number."""
-    sentences = [part.strip() for part in _SENTENCES.split(prompt[-_TAIL:]) if part.strip()]
+    sentences = [part.strip() for part in _SENTENCES.split(prompt[-TAIL:]) if part.strip()]
     questions = [part for part in sentences if part.endswith("?")] or sentences[-1:]
     return len(questions) == 1 and bool(_ASKS.search(questions[0].rstrip("?"))) and not _ASKS_MORE.search(questions[0])
 
@@ -171,31 +85,91 @@ def _only_number(text: str) -> ShortAnswer | None:
 _MAX_WORDS = 4
 """Of a text without a full stop; with one, three words are a sentence."""
 _NO_ANSWER = re.compile(
-    r"\d|\?|[:,;]$|\b(?:not|nor|neither|or|but|if|unless|maybe|perhaps|possibly|probably|might|could|cannot|unsure|unknown|"
-    r"unclear|undecided|depends|sorry|apologies|n/a|no (?:idea|answer|clue)|yes and no)\b|n['\u2019]t\b"
+    r"[\d:;()/\\|]|\?|,$|\b(?:not|nor|neither|or|but|if|unless|maybe|perhaps|possibly|probably|might|could|cannot|unsure|"
+    r"unknown|unclear|undecided|depends|sorry|apologies|no (?:idea|answer|clue|comment)|yes and no)\b|n['\u2019]t\b"
 )
 """What leaves open what is meant, by the folded text. With a figure in it a text is a number or nothing."""
-_YES_OR_NO = re.compile(
-    r"\byes\b\W+(?:or|and)?\W*no\b|(?:^|[.!?:]\s+)(?:is|are|was|were|do|does|did|can|could|will|would|should|has|have|had)\b"
-    r"[^.!?]*\?",
+_LIST_MARK = re.compile(r"^(?:[#>*\u2022-]+|\d[.)])\s+")
+
+
+def _few_words(text: str) -> ShortAnswer | None:
+    """A few words on one line, such as "Paris" or "(B)"."""
+    words = folded_text(_LIST_MARK.sub("", text.strip())).strip("()[]{} .")
+    most = 2 if text.rstrip().endswith((".", "!", "\u3002")) else _MAX_WORDS
+    if "\n" in text.strip() or not re.search(r"\w", words) or len(words.split()) > most or _NO_ANSWER.search(words):
+        return None
+    return ShortAnswer(words)
+
+
+# ---- a question for yes or no
+
+_YES_OR_NO = re.compile(r"\byes\W{0,3}\s*(?:or|/|\|)\s*\W{0,3}no\b", re.IGNORECASE)
+_IS_IT = re.compile(
+    r"(?:^|[.!?:]\s+)(?:is|are|was|were|do|does|did|can|could|will|would|should|has|have|had)\b[^.!?]*\?",
     re.IGNORECASE | re.MULTILINE,
 )
-_BEGINS = re.compile(r"(yes|no)\s?[,.;!\u2013\u2014-]")
-_WEIGHED = re.compile(r"\b(?:but|however|although|though|unless|depends|maybe|perhaps|yes|no|or)\b|\?")
+_BEGINS = re.compile(
+    r"[^\w\n]*(?:(yes|no)(?=[*_]{0,3}(?:\s*[,;:!(\u2013\u2014\u2026]|\s*\.(?!\s?\d)|\s+-\s|\W*\n|\W*$))|(y|n)\W*$)",
+    re.IGNORECASE,
+)
+_WEIGHED = re.compile(
+    r"\b(?:but|however|although|though|unless|if|depends|maybe|perhaps|might|yes|no|or)\b|\?", re.IGNORECASE
+)
 
 
-def _only_answer(text: str, prompt: str) -> ShortAnswer | None:
-    """A few words on one line, such as "Paris" or "(B)"; "No, it is late." where the prompt asks for yes or no."""
-    words = folded_text(text).strip("()[]{} .")
-    if "\n" in text.strip() or not re.search(r"\w", words):
+def _yes_or_no(text: str) -> ShortAnswer | None:
+    """The yes or no that a short text begins with and does not weigh: "No, it is late."."""
+    begins = _BEGINS.match(_LIST_MARK.sub("", text.strip()))
+    if begins is None or len(text) > MAX_ANSWER or TAKEN_BACK.search(text):
         return None
-    begins = _BEGINS.match(words)
-    if begins is None:
-        most = 2 if text.rstrip().endswith((".", "!", "\u3002")) else _MAX_WORDS
-        return None if len(words.split()) > most or _NO_ANSWER.search(words) else ShortAnswer(words)
-    if _WEIGHED.search(words, begins.end()) or _TAKEN_BACK.search(words):
+    if _WEIGHED.search(_LIST_MARK.sub("", text.strip()), begins.end()):
         return None
-    return ShortAnswer(begins[1]) if _YES_OR_NO.search(prompt[-_TAIL:]) else None
+    return ShortAnswer("yes" if begins[0].strip()[-1:].casefold() in "ys" else "no")
+
+
+# ---- a question with choices A, B, C ...
+
+_CHOICE = re.compile(
+    r"(?:(?:option|choice|answer|letter)\s{0,3}:?\s{0,3})?[(\[]?([A-Ja-j])[)\]]?(?:[.:)\s].{0,200})?", re.S
+)
+_CHOSEN = re.compile(
+    r"\b(?:answer|option|choice) (?:is )?:?\s{0,3}[(\[]?([A-J])[)\]]?(?![A-Za-z'\u2019])|[(\[]([A-J])[)\]]"
+)
+_MAX_LINE = 160
+"""Characters of a text that is an answer and no explanation."""
+_OFFERED = re.compile(r"^[^\S\n]*[(\[]?([A-J])[)\].:][^\S\n]+(\S.*)$", re.MULTILINE)
+_BARE_CHOICE = re.compile(r"(?:option|choice|answer|letter)\W{0,4}([A-J])|([A-J]) is (?:correct|right)", re.IGNORECASE)
+
+
+def choice_letter(text: str) -> ShortAnswer | None:
+    """The letter of the choice that a text names, A to J; none where it names two."""
+    stated = stated_answer(text)
+    answer = (stated if stated is not None else text).strip(" *_`\n.")
+    match = _CHOICE.fullmatch(answer) if stated is not None or len(answer) <= _MAX_LINE else None
+    if match and (stated is not None or answer[:1] in "([" or len(answer) < 3 or answer[1:2] in ").:"):
+        return ShortAnswer(match[1].upper())
+    letters = {match[1] or match[2] for match in _CHOSEN.finditer(text[-TAIL:].rstrip().rpartition("\n")[2])}
+    return ShortAnswer(letters.pop()) if len(letters) == 1 else None
+
+
+def _offered(prompt: str) -> dict[str, str]:
+    """The choices that a prompt lists from A on, by letter, their texts folded; empty where it lists none."""
+    offered = {match[1]: folded_text(match[2]) for match in _OFFERED.finditer(prompt[-TAIL:])}
+    return offered if len(offered) > 1 and "".join(sorted(offered)) == "ABCDEFGHIJ"[: len(offered)] else {}
+
+
+def _one_of(offered: Mapping[str, str], text: str) -> ShortAnswer | None:
+    """The letter of the choice that a text names, by its letter or its words."""
+    folded = folded_text(text)
+    bare = _BARE_CHOICE.fullmatch(folded.strip("()[] "))
+    letter = choice_letter(text) or (ShortAnswer((bare[1] or bare[2]).upper()) if bare else None)
+    if letter is not None:
+        return letter if letter.value in offered else None
+    stated = stated_answer(text)
+    named = [
+        letter for letter, words in offered.items() if words == (folded if stated is None else folded_text(stated))
+    ]
+    return ShortAnswer(named[0]) if len(named) == 1 else None
 
 
 # ---- the reading
@@ -203,19 +177,27 @@ def _only_answer(text: str, prompt: str) -> ShortAnswer | None:
 
 def short_answer(text: str, prompt: str = "") -> ShortAnswer | None:
     """The short answer in `text` by the cautious reading; `None` where there is none to compare."""
+    if offered := _offered(prompt):
+        return _one_of(offered, text)
+    asked_yes_or_no = bool(_YES_OR_NO.search(prompt[-TAIL:]))
     stated = stated_answer(text)
     if stated is not None:
         answer = parse_answer(stated)
+        if asked_yes_or_no:
+            answer = _yes_or_no(stated) or answer
         if not answer.number and asks_for_one_number(prompt):
             # "The total is $245." where a number was asked for.
             answer = _only_number(stated) or answer
         return answer if answer.value else None
     if "```" in text:
         return None
+    if asked_yes_or_no:
+        # Nothing else answers that: "No question." and "Hard to say." are not counted as answers of their own.
+        return _yes_or_no(text)
     whole = parse_answer(text) if len(text) <= MAX_ANSWER else None
     if whole and whole.number:
         return whole
-    if whole and (only := _only_answer(text, prompt)):
+    if whole and (only := (_IS_IT.search(prompt[-TAIL:]) and _yes_or_no(text)) or _few_words(text)):
         return only
     return _concluding_number(text) if asks_for_one_number(prompt) else None
 

@@ -13,7 +13,8 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 from fusion_nb.judging.normalized_answer import ANY_NUMBER, ShortAnswer, folded_text, parse_answer
-from fusion_nb.judging.short_answer import short_answer, stated_answer
+from fusion_nb.judging.short_answer import choice_letter, short_answer
+from fusion_nb.judging.stated_answer import stated_answer
 from fusion_nb.judging.verdict_json import json_objects, mend_json
 
 Extract = str | Callable[[str], Any] | None
@@ -23,8 +24,6 @@ _MAX_SHORT = 400
 """Characters of a text that may be nothing but an answer, with how it comes about."""
 _MAX_FOLDED = 200_000
 """Characters of a text that is compared without differences of case, spaces and markup."""
-_MAX_LINE = 160
-"""Characters of a text that is an answer and no explanation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +150,8 @@ def _value_of(match: re.Match[str]) -> str | None:
         return f"{Decimal(match['number']).scaleb(power).normalize() + 0:f}"
 
 
-_CHOICE = re.compile(
-    r"(?:(?:option|choice|answer|letter)\s{0,3}:?\s{0,3})?[(\[]?([A-Ja-j])[)\]]?(?:[.:)\s].{0,200})?", re.S
-)
-_CHOSEN = re.compile(
-    r"\b(?:answer|option|choice) (?:is )?:?\s{0,3}[(\[]?([A-J])[)\]]?(?![A-Za-z'\u2019])|[(\[]([A-J])[)\]]"
-)
-
-
 def _choice(text: str, _: str) -> ShortAnswer | None:
-    """The letter of the answer; none where two are named."""
-    stated = stated_answer(text)
-    answer = (stated if stated is not None else text).strip(" *_`\n.")
-    match = _CHOICE.fullmatch(answer) if stated is not None or len(answer) <= _MAX_LINE else None
-    if match and (stated is not None or answer[:1] in "([" or len(answer) < 3 or answer[1:2] in ").:"):
-        return ShortAnswer(match[1].upper())
-    letters = {match[1] or match[2] for match in _CHOSEN.finditer(text[-50_000:].rstrip().rpartition("\n")[2])}
-    return ShortAnswer(letters.pop()) if len(letters) == 1 else None
+    return choice_letter(text)
 
 
 _DENIED = re.compile(r"\b(?:not|never|neither|nor)\b|n['\u2019]t\b", re.IGNORECASE)
