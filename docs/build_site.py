@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fusion_nb.core.option_row import LINE
+from fusion_nb.core.option_definition import LINE
 from fusion_nb.magic.line_parser import OPTION_GROUPS
 from fusion_nb.options import TABLE
 

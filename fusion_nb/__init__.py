@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fusion_nb import history
     from fusion_nb.api import Member, afuse, fuse, last, models, spending, stream
     from fusion_nb.dataset import fuse_frame
-    from fusion_nb.dataset.table_resume import resume
+    from fusion_nb.dataset.batch_resume import resume
     from fusion_nb.errors import FusionError, RunFailed, UserError
     from fusion_nb.evaluation import calibrate, evaluate, worth
     from fusion_nb.history import add, choose, load, rejudge, retry, runs
@@ -68,7 +68,7 @@ _HOMES = {
     "resolve.estimate": ("estimate",),
     "history": ("add", "choose", "load", "rejudge", "retry", "runs"),
     "dataset": ("fuse_frame",),
-    "dataset.table_resume": ("resume",),
+    "dataset.batch_resume": ("resume",),
     "evaluation": ("calibrate", "evaluate", "worth"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -8,20 +8,20 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Unpack
 
-from fusion_nb.accounts import policy
-from fusion_nb.accounts.account import Account, usd
+from fusion_nb.accounts import spending_caps
 from fusion_nb.accounts.day_account import DayAccount
+from fusion_nb.accounts.spending_account import Account, usd
 from fusion_nb.core import engine_thread
 from fusion_nb.core import option_checks as check
 from fusion_nb.core.member_settings import Member, PoolEntry
 from fusion_nb.core.option_types import AfuseOptions, FuseOptions, StreamOptions
 from fusion_nb.core.plugins import plugin_names
-from fusion_nb.core.spec import RunSpec, run_started
+from fusion_nb.core.run_spec import RunSpec, run_started
 from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.errors import UnknownName, UserError
-from fusion_nb.journal import index, reader
+from fusion_nb.journal import run_index, run_reader
+from fusion_nb.journal.run_writer import begun
 from fusion_nb.journal.table_files import table_of
-from fusion_nb.journal.writer import begun
 from fusion_nb.option_signatures import takes
 from fusion_nb.options import Settings, settle
 from fusion_nb.providers import model_names
@@ -118,10 +118,10 @@ def stream(prompt: str, pool: Pool = None, mode: str | None = None, **options: U
 
 def _replayed(settings: Settings, spec: RunSpec) -> FusionResult | None:
     """The journal's run of the very same request, where `replay` asks for it and there is one."""
-    same = index.find_same(run_started(spec, "", "")) if settings.get("replay") else None
+    same = run_index.find_same(run_started(spec, "", "")) if settings.get("replay") else None
     if same is None:
         return None
-    result = reader.load(same, FusionResult())
+    result = run_reader.load(same, FusionResult())
     when = result.when[:16].replace("T", " ")
     note = f"From the journal: run {result.run} of {when} UTC. Nothing was asked, nothing paid."
     return replace(result, notes=(*result.notes, note))
@@ -141,7 +141,7 @@ def models(words: str = "", *, aliases: Mapping[str, str] | None = None, service
     >>> models("demo swift")["ref"].tolist()
     ['demo:swift']
     """
-    from fusion_nb.views.frame import models_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
+    from fusion_nb.views.dataframes import models_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
 
     resolver = _names(aliases, services)
     listed = engine_thread.run_on_engine(resolver.reach.models())
@@ -166,7 +166,7 @@ def _names(aliases: Mapping[str, str] | None, services: Any) -> Resolver:
 
 def load_pandas() -> None:
     """Load what `frame()` needs, ahead of need."""
-    import fusion_nb.views.frame  # noqa: F401, PLC0415
+    import fusion_nb.views.dataframes  # noqa: F401, PLC0415
 
 
 def spending(
@@ -195,14 +195,17 @@ def spending(
     credit = engine_thread.run_on_engine(_names(None, services).reach.credits())
     given = {"max_cost_per_session": max_cost_per_session, "max_cost_per_day": max_cost_per_day}
     settings = settle("fuse", given)
-    caps = ((policy.SESSION, settings["max_cost_per_session"]), (policy.day_account(), settings["max_cost_per_day"]))
+    caps = (
+        (spending_caps.SESSION, settings["max_cost_per_session"]),
+        (spending_caps.day_account(), settings["max_cost_per_day"]),
+    )
     caps_left = (_cap_left(account, cap) for account, cap in caps if cap is not None)
     left = (*_unjournalled(), *_unsettled(), *caps_left, *_keys_left(credit))
-    return Spending(day, by_model(index.calls(day.isoformat()), begun), left)
+    return Spending(day, by_model(run_index.calls(day.isoformat()), begun), left)
 
 
 def _spending_by(by: str | Sequence[str], since: str) -> pd.DataFrame:
-    from fusion_nb.views.table_export import sums_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
+    from fusion_nb.views.spreadsheet_files import sums_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
 
     names = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
     for name in names:
@@ -210,7 +213,7 @@ def _spending_by(by: str | Sequence[str], since: str) -> pd.DataFrame:
             raise UnknownName("sum", str(name), BY, f"Sums are by one or more of {', '.join(BY)}.")
     if not names or len(set(names)) < len(names):
         raise UserError(f"by names each of {', '.join(BY)} once at most, and one at least.")
-    return sums_frame(by_names(index.calls(_day(since).isoformat() if since else ""), names), names)
+    return sums_frame(by_names(run_index.calls(_day(since).isoformat() if since else ""), names), names)
 
 
 def _day_text(since: str | date) -> str:
@@ -229,12 +232,12 @@ def _day(since: str) -> date:
 
 def _unjournalled() -> Iterable[str]:
     """What the accounts count of runs that were not journalled, or were deleted: the caps know of them all the same."""
-    today_spent, kernel_spent = policy.day_account().spent, policy.SESSION.spent
+    today_spent, kernel_spent = spending_caps.day_account().spent, spending_caps.SESSION.spent
     if not today_spent and not kernel_spent:
         return
     midnight = datetime.combine(today(), time(), UTC)
-    of_today = {row.run for row in index.runs() if may_have_spent_since(midnight, row.when, row.seconds)}
-    paid = [call for call in index.calls() if call.cost and not call.ref.startswith(f"{DEMO_SERVICE}:")]
+    of_today = {row.run for row in run_index.runs() if may_have_spent_since(midnight, row.when, row.seconds)}
+    paid = [call for call in run_index.calls() if call.cost and not call.ref.startswith(f"{DEMO_SERVICE}:")]
     for whose, spent, runs in (("Today's", today_spent, of_today), ("This kernel's", kernel_spent, begun)):
         rest = spent - sum(
             (call.cost or Decimal(0) for call in paid if {call.run, table_of(call.run)} & runs), Decimal(0)
@@ -247,7 +250,7 @@ def _unjournalled() -> Iterable[str]:
 
 
 def _unsettled() -> Iterable[str]:
-    amount = policy.day_account().unsettled
+    amount = spending_caps.day_account().unsettled
     if amount > 0:
         yield f"Up to {usd(amount)} more is not settled today: calls without a bill, and of kernels that died."
 

@@ -16,15 +16,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from fusion_nb.accounts import policy
+from fusion_nb.accounts import spending_caps
 from fusion_nb.core import Reply, engine_thread
 from fusion_nb.core import option_checks as check
 from fusion_nb.core.fold import fold_all
 from fusion_nb.core.member_settings import PoolEntry
 from fusion_nb.core.option_types import AddOptions, RejudgeOptions, ResumeOptions, RetryOptions
-from fusion_nb.core.spec import RunSpec
+from fusion_nb.core.run_spec import RunSpec
 from fusion_nb.errors import FusionError, UnknownName, UserError
-from fusion_nb.journal import imported_runs, index, maintenance, reader
+from fusion_nb.journal import imported_runs, maintenance, run_index, run_reader
 from fusion_nb.option_signatures import takes
 from fusion_nb.options import Settings, recorded_options, settle
 from fusion_nb.resolve.estimate import Estimate, confirm_cost, estimate_spec
@@ -54,9 +54,9 @@ def runs(words: str = "") -> pd.DataFrame:
     >>> fusion_nb.runs("strawberry")["run"][0] == result.run
     True
     """
-    from fusion_nb.views.frame import runs_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
+    from fusion_nb.views.dataframes import runs_frame  # noqa: PLC0415  pandas is loaded when a table is asked for
 
-    return runs_frame(index.runs(check.text("words")(words) or ""))
+    return runs_frame(run_index.runs(check.text("words")(words) or ""))
 
 
 def load(run: str = LAST) -> FusionResult:
@@ -72,18 +72,18 @@ def load(run: str = LAST) -> FusionResult:
     if not isinstance(run, str):
         raise UserError(f"A run is named by its id or 'last', or is a result of fuse(), not {type(run).__name__}.")
     if run == LAST:
-        newest = next((row for row in index.runs() if not row.table), None)
+        newest = next((row for row in run_index.runs() if not row.table), None)
         if newest is None:
             raise UserError("There is no run in the journal yet.")
         run = newest.run
-    return reader.load(run, FusionResult())
+    return run_reader.load(run, FusionResult())
 
 
 def calls_of(runs: Sequence[str]) -> tuple[pd.DataFrame, int]:
     """The calls of many past runs in one frame, and how many runs could be read."""
-    from fusion_nb.views.frame import calls_frame  # noqa: PLC0415  as above
+    from fusion_nb.views.dataframes import calls_frame  # noqa: PLC0415  as above
 
-    return calls_frame(reader.load_each(runs, FusionResult()), runs)
+    return calls_frame(run_reader.load_each(runs, FusionResult()), runs)
 
 
 def result_of(run: PastRun) -> FusionResult:
@@ -240,7 +240,7 @@ def reconcile(state: FusionResult, resolver: Resolver) -> FusionResult:
         with contextlib.suppress(UnknownName):  # in no journal
             derived_runs.record_bills(state.run, ended)
         for end in ended:
-            policy.settle_late(state.run, end.call, end.cost or Decimal(0), end.at_most or Decimal(0))
+            spending_caps.settle_late(state.run, end.call, end.cost or Decimal(0), end.at_most or Decimal(0))
     return fold_all(ended, state)
 
 
@@ -256,7 +256,7 @@ def purge_before(day: str) -> int:
 
 def export(path: str | Path, words: str = "") -> int:
     """Write the events of all runs (or of those with `words`) to a new JSONL file; how many runs."""
-    return maintenance.export([row.run for row in index.runs(words)], path)
+    return maintenance.export([row.run for row in run_index.runs(words)], path)
 
 
 def import_runs(path: str | Path) -> int:

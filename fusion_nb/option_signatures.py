@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from fusion_nb.core.option_row import DERIVED, Option
+from fusion_nb.core.option_definition import DERIVED, Option
 from fusion_nb.options import ROWS, of
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -17,11 +17,11 @@ from typing import Any
 
 from fusion_nb.core import Limits, Selection
 from fusion_nb.core import option_checks as check
-from fusion_nb.core import selection_checks as selecting
-from fusion_nb.core.option_row import ASKING, CALLS, DERIVED, LINE, Option
+from fusion_nb.core import selection_option_checks as selecting
+from fusion_nb.core.option_definition import ASKING, CALLS, DERIVED, LINE, Option
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.option_defaults import Settled, configurable_class
-from fusion_nb.storage.project_file import project_table
+from fusion_nb.storage.pyproject_table import project_table
 
 Settings = Mapping[str, Any]
 """Every option of one call, checked; `None` where nothing was given and the table says nothing."""

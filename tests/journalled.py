@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
+from fusion_nb.accounts.spending_caps import RunAccounts, SpendingPolicy
 from fusion_nb.core import Message, Ref, RunState, Usage, Verdict
 from fusion_nb.core.events import (
     CallAccepted,
@@ -23,16 +23,16 @@ from fusion_nb.core.events import (
     TextDelta,
     VerdictReached,
 )
-from fusion_nb.core.spec import RunSpec
-from fusion_nb.journal.writer import Journal
+from fusion_nb.core.run_spec import RunSpec
+from fusion_nb.journal.run_writer import Journal
 from fusion_nb.options import settle
 from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.spec_builder import build_spec
-from fusion_nb.run import engine_task
+from fusion_nb.run import run_waiting
 from fusion_nb.run.engine import Engine
-from fusion_nb.run.engine_task import wait_for_run
 from fusion_nb.run.event_recorder import EventRecorder
 from fusion_nb.run.result import FusionResult
+from fusion_nb.run.run_waiting import wait_for_run
 
 
 def new_run(now: datetime | None = None) -> str:
@@ -55,13 +55,13 @@ class Kernel:
         session = Resolver(settings)
         return session, build_spec("Count.", settings, session.resolved, session.reach.worst)
 
-    def start(self, session: Resolver, order: RunSpec) -> engine_task.Handle[FusionResult]:
+    def start(self, session: Resolver, order: RunSpec) -> run_waiting.Handle[FusionResult]:
         run = new_run()
         self.journal = Journal(run)
         record = EventRecorder(FusionResult(), self.journal)
         accounts = RunAccounts(run, SpendingPolicy(order.limits.max_cost, None, None))
         work = Engine(order, session.run_services(order), record, accounts).run(run, datetime.now(UTC).isoformat())
-        return engine_task.Handle(record, work)
+        return run_waiting.Handle(record, work)
 
     def run(self, models: Sequence[Any], **wish: Any) -> FusionResult:
         return wait_for_run(self.start(*self.order(models, **wish)))

@@ -18,9 +18,9 @@ import pytest
 
 import fusion_nb
 from fusion_nb.core import Ref, Reply, RunState, Usage, Verdict
-from fusion_nb.views import agreement_statistics, agreement_table, dataframe_accessor, run_facts, table_export
+from fusion_nb.views import agreement_statistics, agreement_table, dataframe_accessor, run_facts, spreadsheet_files
 from fusion_nb.views.agreement_statistics import effective_votes
-from fusion_nb.views.frame import frame
+from fusion_nb.views.dataframes import frame
 from tests import states
 from tests.conftest import SHARED
 
@@ -289,7 +289,7 @@ def test_another_separator_cannot_cut_a_text() -> None:
         rows = csv.reader(io.StringIO(df.fusion.to_csv(), newline=""), delimiter=separator)
         assert [cell for row in rows for cell in row if acts(cell)] == []
     points = "Two points:\n- first\n- second; -5 is a number"
-    assert table_export.csv_text(points) == points
+    assert spreadsheet_files.csv_text(points) == points
 
 
 def test_harmless_text_is_left_as_it_is() -> None:
@@ -302,7 +302,7 @@ def test_harmless_text_is_left_as_it_is() -> None:
 @pytest.mark.parametrize("text", ["\n" * 200_000, "; " * 100_000, "\n-" * 100_000, "=" * 200_000, " " * 200_000 + "="])
 def test_no_text_makes_an_export_slow(text: str) -> None:
     """What a model writes cannot keep a kernel busy: the work grows with the text and not with its square."""
-    assert len(table_export.csv_text(text)) >= len(text)
+    assert len(spreadsheet_files.csv_text(text)) >= len(text)
 
 
 def test_csv_takes_pandas_own_options(tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_a_text_longer_than_a_cell_is_cut_and_says_so(tmp_path: Path, engine: st
     frame(state(reply(1, "m", "1", text="=" + "x" * 50_000))).fusion.to_excel(path, engine=engine)
     found = [c.value for row in openpyxl.load_workbook(path)["fusion"].iter_rows() for c in row if c.value]
     long = max(map(str, found), key=len)
-    assert len(long) == table_export.MAX_CELL
+    assert len(long) == spreadsheet_files.MAX_CELL
     assert long.endswith("[cut: 50,001 characters, of which Excel holds 32,767]")
 
 

@@ -12,9 +12,9 @@ import fusion_nb
 from fusion_nb.core import Ref, RunState
 from fusion_nb.core.events import CallStarted, RunStarted
 from fusion_nb.errors import UserError
-from fusion_nb.journal import index, maintenance
-from fusion_nb.journal.reader import find, load
+from fusion_nb.journal import maintenance, run_index
 from fusion_nb.journal.run_files import read
+from fusion_nb.journal.run_reader import find, load
 from fusion_nb.run import derived_runs
 from fusion_nb.run.result import FusionResult
 from tests.journalled import Kernel, new_run, written
@@ -93,11 +93,13 @@ def test_what_was_kept_is_not_paid_again(replay: Replay) -> None:
         assert [r.kept_cost for r in run.candidates] == [r.cost for r in first.candidates]
         assert [r.kept_from for r in run.candidates] == [first.run] * 2
         assert (run.unpriced, run.usage) == (0, run.replies[-1].usage)
-    spent = sum((row.cost for row in index.runs() if row.cost is not None), Decimal(0))
+    spent = sum((row.cost for row in run_index.runs() if row.cost is not None), Decimal(0))
     assert (
-        spent == sum((c.cost for c in index.calls() if c.cost is not None), Decimal(0)) == first.cost + 2 * (judge or 0)
+        spent
+        == sum((c.cost for c in run_index.calls() if c.cost is not None), Decimal(0))
+        == first.cost + 2 * (judge or 0)
     )
-    assert [row.calls for row in index.runs()] == [1, 1, 3]
+    assert [row.calls for row in run_index.runs()] == [1, 1, 3]
 
 
 def test_rejudge_of_a_debate_is_on_its_last_answers(replay: Replay) -> None:

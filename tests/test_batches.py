@@ -20,7 +20,7 @@ import pytest
 
 import fusion_nb
 from fusion_nb import UserError
-from fusion_nb.accounts import policy, prices
+from fusion_nb.accounts import prices, spending_caps
 from fusion_nb.core import Usage
 from fusion_nb.dataset import batch_plan
 from fusion_nb.dataset.batch_requests import in_parts
@@ -34,7 +34,7 @@ from tests.shell import Shell
 
 WORDS = ["one", "two", "three", "four"]
 TEMPLATE = "Say {word}."
-SESSION = policy.SESSION
+SESSION = spending_caps.SESSION
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def answers(done: pd.DataFrame) -> list[Any]:
 
 
 def day() -> tuple[Decimal, Decimal]:
-    account = policy.day_account()
+    account = spending_caps.day_account()
     account.flush()
     return account.spent, account.unsettled
 

@@ -3,7 +3,7 @@
 import threading
 from decimal import Decimal
 
-from fusion_nb.accounts.account import Account, worst_case
+from fusion_nb.accounts.spending_account import Account, worst_case
 from fusion_nb.core import Message
 
 

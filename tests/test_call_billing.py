@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 from fusion_nb import judging
-from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
+from fusion_nb.accounts.spending_caps import RunAccounts, SpendingPolicy
 from fusion_nb.core import Chunk, Limits, Ref, Reply, Request, RunState, Usage
 from fusion_nb.core.events import CallEnded, TextDelta
-from fusion_nb.core.spec import ComputedCost, RunServices, RunSpec
+from fusion_nb.core.run_spec import ComputedCost, RunServices, RunSpec
 from fusion_nb.errors import ProviderError
 from fusion_nb.run.engine import Engine
 from fusion_nb.run.event_recorder import EventRecorder

@@ -18,12 +18,12 @@ import pandas as pd
 import pytest
 
 import fusion_nb
-from fusion_nb.accounts import policy
-from fusion_nb.accounts.account import Account, Denial, usd
+from fusion_nb.accounts import spending_caps
 from fusion_nb.accounts.day_account import DayAccount
-from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy, settle_late
+from fusion_nb.accounts.spending_account import Account, Denial, usd
+from fusion_nb.accounts.spending_caps import RunAccounts, SpendingPolicy, settle_late
 from fusion_nb.core import Chunk, Limits, Message, Ref, Reply, Request, RunState, Usage
-from fusion_nb.core.spec import RunServices
+from fusion_nb.core.run_spec import RunServices
 from fusion_nb.errors import UserError
 from fusion_nb.run.call import Caller
 from fusion_nb.run.event_recorder import EventRecorder
@@ -50,7 +50,7 @@ def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Watched:
     """A session, and a day, that have spent nothing."""
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path))
     session = Watched("max_cost_per_session")
-    monkeypatch.setattr(policy, "SESSION", session)
+    monkeypatch.setattr(spending_caps, "SESSION", session)
     return session
 
 
@@ -111,7 +111,7 @@ def test_64_runs_race_for_one_cap(session: Watched) -> None:
     replies = asyncio.run(main())
     assert session.most <= Decimal("2.50")
     assert session.spent == model.billed == sum((r.cost or Decimal(0) for r in replies), Decimal(0))
-    assert session.spent == policy.day_account().spent
+    assert session.spent == spending_caps.day_account().spent
     assert {r.error for r in replies} == {None, "budget"}
     assert Decimal("2.50") - session.spent < worst
 
@@ -128,7 +128,7 @@ def test_a_denial_names_the_cap_and_what_was_left(session: Watched) -> None:
     )
     assert accounts.cap_names == "max_cost and max_cost_per_session and max_cost_per_day"
     # Nothing of what was denied is held anywhere.
-    assert (session.taken, policy.day_account().left(Decimal(7))) == (Decimal("0.03"), Decimal("6.97"))
+    assert (session.taken, spending_caps.day_account().left(Decimal(7))) == (Decimal("0.03"), Decimal("6.97"))
     accounts.settle(1, Decimal("0.01"), Decimal("0.02"))
     assert "($0.0200 for calls without a bill)" in str(accounts.hold(2, Decimal("0.04")))
 
@@ -142,7 +142,11 @@ def test_a_run_keeps_its_caps_whatever_others_have(session: Watched) -> None:
     assert "of max_cost_per_session" in str(capped.hold(1, Decimal("0.02")))
     assert capped.hold(2, Decimal("0.01")) is None
     capped.settle(2, Decimal("0.01"))
-    assert (session.spent, policy.day_account().spent, free.cap_names) == (Decimal("0.05"), Decimal("0.05"), "")
+    assert (session.spent, spending_caps.day_account().spent, free.cap_names) == (
+        Decimal("0.05"),
+        Decimal("0.05"),
+        "",
+    )
 
 
 def test_play_money_holds_under_its_runs_cap_alone(session: Watched) -> None:
@@ -151,7 +155,7 @@ def test_play_money_holds_under_its_runs_cap_alone(session: Watched) -> None:
     assert play.hold(1, Decimal("0.008")) is None
     assert "of max_cost " in str(play.hold(2, Decimal("0.008")))
     play.settle(1, Decimal("0.008"))
-    assert (session.taken, policy.day_account().spent) == (0, 0)
+    assert (session.taken, spending_caps.day_account().spent) == (0, 0)
 
 
 def test_a_call_without_a_bill_counts_until_it_comes(session: Watched) -> None:
@@ -160,7 +164,7 @@ def test_a_call_without_a_bill_counts_until_it_comes(session: Watched) -> None:
     assert accounts.hold(1, Decimal("0.5")) is None
     assert accounts.hold(1, Decimal("0.25")) is None
     accounts.settle(1, Decimal("0.1"), Decimal("0.75"))
-    day = policy.day_account()
+    day = spending_caps.day_account()
     for account in (session, day):
         assert (account.spent, account.unsettled, account.left(Decimal(1))) == (
             Decimal("0.1"),
@@ -178,7 +182,7 @@ def test_a_bill_of_todays_run_is_booked_once_though_nothing_was_held(session: Wa
     """A run of an older release held nothing in the day's account; what its service tells today is booked there."""
     run = f"{datetime.now(UTC):%Y%m%d}T000000-c"
     settle_late(run, 1, Decimal("0.2"))
-    assert (session.spent, policy.day_account().spent) == (0, Decimal("0.2"))
+    assert (session.spent, spending_caps.day_account().spent) == (0, Decimal("0.2"))
 
 
 UNLISTED = "openrouter:judge-11"
@@ -232,7 +236,7 @@ def test_an_own_function_costs_a_capped_run_nothing(session: Watched, cap: str, 
         pd.DataFrame({"q": ["a", "b"]}), "{q}?", pool=[mine], show_progress=False, mode="best-of", **given
     )
     assert table.answer.notna().all()
-    assert (session.spent, policy.day_account().spent) == (0, 0)
+    assert (session.spent, spending_caps.day_account().spent) == (0, 0)
 
 
 def test_small_amounts_keep_their_figures() -> None:

@@ -13,7 +13,7 @@ from fusion_nb.accounts import prices
 from fusion_nb.core import Ref
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.options import settle
-from fusion_nb.panel.model_search import known_models, matches_search, picker_row
+from fusion_nb.panel.model_picker import known_models, matches_search, picker_row
 from fusion_nb.providers import model_names
 from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.function_provider import FunctionMember

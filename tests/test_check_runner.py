@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from fusion_nb.core import CheckOutcome
-from fusion_nb.core.selection_checks import Check
+from fusion_nb.core.selection_option_checks import Check
 from fusion_nb.errors import UserError
 from fusion_nb.judging.check_runner import THREADS, Called, CheckRunner, FunctionRunner, hanging
 from tests.kernel import ROOT, kernel

@@ -10,8 +10,8 @@ import fusion_nb
 from fusion_nb import UserError, history
 from fusion_nb.core.events import ChoiceMade, RunEnded
 from fusion_nb.core.fold import BY_HAND
-from fusion_nb.journal import index, run_files
-from fusion_nb.journal.reader import DAMAGED, find
+from fusion_nb.journal import run_files, run_index
+from fusion_nb.journal.run_reader import DAMAGED, find
 from fusion_nb.run import derived_runs
 from tests.journalled import new_run, tiny, written
 
@@ -68,10 +68,10 @@ def test_a_choice_where_no_judge_came_to_decide() -> None:
 def test_the_list_of_runs_follows() -> None:
     """Words of the chosen answer find the run; it is not called damaged, crashed or changed in its cost."""
     before = fusion_nb.fuse(PROMPT, "demo")
-    (row,) = index.runs()
+    (row,) = run_index.runs()
     history.choose(before.run, 1)
     word = before.reply(1).text.split()[-1]
-    assert index.runs(word) == [row]
+    assert run_index.runs(word) == [row]
     assert history.crash_notice() == ""
 
 

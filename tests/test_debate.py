@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion_nb.core import ModeInput, Round, Verdict
-from fusion_nb.judging.framing import blind_candidates, neutralize
+from fusion_nb.judging.blind_candidates import blind_candidates, neutralize
 from fusion_nb.judging.short_answer import agreed, final_answer
 from tests.scripted_calls import JUDGE, Script, ScriptedCalls, ScriptedReply, ScriptedRequest, candidate, case, judged
 

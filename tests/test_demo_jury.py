@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 import fusion_nb
-from fusion_nb.core.spec import DEFAULT_CRITERIA
+from fusion_nb.core.run_spec import DEFAULT_CRITERIA
 from fusion_nb.providers import demo
-from fusion_nb.providers.demo.judge import CHARACTERS
+from fusion_nb.providers.demo.judges import CHARACTERS
 from tests.plain_client import ask
 from tests.shell import Shell
 from tests.test_demo_scripts import NAMES, NONCE, _frames, _say

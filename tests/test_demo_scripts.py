@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fusion_nb.core.spec import DEFAULT_CRITERIA as CRITERIA
+from fusion_nb.core.run_spec import DEFAULT_CRITERIA as CRITERIA
 from fusion_nb.providers import demo
 from fusion_nb.providers.demo.scripts import MODELS, comparison_key, scripts, unknown_answer
 from tests.plain_client import ask, user

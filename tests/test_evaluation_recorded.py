@@ -18,8 +18,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from fusion_nb import evaluate
 from fusion_nb.evaluation import EvaluationReport
+from fusion_nb.evaluation.arm_comparison import findings
 from fusion_nb.evaluation.arms import Answer, Arm, Table
-from fusion_nb.evaluation.comparison import findings
 from fusion_nb.evaluation.observations import Question
 from fusion_nb.evaluation.statistics import holm, paired_share_interval, sign_test, wilson
 from fusion_nb.run.result import FusionResult

@@ -16,9 +16,15 @@ from fusion_nb.accounts.forecast_types import Forecast, ForecastInputs, Speed
 from fusion_nb.accounts.prices import FREE, Prices, Rates, Tier
 from fusion_nb.accounts.token_counts import CallStatistics, Range, usual_range
 from fusion_nb.core import Limits, Message, Params, Ref, Usage
-from fusion_nb.core.spec import RunSpec
-from fusion_nb.judging.framing import BlindCandidate, blind_candidates, nonce
-from fusion_nb.judging.prompts import criteria_of, debate_frame_size, debate_prompt, judge_frame_size, judge_prompt
+from fusion_nb.core.run_spec import RunSpec
+from fusion_nb.judging.blind_candidates import BlindCandidate, blind_candidates, nonce
+from fusion_nb.judging.judge_prompts import (
+    criteria_of,
+    debate_frame_size,
+    debate_prompt,
+    judge_frame_size,
+    judge_prompt,
+)
 from fusion_nb.options import settle
 from fusion_nb.resolve.model_resolver import Resolver
 from fusion_nb.resolve.spec_builder import build_spec

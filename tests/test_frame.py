@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from fusion_nb.core import Ref, RunState, Verdict
 from fusion_nb.core.events import VerdictReached
-from fusion_nb.journal.rows import RunRow
-from fusion_nb.views.frame import DTYPES, frame, models_frame, runs_frame
+from fusion_nb.journal.run_rows import RunRow
+from fusion_nb.views.dataframes import DTYPES, frame, models_frame, runs_frame
 from tests import states
 from tests.shell import Shell
 
@@ -442,7 +442,7 @@ def test_past_runs_are_one_line_each(shown: Callable[[Any], str]) -> None:
 def test_models_show_alias_price_and_context_first() -> None:
     """A list of models begins with what a pool is chosen by; the frame keeps all its columns."""
     from fusion_nb import models
-    from fusion_nb.views.table_html import compact_html
+    from fusion_nb.views.frame_html import compact_html
 
     table = models("demo")
     page = compact_html(table) or ""
@@ -453,9 +453,9 @@ def test_models_show_alias_price_and_context_first() -> None:
 
 def test_spending_shows_model_and_money_first() -> None:
     """`%fuse_spend`: the dearest first; unknown money is a dash, a session without cost has no column."""
+    from fusion_nb.views.frame_html import compact_html
     from fusion_nb.views.spending_report import ModelSpending
-    from fusion_nb.views.table_export import spending_frame
-    from fusion_nb.views.table_html import compact_html
+    from fusion_nb.views.spreadsheet_files import spending_frame
 
     rows = [
         ModelSpending("openrouter", "a<b>", 12_000, 5, 6, Decimal("1.5")),

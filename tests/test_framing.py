@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from fusion_nb.accounts.token_counts import token_range
 from fusion_nb.core import Limits, Ref
-from fusion_nb.core.spec import DEFAULT_CRITERIA as CRITERIA
-from fusion_nb.core.spec import MOST, RunSpec
-from fusion_nb.judging.framing import (
+from fusion_nb.core.run_spec import DEFAULT_CRITERIA as CRITERIA
+from fusion_nb.core.run_spec import MOST, RunSpec
+from fusion_nb.judging.blind_candidates import (
     blind_candidates,
     blind_labels,
     fair_share,
@@ -25,7 +25,7 @@ from fusion_nb.judging.framing import (
     neutralize,
     nonce,
 )
-from fusion_nb.judging.prompts import criteria_of, judge_prompt, verdict_schema
+from fusion_nb.judging.judge_prompts import criteria_of, judge_prompt, verdict_schema
 from tests.scripted_calls import ScriptedCalls, case, cut, judged
 
 VECTORS = Path(__file__).parents[1] / "../shared/vectors"

@@ -12,8 +12,17 @@ from typing import Any
 import pytest
 
 from fusion_nb.core import RunState
-from fusion_nb.views import bundle, escape, frame, html, markdown_export, mathml, panel_messages, table_export
-from fusion_nb.views import text as plain
+from fusion_nb.views import (
+    bundle,
+    dataframes,
+    escape,
+    markdown_export,
+    mathml,
+    panel_messages,
+    run_html,
+    spreadsheet_files,
+)
+from fusion_nb.views import run_text as plain
 from fusion_nb.views.markdown_escape import embed_line, embed_markdown
 from fusion_nb.views.markdown_to_html import TAGS, render_inline, render_markdown
 from tests import states
@@ -125,13 +134,13 @@ EVERYWHERE: dict[str, Callable[[str], Any]] = {
     **TARGETS,
     "cited": cited,
     "name": embed_line,
-    "cell of CSV": table_export.csv_text,
+    "cell of CSV": spreadsheet_files.csv_text,
     "text": escape.safe_text,
     "HTML text": escape.markup,
-    "view": lambda text: html.render_html(a_run_of(text)),
+    "view": lambda text: run_html.render_html(a_run_of(text)),
     "plain view": lambda text: plain.render_text(a_run_of(text)),
     "Markdown view": lambda text: markdown_export.to_markdown(a_run_of(text)),
-    "table": lambda text: frame.frame(a_run_of(text)).fusion.to_csv(),
+    "table": lambda text: dataframes.frame(a_run_of(text)).fusion.to_csv(),
     "message": lambda text: panel_messages.snapshot(a_run_of(text), 0.0),
 }
 

@@ -13,8 +13,8 @@ import pytest
 
 import fusion_nb
 from fusion_nb.core.events import CallAccepted
-from fusion_nb.journal.reader import find
 from fusion_nb.journal.run_files import read
+from fusion_nb.journal.run_reader import find
 from tests.journalled import new_run, written
 from tests.replay import Replay
 from tests.shell import Shell

@@ -16,8 +16,8 @@ import pytest
 from traitlets.config import Config
 
 import fusion_nb
-from fusion_nb.journal import index
-from fusion_nb.journal.reader import load
+from fusion_nb.journal import run_index
+from fusion_nb.journal.run_reader import load
 from tests.journalled import new_run, tiny, written
 from tests.shell import Shell
 
@@ -77,7 +77,7 @@ def watch(event, arguments):
     if event == "open" and isinstance(arguments[0], str) and os.path.basename(arguments[0]) in PLANTED:
         seen.append([event, arguments[0]])
 
-import fusion_nb, fusion_nb.history, fusion_nb.api, fusion_nb.magic, fusion_nb.views.frame
+import fusion_nb, fusion_nb.history, fusion_nb.api, fusion_nb.magic, fusion_nb.views.dataframes
 from fusion_nb.errors import FusionError
 PLANTED = set(sys.argv[1].split(","))
 sys.addaudithook(watch)
@@ -207,7 +207,7 @@ def test_a_key_is_refused_wherever_it_stands(place: str, shell: Shell, own_home:
     assert KEY not in ran.text
     assert KEY not in str(ran.error)
     assert not [path for path in own_home.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
-    assert len(index.runs()) == 0
+    assert len(run_index.runs()) == 0
 
 
 @pytest.mark.parametrize(
@@ -243,9 +243,9 @@ def test_a_folder_that_everybody_can_write(own_home: Path, tmp_path: Path) -> No
     assert not list(own_home.rglob("*.jsonl"))
     (own_home / "runs").mkdir()
     with pytest.raises(fusion_nb.UserError, match="chmod o-w"):
-        index.runs()
+        run_index.runs()
     own_home.chmod(0o755)
-    assert len(index.runs()) == 1
+    assert len(run_index.runs()) == 1
     assert fusion_nb.fuse("Hi?", "demo:swift").notes == ()
     assert stat.S_IMODE((own_home / "runs").stat().st_mode) == 0o700
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from fusion_nb.core import Ref, RunState
-from fusion_nb.views import bundle, html, markdown_export, mathml
-from fusion_nb.views.html import style_sheet
+from fusion_nb.views import bundle, markdown_export, mathml, run_html
+from fusion_nb.views.run_html import style_sheet
 from tests import states
 from tests.page import Page
 
@@ -51,12 +51,12 @@ ATTACKS = [
 
 
 def view(state: RunState) -> Page:
-    return Page(html.render_html(state, now=2.0))
+    return Page(run_html.render_html(state, now=2.0))
 
 
 def words(state: RunState) -> str:
     """What a person reads where styles are taken away."""
-    return Page(re.sub(r"<style>.*?</style>", "", html.render_html(state, now=2.0), flags=re.DOTALL)).text
+    return Page(re.sub(r"<style>.*?</style>", "", run_html.render_html(state, now=2.0), flags=re.DOTALL)).text
 
 
 def assert_ours(page: Page) -> None:
@@ -102,7 +102,7 @@ def test_whoever_writes_it_it_is_text(attack: str) -> None:
     """The same attack as prompt, name, model, note, error, reason, label, criterion and text changes nothing but text."""
     for state in (states.hostile(attack), states.hostile_running(attack), states.hostile_selection(attack)):
         assert_ours(view(state))
-        assert "evil.example/?q" not in html.render_html(state).replace(attack, "")
+        assert "evil.example/?q" not in run_html.render_html(state).replace(attack, "")
 
 
 @pytest.mark.skipif(not VECTORS.is_dir(), reason="the shared vectors are not beside this checkout")
@@ -142,7 +142,7 @@ def test_citations_cannot_be_forged() -> None:
     script = states.Script()
     script.members()
     script.judged("Mine ⸨\U000f0000⸩ and ⸨\U000f0001⸩, ⸨&#xF0000;⸩ ⸨&#983040;⸩, theirs [K7].")
-    page = html.render_html(script.close())
+    page = run_html.render_html(script.close())
     assert page.count("<sup") == 1
     assert "Mine ⸨\ufffd⸩ and ⸨\ufffd⸩, ⸨\ufffd#xF0000;⸩ ⸨\ufffd#983040;⸩, theirs" in page
     assert page.index("<sup") > page.index("theirs")
@@ -155,7 +155,7 @@ def test_a_citation_cannot_break_a_link() -> None:
     script.judged(
         '[x](https://example.org/a[K7]b "t [K7] <img src=x onerror=alert(1)>") and [y](<https://b.example [K7]> "[K7]").'
     )
-    page = html.render_html(script.close())
+    page = run_html.render_html(script.close())
     assert_ours(Page(page))
     links = [dict(attributes) for tag, attributes in Page(page).tags if tag == "a" and "rel" in dict(attributes)]
     assert len(links) == page.count("<a ")
@@ -202,7 +202,7 @@ def test_the_best_candidate_that_is_not_the_answer_is_open() -> None:
         (states.cancelled, "claude"),
         (states.one, "claude"),
     ):
-        opened = re.findall(r"<details[^>]* open>.*?</b>", html.render_html(build()))
+        opened = re.findall(r"<details[^>]* open>.*?</b>", run_html.render_html(build()))
         assert len(opened) == 1
         assert name in opened[0]
 
@@ -210,16 +210,16 @@ def test_the_best_candidate_that_is_not_the_answer_is_open() -> None:
 def test_the_same_result_twice_on_a_page() -> None:
     """Each rendering ties its tabs by a name of its own; with a given name it is the same text every time."""
     state = states.merge()
-    first, second = (set(re.findall(r' name="([^"]+)"', html.render_html(state))) for _ in range(2))
+    first, second = (set(re.findall(r' name="([^"]+)"', run_html.render_html(state))) for _ in range(2))
     assert len(first) == len(second) == 1
     assert not first & second
-    assert html.render_html(state, group="g") == html.render_html(state, group="g")
+    assert run_html.render_html(state, group="g") == run_html.render_html(state, group="g")
 
 
 def test_lanes_keep_their_places() -> None:
     """While a run goes on, members stand in the order of the pool from the first moment, the judge last."""
     orders = [
-        re.findall(r"fnb-m\d\">([^<]+)</b>", html.render_html(build(), now=1.0))
+        re.findall(r"fnb-m\d\">([^<]+)</b>", run_html.render_html(build(), now=1.0))
         for build in (states.begun, states.running, states.judging)
     ]
     assert orders == [["claude", "gemini", "gpt4o", "gpt5"]] * 3
@@ -249,7 +249,7 @@ def test_the_answer_streams_with_its_citations() -> None:
 
 def test_prices_are_no_formulas() -> None:
     """MathJax is kept from all of a view: a ledger full of dollars stays a ledger, and formulas are MathML already."""
-    page = html.render_html(states.merge())
+    page = run_html.render_html(states.merge())
     assert page.startswith('<div class="fusion-nb mathjax_ignore tex2jax_ignore">')
     assert re.findall(r'class="fnb-tex">([^<]*)<', page)[:1] == ["$1/\\lambda^4$"]
 
@@ -281,7 +281,7 @@ def test_a_result_carries_the_rules_it_needs() -> None:
     """A notebook, and its export as Markdown, keeps a copy with every result: no rule for what is not in it."""
     sizes = {}
     for name, build in states.EXAMPLES.items():
-        view, _, css = html.render_html(build(), now=2.0).partition("<style>")
+        view, _, css = run_html.render_html(build(), now=2.0).partition("<style>")
         ours = set(re.findall(r"fnb-[a-z]+\d?\b", style_sheet()))
         needed = ours & set(re.findall(r"fnb-[a-z]+\d?\b", view))
         assert all(f".{one}" in css for one in needed), name
@@ -289,8 +289,8 @@ def test_a_result_carries_the_rules_it_needs() -> None:
         assert "{}" not in css
         sizes[name] = len(css)
     assert sizes["one"] < 0.7 * len(style_sheet())
-    assert ".fnb-lanes" not in html.render_html(states.merge()).partition("<style>")[2]
-    assert ".fnb-scores" not in html.render_html(states.one()).partition("<style>")[2]
+    assert ".fnb-lanes" not in run_html.render_html(states.merge()).partition("<style>")[2]
+    assert ".fnb-scores" not in run_html.render_html(states.one()).partition("<style>")[2]
 
 
 def reader(text: str) -> set[str]:
@@ -344,9 +344,9 @@ def test_one_member_and_eight() -> None:
     alone = words(states.one())
     assert "rank" not in alone
     assert "No judge was asked. The pool has one member." in alone
-    page = html.render_html(states.many(8))
+    page = run_html.render_html(states.many(8))
     assert {f"fnb-m{i}" for i in range(8)} <= set(re.findall(r"fnb-m\d", page))
-    assert html.render_html(states.many(20)).count("<details name") == 20
+    assert run_html.render_html(states.many(20)).count("<details name") == 20
 
 
 def test_a_member_that_is_also_named_like_another_place() -> None:
@@ -372,7 +372,7 @@ def test_good_news_is_no_warning() -> None:
     script = states.Script(notes=(kept, caution, served))
     script.members()
     script.judged()
-    page = html.render_html(script.close())
+    page = run_html.render_html(script.close())
     assert re.findall(r'<li class="fnb-good">([^<]*)</li>', page) == [kept, served]
     assert f"<li>{caution}</li>" in page
 
@@ -386,12 +386,12 @@ def test_long_names_are_cut_in_the_middle() -> None:
     script.judged("Blue [K7]. Also blue [Q2].", {"K7": 1, "Q2": 2}, ranking=(1, 2), analysis=None)
     running = states.Script(pool=pool)
     running.start(pool[0])
-    for page in (html.render_html(script.close()), html.render_html(running.state)):
+    for page in (run_html.render_html(script.close()), run_html.render_html(running.state)):
         assert "turbo-fp8</" in page
         assert "reference-fp16</" in page
         assert page.count(f'title="{pool[0].label}"') >= 1
         assert f">{pool[0].label}<" not in page.split("Ledger")[0]
-    assert ">claude<" in html.render_html(states.merge())
+    assert ">claude<" in run_html.render_html(states.merge())
 
 
 def test_text_of_every_direction() -> None:
@@ -399,7 +399,7 @@ def test_text_of_every_direction() -> None:
     script = states.Script(prompt="למה השמיים כחולים?")
     script.members(["השמיים כחולים.", "C++ עדיף!", "Blue."])
     script.judged("השמיים כחולים [K7].")
-    page = html.render_html(script.close())
+    page = run_html.render_html(script.close())
     for text in ("השמיים כחולים", "C++ עדיף!", "למה השמיים כחולים?"):
         tag = page[: page.index(text)].rpartition(" dir=")[2]
         assert tag.startswith(('"auto">', '"rtl">'))

@@ -25,8 +25,8 @@ from fusion_nb.providers.http import Http
 from fusion_nb.providers.http_proxied import _Pump
 from fusion_nb.providers.http_response import StreamingResponse
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.origins import parse
-from fusion_nb.providers.proxies import proxy_host
+from fusion_nb.providers.proxy_settings import proxy_host
+from fusion_nb.providers.service_addresses import parse
 from tests.wire_server import END, WireServer, chunk, head, reply, response
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4

@@ -12,7 +12,7 @@ import pytest
 
 import fusion_nb
 from fusion_nb import UserError
-from fusion_nb.accounts import policy
+from fusion_nb.accounts import spending_caps
 from tests.chat_service import ChatService, chat_service
 from tests.shell import Shell
 
@@ -61,13 +61,13 @@ def test_a_colleague_without_keys_replays(file: Path, service: ChatService) -> N
 
 def test_what_is_imported_is_in_no_account(file: Path) -> None:
     """Neither today's sum nor the kernel's, nor a forecast's past calls; the accounts behind the caps know nothing."""
-    before = policy.SESSION.spent
+    before = spending_caps.SESSION.spent
     fusion_nb.history.import_runs(file)
     assert "$0.0000 in 0 calls" in str(fusion_nb.spending())
     sums = fusion_nb.spending(by="model")
     assert isinstance(sums, pd.DataFrame)
     assert sums.empty
-    assert (policy.SESSION.spent, policy.day_account().spent) == (before, 0)
+    assert (spending_caps.SESSION.spent, spending_caps.day_account().spent) == (before, 0)
     # What they cost stands in their own row all the same.
     assert fusion_nb.runs()["cost_usd"].sum() > 0
 

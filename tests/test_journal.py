@@ -29,10 +29,10 @@ from fusion_nb.core.events import (
 )
 from fusion_nb.core.fold import fold_all, join_deltas
 from fusion_nb.errors import UserError
-from fusion_nb.journal import index, maintenance, run_files
-from fusion_nb.journal.reader import load
+from fusion_nb.journal import maintenance, run_files, run_index
 from fusion_nb.journal.run_files import read
-from fusion_nb.journal.writer import EVERY, MOST, Journal
+from fusion_nb.journal.run_reader import load
+from fusion_nb.journal.run_writer import EVERY, MOST, Journal
 from fusion_nb.run.result import FusionResult
 from tests.journalled import Kernel, folded, new_run, tiny, written
 from tests.replay import Replay
@@ -133,7 +133,7 @@ def test_nobody_else_may_read_it(replay: Replay, own_home: Path) -> None:
         os.environ["OWN_API_KEY"] = "sk-or-v1-" + "a1b2" * 16
         kernel = Kernel(replay.url)
         kernel.run(["burst/3", "fail/401"], base_url=replay.url, key_env="OWN_API_KEY", judge="scripted-judge")
-        from fusion_nb.journal.index import runs
+        from fusion_nb.journal.run_index import runs
 
         assert len(runs()) == 1
     finally:
@@ -211,7 +211,7 @@ def test_nowhere_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repla
 def test_a_defect_of_ours_costs_no_answer(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong inside the journal, the run is not harmed."""
     kernel = Kernel(replay.url)
-    monkeypatch.setattr("fusion_nb.journal.writer.to_blocks", lambda event: 1 / 0)
+    monkeypatch.setattr("fusion_nb.journal.run_writer.to_blocks", lambda event: 1 / 0)
     assert kernel.run(["burst/3"]).answer == "w1 w2 w3 "
     assert "ZeroDivisionError" in str(kernel.journal.trouble)  # type: ignore[union-attr]
 
@@ -225,7 +225,7 @@ def test_a_run_under_way_is_no_crashed_one(own_home: Path) -> None:
         journal(event)
     journal.flush()
     assert load(run, RunState()).status == "running"
-    code = f"from fusion_nb.journal.reader import load; from fusion_nb.core import RunState; print(load({run!r}, RunState()).status)"
+    code = f"from fusion_nb.journal.run_reader import load; from fusion_nb.core import RunState; print(load({run!r}, RunState()).status)"
     asked = [sys.executable, "-c", code]
     assert subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "running\n"
     for event in events[4:]:
@@ -239,7 +239,7 @@ def test_a_fork_does_not_keep_a_dead_run_alive() -> None:
     code = f"""
 import os, time
 from tests.journalled import tiny
-from fusion_nb.journal.writer import Journal
+from fusion_nb.journal.run_writer import Journal
 journal = Journal({run!r})
 for event in tiny({run!r})[:3]:
     journal(event)
@@ -372,7 +372,7 @@ def cpu_seconds(size: int) -> dict[str, float]:
     return {
         "write": timed(write),
         "load": timed(lambda: load(run, RunState())),
-        "index": timed(index.runs),
+        "index": timed(run_index.runs),
         "export": timed(lambda: maintenance.export([run], run_files.runs_folder() / f"{run}.copy")),
         "append": timed(lambda: maintenance.append_events(run, [ChoiceMade(call=1, when="now")])),
     }

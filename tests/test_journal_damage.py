@@ -14,9 +14,9 @@ from fusion_nb.core import RunState, Usage
 from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, RunStarted, TextDelta, from_json
 from fusion_nb.core.json_codec import to_plain
 from fusion_nb.errors import UserError
-from fusion_nb.journal import index, maintenance, run_files
-from fusion_nb.journal.reader import DAMAGED, load
+from fusion_nb.journal import maintenance, run_files, run_index
 from fusion_nb.journal.run_files import parse, read
+from fusion_nb.journal.run_reader import DAMAGED, load
 from fusion_nb.run.result import FusionResult
 from tests.journalled import folded, new_run, tiny, written
 
@@ -58,7 +58,7 @@ def test_garbage_between_lines() -> None:
     file.write_bytes(b"".join(line + bad for line, bad in zip(lines, garbage, strict=False)) + b"".join(lines[5:]))
     assert load(run, RunState()).answer == "To be or not."
     assert DAMAGED in load(run, RunState()).notes
-    (row,) = index.runs()
+    (row,) = run_index.runs()
     assert (row.damaged, row.status, row.run) == (True, "ok", run)
 
 
@@ -102,12 +102,12 @@ def test_random_damage_never_raises(seed: int) -> None:
     if read(file).newer:
         pytest.skip("the damage hit the schema's number: it looks like a newer one")
     assert load(run, FusionResult()).run
-    assert {row.run for row in index.runs()} == {run, healthy}
+    assert {row.run for row in run_index.runs()} == {run, healthy}
     assert load(healthy, FusionResult()).status == "ok"
-    index.calls()
+    run_index.calls()
     maintenance.crashed_runs()
     assert maintenance.delete([run]) == 1
-    assert [row.run for row in index.runs()] == [healthy]
+    assert [row.run for row in run_index.runs()] == [healthy]
 
 
 def test_wrong_types_in_well_formed_lines() -> None:
@@ -141,7 +141,7 @@ def test_a_newer_schema_is_listed_and_left_alone(own_home: Path) -> None:
     file = own_home / "runs" / f"{run}.jsonl"
     file.write_text("\n".join(newer(run)) + "\n")
     before = file.read_bytes()
-    (row,) = index.runs()
+    (row,) = run_index.runs()
     assert (row.run, row.status, row.prompt) == (run, "newer", "Tell.")
     with pytest.raises(UserError, match="upgrade"):
         load(run, RunState())
@@ -160,7 +160,7 @@ def test_foreign_files_are_ignored(own_home: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text('{"event":"RunStarted"}\n')
     link = folder / f"{new_run()}.jsonl"
     link.symlink_to(tmp_path / "secret")
-    assert [row.run for row in index.runs()] == [run]
+    assert [row.run for row in run_index.runs()] == [run]
     with pytest.raises(UserError, match="Unknown run"):
         load(link.stem, RunState())
     maintenance.purge_before("2999-01-01")
@@ -212,7 +212,7 @@ def test_amended_after_a_torn_line(own_home: Path) -> None:
 
 def test_a_run_under_way_is_not_amended(own_home: Path) -> None:
     """Nobody writes between the lines of a kernel that is alive."""
-    from fusion_nb.journal.writer import Journal
+    from fusion_nb.journal.run_writer import Journal
 
     run = new_run()
     journal = Journal(run)
@@ -231,7 +231,7 @@ def test_a_pipe_is_no_file(own_home: Path) -> None:
     other, _ = written(tiny(new_run()))
     file.unlink()
     os.mkfifo(file)
-    assert [row.run for row in index.runs()] == [other]
+    assert [row.run for row in run_index.runs()] == [other]
 
 
 def test_kinds_are_what_the_writer_writes() -> None:

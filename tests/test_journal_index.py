@@ -17,13 +17,13 @@ import pytest
 import fusion_nb
 from fusion_nb.core import Limits, Params, Ref, RunState
 from fusion_nb.core.events import CallEnded, CallStarted, RunStarted, TextDelta
-from fusion_nb.core.spec import run_started
+from fusion_nb.core.run_spec import run_started
 from fusion_nb.errors import UserError
-from fusion_nb.journal import index, maintenance, run_files
-from fusion_nb.journal.reader import load
-from fusion_nb.journal.rows import OPEN, fingerprint, summary
+from fusion_nb.journal import maintenance, run_files, run_index
 from fusion_nb.journal.run_files import read
-from fusion_nb.journal.writer import Journal
+from fusion_nb.journal.run_reader import load
+from fusion_nb.journal.run_rows import OPEN, fingerprint, summary
+from fusion_nb.journal.run_writer import Journal
 from fusion_nb.run.result import FusionResult
 from tests.journalled import Kernel, new_run, tiny, written
 from tests.replay import Replay
@@ -57,14 +57,14 @@ def test_a_rescued_run_stays_with_its_home(
     assert path.is_file()
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "another"))
     assert maintenance.adopt_spare_files() == 0
-    assert index.runs() == []
+    assert run_index.runs() == []
     assert maintenance.crash_notice() == ""
     assert load(rescued.run, FusionResult()) == rescued
     assert path.is_file()
     monkeypatch.setenv("FUSION_NB_HOME", str(own_home))
-    assert [row.run for row in index.runs()] == [rescued.run]
+    assert [row.run for row in run_index.runs()] == [rescued.run]
     own_home.unlink()
-    assert [row.run for row in index.runs()] == [rescued.run]
+    assert [row.run for row in run_index.runs()] == [rescued.run]
     assert not path.exists()
     assert (own_home / "runs" / path.name).is_file()
 
@@ -72,30 +72,30 @@ def test_a_rescued_run_stays_with_its_home(
 def test_a_run_is_a_row(replay: Replay) -> None:
     """When, prompt, mode, pool, judge, status, money and seconds of a run; its calls with tokens and times."""
     result = Kernel(replay.url).run(["rate/0/5/1000", "fail/404", "rate/0/9/1000"], mode="best-of")
-    (row,) = index.runs()
+    (row,) = run_index.runs()
     assert (row.run, row.when, row.prompt, row.mode) == (result.run, result.when, "Count.", "best-of")
     assert row.pool == ("replay:rate/0/5/1000", "replay:fail/404", "replay:rate/0/9/1000")
     assert (row.judge, row.status, row.calls, row.failed) == ("replay:scripted-judge", "ok", 4, 1)
     assert (row.cost, row.unpriced, row.seconds) == (result.cost, result.unpriced, result.seconds)
-    calls = index.calls()
+    calls = run_index.calls()
     assert [(c.call, c.status, c.cost, c.completion_tokens) for c in calls] == [
         (r.call, r.status, r.cost, r.usage.completion) for r in result.replies
     ]
     assert [c.reply_chars for c in calls] == [len(r.text) for r in result.replies]
     assert calls[0].prompt_chars == len("Count.")
     assert calls[3].prompt_chars > 100
-    assert index.calls(since=f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}") == []
+    assert run_index.calls(since=f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}") == []
 
 
 def test_words_find_runs() -> None:
     """All of the words, in any case, in prompt, answer, members or mode; newest first."""
     first, _ = written(tiny(new_run(), "Paris, of course.", prompt="Capital of FRANCE?"))
     second, _ = written(tiny("29990101T000000-0123456789", "Straße 100%", prompt="Where? O'Reilly's \ud800 \"road\""))
-    assert [row.run for row in index.runs()] == [second, first]
+    assert [row.run for row in run_index.runs()] == [second, first]
     for words, found in {"france PARIS": [first], "demo:swift merge": [second, first], "paris rome": [],
                          "STRASSE": [second], "o'reilly's": [second], '"road"': [second], "100%": [second],
                          "%": [second], "_": []}.items():  # fmt: skip
-        assert [row.run for row in index.runs(words)] == found, words
+        assert [row.run for row in run_index.runs(words)] == found, words
 
 
 def test_a_run_under_way_and_a_crashed_one(replay: Replay) -> None:
@@ -107,9 +107,9 @@ def test_a_run_under_way_and_a_crashed_one(replay: Replay) -> None:
     while not handle.state.replies:
         handle.take()
     run = handle.state.run
-    assert [row.status for row in index.runs()] == ["running", "ok"]
+    assert [row.status for row in run_index.runs()] == ["running", "ok"]
     dead, _ = written(tiny(new_run())[:4])
-    assert index.runs()[[row.run for row in index.runs()].index(dead)].status == "crashed"
+    assert run_index.runs()[[row.run for row in run_index.runs()].index(dead)].status == "crashed"
     assert maintenance.crashed_runs() == [dead]
     assert dead in maintenance.crash_notice()
     assert maintenance.crash_notice().startswith("A run did not end")
@@ -117,7 +117,7 @@ def test_a_run_under_way_and_a_crashed_one(replay: Replay) -> None:
     handle.stop()
     while not handle.done:
         handle.take()
-    assert {row.run: row.status for row in index.runs()}[run] == "cancelled"
+    assert {row.run: row.status for row in run_index.runs()}[run] == "cancelled"
 
 
 def test_a_crash_is_told_of_until_it_is_taken_up() -> None:
@@ -130,15 +130,15 @@ def test_a_crash_is_told_of_until_it_is_taken_up() -> None:
     assert isinstance(start, RunStarted)
     written([RunStarted(run=start.run, when="", prompt="", mode="merge", pool=start.pool, of=dead), *rest])
     assert maintenance.crashed_runs() == []
-    assert {row.run: row.status for row in index.runs()}[dead] == "crashed"
+    assert {row.run: row.status for row in run_index.runs()}[dead] == "crashed"
 
 
 def test_deleted_is_gone(own_home: Path) -> None:
     """A deleted run is in no file any more: not in its own, and not as free space of the index."""
     secret, kept = (written(tiny(new_run(), prompt=f"The {word} recipe?"))[0] for word in ("xylophone", "other"))
-    assert len(index.runs("xylophone")) == 1
+    assert len(run_index.runs("xylophone")) == 1
     assert maintenance.delete([secret]) == 1
-    assert [row.run for row in index.runs()] == [kept]
+    assert [row.run for row in run_index.runs()] == [kept]
     assert not any(b"xylophone" in path.read_bytes() for path in own_home.rglob("*") if path.is_file())
     with pytest.raises(UserError, match="Unknown run"):
         maintenance.delete([secret])
@@ -150,7 +150,7 @@ def test_purged_by_date() -> None:
     with pytest.raises(UserError, match="like 2026-11-24"):
         maintenance.purge_before("yesterday")
     assert maintenance.purge_before("2026-01-03") == 1
-    assert [row.run for row in index.runs()] == [day]
+    assert [row.run for row in run_index.runs()] == [day]
     assert old != day
 
 
@@ -185,7 +185,7 @@ def test_an_unchanged_cell_is_found_again(replay: Replay) -> None:
 
     def asks(models: list[str], **wish: object) -> str | None:
         _, order = kernel.order(models, **wish)
-        return index.find_same(run_started(order, "", ""))
+        return run_index.find_same(run_started(order, "", ""))
 
     assert asks(same, mode="best-of") == newest.run
     others: list[dict[str, object]] = [{"mode": "merge"}, {"mode": "debate"}, {"temperature": 0.0}, {"seed": 1},
@@ -202,11 +202,11 @@ def test_what_ended_badly_is_not_served_again() -> None:
     start = events[0]
     assert isinstance(start, RunStarted)
     run, path = written(events)
-    assert index.find_same(start) == run
+    assert run_index.find_same(start) == run
     path.write_bytes(path.read_bytes().replace(b'"seq":4,', b'"seq":,'))
-    assert index.find_same(start) is None
+    assert run_index.find_same(start) is None
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
-    assert index.find_same(start) is None
+    assert run_index.find_same(start) is None
 
 
 SLOW_MAY_END = threading.Event()
@@ -266,8 +266,8 @@ def test_a_run_that_a_limit_cut_short(
     cut = [CallStarted(call=2, ref=Ref("demo", "steady")), TextDelta(call=2, text="Par"),
            CallEnded(call=2, status=status, error=error, detail=detail)]  # fmt: skip
     run, _ = written([start, *events[1:-2], *cut, *events[-2:]])
-    assert [index.find_same(replace(start, limits=limits)) for limits in served] == [run] * len(served)
-    assert [index.find_same(replace(start, limits=limits)) for limits in not_served] == [None] * len(not_served)
+    assert [run_index.find_same(replace(start, limits=limits)) for limits in served] == [run] * len(served)
+    assert [run_index.find_same(replace(start, limits=limits)) for limits in not_served] == [None] * len(not_served)
 
 
 def test_functions_and_addresses_can_be_told_apart() -> None:
@@ -285,19 +285,19 @@ def test_functions_and_addresses_can_be_told_apart() -> None:
 def test_a_missing_a_broken_and_a_newer_index(own_home: Path) -> None:
     """Missing: made. Broken: set aside and made anew. Of a newer release: left as it is, and the files are read."""
     ids = [written(tiny(new_run()))[0] for _ in range(3)]
-    file = own_home / index.NAME
+    file = own_home / run_index.NAME
     for break_it in (lambda: file.unlink(missing_ok=True), lambda: file.write_bytes(b"garbage" * 2000),
                      lambda: file.write_bytes(file.read_bytes()[:5000]), lambda: _scribble(file)):  # fmt: skip
-        index.runs()
+        run_index.runs()
         break_it()
-        assert {row.run for row in index.runs()} == set(ids)
-        assert {row.run: row for row in index.runs()} == from_files()
+        assert {row.run for row in run_index.runs()} == set(ids)
+        assert {row.run: row for row in run_index.runs()} == from_files()
     assert len(list(own_home.glob("index.sqlite.corrupt-*"))) >= 1
     with sqlite3.connect(file) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
     before = file.read_bytes()
-    assert {row.run for row in index.runs()} == set(ids)
+    assert {row.run for row in run_index.runs()} == set(ids)
     assert file.read_bytes() == before
     with sqlite3.connect(file) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -313,35 +313,35 @@ def _scribble(file: Path) -> None:
 def test_an_index_of_an_older_form_is_made_anew(own_home: Path) -> None:
     """A cache of another shape is no reason to fail: it is dropped."""
     run, _ = written(tiny(new_run()))
-    db = sqlite3.connect(own_home / index.NAME)
+    db = sqlite3.connect(own_home / run_index.NAME)
     db.execute("CREATE TABLE runs (colour)")
     db.commit()
     db.close()
-    assert [row.run for row in index.runs()] == [run]
+    assert [row.run for row in run_index.runs()] == [run]
 
 
 def test_a_locked_index_is_done_without(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another kernel holds the index for long, the list is read from the files and is as right."""
-    monkeypatch.setattr(index, "WAIT", 0.05)
-    index.runs()
+    monkeypatch.setattr(run_index, "WAIT", 0.05)
+    run_index.runs()
     ids = {written(tiny(new_run()))[0] for _ in range(3)}
-    index.runs()
+    run_index.runs()
     ids.add(written(tiny(new_run()))[0])
-    other = sqlite3.connect(own_home / index.NAME, isolation_level=None)
+    other = sqlite3.connect(own_home / run_index.NAME, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     try:
-        assert {row.run for row in index.runs()} == ids
+        assert {row.run for row in run_index.runs()} == ids
     finally:
         other.execute("ROLLBACK")
         other.close()
-    assert {row.run for row in index.runs()} == ids
+    assert {row.run for row in run_index.runs()} == ids
 
 
 def test_a_run_never_waits_for_the_index(own_home: Path, replay: Replay) -> None:
     """With the index locked by somebody else a run starts, is journalled and ends as ever."""
-    index.runs()
+    run_index.runs()
     own_home.mkdir(exist_ok=True)
-    other = sqlite3.connect(own_home / index.NAME, isolation_level=None)
+    other = sqlite3.connect(own_home / run_index.NAME, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     result = Kernel(replay.url).run(["burst/3"])
     other.execute("ROLLBACK")
@@ -352,21 +352,21 @@ def test_a_run_never_waits_for_the_index(own_home: Path, replay: Replay) -> None
 def test_an_index_that_is_a_link_is_not_followed(own_home: Path, tmp_path: Path) -> None:
     """A link in the index's place is left alone, and so is what it points to."""
     run, _ = written(tiny(new_run()))
-    (own_home / index.NAME).symlink_to(tmp_path / "elsewhere")
-    assert [row.run for row in index.runs()] == [run]
+    (own_home / run_index.NAME).symlink_to(tmp_path / "elsewhere")
+    assert [row.run for row in run_index.runs()] == [run]
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_reading_makes_no_home(own_home: Path) -> None:
     """Asking a machine without a journal for its runs leaves no trace."""
-    assert index.runs() == []
+    assert run_index.runs() == []
     assert maintenance.crash_notice() == ""
     assert not own_home.exists()
 
 
 WORKER = """
 import sys
-from fusion_nb.journal import index
+from fusion_nb.journal import run_index
 from tests.journalled import Kernel, new_run, tiny, written
 url, runs, real = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 kernel = Kernel(url)
@@ -376,7 +376,7 @@ for n in range(runs):
     else:
         print(written(tiny(new_run(), f"answer {n}"))[0], flush=True)
     if n % 50 == 0:
-        index.runs()
+        run_index.runs()
 """
 
 
@@ -388,16 +388,16 @@ def test_many_kernels_one_home(replay: Replay, own_home: Path) -> None:
     assert [worker.returncode for worker in workers] == [0] * PROCESSES
     ids = [run for each in told for run in each]
     assert len(ids) == len(set(ids)) == PROCESSES * RUNS
-    rows = {row.run: row for row in index.runs()}
+    rows = {row.run: row for row in run_index.runs()}
     assert set(rows) == set(ids)
     assert {row.status for row in rows.values()} == {"ok"}
     assert rows == from_files()
-    db = sqlite3.connect(own_home / index.NAME)
+    db = sqlite3.connect(own_home / run_index.NAME)
     assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert db.execute("SELECT count(*) FROM runs").fetchone() == (PROCESSES * RUNS,)
     db.close()
-    (own_home / index.NAME).unlink()
-    assert {row.run: row for row in index.runs()} == rows
+    (own_home / run_index.NAME).unlink()
+    assert {row.run: row for row in run_index.runs()} == rows
     assert list(own_home.glob("*.corrupt-*")) == []
 
 
@@ -405,14 +405,14 @@ def test_threads_of_one_kernel() -> None:
     """Several threads of a kernel may ask for the runs while another writes one."""
     ids = {written(tiny(new_run()))[0] for _ in range(20)}
     found: list[int] = []
-    threads = [threading.Thread(target=lambda: found.append(len(index.runs()))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(len(run_index.runs()))) for _ in range(8)]
     for thread in threads:
         thread.start()
     more = {written(tiny(new_run()))[0] for _ in range(20)}
     for thread in threads:
         thread.join(30)
     assert len(found) == 8
-    assert {row.run for row in index.runs()} == ids | more
+    assert {row.run for row in run_index.runs()} == ids | more
 
 
 def test_the_index_keeps_no_guess(own_home: Path) -> None:
@@ -421,10 +421,10 @@ def test_the_index_keeps_no_guess(own_home: Path) -> None:
     journal = Journal(run)
     for event in tiny(run)[:3]:
         journal(event)
-    assert index.runs()[0].status == "running"
+    assert run_index.runs()[0].status == "running"
     assert summary(run_files.entries()[run]).row.status == OPEN
     journal.close()
-    assert index.runs()[0].status == "crashed"
+    assert run_index.runs()[0].status == "crashed"
     assert load(run, RunState()).status == "cancelled"
     assert [path.stem for path in (own_home / "runs").iterdir()] == [run]
 
@@ -440,7 +440,7 @@ def test_a_run_that_ends_while_it_is_listed() -> None:
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        seen = {row.status for _ in range(40) for row in index.runs()} | {
+        seen = {row.status for _ in range(40) for row in run_index.runs()} | {
             row for _ in range(40) for row in maintenance.crashed_runs()
         }
     finally:

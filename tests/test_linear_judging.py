@@ -16,13 +16,13 @@ from fusion_nb.core import ModeInput, Ref
 from fusion_nb.core.citations import read_citations
 from fusion_nb.core.injection_signs import injection_signs
 from fusion_nb.core.reasoning_tags import without_thoughts
-from fusion_nb.judging.analysis import read_analysis, resolve_labels
+from fusion_nb.judging.analysis_reader import read_analysis, resolve_labels
 from fusion_nb.judging.answer_splitter import AnswerSplitter, split, unwrapped
-from fusion_nb.judging.framing import blind_labels, neutralize
+from fusion_nb.judging.blind_candidates import blind_labels, neutralize
 from fusion_nb.judging.free_form import parse_free_form, read_form, read_prose
-from fusion_nb.judging.prompts import criteria_of
+from fusion_nb.judging.json_in_text import mend_json
+from fusion_nb.judging.judge_prompts import criteria_of
 from fusion_nb.judging.short_answer import agreed, final_answer, matches
-from fusion_nb.judging.verdict_json import mend_json
 from fusion_nb.judging.verdict_reader import read_verdict
 from fusion_nb.judging.vote import extract_answer, same_text
 

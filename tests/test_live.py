@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from fusion_nb.core import RunState
-from fusion_nb.views.live import Live, Pace
+from fusion_nb.views.live_display import Live, Pace
 from tests import states
 
 

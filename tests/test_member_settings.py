@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from fusion_nb.core import Ref
 from fusion_nb.core import option_checks as check
+from fusion_nb.core.braced_fields import MAX_DEPTH
 from fusion_nb.core.entry_syntax import checked_name, split_entries
-from fusion_nb.core.fields_text import MAX_DEPTH
 from fusion_nb.core.member_settings import Entry, Member, label_of, parse_entry, written_entry
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.providers.custom_services import custom_service

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import fusion_nb
-from fusion_nb.views.table_text import compact_text
+from fusion_nb.views.frame_text import compact_text
 from tests.shell import Shell
 
 

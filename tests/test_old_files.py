@@ -15,7 +15,7 @@ import pytest
 import fusion_nb
 from fusion_nb import history
 from fusion_nb.accounts.day_account import DayAccount
-from fusion_nb.journal import index, maintenance
+from fusion_nb.journal import maintenance, run_index
 from fusion_nb.providers import custom_services
 from fusion_nb.resolve import pools
 
@@ -72,7 +72,7 @@ def test_old_runs_are_listed(home: Path, with_index: bool) -> None:
     """With the index of the day, which has another form, and without one."""
     if not with_index:
         (home / "index.sqlite").unlink()
-    rows = {row.run: row for row in index.runs()}
+    rows = {row.run: row for row in run_index.runs()}
     assert set(rows) == {expected["run"] for expected in EXPECTED.values()}
     for name, expected in EXPECTED.items():
         row = rows[expected["run"]]
@@ -84,7 +84,7 @@ def test_old_runs_are_listed(home: Path, with_index: bool) -> None:
             expected["cost"],
         )
         assert not row.damaged
-    assert {row.run for row in index.runs("strawberry")} == {
+    assert {row.run for row in run_index.runs("strawberry")} == {
         e["run"] for e in EXPECTED.values() if "strawberry" in e["prompt"]
     }
     assert list(home.glob("*.corrupt-*")) == []

@@ -10,15 +10,15 @@ from decimal import Decimal
 import pytest
 
 import fusion_nb
-from fusion_nb.accounts.account import worst_case
 from fusion_nb.accounts.forecast import forecast
 from fusion_nb.accounts.forecast_types import ForecastInputs
 from fusion_nb.accounts.prices import FREE
+from fusion_nb.accounts.spending_account import worst_case
 from fusion_nb.accounts.token_counts import CallStatistics
 from fusion_nb.core import ModeInput, Ref, Verdict
 from fusion_nb.core.events import CallStarted
-from fusion_nb.core.spec import RunSpec
-from fusion_nb.judging.prompts import debate_frame_size, judge_frame_size
+from fusion_nb.core.run_spec import RunSpec
+from fusion_nb.judging.judge_prompts import debate_frame_size, judge_frame_size
 from fusion_nb.judging.verdict_outcome import TIE_RULE
 from fusion_nb.providers.demo.scripts import find_model
 from tests.scripted_calls import ScriptedCalls, ScriptedReply, ScriptedRequest, case, judged, verdict_json

@@ -13,10 +13,10 @@ import fusion_nb
 from fusion_nb import FusionResult
 from fusion_nb.core import Ref, RunState
 from fusion_nb.core.events import CallEnded, CallStarted, Event, RunStarted, TextDelta
-from fusion_nb.views import bundle, html
-from fusion_nb.views.frame import frame
+from fusion_nb.views import bundle, run_html
+from fusion_nb.views.dataframes import frame
 from fusion_nb.views.panel_messages import Feed, snapshot
-from fusion_nb.views.text import headline
+from fusion_nb.views.run_text import headline
 from tests import states
 from tests.page import Page
 from tests.replay import Replay
@@ -164,7 +164,7 @@ def test_a_hole_in_a_reply_is_seen_everywhere() -> None:
 def test_where_each_view_marks_it() -> None:
     """The tab and the ledger's row carry the mark; the sentences stand under the tab and below the ledger, as text."""
     state = warned()
-    page = html.render_html(state)
+    page = run_html.render_html(state)
     tab = page[page.index("fnb-facts") :]
     assert '<span class="fnb-suspect" title="The service did not say that the reply is whole' in tab
     ledger = Page(page[page.rindex("<table>", 0, page.index("<tfoot>")) :]).text
@@ -181,7 +181,7 @@ def test_a_lane_says_it_at_once() -> None:
     call = script.start(states.CLAUDE)
     script.say(call, "Some words.")
     script.end(call, warnings=("bad_utf8",))
-    shown = html.render_html(script.state, now=3.0)
+    shown = run_html.render_html(script.state, now=3.0)
     assert "⚠ Some characters were damaged on the way" in shown
     assert "⚠" in bundle(script.state)["text/plain"]
 
@@ -268,10 +268,10 @@ def test_live_html_and_terminal_say_what_to_do() -> None:
     """The sentence names the member, how long it has been silent, and `quorum`."""
     state = Waiting().script.state
     sentence = "All others are done; gpt4o has sent nothing for 9.0 s."
-    for form in (Page(html.render_html(state, now=9.0)).text,):
+    for form in (Page(run_html.render_html(state, now=9.0)).text,):
         assert sentence in form
         assert "quorum 2 would not wait" in form
-    assert "quorum" not in html.render_html(state, now=3.0)
+    assert "quorum" not in run_html.render_html(state, now=3.0)
 
 
 @pytest.mark.parametrize("build", states.EXAMPLES.values(), ids=states.EXAMPLES)
@@ -295,7 +295,7 @@ def test_two_silent_members() -> None:
         script.say(call, "Blue.")
         script.emit(CallEnded, 2.0, call=call, status="ok", latency=2.0)
     assert script.state.waiting_on(8.0) == (3, 4)
-    assert "gpt4o and fourth have sent nothing for 8.0 s" in html.render_html(script.state, now=8.0)
+    assert "gpt4o and fourth have sent nothing for 8.0 s" in run_html.render_html(script.state, now=8.0)
 
 
 @pytest.mark.parametrize("command", ["--rejudge", "--resume"])

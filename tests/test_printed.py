@@ -21,10 +21,10 @@ from fusion_nb import errors
 from fusion_nb.accounts.forecast_types import ContextProblem, Forecast, ForecastLine
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.core import Ref, RunState
-from fusion_nb.journal.rows import RunRow
+from fusion_nb.journal.run_rows import RunRow
 from fusion_nb.resolve import estimate
 from fusion_nb.views import bundle, escape
-from fusion_nb.views.frame import frame, models_frame, runs_frame
+from fusion_nb.views.dataframes import frame, models_frame, runs_frame
 from tests import states
 from tests.attacks import CONTROLS
 from tests.shell import Shell

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb.judging.analysis import MAX_ITEMS, MAX_TEXT, resolve_labels
+from fusion_nb.judging.analysis_reader import MAX_ITEMS, MAX_TEXT, resolve_labels
 from fusion_nb.judging.verdict_reader import Problem, Reading, read_verdict
 
 NAMES = {"K7": "claude", "Q2": "gemini", "M3": "gpt4o"}

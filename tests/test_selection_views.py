@@ -11,8 +11,8 @@ import pytest
 
 import fusion_nb
 from fusion_nb.core import Agreement, JurorVerdict, RunState, Selection, Verdict
-from fusion_nb.views import bundle, html, verdict_wording
-from fusion_nb.views.text import headline
+from fusion_nb.views import bundle, run_html, verdict_wording
+from fusion_nb.views.run_text import headline
 from tests import states
 from tests.page import Page
 from tests.shell import Shell
@@ -20,7 +20,7 @@ from tests.shell import Shell
 
 def words(state: RunState) -> str:
     """What a person reads of the HTML view."""
-    return Page(re.sub(r"<style>.*?</style>", "", html.render_html(state, now=4.0), flags=re.DOTALL)).text
+    return Page(re.sub(r"<style>.*?</style>", "", run_html.render_html(state, now=4.0), flags=re.DOTALL)).text
 
 
 def forms(state: RunState) -> dict[str, str]:
@@ -104,7 +104,7 @@ def test_the_dissenter_is_always_shown(build: Callable[[], RunState]) -> None:
         line = next(line for line in re.split(r"\n| · ", text) if "agree" in line)
         assert all(name[:8] in line for name in names), form
         assert "differ" in line
-    badged = re.findall(r"<summary>(?:(?!</summary>).)*fnb-differs", html.render_html(state))
+    badged = re.findall(r"<summary>(?:(?!</summary>).)*fnb-differs", run_html.render_html(state))
     assert len(badged) == len(names)
     markdown = bundle(state)["text/markdown"]
     assert len(re.findall(r"^### .*· differs$", markdown, re.MULTILINE)) == len(names)
@@ -120,15 +120,15 @@ def test_many_dissenters_leave_room_for_the_answer() -> None:
 
 def test_each_tab_says_its_short_answer() -> None:
     """`says 18` stands on the tab; in the row of tabs only where the answers differ and are short."""
-    tabs = re.findall(r"<summary>(.*?)</summary>.*?fnb-meta\">(.*?)</p>", html.render_html(states.vote()))[:3]
+    tabs = re.findall(r"<summary>(.*?)</summary>.*?fnb-meta\">(.*?)</p>", run_html.render_html(states.vote()))[:3]
     assert [("says 18" in head, "says 26" in head) for head, _ in tabs] == [(True, False), (False, True), (True, False)]
     assert ["says 26" in meta for _, meta in tabs] == [False, True, False]
     agreed = re.findall(
-        r"<summary>(.*?)</summary>.*?fnb-meta\">(.*?)</p>", html.render_html(states.stopped_at_the_vote())
+        r"<summary>(.*?)</summary>.*?fnb-meta\">(.*?)</p>", run_html.render_html(states.stopped_at_the_vote())
     )
     assert [("says" in head, "says 18" in meta) for head, meta in agreed[:3]] == [(False, True)] * 3
     long = agreeing((1, 2), (3,), answers=("z" * 150, "no"))
-    assert "z" * 61 not in html.render_html(replace(long, status="ok"))
+    assert "z" * 61 not in run_html.render_html(replace(long, status="ok"))
 
 
 # ---- checks
@@ -144,7 +144,7 @@ def test_checks_have_a_mark_and_a_reason() -> None:
             "2.4 s",
         ):
             assert piece in text, form
-    tabs = re.findall(r"<summary>.*?</summary>", html.render_html(state))[:3]
+    tabs = re.findall(r"<summary>.*?</summary>", run_html.render_html(state))[:3]
     assert ['<span class="fnb-pass">✓ passed (0.90)</span>' in tab for tab in tabs] == [True, False, False]
     assert ['<span class="fnb-fail">✗ failed</span>' in tab for tab in tabs] == [False, True, False]
     markdown = bundle(state)["text/markdown"]
@@ -190,7 +190,7 @@ def test_a_run_without_an_answer_says_what_to_do(build: Callable[[], RunState], 
         assert step in text, form
     for sentence in ("so no answer is claimed", "No short answer was found"):
         assert words(state).count(sentence) <= 1
-    assert f"<code>{step}</code>" in html.render_html(state)
+    assert f"<code>{step}</code>" in run_html.render_html(state)
 
 
 @pytest.fixture
@@ -257,10 +257,10 @@ def test_the_lanes_of_a_cascade_keep_their_places() -> None:
     script.escalated(2 / 3, states.GPT4O)
     script.start(states.GPT4O)
     orders = [
-        re.findall(r"<li class=\"fnb-o[a-z]+\".*?>([^<]+)</b>", html.render_html(s)) for s in (before, script.state)
+        re.findall(r"<li class=\"fnb-o[a-z]+\".*?>([^<]+)</b>", run_html.render_html(s)) for s in (before, script.state)
     ]
     assert orders == [["llama3.3", "gemini", "qwen", "gpt4o"]] * 2
-    hues = [re.search(r'fnb-name (fnb-m\d)">gpt4o', html.render_html(s)) for s in (before, script.state)]
+    hues = [re.search(r'fnb-name (fnb-m\d)">gpt4o', run_html.render_html(s)) for s in (before, script.state)]
     assert [hue and hue[1] for hue in hues] == ["fnb-m3"] * 2
     assert "gpt4o · asked only where the others differ" in words(before)
     assert "asked only where the others differ" in bundle(before)["text/plain"]
@@ -277,7 +277,7 @@ def test_each_judge_has_its_own_verdict() -> None:
         for piece in ("gemini is right, and", "at its second try", "It may not score claude, of its own family."):
             assert text.count(piece) == 1, (form, piece)
         assert text.count("is the most complete: it gives the law") == 1
-    jurors = re.findall(r'<details class="fnb-juror">(.*?)</details>', html.render_html(state), re.DOTALL)
+    jurors = re.findall(r'<details class="fnb-juror">(.*?)</details>', run_html.render_html(state), re.DOTALL)
     assert [re.search(r">([^<]+)</b>", one)[1] for one in jurors] == ["gpt5", "opus", "llama3.3"]  # type: ignore[index]
     assert ["fnb-scores" in one for one in jurors] == [True] * 3
     together = re.findall(r"gemini\s+9\.3\s+8\.7\s+5\.5\s+9\.2", bundle(state)["text/plain"])
@@ -298,7 +298,7 @@ def test_an_own_model_is_told_from_its_family() -> None:
 def test_judges_that_disagree_are_a_result() -> None:
     """It is said where the answer would stand, in the headline and beside the judges; an empty seat is said too."""
     state = states.jury_split()
-    page = html.render_html(state)
+    page = run_html.render_html(state)
     assert '<p class="fnb-warn">No answer, because the judges disagree.' in page
     assert '<span class="fnb-unjudged">the judges disagree</span>' in page
     assert '<p class="fnb-warn">The judges disagree: gpt5 finds claude best, opus finds gemini best' in page
@@ -314,7 +314,7 @@ def test_judges_that_disagree_beside_a_written_answer() -> None:
     script = states.Script(jury=(states.OPUS,))
     script.members()
     script.decide("Blue.", note=note, jury=(JurorVerdict("gpt5", (4,), "judged"),))
-    page = html.render_html(script.close())
+    page = run_html.render_html(script.close())
     assert f'<p class="fnb-warn">{note}</p>' in page
     assert page.count("The judges disagree") == 1
 

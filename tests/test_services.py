@@ -8,10 +8,10 @@ import pytest
 import fusion_nb
 from fusion_nb.core import Message, Ref, Request
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
-from fusion_nb.providers import origins
+from fusion_nb.providers import service_addresses
 from fusion_nb.providers.chat import request_body
 from fusion_nb.providers.custom_services import custom_service
-from fusion_nb.providers.origins import parse
+from fusion_nb.providers.service_addresses import parse
 from fusion_nb.providers.services import SERVICES, service_named
 from tests.wire_server import WireServer, reply, response
 
@@ -24,7 +24,7 @@ def test_the_table() -> None:
     }  # fmt: skip
     for row in SERVICES.values():
         address = parse(row.base_url)
-        origins.check_address(row.base_url, address)
+        service_addresses.check_address(row.base_url, address)
         assert not row.base_url.endswith("/")
         assert (address.scheme == "https") == (not address.loopback)
         assert row.key_env is not None or row.name == "ollama"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb.judging.severity import FirstPlace, comparable, decide, fit_effects, fit_scores, leaders, spread
+from fusion_nb.judging.jury_scores import FirstPlace, comparable, decide, fit_effects, fit_scores, leaders, spread
 
 TABLES = st.integers(1, 5).flatmap(
     lambda width: st.lists(st.lists(st.floats(1, 10), min_size=width, max_size=width), min_size=1, max_size=5)

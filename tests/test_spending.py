@@ -11,12 +11,12 @@ import pytest
 
 import fusion_nb
 from fusion_nb import api
-from fusion_nb.accounts import policy
-from fusion_nb.accounts.account import Account, usd
+from fusion_nb.accounts import spending_caps
+from fusion_nb.accounts.spending_account import Account, usd
 from fusion_nb.core import Ref
 from fusion_nb.core.events import CallEnded, CallStarted, RunStarted
 from fusion_nb.errors import UserError
-from fusion_nb.journal import writer
+from fusion_nb.journal import run_writer
 from fusion_nb.views.spending_report import may_have_spent_since
 from tests.charging import ChargingService
 from tests.chat_service import COST, chat_service
@@ -51,7 +51,7 @@ def bought(cost: str | None, *, days_ago: int = 0, ref: Ref = ACME, here: bool =
     events = [replace(event, **changes.get(type(event), {})) for event in plain]
     run, _ = written(events)
     if not here:
-        writer.begun.discard(run)
+        run_writer.begun.discard(run)
 
 
 def test_money_is_summed_by_model_and_day(shell: Shell) -> None:
@@ -136,7 +136,7 @@ def test_a_day_may_be_a_date(since: date) -> None:
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChargingService]:
     """A service that charges; a kernel that has spent nothing yet."""
-    monkeypatch.setattr(policy, "SESSION", Account("max_cost_per_session"))
+    monkeypatch.setattr(spending_caps, "SESSION", Account("max_cost_per_session"))
     with ChargingService() as service:
         yield service
 
@@ -154,7 +154,7 @@ def test_what_no_journal_holds_is_told(service: ChargingService) -> None:
     paid(service, journal=False)
     fusion_nb.history.delete(paid(service))
     spent = api.spending(services=service.services, max_cost_per_day=1)
-    assert (spent.total, policy.day_account().spent) == (kept, service.total)
+    assert (spent.total, spending_caps.day_account().spent) == (kept, service.total)
     counts = (
         f"account counts {usd(service.total)} in all: {usd(service.total - kept)} of it stands in no journalled run"
     )
@@ -165,10 +165,10 @@ def test_what_no_journal_holds_is_told(service: ChargingService) -> None:
 def test_another_kernel_and_another_day_are_told_apart(service: ChargingService) -> None:
     """What another kernel spent stands in its runs. A run that went over midnight may have spent before or after: it is
     never said to be in no journal; one that ended before midnight is none of today's."""
-    policy.day_account().settle("elsewhere/1", Decimal("0.30"))
+    spending_caps.day_account().settle("elsewhere/1", Decimal("0.30"))
     bought("0.30")
     assert "no journalled run" not in str(api.spending())
-    policy.day_account().settle("elsewhere/2", Decimal("0.50"))
+    spending_caps.day_account().settle("elsewhere/2", Decimal("0.50"))
     bought("0.50", days_ago=1)
     assert "Today's account counts $0.8000 in all: $0.5000 of it stands in no" in str(api.spending())
     assert "This kernel's" not in str(api.spending()).replace("This kernel:", "")

@@ -14,8 +14,8 @@ import pytest
 
 import fusion_nb
 from fusion_nb import history
-from fusion_nb.accounts import policy
-from fusion_nb.accounts.account import Account, usd
+from fusion_nb.accounts import spending_caps
+from fusion_nb.accounts.spending_account import Account, usd
 from fusion_nb.errors import UserError
 from fusion_nb.run.result import FusionResult
 from fusion_nb.run.run_handle import Run
@@ -37,7 +37,7 @@ def service(
 ) -> Iterator[ChargingService]:
     """The service, its price list kept, and a session and a day that have spent nothing."""
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(policy, "SESSION", Account("max_cost_per_session"))
+    monkeypatch.setattr(spending_caps, "SESSION", Account("max_cost_per_session"))
     for counts in (shared_service.charged, shared_service.known, shared_service.by_prompt, shared_service.asked):
         counts.clear()  # type: ignore[attr-defined]
     fusion_nb.estimate("What?", POOL, judge=JUDGE, services=shared_service.services)
@@ -71,9 +71,9 @@ def until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
 
 def day_equals(service: ChargingService) -> None:
     """The session and the day are booked with what the service charged, to the last digit."""
-    assert policy.SESSION.spent + policy.SESSION.unsettled >= service.total
-    assert policy.SESSION.spent == policy.day_account().spent == service.told
-    assert policy.day_account().unsettled == policy.SESSION.unsettled
+    assert spending_caps.SESSION.spent + spending_caps.SESSION.unsettled >= service.total
+    assert spending_caps.SESSION.spent == spending_caps.day_account().spent == service.told
+    assert spending_caps.day_account().unsettled == spending_caps.SESSION.unsettled
 
 
 PATHS: dict[str, Callable[..., FusionResult]] = {
@@ -137,7 +137,7 @@ def test_a_run_keeps_its_cap_while_others_have_none(service: ChargingService) ->
     begun.pause(20)
     judge = begun.result.replies[-1]
     assert (judge.role, judge.error) == ("judge", "budget")
-    assert policy.SESSION.left(Decimal(cap)) >= 0  # type: ignore[operator]
+    assert spending_caps.SESSION.left(Decimal(cap)) >= 0  # type: ignore[operator]
 
 
 def test_a_day_counts_runs_that_had_no_cap(service: ChargingService) -> None:
@@ -156,7 +156,7 @@ def test_a_day_counts_runs_that_had_no_cap(service: ChargingService) -> None:
 def test_asking_about_money_changes_none(service: ChargingService) -> None:
     """However often the account is asked for, its file stays as it was, byte for byte."""
     run(service, ["openrouter:told-5"])
-    file = Path(policy.day_account()._file)
+    file = Path(spending_caps.day_account()._file)
     before = file.read_bytes()
     for _ in range(3):
         fusion_nb.spending(max_cost_per_day=1, max_cost_per_session=1, services=service.services)
@@ -171,7 +171,7 @@ def test_a_stop_refunds_nothing_and_resume_asks_for_the_bill(service: ChargingSe
     assert (late.cost, late.maybe_billed) == (None, True)
     assert late.at_most is not None
     assert late.at_most >= service.charged[late.generation_id or ""]
-    assert policy.SESSION.unsettled == policy.day_account().unsettled == late.at_most
+    assert spending_caps.SESSION.unsettled == spending_caps.day_account().unsettled == late.at_most
     assert "more is not settled" in str(fusion_nb.spending(services=service.services))
     charged = service.total
     begun = history.begin_derived("resume", first, services=service.services)
@@ -290,8 +290,8 @@ def test_play_money_is_in_no_account(service: ChargingService) -> None:
 def test_a_bill_that_comes_late_is_booked(service: ChargingService) -> None:
     """The stream told no cost; what the service tells within the run is spent, and nothing stays open."""
     result = run(service, ["openrouter:late-7"])
-    assert result.cost == service.total == policy.SESSION.spent == policy.day_account().spent
-    assert policy.SESSION.unsettled == policy.day_account().unsettled == 0
+    assert result.cost == service.total == spending_caps.SESSION.spent == spending_caps.day_account().spent
+    assert spending_caps.SESSION.unsettled == spending_caps.day_account().unsettled == 0
 
 
 def test_a_run_demands_its_policy() -> None:

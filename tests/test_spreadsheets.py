@@ -16,9 +16,9 @@ import pytest
 
 from fusion_nb import UserError
 from fusion_nb.core import Ref
-from fusion_nb.journal.rows import RunRow
-from fusion_nb.views import table_export
-from fusion_nb.views.frame import frame, models_frame, runs_frame
+from fusion_nb.journal.run_rows import RunRow
+from fusion_nb.views import spreadsheet_files
+from fusion_nb.views.dataframes import frame, models_frame, runs_frame
 from tests import states
 from tests.attacks import CONTROLS, VECTORS, WRITTEN
 from tests.test_accessor import acts
@@ -146,10 +146,13 @@ def shapes(df: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def test_labels_are_texts_too(shape: str, tmp_path: Path) -> None:
     """Texts in an index of several levels, in columns and in names are as harmless as in cells, in CSV and in Excel."""
     df = shapes(calls(LINK, "+1|x!A", "@SUM(1)", "plain"))[shape]
-    safe, _ = table_export.to_csv(df, index=True), table_export.to_csv(df, index=True, columns=[df.columns[-1]])
+    safe, _ = (
+        spreadsheet_files.to_csv(df, index=True),
+        spreadsheet_files.to_csv(df, index=True, columns=[df.columns[-1]]),
+    )
     assert [cell for cell in cells_of(str(safe)) if acts(cell)] == []
     for engine in ("xlsxwriter", "openpyxl"):
-        table_export.to_excel(df, tmp_path / "out.xlsx", pd.ExcelWriter, engine=engine, index=True)
+        spreadsheet_files.to_excel(df, tmp_path / "out.xlsx", pd.ExcelWriter, engine=engine, index=True)
         sheet = [cell for row in openpyxl.load_workbook(tmp_path / "out.xlsx")["fusion"].iter_rows() for cell in row]
         texts = [cell for cell in sheet if isinstance(cell.value, str) and acts(cell.value)]
         assert [cell.value for cell in texts if cell.data_type == "f" or not cell.quotePrefix] == []
@@ -167,7 +170,7 @@ def test_a_text_is_harmless_wherever_it_is_cut(sep: str) -> None:
         ]
         assert [cell for cell in cells if acts(cell) and cell.lstrip(" \"'")[:1] in "=@"] == []
     prose = "Rayleigh, 1871; mail a@b.c | 5 - 3 = 2, so: - yes\n- item, -5 degrees"
-    assert table_export.csv_text(prose, sep) == prose or sep in " :"
+    assert spreadsheet_files.csv_text(prose, sep) == prose or sep in " :"
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from fusion_nb.accounts.day_account import DayAccount
 from fusion_nb.core import RunState
 from fusion_nb.core.events import ChoiceMade
 from fusion_nb.journal import maintenance, run_files
-from fusion_nb.journal.reader import load
-from fusion_nb.journal.writer import Journal
+from fusion_nb.journal.run_reader import load
+from fusion_nb.journal.run_writer import Journal
 from fusion_nb.providers import catalogue_cache, custom_services, services
 from fusion_nb.resolve import pools
 from fusion_nb.storage import file_lock, files
@@ -260,7 +260,7 @@ def test_of_many_processes_one_adds_to_a_run_at_a_time() -> None:
 def test_nothing_is_added_to_a_run_under_way() -> None:
     """While another process writes it, a sentence says so and the file is as it was; once that is killed, it is added to."""
     run = new_run()
-    begin = f"from tests.journalled import tiny; from fusion_nb.journal.writer import Journal\njournal = Journal({run!r})\nfor event in tiny({run!r})[:4]: journal(event)\njournal.flush()"
+    begin = f"from tests.journalled import tiny; from fusion_nb.journal.run_writer import Journal\njournal = Journal({run!r})\nfor event in tiny({run!r})[:4]: journal(event)\njournal.flush()"
     with holder(begin):
         path = files.home() / "runs" / f"{run}.jsonl"
         before = path.read_bytes()

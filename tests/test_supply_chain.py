@@ -129,15 +129,15 @@ import fusion_nb
 from fusion_nb import api, history, magic; from fusion_nb.panel import panel  # all there is
 from tests import states
 from fusion_nb.run.result import FusionResult
-from fusion_nb.views import candidates, frame, html, markdown_export, markdown_to_html, panel_messages, table_export, text
+from fusion_nb.views import candidates, dataframes, run_html, markdown_export, markdown_to_html, panel_messages, spreadsheet_files, run_text
 shown = 0
 for build in states.EXAMPLES.values():
     state = build()
-    for view in (html.render_html, text.render_text, markdown_export.to_markdown, panel_messages.html_fragments, frame.frame):
+    for view in (run_html.render_html, run_text.render_text, markdown_export.to_markdown, panel_messages.html_fragments, dataframes.frame):
         view(state)
         shown += 1
     panel_messages.snapshot(state, 0.0)
-    table = frame.frame(state)
+    table = dataframes.frame(state)
     table.fusion.cost(), table.fusion.by_member()
     shown += 2
 print(json.dumps({"made": made, "shown": shown}))

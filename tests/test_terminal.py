@@ -10,7 +10,7 @@ import time
 import pexpect
 import pytest
 
-from fusion_nb.views.text import render_text
+from fusion_nb.views.run_text import render_text
 from tests import states
 from tests.lag import meter
 

@@ -12,9 +12,9 @@ import pytest
 from fusion_nb.core import RunState
 from fusion_nb.core.events import CallEnded
 from fusion_nb.views import bundle, escape
-from fusion_nb.views import text as text_view
-from fusion_nb.views.live import clock_at_start
-from fusion_nb.views.terminal import TerminalProgress
+from fusion_nb.views import run_text as text_view
+from fusion_nb.views.live_display import clock_at_start
+from fusion_nb.views.terminal_progress import TerminalProgress
 from tests import states
 
 ATTACKS = [

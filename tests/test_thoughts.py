@@ -3,7 +3,7 @@
 import pytest
 
 from fusion_nb.core.default_ignorable import is_blank
-from fusion_nb.providers.reasoning_stream import THOUGHT_ENDED, ThoughtFilter, requested_tags
+from fusion_nb.providers.inline_thoughts import THOUGHT_ENDED, ThoughtFilter, requested_tags
 from tests.test_wire import Decoded, stream
 from tests.wire_server import delta, finish
 

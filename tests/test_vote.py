@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_nb.core.selection_checks import FORMS
-from fusion_nb.core.selection_checks import extract as check_extract
+from fusion_nb.core.selection_option_checks import FORMS
+from fusion_nb.core.selection_option_checks import extract as check_extract
 from fusion_nb.errors import UserError
 from fusion_nb.judging.normalized_answer import ShortAnswer, parse_answer
 from fusion_nb.judging.short_answer import agreed, matches, short_answer

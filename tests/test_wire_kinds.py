@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fusion_nb.core import Usage
 from fusion_nb.core.warnings_text import remarks
 from fusion_nb.providers.chat_usage import bill_of, finish_of, usage_of
-from fusion_nb.providers.text_chunks import RepetitionFilter
+from fusion_nb.providers.reply_batching import RepetitionFilter
 from tests.test_chat import ask, text
 from tests.test_wire import Decoded, stream
 from tests.wire_server import END, WireServer, chunk, delta, event, finish, head, response, sse, usage

@@ -13,7 +13,7 @@ import fusion_nb
 from fusion_nb import UserError
 from fusion_nb.core import Reply
 from fusion_nb.core.fold import BY_HAND
-from fusion_nb.panel.model_search import matches_search
+from fusion_nb.panel.model_picker import matches_search
 from fusion_nb.providers import key_sources
 from tests.replay import Replay
 from tests.shell import Shell

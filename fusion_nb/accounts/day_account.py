@@ -19,8 +19,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from fusion_nb.accounts.account import ZERO, Denial, lower
 from fusion_nb.accounts.day_book import DayBook, UnreadableDay, read_book
+from fusion_nb.accounts.spending_account import ZERO, Denial, lower
 from fusion_nb.storage import files
 from fusion_nb.storage.file_lock import PATIENCE, LivenessLock, locked
 from fusion_nb.storage.files import replace_file

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from fusion_nb.accounts.account import ZERO
+from fusion_nb.accounts.spending_account import ZERO
 
 FORM = "fusion_nb spend"
 VERSION = 2

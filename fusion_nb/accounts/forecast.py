@@ -13,7 +13,7 @@ from decimal import Decimal
 from fusion_nb.accounts.forecast_types import ContextProblem, Forecast, ForecastInputs, ForecastLine
 from fusion_nb.accounts.token_counts import PER_MESSAGE, CallStatistics, Range, token_range, usual_range, whole_numbers
 from fusion_nb.core import Message, Ref, Usage
-from fusion_nb.core.spec import RunSpec, first_messages, token_limit
+from fusion_nb.core.run_spec import RunSpec, first_messages, token_limit
 
 _SHORTEST_ANSWER = 20
 """Completion tokens of the shortest answer a model without a past is given credit for."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from fusion_nb.accounts.prices import Rates
 from fusion_nb.accounts.token_counts import CallStatistics, Range
 from fusion_nb.core import Ref, Role
-from fusion_nb.core.spec import RunSpec
+from fusion_nb.core.run_spec import RunSpec
 from fusion_nb.core.values import PYTHON_SERVICE
 
 

@@ -6,8 +6,8 @@ us", which is not the same as zero.
 
 from __future__ import annotations
 
-from fusion_nb.core.agreement import Agreement, Escalation, Selection
-from fusion_nb.core.spec import ModeCalls, ModeInput, StreamSplitter
+from fusion_nb.core.run_spec import ModeCalls, ModeInput, StreamSplitter
+from fusion_nb.core.selection_values import Agreement, Escalation, Selection
 from fusion_nb.core.state import Limits, Round, RunState
 from fusion_nb.core.values import (
     MODEL_SETTINGS,

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fusion_nb.core.fields_text import behind_braces, excerpt, read_fields
+from fusion_nb.core.braced_fields import behind_braces, excerpt, read_fields
 from fusion_nb.errors import UserError
 
 MAX_MEMBERS = 64

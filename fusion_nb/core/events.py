@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from fusion_nb.core.agreement import Agreement, Escalation, Selection
 from fusion_nb.core.json_codec import builder, to_plain
+from fusion_nb.core.selection_values import Agreement, Escalation, Selection
 from fusion_nb.core.state import Limits, Round
 from fusion_nb.core.values import (
     Channel,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fusion_nb.core.default_ignorable import IGNORABLE, character_class
-from fusion_nb.core.spec import excerpt
+from fusion_nb.core.run_spec import excerpt
 
 _JUDGE = r"(?:judge|grader|evaluator|rater|assessor|referee|arbiter|scorer|(?:rank|judg|reward)\w{0,3} model)s?"
 _OURS = r"(?:this|my|our|the present) (?:very )?(?:answer|response|reply|candidate|solution|submission|output)"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fusion_nb.core import option_checks as check
-from fusion_nb.core import service_fields
+from fusion_nb.core import routing_settings
+from fusion_nb.core.braced_fields import object_text, word_text
 from fusion_nb.core.entry_syntax import MAX_MEMBERS, SettledEntry, entry_parts
-from fusion_nb.core.fields_text import object_text, word_text
 from fusion_nb.core.values import MODEL_SETTINGS, Ref
 from fusion_nb.errors import UnknownName, UserError
 
@@ -43,8 +43,8 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "max_tokens": check.whole("max_tokens", 1, 10_000_000),
     "system": _system,
     "seed": check.whole("seed", 0, MAX_SEED),
-    "provider": service_fields.routing,
-    "body": service_fields.body,
+    "provider": routing_settings.routing,
+    "body": routing_settings.body,
 }
 
 
@@ -56,7 +56,7 @@ def checked_settings(given: Mapping[str, Any]) -> Settings:
                 "setting", str(name)[:60], MODEL_SETTINGS, f"There are {', '.join(map(repr, MODEL_SETTINGS))}."
             )
     settings = tuple((name, _CHECKS[name](given[name])) for name in MODEL_SETTINGS if given.get(name) is not None)
-    body = service_fields.body_fields(dict(settings).get("body", "{}"))
+    body = routing_settings.body_fields(dict(settings).get("body", "{}"))
     if twice := [name for name, _ in settings if name in body]:
         raise UserError(f"body holds {twice[0]}, which is a setting of this member already: give it once.")
     return settings

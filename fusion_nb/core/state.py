@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from fusion_nb.core.agreement import Agreement, Escalation, Selection
+from fusion_nb.core.selection_values import Agreement, Escalation, Selection
 from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE, Candidates, Params, Ref, Reply, RunStatus, Usage
 from fusion_nb.core.verdict import Analysis, Verdict
 

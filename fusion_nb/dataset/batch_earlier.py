@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from fusion_nb.accounts import policy
-from fusion_nb.accounts.account import ZERO
-from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
+from fusion_nb.accounts import spending_caps
+from fusion_nb.accounts.spending_account import ZERO
+from fusion_nb.accounts.spending_caps import RunAccounts, SpendingPolicy
 from fusion_nb.core import engine_thread
 from fusion_nb.dataset.batch_exchange import find
 from fusion_nb.dataset.batch_plan import UnderWay, account_of
@@ -91,7 +91,7 @@ class EarlierBatches:
                 ) from None
             if not ids:
                 table_batches.ended(stored.table, stored.token)
-                policy.settle_late(account_of(stored), 1, ZERO)
+                spending_caps.settle_late(account_of(stored), 1, ZERO)
                 return None
         # Session and day have it from whoever handed it over; the cap of this call counts it too.
         cap = SpendingPolicy(None, None, None, self._caps.shared)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from fusion_nb.accounts.account import ZERO, Denial
-from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
+from fusion_nb.accounts.spending_account import ZERO, Denial
+from fusion_nb.accounts.spending_caps import RunAccounts, SpendingPolicy
 from fusion_nb.core import engine_thread
 from fusion_nb.dataset.batch_exchange import Results
 from fusion_nb.dataset.batch_requests import Wanted, in_parts

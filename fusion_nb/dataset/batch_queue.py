@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from fusion_nb.accounts import policy
-from fusion_nb.accounts.account import ZERO
-from fusion_nb.accounts.policy import SpendingPolicy
+from fusion_nb.accounts import spending_caps
+from fusion_nb.accounts.spending_account import ZERO
+from fusion_nb.accounts.spending_caps import SpendingPolicy
 from fusion_nb.core import engine_thread
 from fusion_nb.core.values import FetchedReply
 from fusion_nb.dataset.batch_earlier import EarlierBatches
@@ -255,7 +255,7 @@ class BatchQueue:
         unknown = open_ or (ZERO if any(r.at_most is not None and r.cost is None for r in replies.values()) else None)
         batch.accounts.settle(1, spent, unknown)
         if not batch.ours:
-            policy.settle_late(account_of(stored), 1, spent, open_)
+            spending_caps.settle_late(account_of(stored), 1, spent, open_)
         places = {each.place for each in batch.wanted.values()}
         if len(batch.wanted) == len(stored.keys):
             self._unsaved.append((stored, places))

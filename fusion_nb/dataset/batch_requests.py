@@ -7,10 +7,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from fusion_nb.accounts.account import ZERO, worst_case
+from fusion_nb.accounts.spending_account import ZERO, worst_case
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.core import Ref, Request, Usage
-from fusion_nb.core.spec import RunSpec, first_messages, token_limit
+from fusion_nb.core.run_spec import RunSpec, first_messages, token_limit
 from fusion_nb.core.values import PYTHON_SERVICE, FetchedReply, PricesUsed
 from fusion_nb.errors import UserError
 from fusion_nb.options import Settings

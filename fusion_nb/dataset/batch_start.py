@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fusion_nb.accounts.policy import SpendingPolicy
-from fusion_nb.core.spec import run_started
+from fusion_nb.accounts.spending_caps import SpendingPolicy
+from fusion_nb.core.run_spec import run_started
 from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE
 from fusion_nb.dataset.batch_queue import BatchQueue
 from fusion_nb.dataset.batch_requests import Wanted, wanted_calls
 from fusion_nb.dataset.jobs import Job
-from fusion_nb.dataset.queue_record import QueueRecord
+from fusion_nb.dataset.table_record import QueueRecord
 from fusion_nb.journal import table_batches
 
 _UNLISTED = (DEMO_SERVICE, PYTHON_SERVICE)

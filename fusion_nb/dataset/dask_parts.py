@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from fusion_nb.accounts.account import ZERO
-from fusion_nb.dataset.dask_ledger import LeasedAccount
-from fusion_nb.dataset.prompts import filled
+from fusion_nb.accounts.spending_account import ZERO
+from fusion_nb.dataset.dask_shared_cap import LeasedAccount
+from fusion_nb.dataset.prompt_template import filled
 from fusion_nb.dataset.table_columns import COLUMNS
 from fusion_nb.errors import UserError
 from fusion_nb.options import settle

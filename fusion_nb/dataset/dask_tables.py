@@ -17,11 +17,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from fusion_nb.accounts import policy
-from fusion_nb.accounts.account import ZERO
+from fusion_nb.accounts import spending_caps
+from fusion_nb.accounts.spending_account import ZERO
 from fusion_nb.core.values import DEMO_SERVICE
-from fusion_nb.dataset.dask_ledger import on_ledger
 from fusion_nb.dataset.dask_parts import Job, ask_part, check_part, part_file
+from fusion_nb.dataset.dask_shared_cap import on_ledger
 from fusion_nb.dataset.progress import text_bar
 from fusion_nb.dataset.table_columns import refuse_taken
 from fusion_nb.errors import UserError
@@ -100,7 +100,7 @@ def fuse_dask(
             if lost:
                 notes.append(f"${lost:f} of the cap is counted for workers that were lost: they may have spent it.")
             if cluster.is_elsewhere and not play_money:
-                policy.SESSION.settle(table, spent, lost)
+                spending_caps.SESSION.settle(table, spent, lost)
         for note in dict.fromkeys(notes) if show_progress else ():
             print(escape.safe_line(note))
     dask_dataframe = importlib.import_module("dask.dataframe")
@@ -185,7 +185,7 @@ def _travelling(given: Mapping[str, Any]) -> dict[str, Any]:
 def _cap(settings: Settings) -> Decimal | None:
     """What holds for the whole: `max_cost`, and what is left of the session's cap. That of the day holds by itself."""
     session = settings["max_cost_per_session"]
-    left = None if session is None else max(ZERO, policy.SESSION.left(session) or ZERO)
+    left = None if session is None else max(ZERO, spending_caps.SESSION.left(session) or ZERO)
     return min((cap for cap in (settings["max_cost"], left) if cap is not None), default=None)
 
 

@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from fusion_nb.core import Ref, Reply
-from fusion_nb.core.spec import RunSpec, first_messages, token_limit
+from fusion_nb.core.run_spec import RunSpec, first_messages, token_limit
 from fusion_nb.core.values import PYTHON_SERVICE
-from fusion_nb.journal import reader
+from fusion_nb.journal import run_reader
 from fusion_nb.journal.table_writer import StoredRun
 from fusion_nb.options import Settings
 from fusion_nb.resolve.model_resolver import Resolver
@@ -79,7 +79,7 @@ def rest_of(job: Job, result: FusionResult) -> Job:
 
 def with_replies(job: Job, known: Mapping[str, tuple[str, int]]) -> Job:
     """The job with replies that other runs have. `known`: (run, call) by the name of the member."""
-    runs = {run: reader.load(run, FusionResult()) for run in {run for run, _ in known.values()}}
+    runs = {run: run_reader.load(run, FusionResult()) for run in {run for run, _ in known.values()}}
     reused = tuple(
         taken_over(ref, runs[known[ref.name][0]], known[ref.name][1]) for ref in job.spec.pool if ref.name in known
     )

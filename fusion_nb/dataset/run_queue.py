@@ -10,15 +10,15 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
-from fusion_nb.accounts.account import Account
-from fusion_nb.accounts.policy import SpendingPolicy, day_account
-from fusion_nb.core.spec import run_started
+from fusion_nb.accounts.spending_account import Account
+from fusion_nb.accounts.spending_caps import SpendingPolicy, day_account
+from fusion_nb.core.run_spec import run_started
 from fusion_nb.dataset.batch_queue import BatchQueue
 from fusion_nb.dataset.batch_start import planned_batches
 from fusion_nb.dataset.jobs import DONE, NOT_ASKED, Job, Making, UnderWay, is_unpaid, reply_keys, rest_of, with_replies
-from fusion_nb.dataset.queue_record import QueueRecord
+from fusion_nb.dataset.table_record import QueueRecord
 from fusion_nb.errors import RunFailed
-from fusion_nb.journal import index, reader, table_index
+from fusion_nb.journal import run_index, run_reader, table_index
 from fusion_nb.resolve.spec_builder import spending_policy
 from fusion_nb.run.result import FusionResult
 from fusion_nb.run.run_handle import Run
@@ -190,11 +190,11 @@ class RunQueue:
     def _recorded(self, listed: list[Job]) -> Iterator[tuple[int, FusionResult]]:
         """What the journal has of the jobs. Those that a cap cut short go on from what they have."""
         requests = [(run_started(job.spec, "", ""), job.of) for job in listed]
-        there = index.find_each(requests, DONE, each_once=self._repeat)
+        there = run_index.find_each(requests, DONE, each_once=self._repeat)
         for at, run in enumerate(there):
             if run is None:
                 continue
-            result = reader.load(run, FusionResult())
+            result = run_reader.load(run, FusionResult())
             if is_unpaid(result):
                 listed[at] = rest_of(listed[at], result)
             else:

@@ -12,23 +12,23 @@ from typing import Any, Unpack
 import pandas as pd
 
 import fusion_nb.views.dataframe_accessor  # noqa: F401  what comes back has `.fusion`
-from fusion_nb.accounts.account import Account
+from fusion_nb.accounts.spending_account import Account
 from fusion_nb.core import Ref, Usage
 from fusion_nb.core import option_checks as check
 from fusion_nb.core.option_checks import shown
 from fusion_nb.core.option_types import FuseFrameOptions
-from fusion_nb.core.spec import RunSpec, run_started
+from fusion_nb.core.run_spec import RunSpec, run_started
 from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.dataset.batch_requests import batched_estimate, batched_worst, refuse_unfit
 from fusion_nb.dataset.dask_tables import fuse_dask, is_dask
 from fusion_nb.dataset.jobs import DONE, Job, Way, paid_for
 from fusion_nb.dataset.progress import notes_of, progress_bar
-from fusion_nb.dataset.prompts import check_frame, filled
+from fusion_nb.dataset.prompt_template import check_frame, filled
 from fusion_nb.dataset.run_queue import Progress, RunQueue
 from fusion_nb.dataset.table_columns import WAITING, cells, left_out, refuse_taken, undecided_note, with_columns
 from fusion_nb.dataset.table_plan import SAMPLE, TablePlan, pilot_note, table_plan
 from fusion_nb.errors import UserError
-from fusion_nb.journal import index
+from fusion_nb.journal import run_index
 from fusion_nb.option_signatures import takes
 from fusion_nb.options import Settings, settle
 from fusion_nb.resolve.estimate import ask_person, estimate_spec
@@ -103,7 +103,7 @@ class Table:
     def known(self) -> list[bool]:
         """Which prompts the journal has an answer to."""
         requests = [(run_started(job.spec, "", ""), job.of) for job in self.jobs]
-        there = index.find_each(requests, DONE, each_once=self._repeat)
+        there = run_index.find_each(requests, DONE, each_once=self._repeat)
         return [run is not None for run in there]
 
     def plan(self, rows: int, *, fresh: bool = False) -> TablePlan:

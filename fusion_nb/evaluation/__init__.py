@@ -8,7 +8,7 @@ from __future__ import annotations
 from fusion_nb.evaluation.calibration import calibrate
 from fusion_nb.evaluation.calibration_report import CalibrationReport
 from fusion_nb.evaluation.evaluate_runs import evaluate, worth
-from fusion_nb.evaluation.plan import EvaluationPlan
-from fusion_nb.evaluation.report import EvaluationReport
+from fusion_nb.evaluation.evaluation_plan import EvaluationPlan
+from fusion_nb.evaluation.evaluation_report import EvaluationReport
 
 __all__ = ["CalibrationReport", "EvaluationPlan", "EvaluationReport", "calibrate", "evaluate", "worth"]

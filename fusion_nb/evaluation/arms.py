@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fusion_nb.core.selection_checks import Check
+from fusion_nb.core.selection_option_checks import Check
 from fusion_nb.evaluation.grading import Grader, chooser
 from fusion_nb.evaluation.observations import Answer, Observations, Question, total
 from fusion_nb.judging.vote import Extract, Vote, count_votes

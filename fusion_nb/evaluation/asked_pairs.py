@@ -12,15 +12,15 @@ from typing import Any
 
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.core import ModeInput, Ref, Reply
-from fusion_nb.core.spec import RunSpec
+from fusion_nb.core.run_spec import RunSpec
 from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE
 from fusion_nb.dataset.jobs import Job, Way
 from fusion_nb.dataset.run_queue import RunQueue
+from fusion_nb.evaluation.evaluation_plan import SAMPLE, EvaluationPlan, PlannedArm
 from fusion_nb.evaluation.grading import Grader
+from fusion_nb.evaluation.labelled_pairs import Order, Pair, PairVerdict, preferred
 from fusion_nb.evaluation.observations import Answer, Question, paid, total
-from fusion_nb.evaluation.pairs import Order, Pair, PairVerdict, preferred
-from fusion_nb.evaluation.plan import SAMPLE, EvaluationPlan, PlannedArm
-from fusion_nb.judging.framing import blind_candidates
+from fusion_nb.judging.blind_candidates import blind_candidates
 from fusion_nb.options import Settings, settle
 from fusion_nb.resolve.estimate import Estimate, estimate_spec
 from fusion_nb.resolve.model_resolver import Resolver

@@ -11,8 +11,8 @@ from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.dataset.progress import progress_bar
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation.asking import ASKED, Asker, Outcome, asked_arms
+from fusion_nb.evaluation.evaluation_plan import SAMPLE, EvaluationPlan, confirm, plan
 from fusion_nb.evaluation.observations import Answer, Observations, Question, of_runs, paid, total
-from fusion_nb.evaluation.plan import SAMPLE, EvaluationPlan, confirm, plan
 from fusion_nb.judging.vote import count_votes, extract_answer
 from fusion_nb.run.result import FusionResult
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from fusion_nb.core.member_settings import Member
-from fusion_nb.core.spec import RunSpec
+from fusion_nb.core.run_spec import RunSpec
 from fusion_nb.dataset.jobs import Job, Way
 from fusion_nb.dataset.run_queue import RunQueue
 from fusion_nb.errors import UserError

@@ -13,10 +13,10 @@ from fusion_nb.dataset.progress import progress_bar
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation.asked_pairs import PairAsker
 from fusion_nb.evaluation.calibration_report import CalibrationReport
+from fusion_nb.evaluation.evaluation_plan import EvaluationPlan, confirm
 from fusion_nb.evaluation.grading import gold_answers
 from fusion_nb.evaluation.judge_figures import CONVENTIONS, IllFormed
-from fusion_nb.evaluation.pairs import Pair, PairVerdict, chosen_pairs, pairs_of, verdicts_of
-from fusion_nb.evaluation.plan import EvaluationPlan, confirm
+from fusion_nb.evaluation.labelled_pairs import Pair, PairVerdict, chosen_pairs, pairs_of, verdicts_of
 from fusion_nb.journal.table_index import each_run
 from fusion_nb.options import settle
 from fusion_nb.run.result import FusionResult

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from fusion_nb.errors import UserError
-from fusion_nb.evaluation import pictures
+from fusion_nb.evaluation import svg_charts
 from fusion_nb.evaluation.calibration_sentences import calibration_sentences
+from fusion_nb.evaluation.evaluation_sentences import points, share
 from fusion_nb.evaluation.judge_figures import (
     Comparison,
     IllFormed,
@@ -23,14 +24,13 @@ from fusion_nb.evaluation.judge_figures import (
     pair_agreement,
     substitute,
 )
-from fusion_nb.evaluation.pairs import Pair, PairVerdict
-from fusion_nb.evaluation.sentences import points, share
+from fusion_nb.evaluation.labelled_pairs import Pair, PairVerdict
 from fusion_nb.evaluation.statistics import Corrected
 from fusion_nb.views import formatting
 from fusion_nb.views.escape import markup, safe_line
-from fusion_nb.views.html import style_element
+from fusion_nb.views.frame_html import IGNORED
 from fusion_nb.views.markdown_escape import embed_line
-from fusion_nb.views.table_html import IGNORED
+from fusion_nb.views.run_html import style_element
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,12 +185,12 @@ class CalibrationReport:
         first = "".join(f"<p>{markup(sentence)}</p>" for sentence in told[:1])
         rest = "".join(f"<li>{markup(sentence)}</li>" for sentence in told[1:])
         rows = [
-            pictures.Row(each.judge, each.agreement, each.interval, f"fnb-m{place % 8}")
+            svg_charts.Row(each.judge, each.agreement, each.interval, f"fnb-m{place % 8}")
             for place, each in enumerate(self.judges)
             if each.agreement is not None
         ]
         title = "Agreement with the labels; dashed: always the commonest label"
-        picture = pictures.intervals(title, rows, self.base[1] if self.base else None)
+        picture = svg_charts.intervals(title, rows, self.base[1] if self.base else None)
         head = "".join(f"<th{_side(place)}>{name}</th>" for place, name in enumerate(_HEADS))
         body = "".join(
             "<tr>"
@@ -243,6 +243,6 @@ def _right(verdict: PairVerdict, pair: Pair) -> bool | None:
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
-    from fusion_nb.views.table_export import records_frame  # noqa: PLC0415  pandas is loaded when asked for
+    from fusion_nb.views.spreadsheet_files import records_frame  # noqa: PLC0415  pandas is loaded when asked for
 
     return records_frame(rows, dtypes)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fusion_nb.core.wording import listed
+from fusion_nb.evaluation.evaluation_sentences import points, share
 from fusion_nb.evaluation.judge_figures import CONVENTIONS, JudgeFigures, Substitute
-from fusion_nb.evaluation.sentences import points, share
 from fusion_nb.evaluation.statistics import Interval
 from fusion_nb.views import formatting
 

@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from fusion_nb.core import option_checks as check_option
-from fusion_nb.core import selection_checks
+from fusion_nb.core import selection_option_checks
 from fusion_nb.core.option_checks import shown
 from fusion_nb.core.option_types import FuseOptions
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation import arms as arms_of
 from fusion_nb.evaluation.asked_questions import SEVERAL_TIMES, ask_questions
+from fusion_nb.evaluation.evaluation_inputs import compared, member_names, prompts_to_ask, set_kinds
+from fusion_nb.evaluation.evaluation_plan import EvaluationPlan
+from fusion_nb.evaluation.evaluation_report import EvaluationReport
 from fusion_nb.evaluation.grading import Grader, gold_answers
-from fusion_nb.evaluation.inputs import compared, member_names, prompts_to_ask, set_kinds
 from fusion_nb.evaluation.observations import Observations
-from fusion_nb.evaluation.plan import EvaluationPlan
-from fusion_nb.evaluation.report import EvaluationReport
 from fusion_nb.run.result import FusionResult
 
 
@@ -116,7 +116,7 @@ def _report(
     extract, check, escalate = given.get("extract"), given.get("check"), given.get("escalate")
     _check_names(seen, baseline, escalate if seen.recorded else None)
     set_kinds(seen, by, questions)
-    extract = None if extract is None else selection_checks.extract(extract)
+    extract = None if extract is None else selection_option_checks.extract(extract)
     grader = None if known is None and not _marked(seen) else Grader(known, extract)
     table = arms_of.build(
         seen,
@@ -124,9 +124,9 @@ def _report(
         wanted=wanted,
         extract=extract,
         weights=_weights(given.get("weights"), seen.members),
-        checks=() if check is None else selection_checks.checks(check),
+        checks=() if check is None else selection_option_checks.checks(check),
         escalate=escalate if seen.recorded else None,
-        agree=selection_checks.agree(given.get("agree", 0.8)),
+        agree=selection_option_checks.agree(given.get("agree", 0.8)),
     )
     _check_arms(wanted, table)
     return EvaluationReport(table, seen.notes, baseline, smallest, seen.demo, given.get("seed") or 0)
@@ -187,7 +187,7 @@ def _check_arms(wanted: list[str] | None, table: arms_of.Table) -> None:
 def _weights(weights: Any, members: Sequence[str]) -> tuple[float, ...] | None:
     if weights is None:
         return None
-    checked = selection_checks.weights(weights)
+    checked = selection_option_checks.weights(weights)
     if isinstance(checked, Mapping):
         if unknown := [name for name in checked if name not in members]:
             raise UserError(f"weights names {unknown[0]}, which is no member: {', '.join(members)}.")

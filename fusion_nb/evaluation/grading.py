@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fusion_nb.core.option_checks import shown
-from fusion_nb.core.selection_checks import Check, function_name
+from fusion_nb.core.selection_option_checks import Check, function_name
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation.observations import Answer, Question
 from fusion_nb.judging.check_runner import graded

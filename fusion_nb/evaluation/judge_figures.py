@@ -15,8 +15,8 @@ from decimal import Decimal
 from typing import Literal
 
 from fusion_nb.core import Ref
+from fusion_nb.evaluation.labelled_pairs import SIDES, Pair, PairVerdict
 from fusion_nb.evaluation.observations import total
-from fusion_nb.evaluation.pairs import SIDES, Pair, PairVerdict
 from fusion_nb.evaluation.statistics import (
     Corrected,
     Interval,

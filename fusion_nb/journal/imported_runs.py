@@ -11,8 +11,8 @@ from fusion_nb.core import RunState
 from fusion_nb.core.events import Event, RunStarted
 from fusion_nb.errors import UserError
 from fusion_nb.journal import run_files, table_files
-from fusion_nb.journal.reader import folded_state
 from fusion_nb.journal.run_files import is_run_id, parse_line, to_line
+from fusion_nb.journal.run_reader import folded_state
 from fusion_nb.storage import file_lock
 from fusion_nb.storage.files import replace_file
 

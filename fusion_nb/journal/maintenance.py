@@ -14,8 +14,8 @@ from fusion_nb.core.events import ChoiceMade, Event, RunStarted
 from fusion_nb.core.fold import S, fold
 from fusion_nb.errors import UserError
 from fusion_nb.journal import run_files, table_files
-from fusion_nb.journal.reader import entries, entry_of, find, unreadable
 from fusion_nb.journal.run_files import RecordedEvents, is_under_way, parse, parse_line, read, to_line
+from fusion_nb.journal.run_reader import entries, entry_of, find, unreadable
 from fusion_nb.storage import file_lock
 from fusion_nb.storage.files import replace_file, sync_file, write_all
 

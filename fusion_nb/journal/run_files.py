@@ -246,7 +246,7 @@ def is_under_way(path: Path) -> bool:
 
 
 def _is_locked(fd: int) -> bool:
-    """On a file system without locks no run is under way; the writer of a run says so (`writer.NO_LOCKS`)."""
+    """On a file system without locks no run is under way; the writer of a run says so (`run_writer.NO_LOCKS`)."""
     try:
         return file_lock.is_locked(fd)
     except OSError:

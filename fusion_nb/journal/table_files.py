@@ -18,8 +18,8 @@ from pathlib import Path
 
 from fusion_nb.core.events import Event
 from fusion_nb.errors import UserError
-from fusion_nb.journal.database import connect
 from fusion_nb.journal.run_files import RecordedEvents, is_run_id, parse, to_line
+from fusion_nb.journal.sqlite_files import connect
 from fusion_nb.storage.file_lock import LivenessLock
 from fusion_nb.storage.files import check_home, check_owner, home, make_home, make_private
 

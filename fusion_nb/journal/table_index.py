@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from fusion_nb.core import RunState
 from fusion_nb.core.events import CallStarted
 from fusion_nb.journal import table_files
-from fusion_nb.journal.reader import load, settled_state, when_of
-from fusion_nb.journal.rows import CallRow, RunRow, call_rows, limits_that_acted, prompt_chars, run_row
 from fusion_nb.journal.run_files import parse
+from fusion_nb.journal.run_reader import load, settled_state, when_of
+from fusion_nb.journal.run_rows import CallRow, RunRow, call_rows, limits_that_acted, prompt_chars, run_row
 
 _CALL_FIELDS = tuple(CallRow.__dataclass_fields__)
 
@@ -28,7 +28,7 @@ class Known(NamedTuple):
     of: str
     status: str
     limits: str
-    """JSON; see `rows.limits_that_acted`."""
+    """JSON; see `run_rows.limits_that_acted`."""
 
 
 def run_values(state: RunState, fingerprint: str, chars: dict[int, int], status: str) -> tuple[Any, ...]:

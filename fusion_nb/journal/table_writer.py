@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from fusion_nb.core import RunState
 from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, VerdictReached
 from fusion_nb.core.fold import join_events
-from fusion_nb.journal import table_files, writer
-from fusion_nb.journal.database import connect
-from fusion_nb.journal.rows import prompt_chars
+from fusion_nb.journal import run_writer, table_files
 from fusion_nb.journal.run_files import to_blocks
+from fusion_nb.journal.run_rows import prompt_chars
+from fusion_nb.journal.sqlite_files import connect
 from fusion_nb.journal.table_index import INSERT_RUN, run_values
 from fusion_nb.storage.file_lock import LivenessLock
 from fusion_nb.storage.files import home
@@ -66,7 +66,7 @@ class TableWriter:
         """The record of a new run.
 
         Args:
-            fingerprint: what it asks, see `rows.fingerprint`.
+            fingerprint: what it asks, see `run_rows.fingerprint`.
             keys: by the name of a member, the key of its first reply.
         """
         self._runs += 1
@@ -169,7 +169,7 @@ class StoredRun:
     """The record of one run of a table, as the engine's hook: called with each event."""
 
     def __init__(self, table: TableWriter, run: str, fingerprint: str, keys: Mapping[str, str]) -> None:
-        writer.begun.add(run)
+        run_writer.begun.add(run)
         self.run = run
         self._table, self._fingerprint, self._keys = table, fingerprint, keys
         self._events: list[Event] = []

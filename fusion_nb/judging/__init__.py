@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from fusion_nb.core import ModeCalls, ModeInput, Verdict
-from fusion_nb.core.spec import ModeFunction
+from fusion_nb.core.run_spec import ModeFunction
 from fusion_nb.judging import modes
 from fusion_nb.judging.selection import select
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, cast
 
 from fusion_nb.core import CheckOutcome
 from fusion_nb.core.option_checks import shown
-from fusion_nb.core.selection_checks import Check, function_name
+from fusion_nb.core.selection_option_checks import Check, function_name
 from fusion_nb.errors import UserError
 from fusion_nb.judging.normalized_answer import ShortAnswer
 from fusion_nb.judging.vote import answer_of

@@ -1,7 +1,7 @@
 """A jury: several judges side by side, each blind with labels and order of its own, and one verdict from all of them.
 
 A jury of several families agrees with people more than one large judge does (arXiv 2404.18796). What counts of each
-verdict is worked out in `recusal.py`, scores and first places taken together in `severity.py`.
+verdict is worked out in `recusal.py`, scores and first places taken together in `jury_scores.py`.
 
 First places decide who is best, not the fitted scores: one judge that a text has swayed moves every mean by giving 10
 and 1, but it cannot outvote two. Where they split evenly there is no winner: "the judges disagree" is a result. Where
@@ -30,10 +30,10 @@ from fusion_nb.core import (
     VerdictState,
 )
 from fusion_nb.core.wording import count_word, listed
-from fusion_nb.judging.framing import fair_share
-from fusion_nb.judging.judge import ask_judge
+from fusion_nb.judging.blind_candidates import fair_share
+from fusion_nb.judging.judge_call import ask_judge
+from fusion_nb.judging.jury_scores import Outcome, decide, spread, told_apart
 from fusion_nb.judging.recusal import Juror, Seat, seats
-from fusion_nb.judging.severity import Outcome, decide, spread, told_apart
 from fusion_nb.judging.verdict_outcome import JudgeOpinion, tie_order
 
 

@@ -17,12 +17,12 @@ from dataclasses import replace
 
 from fusion_nb.core import Message, ModeCalls, ModeInput, Reply, Round, Verdict
 from fusion_nb.core.citations import read_citations
-from fusion_nb.core.spec import excerpt, first_messages
+from fusion_nb.core.run_spec import excerpt, first_messages
 from fusion_nb.judging.ballot import Ballot, vote_note, voted_verdict
-from fusion_nb.judging.framing import BlindCandidate, blind_labels, fair_share, nonce
-from fusion_nb.judging.judge import ask_judge
+from fusion_nb.judging.blind_candidates import BlindCandidate, blind_labels, fair_share, nonce
+from fusion_nb.judging.judge_call import ask_judge
+from fusion_nb.judging.judge_prompts import debate_prompt
 from fusion_nb.judging.jury import ask_jury
-from fusion_nb.judging.prompts import debate_prompt
 from fusion_nb.judging.selection import failed_checks, select
 from fusion_nb.judging.short_answer import agreed, final_answer
 from fusion_nb.judging.verdict_outcome import JudgeOpinion, best_candidate, first_finished

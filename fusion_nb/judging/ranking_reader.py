@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fusion_nb.judging.analysis import label_in
+from fusion_nb.judging.analysis_reader import label_in
 from fusion_nb.judging.score_reader import folded, read_score
 
 _PLACES = ("rank", "place", "position", "order", "ranking")

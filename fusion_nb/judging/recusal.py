@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fusion_nb.core import JurorVerdict, Ref, Reply
-from fusion_nb.judging.severity import NOWHERE, FirstPlace, Scores
+from fusion_nb.judging.jury_scores import NOWHERE, FirstPlace, Scores
 from fusion_nb.judging.verdict_outcome import JudgeOpinion, equal_best
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from fusion_nb.judging.analysis import label_in
+from fusion_nb.judging.analysis_reader import label_in
 from fusion_nb.judging.relaxed_json import TWICE
 
 OVERALL = "overall"

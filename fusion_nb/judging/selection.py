@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fusion_nb.core import Agreement, CheckOutcome, Escalation, Message, ModeCalls, ModeInput, Reply, Verdict
-from fusion_nb.core.spec import excerpt, first_messages
+from fusion_nb.core.run_spec import excerpt, first_messages
 from fusion_nb.core.wording import count_word, found_share, listed
 from fusion_nb.judging.ballot import Ballot, taken, voted_verdict
-from fusion_nb.judging.prompts import try_again_prompt
+from fusion_nb.judging.judge_prompts import try_again_prompt
 from fusion_nb.judging.vote import same_text
 
 

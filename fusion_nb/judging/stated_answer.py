@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+from fusion_nb.judging.json_in_text import json_objects, mend_json
 from fusion_nb.judging.normalized_answer import parse_answer
-from fusion_nb.judging.verdict_json import json_objects, mend_json
 
 TAIL = 50_000
 """Characters searched, from the end."""

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fusion_nb.core import Reply, Verdict, VerdictState
-from fusion_nb.judging.analysis import resolve_labels, text_of
+from fusion_nb.judging.analysis_reader import resolve_labels, text_of
 from fusion_nb.judging.answer_splitter import split, unwrapped, without_mark
-from fusion_nb.judging.framing import BlindCandidates
+from fusion_nb.judging.blind_candidates import BlindCandidates
 from fusion_nb.judging.free_form import Form, parse_free_form, read_prose
 from fusion_nb.judging.free_form_prose import begins_to_doubt
+from fusion_nb.judging.json_in_text import ends_with_object
 from fusion_nb.judging.score_reader import OVERALL
-from fusion_nb.judging.verdict_json import ends_with_object
 from fusion_nb.judging.verdict_reader import Problem, Reading, read_verdict, visible
 
 OWN_FORM = "The judge ignored the form it was asked for; its verdict was read from its own words."

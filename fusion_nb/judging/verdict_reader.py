@@ -15,13 +15,13 @@ from typing import Any
 
 from fusion_nb.core import Analysis
 from fusion_nb.core.reasoning_tags import THOUGHT_TAG, without_thoughts
-from fusion_nb.judging.analysis import label_in, read_analysis, text_of
+from fusion_nb.judging.analysis_reader import label_in, read_analysis, text_of
 from fusion_nb.judging.free_form import says_otherwise
 from fusion_nb.judging.free_form_prose import disowned, lower_is_better
+from fusion_nb.judging.json_in_text import located_objects, readings
 from fusion_nb.judging.ranking_reader import ordered_labels, read_ranking
 from fusion_nb.judging.relaxed_json import TWICE
 from fusion_nb.judging.score_reader import Scores, folded, read_scores
-from fusion_nb.judging.verdict_json import located_objects, readings
 
 RANKING_KEYS = ("ranking", "rankings", "rank", "ranks", "ranked", "order", "final ranking", "overall ranking")
 SCORE_KEYS = (

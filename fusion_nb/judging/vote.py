@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Any
 
+from fusion_nb.judging.json_in_text import json_objects, mend_json
 from fusion_nb.judging.normalized_answer import ANY_NUMBER, ShortAnswer, folded_text, parse_answer
 from fusion_nb.judging.short_answer import choice_letter, short_answer
 from fusion_nb.judging.stated_answer import stated_answer
-from fusion_nb.judging.verdict_json import json_objects, mend_json
 
 Extract = str | Callable[[str], Any] | None
-"""How a short answer is found: a function, or a form as `core.selection_checks.extract` allows it; `None`: by the
-cautious reading."""
+"""How a short answer is found: a function, or a form as `core.selection_option_checks.extract` allows it; `None`: by
+the cautious reading."""
 _MAX_SHORT = 400
 """Characters of a text that may be nothing but an answer, with how it comes about."""
 _MAX_FOLDED = 200_000

@@ -14,7 +14,7 @@ from fusion_nb.magic.key_magic import Keys
 from fusion_nb.magic.listing_magics import Tables
 from fusion_nb.magic.setup_magic import NAMES, Setup
 from fusion_nb.options import defaults
-from fusion_nb.views.table_html import keep_mathjax_from_tables
+from fusion_nb.views.frame_html import keep_mathjax_from_tables
 
 __all__ = ["FuseMagics", "load", "unload"]
 

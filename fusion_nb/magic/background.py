@@ -11,7 +11,7 @@ from fusion_nb.errors import FusionError, RunFailed
 from fusion_nb.magic.displays import GuardedScreen
 from fusion_nb.run.result import FusionResult
 from fusion_nb.run.run_handle import Run, raise_if_failed
-from fusion_nb.views import text
+from fusion_nb.views import run_text
 
 _LOOK = 0.1
 """Seconds between two looks at whether it is over."""
@@ -112,7 +112,7 @@ class Background:
         )
         trouble = f" {' '.join(self._trouble)}" if self._trouble else ""
         failed = f" {state.error}" if self.done and state.error else ""
-        return f"<run {state.run} in the background: {progress}{text.headline(state)}.{failed}{trouble} {_HOW}>"
+        return f"<run {state.run} in the background: {progress}{run_text.headline(state)}.{failed}{trouble} {_HOW}>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         # What its own cell shows first stays there, in a saved notebook too: nothing that will not be true then.
@@ -128,7 +128,7 @@ class Background:
         kept = not isinstance(self._begun, Run) or self._begun.kept
         # Bound to nothing: by its id, for another run may be the last one by then.
         way = f"{name}.result" if name else f'fusion_nb.load("{state.run}")' if kept else "fusion_nb.last()"
-        return f"fusion_nb: run {state.run} {what} ({text.headline(state)}). {way} shows it.{trouble}"
+        return f"fusion_nb: run {state.run} {what} ({run_text.headline(state)}). {way} shows it.{trouble}"
 
     @property
     def _run(self) -> Run:

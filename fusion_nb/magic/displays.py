@@ -109,7 +109,7 @@ class HtmlScreen(NoScreen):
     in_place = True
 
     def __init__(self, run: Any) -> None:
-        from fusion_nb.views.live import Live
+        from fusion_nb.views.live_display import Live
 
         self._live = Live(_show)
 
@@ -139,7 +139,7 @@ class TerminalScreen(NoScreen):
     """A progress line per member, then the answer as text."""
 
     def __init__(self, run: Any) -> None:
-        from fusion_nb.views.terminal import TerminalProgress
+        from fusion_nb.views.terminal_progress import TerminalProgress
 
         self._progress = TerminalProgress(_write, tty=sys.stdout.isatty())
 
@@ -148,7 +148,7 @@ class TerminalScreen(NoScreen):
 
     def finish(self, state: RunState) -> None:
         from fusion_nb.views.rich_markdown import is_available, render_rich
-        from fusion_nb.views.text import render_text
+        from fusion_nb.views.run_text import render_text
 
         self._progress.finish(state)
         columns = shutil.get_terminal_size().columns - 1

@@ -18,7 +18,7 @@ from IPython.core.magic import (
 
 from fusion_nb.core import option_checks as check
 from fusion_nb.core.plugins import plugin_names
-from fusion_nb.core.selection_checks import KINDS
+from fusion_nb.core.selection_option_checks import KINDS
 from fusion_nb.errors import FusionError, RunFailed, UserError
 from fusion_nb.magic import lazy_imports, line_parser
 from fusion_nb.magic.displays import background_screen_for, screen_for

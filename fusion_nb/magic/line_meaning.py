@@ -6,7 +6,7 @@ import argparse
 import builtins
 import keyword
 
-from fusion_nb.core.option_row import LINE
+from fusion_nb.core.option_definition import LINE
 from fusion_nb.errors import UserError
 from fusion_nb.magic import line_parser
 from fusion_nb.magic.interpolation import IPYTHONS

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from IPython.core.inputtransformer2 import TokenTransformBase
 from IPython.core.magic_arguments import argument, argument_group, magic_arguments
 
-from fusion_nb.core.option_row import DERIVED, LINE
+from fusion_nb.core.option_definition import DERIVED, LINE
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.magic.late_binding import refuse_late_binding
 from fusion_nb.options import TABLE

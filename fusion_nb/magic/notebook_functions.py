@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fusion_nb.core.plugins import plugin_names
-from fusion_nb.core.selection_checks import FORMS, KINDS, names_of
+from fusion_nb.core.selection_option_checks import FORMS, KINDS, names_of
 from fusion_nb.errors import UnknownName, UserError
 
 _NAME = re.compile(r"(?<!\{)\{([A-Za-z_]\w*)\}(?!\})")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from fusion_nb.dataset.table_resume import resume_table
+from fusion_nb.dataset.batch_resume import resume_table
 from fusion_nb.dataset.table_runs import fuse_frame
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation import evaluate

@@ -8,10 +8,10 @@ from typing import Any
 
 from fusion_nb.core import RunState
 from fusion_nb.core.member_settings import written_entry
-from fusion_nb.core.selection_checks import KINDS, Check
+from fusion_nb.core.selection_option_checks import KINDS, Check
 from fusion_nb.core.wording import listed
-from fusion_nb.panel.model_search import pool_entries
-from fusion_nb.panel.selecting import Selecting
+from fusion_nb.panel.form_functions import Selecting
+from fusion_nb.panel.model_picker import pool_entries
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.resolve.pools import function_named
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fusion_nb.core.fields_text import object_text
+from fusion_nb.core.braced_fields import object_text
 from fusion_nb.core.member_settings import checked_settings, label_of, parse_entry
 from fusion_nb.errors import UserError
 

@@ -22,7 +22,7 @@ from fusion_nb.core.option_types import PanelOptions
 from fusion_nb.errors import UserError
 from fusion_nb.journal.maintenance import record_choice
 from fusion_nb.options import settle
-from fusion_nb.panel import earlier_run, model_search
+from fusion_nb.panel import earlier_run, model_picker
 from fusion_nb.panel.pool_form import FORM, PoolForm
 from fusion_nb.resolve.estimate import Estimate
 from fusion_nb.resolve.spec_builder import refuse_key
@@ -231,7 +231,7 @@ class Panel(PoolForm):
 
     def _on_add(self, message: Message) -> None:
         asked = self._result_to("add to").pool
-        members = model_search.new_members(self._members(self.pool) or (), asked, self._names)
+        members = model_picker.new_members(self._members(self.pool) or (), asked, self._names)
         if not members:
             raise UserError("The pool names nobody that this run has not asked: add a model to it first.")
         self.add(members, str(message.get("judge") or ""), str(message.get("mode") or self.mode))

@@ -11,12 +11,12 @@ from traitlets import Dict, Float, List, TraitError, Unicode, validate
 
 from fusion_nb.core.entry_syntax import split_entries
 from fusion_nb.core.member_settings import PoolEntry
-from fusion_nb.core.selection_checks import function_name
+from fusion_nb.core.selection_option_checks import function_name
 from fusion_nb.errors import UserError
 from fusion_nb.options import ROWS, configured, settle
-from fusion_nb.panel import entry_settings, model_search
+from fusion_nb.panel import entry_settings, model_picker
+from fusion_nb.panel.form_functions import Selecting
 from fusion_nb.panel.run_follower import RunFollower
-from fusion_nb.panel.selecting import Selecting
 from fusion_nb.providers import key_sources
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.resolve import estimate, pools
@@ -71,7 +71,7 @@ class PoolForm(RunFollower):
         """A word on checks of a past run that are not at hand."""
         for function in settings["functions"]:
             self._name(function)
-        self._search = model_search.ModelSearch(self._names)
+        self._search = model_picker.ModelSearch(self._names)
 
         def names(entries: Any) -> list[str]:
             listed = entries if isinstance(entries, tuple) else (entries,) if entries else ()
@@ -188,13 +188,13 @@ class PoolForm(RunFollower):
         return pools.function_named(name, self._functions, self._aliases) is not None
 
     def _offer(self) -> None:
-        pools, self._trouble = model_search.saved_pool_rows()
+        pools, self._trouble = model_picker.saved_pool_rows()
         function_rows = [
             {"entry": name, "name": f"{name}(), a Python function", "kin": PYTHON} for name in self._functions
         ]
         self.offers = {
             "rows": [*function_rows, *self._search.known],
-            "presets": model_search.preset_rows(),
+            "presets": model_picker.preset_rows(),
             "pools": pools,
             "settings": list(entry_settings.FIELDS.items()),
             **self._selecting.offers,
@@ -203,7 +203,7 @@ class PoolForm(RunFollower):
     def _advise(self, change: Any = None) -> None:
         try:
             form = {name: value for name, value in self._asked().items() if name in _TRAITS and name != "max_cost"}
-            advice = model_search.pool_advice({**self._names, **form})
+            advice = model_picker.pool_advice({**self._names, **form})
         except UserError as error:
             advice = {"error": str(error)}
         if "notes" in advice:

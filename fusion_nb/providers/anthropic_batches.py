@@ -27,7 +27,7 @@ from fusion_nb.providers.batches import (
     unanswered,
     whole,
 )
-from fusion_nb.providers.origins import parse
+from fusion_nb.providers.service_addresses import parse
 
 HEADERS = {"anthropic-version": "2023-06-01"}
 KEY_HEADER = "x-api-key"

@@ -13,9 +13,9 @@ from fusion_nb.providers import provider_errors
 from fusion_nb.providers.chat_decoder import ChatDecoder
 from fusion_nb.providers.http import Http
 from fusion_nb.providers.http_response import StreamingResponse
+from fusion_nb.providers.inline_thoughts import requested_tags
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.provider_errors import Refusal, Target
-from fusion_nb.providers.reasoning_stream import requested_tags
 from fusion_nb.providers.request_fields import REFUSED_FIELDS, FieldChange, RefusedFields, change_for, request_body
 from fusion_nb.providers.services import Service
 

@@ -15,11 +15,11 @@ from fusion_nb.core.values import DEMO_SERVICE
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import error_bodies, provider_errors
 from fusion_nb.providers.chat_usage import USAGE_FIELDS, bill_of, finish_in, finish_of, usage_in, usage_of
-from fusion_nb.providers.message_text import SCALARS, THOUGHTS, text_of, texts_of, value_at
+from fusion_nb.providers.delta_fields import SCALARS, THOUGHTS, text_of, texts_of, value_at
 from fusion_nb.providers.provider_errors import Target
 from fusion_nb.providers.redaction import one_line
+from fusion_nb.providers.reply_batching import RepetitionFilter, TextBatcher
 from fusion_nb.providers.services import OPENROUTER
-from fusion_nb.providers.text_chunks import RepetitionFilter, TextBatcher
 
 MAX_TEXT = 8 * 1024 * 1024
 """Characters of one reply, reasoning included."""

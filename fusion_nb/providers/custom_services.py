@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
-from fusion_nb.providers import origins
+from fusion_nb.providers import service_addresses
 from fusion_nb.providers.keys import has_key
 from fusion_nb.providers.redaction import looks_like_key
 from fusion_nb.providers.services import SERVICES, Service
@@ -30,7 +30,7 @@ VARIABLE = "FUSION_NB_TRUST"
 AskConsent = Callable[[str], bool]
 """Puts a question to the person; `False` where nobody is there."""
 _OWNERS: Mapping[str, Service] = {variable: row for row in SERVICES.values() for variable in row.keys}
-_TABLE_ORIGINS = frozenset(origins.parse(row.base_url).origin for row in SERVICES.values())
+_TABLE_ORIGINS = frozenset(service_addresses.parse(row.base_url).origin for row in SERVICES.values())
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
@@ -54,12 +54,12 @@ def custom_service(name: str, /, base_url: str | None = None, key_env: str | Non
         raise UserError(f"base_url of service {name!r} must be text, like https://host.example/v1.")
     url = (base_url or row.base_url if row else str(base_url)).strip().rstrip("/")
     url = url.removesuffix("/chat/completions").rstrip("/")
-    address = origins.parse(url)
-    origins.check_address(url, address)
+    address = service_addresses.parse(url)
+    service_addresses.check_address(url, address)
     _check_variable(key_env, address)
     if row is None:
         row = Service(name, url, key_env)
-    elif origins.parse(row.base_url).origin == address.origin:
+    elif service_addresses.parse(row.base_url).origin == address.origin:
         row = replace(row, base_url=url, key_env=key_env or row.key_env)
     else:
         row = replace(row, base_url=url, key_env=key_env, key_also=(), local=row.local and address.loopback)
@@ -95,7 +95,7 @@ _KEY_HEADERS = frozenset("authorization proxy-authorization cookie x-api-key api
 _HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
-def _with_fields(row: Service, fields: Mapping[str, Any], address: origins.Address) -> Service:
+def _with_fields(row: Service, fields: Mapping[str, Any], address: service_addresses.Address) -> Service:
     """The row with the user's own fields. Raises `UserError`."""
     for field, value in fields.items():
         if field not in CUSTOM_FIELDS:
@@ -146,7 +146,7 @@ def _checked_body(service: str, body: Mapping[Any, Any]) -> dict[str, Any]:
     return dict(body)
 
 
-def _check_variable(variable: str | None, address: origins.Address) -> None:
+def _check_variable(variable: str | None, address: service_addresses.Address) -> None:
     if variable is None:
         return
     if not isinstance(variable, str):
@@ -159,7 +159,7 @@ def _check_variable(variable: str | None, address: origins.Address) -> None:
     if not _VARIABLE.fullmatch(variable):
         raise UserError("key_env must be the name of an environment variable, like MY_SERVICE_API_KEY.")
     owner = _OWNERS.get(variable)
-    home = origins.parse(owner.base_url) if owner else address
+    home = service_addresses.parse(owner.base_url) if owner else address
     # A server on this machine may listen on any port.
     if owner and home.origin != address.origin and not (home.loopback and address.loopback):
         raise UserError(
@@ -180,12 +180,14 @@ class Destination(NamedTuple):
 
 def unconfirmed_destination(service: Service) -> Destination | None:
     """Where the service's prompts and key go, where nobody has confirmed that; `None` where they may go."""
-    address = origins.parse(service.base_url)
+    address = service_addresses.parse(service.base_url)
     # A server that asks for no key, where none is set, is sent none.
     keyless = service.key_env is None or (service.key_optional and not has_key(service.key_env))
     destination = Destination(address.origin, "" if keyless else service.key_env or "")
     owner = _OWNERS.get(destination.key_env)
-    own_key = not destination.key_env or (owner is not None and origins.parse(owner.base_url).origin == address.origin)
+    own_key = not destination.key_env or (
+        owner is not None and service_addresses.parse(owner.base_url).origin == address.origin
+    )
     if own_key and (address.loopback or address.origin in _TABLE_ORIGINS):
         return None
     confirmed = _with_origins([*_confirmed(), *_trusted(address)])
@@ -209,7 +211,11 @@ def require_consent(service: Service, ask: AskConsent | None = None) -> None:
 def _explain(destination: Destination) -> tuple[str, str]:
     """What is new, and what would happen."""
     origin, key_env = destination
-    if origin in _TABLE_ORIGINS or origins.parse(origin).loopback or Destination(origin) in _with_origins(_confirmed()):
+    if (
+        origin in _TABLE_ORIGINS
+        or service_addresses.parse(origin).loopback
+        or Destination(origin) in _with_origins(_confirmed())
+    ):
         return (
             f"The key in {key_env} is new for {origin} on this machine",
             "the key would be sent there, with your prompts",
@@ -224,7 +230,7 @@ def _with_origins(confirmed: Iterable[Destination]) -> set[Destination]:
     return every | {Destination(each.origin) for each in every}
 
 
-def _trusted(address: origins.Address) -> Iterator[Destination]:
+def _trusted(address: service_addresses.Address) -> Iterator[Destination]:
     """What the environment trusts: `https://host VARIABLE, https://other, http://127.0.0.1:* VARIABLE`."""
     for entry in os.environ.get(VARIABLE, "").split(","):
         url, *variables = entry.split() or [""]
@@ -232,7 +238,7 @@ def _trusted(address: origins.Address) -> Iterator[Destination]:
         if url.endswith(":*") and address.loopback:
             url = f"{url.removesuffix('*')}{address.port}"
         with contextlib.suppress(UserError):
-            yield from (Destination(origins.parse(url).origin, variable) for variable in variables or [""])
+            yield from (Destination(service_addresses.parse(url).origin, variable) for variable in variables or [""])
 
 
 def _path() -> Path:

@@ -21,7 +21,7 @@ from fusion_nb.core import Chunk, Ref, Request
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.function_calling import arguments_for, takes_candidates, text_of, verdict_reader
 from fusion_nb.providers.redaction import one_line, scrub
-from fusion_nb.providers.text_chunks import TextBatcher
+from fusion_nb.providers.reply_batching import TextBatcher
 
 SERVICE = "python"
 MAX_TEXT = 8 * 1024 * 1024

@@ -18,12 +18,12 @@ from fusion_nb.core.json_codec import decode_service_json
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import provider_errors, redaction
 from fusion_nb.providers.http_pool import ConnectionPool
+from fusion_nb.providers.http_request import Outgoing, place, read_url
 from fusion_nb.providers.http_response import StreamingResponse, transport_error
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.origins import Address, parse
-from fusion_nb.providers.outgoing import Outgoing, place, read_url
-from fusion_nb.providers.proxies import usable_proxy
+from fusion_nb.providers.proxy_settings import usable_proxy
 from fusion_nb.providers.redaction import one_line
+from fusion_nb.providers.service_addresses import Address, parse
 
 redaction.install_log_filter()
 _log = logging.getLogger("fusion_nb.http")

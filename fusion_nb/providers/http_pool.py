@@ -9,11 +9,11 @@ from collections import deque
 
 from fusion_nb.core.loop_clock import LoopTimeout, loop_clock
 from fusion_nb.errors import ProviderError
+from fusion_nb.providers.http_request import Outgoing, check_headers, head_of, place
 from fusion_nb.providers.http_response import StreamingResponse, transport_error
 from fusion_nb.providers.http_wire import Connection
-from fusion_nb.providers.origins import Address
-from fusion_nb.providers.outgoing import Outgoing, check_headers, head_of, place
 from fusion_nb.providers.redaction import one_line
+from fusion_nb.providers.service_addresses import Address
 
 CONNECT = 10.0
 """Seconds to make a connection, by the loop's own clock."""

@@ -16,12 +16,12 @@ import httpx2
 from fusion_nb.core.loop_clock import LoopTimeout, loop_clock
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers import http_pool
-from fusion_nb.providers.http_clients import IN_FLIGHT, HttpClients
+from fusion_nb.providers.http_request import DEFAULT_PORTS, USER_AGENT, Outgoing
 from fusion_nb.providers.http_response import StreamingResponse, transport_error
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.origins import Address
-from fusion_nb.providers.outgoing import DEFAULT_PORTS, USER_AGENT, Outgoing
+from fusion_nb.providers.proxied_clients import IN_FLIGHT, HttpClients
 from fusion_nb.providers.redaction import one_line
+from fusion_nb.providers.service_addresses import Address
 
 PIECE = 64 * 1024
 CLOSING = 1.0

@@ -6,26 +6,20 @@ No variable of a stack frame shows it, and neither `repr` nor `pickle` gives it 
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import html
-import json
 from collections.abc import Callable, MutableMapping
 from typing import Any, Never
-from urllib.parse import quote
 
 from fusion_nb.errors import KeyMissing
 from fusion_nb.providers.key_sources import Sealed, find_key, forget_stored
-from fusion_nb.providers.origins import parse
-from fusion_nb.providers.redaction import is_placeholder, looks_like_key, scrub
+from fusion_nb.providers.redaction import is_placeholder, looks_like_key, scrub, without_key, written_forms
+from fusion_nb.providers.service_addresses import parse
 from fusion_nb.providers.services import SERVICES, Service
 
 __all__ = ["KeyAuth", "bind", "forget_stored", "has_key", "looks_like_key", "scrub"]
 
 _BEARER = "Authorization"
 """The header that carries a key as a token; any other carries it as it is."""
-_PART = 24
-"""Characters of a key that give it away: more than the beginning all keys of a service share."""
 
 
 class KeyAuth:
@@ -106,14 +100,14 @@ def bind(service: Service, header: str = _BEARER) -> KeyAuth | None:
 def _closures(
     key: Sealed,
 ) -> tuple[Callable[[MutableMapping[str, str], str], None], Callable[[str], str], Callable[[str], int]]:
-    forms = _forms(key)
+    forms = written_forms(key)
 
     def attach(headers: MutableMapping[str, str], header: str) -> None:
         headers[header] = ("Bearer " if header == _BEARER else "") + key  # no f-string: a sealed key formats as ***
 
     def hide(text: str) -> str:
         for form in forms:
-            text = _without(text, form)
+            text = without_key(text, form)
         return text
 
     def begins(text: str) -> int:
@@ -123,52 +117,6 @@ def _closures(
         return len(text) - start if start >= 0 else 0
 
     return attach, hide, begins
-
-
-def _forms(key: Sealed) -> tuple[Sealed, ...]:
-    """What a service may quote: the key, also as URLs, JSON, HTML and base64 write it; none for a word ("EMPTY")."""
-    mixed = len(key) >= 8 and any(map(str.isdigit, key)) and any(map(str.isalpha, key))
-    if len(key) < 12 and not mixed:
-        return ()
-    every = (
-        *(key, Sealed(quote(key, safe="")), Sealed(json.dumps(key)[1:-1]), Sealed(html.escape(key))),
-        # Some escape more of it than they must.
-        Sealed("".join(each if each.isalnum() else f"%{ord(each):02X}" for each in key)),
-        # Behind the user name and the colon of basic authentication each third place is another text.
-        *(Sealed(_base64(key, before)) for before in range(3)),
-    )
-    return tuple(dict.fromkeys(every))
-
-
-def _base64(key: str, before: int) -> str:
-    """What base64 makes of the key alone, where so many bytes stand before it in their group of three."""
-    encoded = base64.b64encode(b"\0" * before + key.encode()).decode()
-    last = len(encoded) - (4 if (before + len(key)) % 3 else 0)
-    return encoded[4 if before else 0 : last]
-
-
-def _without(text: str, key: Sealed) -> str:
-    """`text` with `***` in place of the key's first part, or its last, and of all that belongs to it there.
-
-    Half a key is hidden as well as a whole one where it is long enough to be no other's. Linear in the text.
-    """
-    head, tail = (key[:_PART], key[-_PART:]) if len(key) >= 2 * _PART else (key, Sealed())
-    parts, start = [], 0
-    while (at := text.find(head, start)) >= 0:
-        end = at + len(head)
-        while end < len(text) and end - at < len(key) and text[end] == key[end - at]:
-            end += 1
-        parts += [text[start:at], "***"]
-        start = end
-    text = "".join([*parts, text[start:]]) if parts else text
-    parts, start = [], 0
-    while tail and (at := text.find(tail, start)) >= 0:
-        end = at + len(tail)
-        while at > start and end - at < len(key) and text[at - 1] == key[at - 1 - end]:
-            at -= 1
-        parts += [text[start:at], "***"]
-        start = end
-    return "".join([*parts, text[start:]]) if parts else text
 
 
 def _fault(key: Sealed, variable: str) -> str:

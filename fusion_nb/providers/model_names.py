@@ -17,7 +17,7 @@ from fusion_nb.accounts import prices
 from fusion_nb.core import Ref, entry_syntax
 from fusion_nb.core.entry_syntax import checked_name, split_entries
 from fusion_nb.core.member_settings import Entry, PoolEntry, Settings, each_of, label_of, parse_entry
-from fusion_nb.core.service_fields import has_data_policy
+from fusion_nb.core.routing_settings import has_data_policy
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.providers.function_provider import SERVICE as PYTHON
 from fusion_nb.providers.function_provider import FunctionMember, name_of

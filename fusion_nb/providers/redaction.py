@@ -6,11 +6,16 @@ own log the same way: at its loudest it writes down what a service answers, and 
 
 from __future__ import annotations
 
+import base64
 import html
+import json
 import logging
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
+from urllib.parse import quote
+
+from fusion_nb.providers.key_sources import Sealed
 
 _BODY = r"[A-Za-z0-9_-]"
 _SHAPES = re.compile(
@@ -79,6 +84,56 @@ def _made_of_words(part: str) -> bool:
 def scrub(text: str) -> str:
     """`text` with `***` in place of everything that looks like a key."""
     return _SHAPES.sub("***", _BEARER.sub("Bearer ***", text))
+
+
+_PART = 24
+"""Characters of a key that give it away: more than the beginning all keys of a service share."""
+
+
+def written_forms(key: Sealed) -> tuple[Sealed, ...]:
+    """What a service may quote: the key, also as URLs, JSON, HTML and base64 write it; none for a word ("EMPTY")."""
+    mixed = len(key) >= 8 and any(map(str.isdigit, key)) and any(map(str.isalpha, key))
+    if len(key) < 12 and not mixed:
+        return ()
+    every = (
+        *(key, Sealed(quote(key, safe="")), Sealed(json.dumps(key)[1:-1]), Sealed(html.escape(key))),
+        # Some escape more of it than they must.
+        Sealed("".join(each if each.isalnum() else f"%{ord(each):02X}" for each in key)),
+        # Behind the user name and the colon of basic authentication each third place is another text.
+        *(Sealed(_base64(key, before)) for before in range(3)),
+    )
+    return tuple(dict.fromkeys(every))
+
+
+def _base64(key: str, before: int) -> str:
+    """What base64 makes of the key alone, where so many bytes stand before it in their group of three."""
+    encoded = base64.b64encode(b"\0" * before + key.encode()).decode()
+    last = len(encoded) - (4 if (before + len(key)) % 3 else 0)
+    return encoded[4 if before else 0 : last]
+
+
+def without_key(text: str, key: Sealed) -> str:
+    """`text` with `***` in place of the key's first part, or its last, and of all that belongs to it there.
+
+    Half a key is hidden as well as a whole one where it is long enough to be no other's. Linear in the text.
+    """
+    head, tail = (key[:_PART], key[-_PART:]) if len(key) >= 2 * _PART else (key, Sealed())
+    parts, start = [], 0
+    while (at := text.find(head, start)) >= 0:
+        end = at + len(head)
+        while end < len(text) and end - at < len(key) and text[end] == key[end - at]:
+            end += 1
+        parts += [text[start:at], "***"]
+        start = end
+    text = "".join([*parts, text[start:]]) if parts else text
+    parts, start = [], 0
+    while tail and (at := text.find(tail, start)) >= 0:
+        end = at + len(tail)
+        while at > start and end - at < len(key) and text[at - 1] == key[at - 1 - end]:
+            at -= 1
+        parts += [text[start:at], "***"]
+        start = end
+    return "".join([*parts, text[start:]]) if parts else text
 
 
 LOGGERS = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusion_nb.core import Ref, Request
-from fusion_nb.core.service_fields import body_fields, routing_fields
+from fusion_nb.core.routing_settings import body_fields, routing_fields
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.provider_errors import Refusal
 from fusion_nb.providers.services import OPENROUTER, Service, nearest_effort

@@ -15,12 +15,12 @@ from fusion_nb.core import Ref, Role, engine_thread
 from fusion_nb.core import option_checks as check
 from fusion_nb.core.option_checks import usd
 from fusion_nb.core.option_types import EstimateOptions
-from fusion_nb.core.spec import RunSpec, run_started
+from fusion_nb.core.run_spec import RunSpec, run_started
 from fusion_nb.core.wording import listed
 from fusion_nb.errors import UserError
-from fusion_nb.journal import index
-from fusion_nb.journal.rows import CallRow
-from fusion_nb.judging.prompts import debate_frame_size, judge_frame_size
+from fusion_nb.journal import run_index
+from fusion_nb.journal.run_rows import CallRow
+from fusion_nb.judging.judge_prompts import debate_frame_size, judge_frame_size
 from fusion_nb.option_signatures import takes
 from fusion_nb.options import CAPS_OF_ALL_RUNS, Settings, settle
 from fusion_nb.providers import keys, services
@@ -78,7 +78,7 @@ class Estimate:
 
     def frame(self) -> pd.DataFrame:
         """One row per member and for the judge."""
-        from fusion_nb.views.frame import forecast_frame
+        from fusion_nb.views.dataframes import forecast_frame
 
         return forecast_frame(self.forecast.rows())
 
@@ -142,7 +142,7 @@ def estimate_spec(spec: RunSpec, resolver: Resolver, settings: Settings) -> Esti
 
 def _notes(expected: Estimate, settings: Settings) -> Iterator[str]:
     """What the options that shape no call would do, in sentences."""
-    if settings.get("replay") and expected.spec and index.find_same(run_started(expected.spec, "", "")):
+    if settings.get("replay") and expected.spec and run_index.find_same(run_started(expected.spec, "", "")):
         yield "This very request is in the journal: with replay, nothing would be asked or paid."
     over = settings.get("confirm_over")
     if over is not None and expected.over(over):
@@ -210,8 +210,8 @@ class _History:
 
     def __init__(self, mode: str) -> None:
         try:
-            modes = {row.run: row.mode for row in index.runs()}
-            calls = [call for call in index.calls() if call.status in ("ok", "incomplete")]
+            modes = {row.run: row.mode for row in run_index.runs()}
+            calls = [call for call in run_index.calls() if call.status in ("ok", "incomplete")]
         except UserError:
             # A journal that cannot be read is no history; the run itself will say so.
             modes, calls = {}, []

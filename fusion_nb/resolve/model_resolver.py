@@ -12,7 +12,7 @@ from fusion_nb import judging
 from fusion_nb.core import Ref, engine_thread
 from fusion_nb.core.member_settings import PoolEntry
 from fusion_nb.core.plugins import Kind, PluginFunctions
-from fusion_nb.core.spec import Provider, RunServices, RunSpec
+from fusion_nb.core.run_spec import Provider, RunServices, RunSpec
 from fusion_nb.core.wording import listed
 from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.judging.check_runner import CheckRunner, FunctionRunner

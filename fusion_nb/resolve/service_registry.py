@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fusion_nb.accounts import prices
 from fusion_nb.core import Ref, Usage, engine_thread
 from fusion_nb.core.plugins import plugin_services
-from fusion_nb.core.spec import ComputedCost, Provider
+from fusion_nb.core.run_spec import ComputedCost, Provider
 from fusion_nb.errors import KeyMissing, UserError
 from fusion_nb.options import Settings
 from fusion_nb.providers import custom_services, demo, key_sources, keys, services

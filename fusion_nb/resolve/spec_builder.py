@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, cast
 
-from fusion_nb.accounts.account import usd, worst_case
-from fusion_nb.accounts.policy import SpendingPolicy
+from fusion_nb.accounts.spending_account import usd, worst_case
+from fusion_nb.accounts.spending_caps import SpendingPolicy
 from fusion_nb.core import Limits, Mode, Params, Ref, RunState, Selection, Usage
-from fusion_nb.core import selection_checks as selecting
+from fusion_nb.core import selection_option_checks as selecting
 from fusion_nb.core.plugins import plugin_names
-from fusion_nb.core.selection_checks import function_name
-from fusion_nb.core.spec import RunSpec, first_messages, token_limit
+from fusion_nb.core.run_spec import RunSpec, first_messages, token_limit
+from fusion_nb.core.selection_option_checks import function_name
 from fusion_nb.core.values import PYTHON_SERVICE
 from fusion_nb.errors import KeyMissing, UnknownName, UserError
 from fusion_nb.options import TABLE, Settings, configured

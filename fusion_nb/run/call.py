@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
-from fusion_nb.accounts.policy import RunAccounts
+from fusion_nb.accounts.spending_caps import RunAccounts
 from fusion_nb.accounts.token_counts import prompt_cut
 from fusion_nb.core import STOPPED, Channel, Chunk, Limits, Ref, Reply, Request, Role, RunState, StreamSplitter
 from fusion_nb.core.events import CallAccepted, CallRetried, CallStarted, TextDelta, ThoughtEnded
 from fusion_nb.core.loop_clock import LoopTimeout, loop_clock
-from fusion_nb.core.spec import RunServices
+from fusion_nb.core.run_spec import RunServices
 from fusion_nb.errors import ProviderError
 from fusion_nb.providers.redaction import scrub
 from fusion_nb.run.call_billing import CallBilling

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
-from fusion_nb.accounts.account import worst_case
-from fusion_nb.accounts.policy import RunAccounts
+from fusion_nb.accounts.spending_account import worst_case
+from fusion_nb.accounts.spending_caps import RunAccounts
 from fusion_nb.core import CostSource, Limits, Ref, Request, RunState
-from fusion_nb.core.spec import LateBill, RunServices
+from fusion_nb.core.run_spec import LateBill, RunServices
 from fusion_nb.core.values import DEMO_SERVICE, PYTHON_SERVICE, PricesUsed
 from fusion_nb.errors import ProviderError
 from fusion_nb.run.call_progress import CallProgress, billed_end

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fusion_nb.core import SUSPECT, Chunk, CostSource, Limits, Reply, Status, Usage, injection_signs
 from fusion_nb.core.default_ignorable import is_blank
 from fusion_nb.core.events import CallEnded
-from fusion_nb.core.spec import LateBill
+from fusion_nb.core.run_spec import LateBill
 from fusion_nb.core.values import PricesUsed
 from fusion_nb.errors import ProviderError
 

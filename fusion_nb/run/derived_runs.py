@@ -13,12 +13,12 @@ from typing import Literal, cast
 
 from fusion_nb.core import STOPPED, Mode, Ref, Reply, RunState
 from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, TextDelta
-from fusion_nb.core.spec import LateBill, RunSpec
+from fusion_nb.core.run_spec import LateBill, RunSpec
 from fusion_nb.errors import UnknownName, UserError
 from fusion_nb.journal.maintenance import append_events
-from fusion_nb.journal.reader import CRASHED, DIED
+from fusion_nb.journal.run_reader import CRASHED, DIED
 from fusion_nb.run.call_progress import billed_end
-from fusion_nb.run.member_round import current_reply
+from fusion_nb.run.members_under_way import current_reply
 
 _End = Literal["best-of", "merge"]
 _BROKEN_OFF = "disconnect"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from fusion_nb.accounts.policy import RunAccounts
+from fusion_nb.accounts.spending_caps import RunAccounts
 from fusion_nb.accounts.token_counts import prompt_cut
 from fusion_nb.core import (
     STOPPED,
@@ -37,17 +37,17 @@ from fusion_nb.core.events import (
     VerdictReached,
 )
 from fusion_nb.core.fold import changed
-from fusion_nb.core.spec import RunServices, RunSpec, first_messages, run_started, token_limit
+from fusion_nb.core.run_spec import RunServices, RunSpec, first_messages, run_started, token_limit
 from fusion_nb.core.state import is_play, missing_note
 from fusion_nb.core.values import PYTHON_SERVICE, FetchedReply, Judging
 from fusion_nb.errors import UserError
 from fusion_nb.judging import decide
-from fusion_nb.judging.framing import judge_context_budget
+from fusion_nb.judging.blind_candidates import judge_context_budget
 from fusion_nb.run.call import Caller
 from fusion_nb.run.call_progress import CallProgress, call_ended
 from fusion_nb.run.derived_runs import reused_reply_events
 from fusion_nb.run.event_recorder import EventRecorder
-from fusion_nb.run.member_round import Members
+from fusion_nb.run.members_under_way import Members
 
 
 class Engine:

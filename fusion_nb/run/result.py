@@ -36,7 +36,7 @@ class FusionResult(RunState):
 
         Nullable dtypes; what nobody reported is `<NA>`, not zero. `df.attrs` holds the run's own facts as plain JSON.
         """
-        from fusion_nb.views.frame import frame
+        from fusion_nb.views.dataframes import frame
 
         return frame(self)
 

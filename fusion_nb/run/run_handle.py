@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
-from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
+from fusion_nb.accounts.spending_caps import RunAccounts, SpendingPolicy
 from fusion_nb.core import engine_thread
 from fusion_nb.core.events import Event
-from fusion_nb.core.spec import CallRates, RunServices, RunSpec
+from fusion_nb.core.run_spec import CallRates, RunServices, RunSpec
 from fusion_nb.core.state import is_play
 from fusion_nb.core.values import FetchedReply
 from fusion_nb.errors import RunFailed, UserError
-from fusion_nb.journal.writer import Journal
-from fusion_nb.run import engine_task
+from fusion_nb.journal.run_writer import Journal
+from fusion_nb.run import run_waiting
 from fusion_nb.run.engine import Engine
-from fusion_nb.run.engine_task import Hear, pause_run, wait_for_run
 from fusion_nb.run.event_recorder import EventRecorder
 from fusion_nb.run.result import FusionResult
+from fusion_nb.run.run_waiting import Hear, pause_run, wait_for_run
 
 Progress = Callable[[FusionResult], None]
 
@@ -97,7 +97,7 @@ class Run:
         # The run's clock starts here: what is still to be loaded has been.
         record = EventRecorder(FusionResult(), self._journal)
         self._engine = Engine(spec, services, record, accounts)
-        self._handle = engine_task.Handle(record, self._engine.run(run, now.isoformat()), on_end)
+        self._handle = run_waiting.Handle(record, self._engine.run(run, now.isoformat()), on_end)
 
     def __iter__(self) -> Iterator[Event]:
         return self._handle.events(self._needs_loop)

@@ -20,10 +20,10 @@ def bundle(state: RunState, *, now: float | None = None, foot: str = "") -> dict
         foot: HTML for the last line of that form.
     """
     # Loaded with the first view: `%load_ext` needs one light module of this room, and nothing of these.
-    from fusion_nb.views import html, markdown_export, text  # noqa: PLC0415
+    from fusion_nb.views import markdown_export, run_html, run_text  # noqa: PLC0415
 
     return {
-        "text/html": html.render_html(state, now=now, foot=foot),
+        "text/html": run_html.render_html(state, now=now, foot=foot),
         "text/markdown": markdown_export.to_markdown(state),
-        "text/plain": text.render_text(state),
+        "text/plain": run_text.render_text(state),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fusion_nb.core import CheckOutcome, Reply, RunState
-from fusion_nb.views import formatting, ledger
+from fusion_nb.views import formatting, ledger_cells
 from fusion_nb.views.verdict_wording import differs
 
 DIFFERS = "differs"
@@ -125,7 +125,7 @@ def meta(state: RunState, reply: Reply) -> list[str]:
     """The line above a candidate's text: model, upstream, its own settings, tokens, first text, attempts, answer."""
     tokens = reply.usage.completion
     parts = [
-        f"{reply.ref.service}:{ledger.model(reply)}",
+        f"{reply.ref.service}:{ledger_cells.model(reply)}",
         f"via {upstream(reply.provider, reply.quantization)}" if reply.provider or reply.quantization else "",
         formatting.settings(reply.ref),
         f"{formatting.number(tokens)} tokens" if tokens is not None else "",

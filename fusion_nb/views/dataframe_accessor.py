@@ -12,11 +12,11 @@ import pandas as pd
 from fusion_nb.errors import UserError
 from fusion_nb.views import (
     agreement_table,
+    cost_plot,
     formatting,
     frame_sums,
-    plot,
     run_facts,
-    table_export,
+    spreadsheet_files,
 )
 from fusion_nb.views.agreement_statistics import jury_alpha
 from fusion_nb.views.frame_sums import exact, exact_sum, is_missing
@@ -240,7 +240,7 @@ class Fusion:
 
         Raises `UserError` without matplotlib.
         """
-        return plot.draw(self.by_member(), self.timeline(), self.cost().short, theme)
+        return cost_plot.draw(self.by_member(), self.timeline(), self.cost().short, theme)
 
     def to_csv(self, path: Any = None, **options: Any) -> str | None:
         """Like `DataFrame.to_csv`, but no text in it can act as a formula in a spreadsheet.
@@ -248,14 +248,14 @@ class Fusion:
         What could act stands behind an apostrophe, so a file that is to be read back to the very same texts is made by
         `DataFrame.to_csv` or `to_parquet`.
         """
-        return table_export.to_csv(self._all, path, **options)
+        return spreadsheet_files.to_csv(self._all, path, **options)
 
     def to_excel(self, path: Any, *, sheet_name: str = "fusion", **options: Any) -> None:
         """Like `DataFrame.to_excel`, but no text in it can act as a formula in a spreadsheet.
 
         Texts are written to the letter, as text, and read back the same; only what XML cannot hold is left out.
         """
-        table_export.to_excel(self._all, path, pd.ExcelWriter, sheet_name=sheet_name, **options)
+        spreadsheet_files.to_excel(self._all, path, pd.ExcelWriter, sheet_name=sheet_name, **options)
 
     def _exact_total(self, costs: list[Decimal]) -> Decimal:
         """The sum; to the last digit of the services' own decimals where the frame is a whole run and keeps them."""

@@ -10,9 +10,9 @@ from fusion_nb.accounts.forecast_types import Forecast, ForecastLine
 from fusion_nb.accounts.token_counts import Range
 from fusion_nb.core.wording import listed
 from fusion_nb.views import escape, formatting
-from fusion_nb.views.html import style_element
-from fusion_nb.views.table_html import IGNORED
-from fusion_nb.views.text import aligned
+from fusion_nb.views.frame_html import IGNORED
+from fusion_nb.views.run_html import style_element
+from fusion_nb.views.run_text import aligned
 
 _HEADS = ("who", "role", "tokens in", "tokens out", "cost", "time", "tokens from")
 _RIGHT = [False, False, True, True, True, True, False]

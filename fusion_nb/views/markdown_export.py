@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fusion_nb.core import Analysis, JurorVerdict, Reply, RunState, Verdict, citations
 from fusion_nb.views import candidate_wording, formatting, verdict_wording
 from fusion_nb.views.jury_scores_view import juror_facts, jury_rows, recusal
-from fusion_nb.views.ledger import ledger
+from fusion_nb.views.ledger_cells import ledger
 from fusion_nb.views.markdown_escape import embed_line, embed_markdown
 
 

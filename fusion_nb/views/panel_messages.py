@@ -26,11 +26,11 @@ from fusion_nb.core.events import (
 from fusion_nb.core.fold import fold_all, join_events
 from fusion_nb.core.json_codec import to_plain
 from fusion_nb.core.warnings_text import remarks
-from fusion_nb.views import candidate_wording, candidates, formatting, html, verdict_wording
+from fusion_nb.views import candidate_wording, candidates, formatting, run_html, verdict_wording
 from fusion_nb.views.candidates import judgement, rounds
 from fusion_nb.views.citation_chips import cited_answer, cited_draft, member_hue, name_tag
-from fusion_nb.views.ledger import ledger
-from fusion_nb.views.live import Pace, clock_at_start
+from fusion_nb.views.ledger_cells import ledger
+from fusion_nb.views.live_display import Pace, clock_at_start
 
 INTERVAL = 0.06
 """Seconds between two messages: a front end's server drops what comes much faster, and no eye would see it."""
@@ -171,10 +171,10 @@ def html_fragments(state: RunState) -> dict[str, Any]:
     return {
         **found,
         "answer": cited_answer(state),
-        "shares": html.share_bar(state),
+        "shares": run_html.share_bar(state),
         "judge": judgement(state),
         "verdict": verdict_wording.verdict_title(state),
-        "ledger": html.ledger_table(ledger(state)) if state.replies else "",
+        "ledger": run_html.ledger_table(ledger(state)) if state.replies else "",
         "status": formatting.run_status(state),
         "title": verdict_wording.answer_title(state),
         "none": verdict_wording.no_answer(state) if state.answer is None else "",

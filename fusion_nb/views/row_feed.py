@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fusion_nb.views import escape, formatting
-from fusion_nb.views.table_html import IGNORED, STYLE
+from fusion_nb.views.frame_html import IGNORED, STYLE
 
 SHOWN = 5
 """Rows of each kind."""

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from fusion_nb.accounts.account import usd
+from fusion_nb.accounts.spending_account import usd
 from fusion_nb.core.values import DEMO_SERVICE
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Spending:
     def frame(self) -> pd.DataFrame:
         """Columns: `service, model, calls, prompt_tokens, completion_tokens, cost_usd, unpriced, session_usd`."""
 
-        from fusion_nb.views.table_export import spending_frame  # noqa: PLC0415  pandas is loaded when asked for
+        from fusion_nb.views.spreadsheet_files import spending_frame  # noqa: PLC0415  pandas is loaded when asked for
 
         df = spending_frame(self.rows)
         df.attrs.update(since=self.since.isoformat(), total_cost_usd=str(self.total), unpriced=self.unpriced)

@@ -17,7 +17,7 @@ import anywidget
 from traitlets import Dict, List, Unicode
 
 from fusion_nb.errors import FusionError, UserError
-from fusion_nb.views.html import style_sheet
+from fusion_nb.views.run_html import style_sheet
 
 Message = dict[str, Any]
 _STATIC = Path(str(files("fusion_nb").joinpath("static")))

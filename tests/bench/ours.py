@@ -8,7 +8,7 @@ from typing import Any
 
 import fusion_nb
 from fusion_nb.run.result import FusionResult
-from fusion_nb.views.live import Live
+from fusion_nb.views.live_display import Live
 from tests.replay import Replay
 
 

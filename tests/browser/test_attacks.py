@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from fusion_nb.views import estimate_view, html
+from fusion_nb.views import estimate_view, run_html
 from tests import states
 from tests.attacks import WRITTEN, needs_vectors, payloads
 from tests.browser.audit import Watch
@@ -33,7 +33,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def views(attack: str) -> list[str]:
     """The attack as prompt, name, model, note, reply, error, rationale, analysis, criterion, answer; ended and running."""
-    return [html.render_html(states.hostile(attack)), html.render_html(states.hostile_running(attack), now=1.0)]
+    return [run_html.render_html(states.hostile(attack)), run_html.render_html(states.hostile_running(attack), now=1.0)]
 
 
 def without_styles(views: list[str]) -> list[str]:
@@ -92,7 +92,7 @@ def test_a_link_opens_without_telling_where_from(page: Page) -> None:
     context.route("https://notebook.example/**", lambda route: route.fulfill(body=view, content_type="text/html"))
     script = states.Script(pool=(states.CLAUDE,), judge=None)
     script.reply(states.CLAUDE, "[the docs](https://example.org/a)")
-    view = f"<meta charset=utf-8><meta name=referrer content=unsafe-url>{html.render_html(script.close())}"
+    view = f"<meta charset=utf-8><meta name=referrer content=unsafe-url>{run_html.render_html(script.close())}"
     page.goto("https://notebook.example/private?token=x")
     link = page.locator(".fnb-panel a")
     assert "the docs (example.org)" in page.locator(".fnb-panel").inner_text()
@@ -108,7 +108,7 @@ def test_what_is_copied_is_what_is_seen(page: Page) -> None:
     trojan = "if level != 'user\u202e \u2066// admin\u2069 \u2066':\n    pay\u200bment()"
     script = states.Script(pool=(states.CLAUDE,), judge=None)
     script.reply(states.CLAUDE, f"```python\n{trojan}\n```\n\n`in\u2067line` te\u200bxt")
-    page.set_content(html.render_html(script.close()))
+    page.set_content(run_html.render_html(script.close()))
     copied = page.evaluate(
         "getSelection().selectAllChildren(document.querySelector('.fnb-panel')), getSelection().toString()"
     )

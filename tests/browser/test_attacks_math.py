@@ -11,11 +11,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from fusion_nb.views import bundle, tex
-from fusion_nb.views.frame import frame
-from fusion_nb.views.html import style_element
+from fusion_nb.views.dataframes import frame
+from fusion_nb.views.frame_html import TableFormatter
 from fusion_nb.views.markdown_escape import embed_markdown
 from fusion_nb.views.markdown_to_html import render_markdown
-from fusion_nb.views.table_html import TableFormatter
+from fusion_nb.views.run_html import style_element
 from tests import states
 
 pytestmark = pytest.mark.browser

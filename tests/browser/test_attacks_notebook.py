@@ -15,8 +15,8 @@ from nbformat.sign import NotebookNotary
 from playwright.sync_api import Browser, Page, expect
 
 from fusion_nb.views import bundle
-from fusion_nb.views.frame import frame
-from fusion_nb.views.table_html import TableFormatter
+from fusion_nb.views.dataframes import frame
+from fusion_nb.views.frame_html import TableFormatter
 from tests import states
 from tests.attacks import VECTORS, WRITTEN, needs_vectors, payloads
 from tests.browser.audit import Watch

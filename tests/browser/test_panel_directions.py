@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fusion_nb.views import html
+from fusion_nb.views import run_html
 from tests import states
 from tests.browser.stage import Stage
 
@@ -76,7 +76,7 @@ def test_a_hebrew_answer_in_the_panel(page: Page) -> None:
 
 def test_a_hebrew_answer_in_the_static_view(page: Page) -> None:
     """The same by style alone."""
-    page.set_content(f"<!doctype html><meta charset=utf-8>{html.render_html(hebrew())}")
+    page.set_content(f"<!doctype html><meta charset=utf-8>{run_html.render_html(hebrew())}")
     check(page.locator(".fnb-answer .fnb-md"))
 
 
@@ -115,5 +115,5 @@ def test_an_item_stands_at_the_side_of_its_first_letter(page: Page) -> None:
         ("Blue.\n\n- C++!", ["left"]),
     ):
         state = replace(merged, verdict=replace(merged.verdict, answer=text, citations=()))
-        page.set_content(f"<!doctype html><meta charset=utf-8>{html.render_html(state)}")
+        page.set_content(f"<!doctype html><meta charset=utf-8>{run_html.render_html(state)}")
         assert page.locator(".fnb-answer .fnb-md").evaluate(SIDES, "li") == sides

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fusion_nb.views import html
+from fusion_nb.views import run_html
 from tests import states
 
 pytestmark = pytest.mark.browser
@@ -82,7 +82,7 @@ def brightness(page: Page, selector: str, prop: str) -> float:
 def test_every_width_holds_every_run(sheet, name: str, width: int) -> None:
     """From 320 to 1800 pixels nothing runs out of the page, with one candidate and with eight."""
     page = sheet(width)
-    page.show(html.render_html(states.EXAMPLES[name](), now=2.0))
+    page.show(run_html.render_html(states.EXAMPLES[name](), now=2.0))
     page.screenshot(f"{name}-{width}")
     assert page.page.evaluate(BREAKS) == []
     assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -94,7 +94,8 @@ def test_endless_names_stay_in_the_page(sheet, width: int) -> None:
     """Names, labels and words of 300 characters are cut or broken, never pushed out of the view."""
     page = sheet(width)
     page.show(
-        html.render_html(states.hostile("x" * 300)), html.render_html(states.hostile_running("word " * 60), now=1.0)
+        run_html.render_html(states.hostile("x" * 300)),
+        run_html.render_html(states.hostile_running("word " * 60), now=1.0),
     )
     page.screenshot(f"endless-{width}")
     assert page.page.evaluate(BREAKS) == []
@@ -103,7 +104,7 @@ def test_endless_names_stay_in_the_page(sheet, width: int) -> None:
 def test_one_tab_is_open_at_a_time(sheet) -> None:
     """A click on a name shows that candidate in the other's place; a second click does not leave an empty space."""
     page = sheet()
-    page.show(html.render_html(states.merge()))
+    page.show(run_html.render_html(states.merge()))
     expect(panel(page.page, "claude")).to_be_visible()
     top = panel(page.page, "claude").bounding_box()["y"]
     names = page.page.locator(".fnb-tabs summary b")
@@ -119,7 +120,7 @@ def test_one_tab_is_open_at_a_time(sheet) -> None:
 def test_tabs_work_with_the_keyboard(sheet) -> None:
     """Tab reaches a candidate's name, Enter opens it."""
     page = sheet()
-    page.show(html.render_html(states.merge()))
+    page.show(run_html.render_html(states.merge()))
     page.page.locator(".fnb-tabs summary", has_text="gpt4o").focus()
     page.page.keyboard.press("Enter")
     expect(panel(page.page, "gpt4o")).to_be_visible()
@@ -129,7 +130,7 @@ def test_tabs_work_with_the_keyboard(sheet) -> None:
 def test_enter_on_the_open_tab_leaves_something_to_read(sheet) -> None:
     """Enter on the candidate that is open, twice and thrice, and leaving it then: one candidate is seen at every time."""
     page = sheet()
-    page.show(html.render_html(states.merge()))
+    page.show(run_html.render_html(states.merge()))
     page.page.locator(".fnb-tabs summary", has_text="gpt4o").focus()
     for _ in range(3):
         page.page.keyboard.press("Enter")
@@ -143,7 +144,7 @@ def test_enter_on_the_open_tab_leaves_something_to_read(sheet) -> None:
 def test_the_same_result_twice_does_not_interfere(sheet) -> None:
     """Shown in two cells, each has its own open tab, and a click in one leaves the other alone."""
     page, state = sheet(), states.merge()
-    page.show(f"<div id=a>{html.render_html(state)}</div>", f"<div id=b>{html.render_html(state)}</div>")
+    page.show(f"<div id=a>{run_html.render_html(state)}</div>", f"<div id=b>{run_html.render_html(state)}</div>")
     expect(panel(page.page, "claude", "#a")).to_be_visible()
     expect(panel(page.page, "claude", "#b")).to_be_visible()
     page.page.locator("#a summary", has_text="gemini").click()
@@ -154,7 +155,7 @@ def test_the_same_result_twice_does_not_interfere(sheet) -> None:
 def test_narrow_tabs_become_a_list(sheet) -> None:
     """In 380 pixels the candidates stand below one another, and the judge below them."""
     page = sheet(380)
-    page.show(html.render_html(states.merge()))
+    page.show(run_html.render_html(states.merge()))
     tops = [page.page.locator(".fnb-tabs summary").nth(i).bounding_box()["y"] for i in range(3)]
     assert tops[0] < tops[1] < tops[2]
     assert page.page.locator(".fnb-judge").bounding_box()["y"] > tops[2]
@@ -163,7 +164,7 @@ def test_narrow_tabs_become_a_list(sheet) -> None:
 def test_wide_has_two_columns(sheet) -> None:
     """At 1200 pixels the judge stands beside the candidates."""
     page = sheet()
-    page.show(html.render_html(states.merge()))
+    page.show(run_html.render_html(states.merge()))
     left, right = page.page.locator(".fnb-tabs").bounding_box(), page.page.locator(".fnb-judge").bounding_box()
     assert right["x"] > left["x"] + left["width"]
     assert abs(right["y"] - left["y"]) < 60
@@ -184,7 +185,7 @@ def test_wide_has_two_columns(sheet) -> None:
 def test_the_theme_decides(sheet, scheme: str, body: str, dark: bool) -> None:
     """Light and dark follow the notebook's theme where it names one, else the system; text always stands out."""
     page = sheet(scheme=scheme)
-    page.show(html.render_html(states.demo()), body=body)
+    page.show(run_html.render_html(states.demo()), body=body)
     page.screenshot(f"demo-{'dark' if dark else 'light'}")
     ground, text = (brightness(page.page, ".fusion-nb", p) for p in ("backgroundColor", "color"))
     assert (ground < 0.3, text > 0.7) == (dark, dark)
@@ -195,7 +196,7 @@ def test_the_theme_decides(sheet, scheme: str, body: str, dark: bool) -> None:
 
 def test_without_styles_it_reads_well(sheet) -> None:
     """Where styles, classes and names are stripped (GitHub, an untrusted notebook): answer, candidates to unfold, ledger."""
-    bare = re.sub(r"<style>.*?</style>", "", html.render_html(states.merge()), flags=re.DOTALL)
+    bare = re.sub(r"<style>.*?</style>", "", run_html.render_html(states.merge()), flags=re.DOTALL)
     bare = re.sub(r' (class|style|title|name)="[^"]*"', "", bare)
     page = sheet(800)
     page.show(bare)
@@ -214,7 +215,7 @@ def test_lanes_do_not_move_while_texts_arrive(sheet) -> None:
     calls = [script.start(ref) for ref in states.POOL]
     seen = set()
     for _ in range(6):
-        page.show(html.render_html(script.state, now=1.0))
+        page.show(run_html.render_html(script.state, now=1.0))
         boxes = [page.page.locator(".fnb-lanes > li").nth(i).bounding_box() for i in range(4)]
         seen.add(json.dumps(boxes))
         for call in calls:
@@ -225,7 +226,7 @@ def test_lanes_do_not_move_while_texts_arrive(sheet) -> None:
 def test_tabs_stand_in_even_rows_on_a_line(sheet) -> None:
     """Three candidates share one row and its whole width; of eight, every row has a line below it."""
     page = sheet(1300)
-    page.show(html.render_html(states.merge()), html.render_html(states.many()))
+    page.show(run_html.render_html(states.merge()), run_html.render_html(states.many()))
     boxes = """all => all.map(e => [e.getBoundingClientRect().top, e.getBoundingClientRect().width,
       getComputedStyle(e).borderBottomColor])"""
     three, eight = (tabs.locator("summary").evaluate_all(boxes) for tabs in page.page.locator(".fnb-tabs").all())

@@ -7,7 +7,7 @@ import re
 
 from markdown_it import MarkdownIt
 
-from fusion_nb.views import escape, markdown_to_html, table_export
+from fusion_nb.views import escape, markdown_to_html, spreadsheet_files
 from fusion_nb.views.markdown_escape import embed_markdown
 from fusion_nb.views.markdown_to_html import render_markdown
 from tests.attacks import WRITTEN
@@ -31,7 +31,7 @@ def views(data: bytes, rng: random.Random) -> None:
     assert not acting(_READER.render(said)), acting(_READER.render(said))
     for made in (escape.safe_text(text), escape.safe_line(text), escape.safe_cell(text), said):
         assert not _ACTING.search(made)
-    assert not acts(table_export.csv_text(text))
+    assert not acts(spreadsheet_files.csv_text(text))
 
 
 SEEDS = [attack.encode() for attack in WRITTEN if len(attack) < 300]

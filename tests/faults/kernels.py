@@ -29,7 +29,7 @@ _LOADED = (
     *("fusion_nb.magic", "fusion_nb.history", "fusion_nb.providers.chat", "fusion_nb.providers.openrouter_api"),
     *(
         "fusion_nb.views",
-        "fusion_nb.views.frame",
+        "fusion_nb.views.dataframes",
         "fusion_nb.views.widget",
         "fusion_nb.views.panel_messages",
         "genai_prices",

@@ -16,8 +16,8 @@ from queue import Empty
 from typing import Any
 
 from fusion_nb.core.events import CallStarted
-from fusion_nb.journal.reader import find, load
 from fusion_nb.journal.run_files import read
+from fusion_nb.journal.run_reader import find, load
 from fusion_nb.run.result import FusionResult
 from tests.faults.kernels import Forked, Forks, forks
 from tests.faults.screen import Screen, lost, tail

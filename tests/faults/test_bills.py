@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 import fusion_nb
-from fusion_nb.accounts.policy import SESSION
+from fusion_nb.accounts.spending_caps import SESSION
 from fusion_nb.core.events import CallEnded, CallStarted, Event, RunEnded, VerdictReached
 from fusion_nb.run.call_billing import SECONDS
 from tests.faults.answer import COST

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fusion_nb.journal import index, maintenance, run_files
-from fusion_nb.journal.reader import load
+from fusion_nb.journal import maintenance, run_files, run_index
+from fusion_nb.journal.run_reader import load
 from fusion_nb.run.result import FusionResult
 from tests.journalled import Kernel
 from tests.replay import Replay
@@ -59,11 +59,11 @@ def test_a_disk_that_fills_up_in_the_middle(small_disk: Path, replay: Replay, le
     assert "No space left" in str(kernel.journal.trouble)
     assert str(small_disk.parent / "spare") in str(kernel.journal.trouble)
     assert load(result.run, FusionResult()) == result
-    assert [(row.run, row.status, row.damaged) for row in index.runs()] == [(result.run, "ok", False)]
+    assert [(row.run, row.status, row.damaged) for row in run_index.runs()] == [(result.run, "ok", False)]
     assert run_files.entries()[result.run].path.parent == run_files.spare_folder()
 
     ballast.unlink()
-    assert [(row.run, row.status) for row in index.runs()] == [(result.run, "ok")]
+    assert [(row.run, row.status) for row in run_index.runs()] == [(result.run, "ok")]
     assert run_files.entries()[result.run].path.parent == run_files.runs_folder()
     assert load(result.run, FusionResult()) == result
     assert list(run_files.spare_folder().iterdir()) == []
@@ -79,7 +79,7 @@ def test_no_room_anywhere(small_disk: Path, replay: Replay, monkeypatch: pytest.
     assert kernel.journal is not None
     assert "this kernel alone" in str(kernel.journal.trouble)
     # What had been written until then is there, and is not called whole.
-    assert [(row.run, row.status) for row in index.runs()] == [(result.run, "crashed")]
+    assert [(row.run, row.status) for row in run_index.runs()] == [(result.run, "crashed")]
     assert result.replies[0].text.startswith(load(result.run, FusionResult()).replies[0].text)
 
 
@@ -87,12 +87,12 @@ def test_a_full_disk_harms_no_index(small_disk: Path, replay: Replay) -> None:
     """Listing runs on a full disk works, and the index is sound and right afterwards."""
     kernel = Kernel(replay.url)
     runs = [kernel.run(["burst/3"]).run for _ in range(3)]
-    assert {row.run for row in index.runs()} == set(runs)
+    assert {row.run for row in run_index.runs()} == set(runs)
     ballast = fill(small_disk, 0)
     runs.append(kernel.run(["burst/3"]).run)
-    assert {row.run for row in index.runs()} == set(runs)
+    assert {row.run for row in run_index.runs()} == set(runs)
     ballast.unlink()
-    assert {row.run for row in index.runs()} == set(runs)
+    assert {row.run for row in run_index.runs()} == set(runs)
     assert list((small_disk / "home").glob("*.corrupt-*")) == []
 
 
@@ -108,7 +108,7 @@ def test_a_home_that_has_become_read_only(small_disk: Path, replay: Replay) -> N
     assert result.status == "ok"
     assert kernel.journal is not None
     assert "Read-only" in str(kernel.journal.trouble)
-    assert {row.run for row in index.runs()} == {old.run, result.run}
+    assert {row.run for row in run_index.runs()} == {old.run, result.run}
     assert load(old.run, FusionResult()) == old
     assert load(result.run, FusionResult()) == result
     assert maintenance.adopt_spare_files() == 0

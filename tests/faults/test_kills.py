@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fusion_nb.journal import index, run_files
+from fusion_nb.journal import run_files, run_index
 from tests.faults.kills import LOSS
 from tests.faults.seen import saw
 from tests.replay import replay_server
@@ -64,7 +64,7 @@ def test_nothing_acknowledged_is_lost() -> None:
     assert tail <= LOSS
     if KILLS >= 300:
         assert set(phases) >= PHASES
-    rows = {row.run: row for row in index.runs()}
+    rows = {row.run: row for row in run_index.runs()}
     assert {kill["run"] for kill in told if kill["run"]} <= set(rows)
     assert set(rows) == set(run_files.entries())
     assert not any(row.damaged for row in rows.values())

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusion_nb import judging
-from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
+from fusion_nb.accounts.spending_caps import RunAccounts, SpendingPolicy
 from fusion_nb.core import Chunk, Limits, Ref, Reply, Request, RunState
-from fusion_nb.core.spec import RunServices, RunSpec
+from fusion_nb.core.run_spec import RunServices, RunSpec
 from fusion_nb.providers.chat_decoder import ChatDecoder
 from fusion_nb.providers.keys import KeyAuth
 from fusion_nb.providers.provider_errors import Target

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import fusion_nb
-from fusion_nb.accounts import policy
-from fusion_nb.accounts.account import Account
+from fusion_nb.accounts import spending_caps
+from fusion_nb.accounts.spending_account import Account
 from tests.faults.harness import KEY_ENV, Faults, faults
 
 THREADS = 64
@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
 @pytest.fixture(autouse=True)
 def own_purse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A session and a day that have spent nothing."""
-    monkeypatch.setattr(policy, "SESSION", Account("max_cost_per_session"))
+    monkeypatch.setattr(spending_caps, "SESSION", Account("max_cost_per_session"))
     monkeypatch.setenv("FUSION_NB_HOME", str(tmp_path))
 
 
@@ -66,6 +66,6 @@ def test_64_runs_spend_one_cap_and_no_more(kind: str, server: Faults) -> None:
         told += Counter(reply.error or str(reply.status) for reply in replies)
     assert set(told) == {"ok", "budget"}, told
     assert told.total() == THREADS * ROUNDS
-    account = policy.SESSION if kind == "max_cost_per_session" else policy.day_account()
+    account = spending_caps.SESSION if kind == "max_cost_per_session" else spending_caps.day_account()
     assert account.spent == rows
     print(f"{kind}: {dict(told)}, ${paid} of ${cap}, overspent: $0")

@@ -11,9 +11,9 @@ import pytest
 
 import fusion_nb
 from fusion_nb import judging
-from fusion_nb.accounts.policy import RunAccounts, SpendingPolicy
+from fusion_nb.accounts.spending_caps import RunAccounts, SpendingPolicy
 from fusion_nb.core import Limits, Ref, RunState
-from fusion_nb.core.spec import RunServices, RunSpec
+from fusion_nb.core.run_spec import RunServices, RunSpec
 from fusion_nb.providers.chat import ChatProvider
 from fusion_nb.providers.custom_services import custom_service
 from fusion_nb.providers.http import Http

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import fusion_nb
 from fusion_nb.core import ModeInput, Ref, Reply
 from fusion_nb.core.injection_signs import injection_signs
-from fusion_nb.core.spec import DEFAULT_CRITERIA as CRITERIA
-from fusion_nb.judging.framing import BlindCandidate, BlindCandidates, blind_candidates
-from fusion_nb.judging.prompts import judge_prompt
+from fusion_nb.core.run_spec import DEFAULT_CRITERIA as CRITERIA
+from fusion_nb.judging.blind_candidates import BlindCandidate, BlindCandidates, blind_candidates
+from fusion_nb.judging.judge_prompts import judge_prompt
 from tests.judge_attacks.cases import ATTACKS, CANARY, PROMPT, RIGHT, Attack
 
 JUDGES = ("careful", "gullible")

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from fusion_nb.core import Message
-from fusion_nb.providers.demo.judge import judge_reply
+from fusion_nb.providers.demo.judges import judge_reply
 from fusion_nb.providers.demo.scripts import (
     MODELS,
     DemoModel,

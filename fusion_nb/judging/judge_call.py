@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from fusion_nb.core import Message, ModeInput, Ref, Reply, StreamSplitter, Verdict, VerdictState
 from fusion_nb.judging.answer_splitter import AnswerSplitter
-from fusion_nb.judging.framing import BlindCandidates, blind_candidates, nonce, texts_of
-from fusion_nb.judging.prompts import criteria_of, judge_prompt, repair_prompt, verdict_schema
+from fusion_nb.judging.blind_candidates import BlindCandidates, blind_candidates, nonce, texts_of
+from fusion_nb.judging.judge_prompts import criteria_of, judge_prompt, repair_prompt, verdict_schema
 from fusion_nb.judging.verdict_outcome import (
     JudgeOpinion,
     JudgeRequest,

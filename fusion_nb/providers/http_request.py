@@ -15,7 +15,7 @@ from fusion_nb._version import __version__
 from fusion_nb.errors import ProviderError, UserError
 from fusion_nb.providers.http_response import transport_error
 from fusion_nb.providers.keys import KeyAuth
-from fusion_nb.providers.origins import Address, parse
+from fusion_nb.providers.service_addresses import Address, parse
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 USER_AGENT = f"fusion_nb/{__version__}"

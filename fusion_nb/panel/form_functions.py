@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fusion_nb.core.selection_checks import Check, function_name
+from fusion_nb.core.selection_option_checks import Check, function_name
 from fusion_nb.errors import UnknownName, UserError
 
 FORMS = ("number", "choice", "text", "label:yes,no", "json:answer")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from fusion_nb.core import Channel, Chunk
-from fusion_nb.providers.reasoning_stream import THOUGHT_ENDED, ThoughtFilter
+from fusion_nb.providers.inline_thoughts import THOUGHT_ENDED, ThoughtFilter
 
 STEP = 256 * 1024
 """Characters of one chunk at most: whoever comes next makes copies of it."""

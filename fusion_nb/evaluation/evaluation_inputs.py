@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fusion_nb.core.option_checks import shown
-from fusion_nb.dataset.prompts import filled
+from fusion_nb.dataset.prompt_template import filled
 from fusion_nb.errors import UserError
 from fusion_nb.evaluation.grading import gold_answers
 from fusion_nb.evaluation.observations import Observations, of_answers, of_runs

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fusion_nb.evaluation import pictures, sentences
+from fusion_nb.evaluation import evaluation_sentences, svg_charts
 from fusion_nb.evaluation.arms import Arm
 from fusion_nb.views import formatting
 from fusion_nb.views.escape import markup, safe_line
-from fusion_nb.views.html import style_element
+from fusion_nb.views.frame_html import IGNORED
 from fusion_nb.views.markdown_escape import embed_line
-from fusion_nb.views.table_html import IGNORED
+from fusion_nb.views.run_html import style_element
 
 if TYPE_CHECKING:
-    from fusion_nb.evaluation.report import EvaluationReport
+    from fusion_nb.evaluation.evaluation_report import EvaluationReport
 
 _HEADS = ("arm", "n", "right", "95 % interval", "gained / lost", "p", "finding", "USD / question", "USD / right",
           "median time", "calls")  # fmt: skip
 _RIGHT = (False, True, True, True, True, True, False, True, True, True, True)
 _QUALITY = ("right", "95 % interval", "gained / lost", "p", "finding", "USD / right")
-_SHAPES: dict[str, pictures.Shape] = {
+_SHAPES: dict[str, svg_charts.Shape] = {
     "member": "dot", "stronger": "dot", "fused": "gem", "placebo": "hollow", "any": "hollow",
 }  # fmt: skip
 _UNTESTED = {"placebo": "a random pick", "any": "cannot be surpassed by picking"}
@@ -30,19 +30,20 @@ def to_markdown(report: EvaluationReport) -> str:
     head = f"| {' | '.join(_HEADS)} |"
     rule = f"|{'|'.join('--:' if right else ':--' for right in _RIGHT)}|"
     rows = [f"| {' | '.join(map(embed_line, _cells(report, row)))} |" for row in report.rows()]
-    parts = [embed_line(" ".join(sentences.paragraph(report))), "\n".join([head, rule, *rows])]
+    parts = [embed_line(" ".join(evaluation_sentences.paragraph(report))), "\n".join([head, rule, *rows])]
     if kinds := report.kind_rows():
-        kind_rows = [
-            f"| {embed_line(row['kind'])} | {embed_line(row['arm'])} | {row['n']:,} | {sentences.share(row['share'])} |"
+        kind_cells = [
+            (embed_line(row["kind"]), embed_line(row["arm"]), f"{row['n']:,}", evaluation_sentences.share(row["share"]))
             for row in kinds
         ]
+        kind_rows = [f"| {' | '.join(cells)} |" for cells in kind_cells]
         parts.append("\n".join(["| kind | arm | n | right |", "|:--|:--|--:|--:|", *kind_rows]))
     return "\n\n".join(parts) + "\n"
 
 
 def to_html(report: EvaluationReport) -> str:
     """The report as one piece of HTML: no script, no remote resource."""
-    told = sentences.paragraph(report)
+    told = evaluation_sentences.paragraph(report)
     head = f"<strong>Evaluation</strong> · {formatting.plural(report.n, 'question')}"
     demo = f' · <strong class="fnb-demo">{markup(formatting.DEMO)}</strong>' if report.demo else ""
     told = told[1:] if report.demo else told
@@ -80,7 +81,7 @@ def _by_kind(report: EvaluationReport) -> str:
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     by_arm: dict[str, dict[str, str]] = {}
     for row in rows:
-        by_arm.setdefault(row["arm"], {})[row["kind"]] = sentences.share(row["share"])
+        by_arm.setdefault(row["arm"], {})[row["kind"]] = evaluation_sentences.share(row["share"])
     counts = {row["kind"]: row["n"] for row in rows}
     head = "".join(f'<th class="fnb-right">{markup(kind)} ({counts[kind]:,})</th>' for kind in kinds)
     body = "".join(
@@ -111,7 +112,7 @@ def _cells(report: EvaluationReport, row: dict[str, Any]) -> list[str]:
     return [
         safe_line(row["arm"]),
         f"{row['n']:,}",
-        sentences.share(row["share"]),
+        evaluation_sentences.share(row["share"]),
         interval,
         gained,
         formatting.DASH if p is None else "< 0.001" if p < 0.001 else f"{min(p, 1.0):.2g}",
@@ -139,12 +140,14 @@ def _pictures(report: EvaluationReport) -> str:
         if arm.share is None:
             continue
         hue, shape = _hue(report, arm), _SHAPES[arm.kind]
-        rows.append(pictures.Row(arm.name, arm.share, report.interval(arm), hue, shape))
+        rows.append(svg_charts.Row(arm.name, arm.share, report.interval(arm), hue, shape))
         if arm.kind not in ("any", "placebo") and row["usd_per_question"] is not None:
-            points.append(pictures.Point(arm.name, float(row["usd_per_question"]), arm.share, hue, shape))
+            points.append(svg_charts.Point(arm.name, float(row["usd_per_question"]), arm.share, hue, shape))
     both = [
-        pictures.intervals("Share of right answers, 95 % intervals", rows, report.best.share if report.best else None),
-        pictures.frontier("Right answers against cost, with the frontier", points),
+        svg_charts.intervals(
+            "Share of right answers, 95 % intervals", rows, report.best.share if report.best else None
+        ),
+        svg_charts.frontier("Right answers against cost, with the frontier", points),
     ]
     shown = "".join(filter(None, both))
     return f'<div class="fnb-pictures">{shown}</div>' if shown else ""

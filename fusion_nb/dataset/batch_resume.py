@@ -14,7 +14,7 @@ from fusion_nb import history
 from fusion_nb.core.events import RunStarted
 from fusion_nb.core.fold import fold_all
 from fusion_nb.core.option_types import ResumeOptions
-from fusion_nb.core.spec import RunSpec
+from fusion_nb.core.run_spec import RunSpec
 from fusion_nb.dataset.jobs import Job, Way
 from fusion_nb.dataset.progress import notes_of, progress_bar
 from fusion_nb.dataset.run_queue import RunQueue

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from fusion_nb.core import Reply, RunState
 from fusion_nb.views import escape, formatting
-from fusion_nb.views.lanes import current_replies
-from fusion_nb.views.live import Pace, clock_at_start
-from fusion_nb.views.text import aligned, lane_line, remark_lines, reply_name, width, wrapped
+from fusion_nb.views.live_display import Pace, clock_at_start
+from fusion_nb.views.progress_lanes import current_replies
+from fusion_nb.views.run_text import aligned, lane_line, remark_lines, reply_name, width, wrapped
 
 # The only escape sequences this package ever writes.
 _UP = "\x1b[{}A"

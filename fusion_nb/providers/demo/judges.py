@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fusion_nb.core import Message
-from fusion_nb.core.spec import DEFAULT_CRITERIA
+from fusion_nb.core.run_spec import DEFAULT_CRITERIA
 from fusion_nb.providers.demo.scripts import FRAME, Script, ScriptedAnswer, comparison_key, scripts, unknown_answer
 
 _SLOT = re.compile(r'("(?:[^"\\]|\\.)*"): <1-10>')

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol
 
-from fusion_nb.core.agreement import Agreement, Escalation, Selection
 from fusion_nb.core.events import RunStarted
+from fusion_nb.core.selection_values import Agreement, Escalation, Selection
 from fusion_nb.core.state import Limits, Round
 from fusion_nb.core.values import (
     Channel,

@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 from fusion_nb.views.escape import safe_line
-from fusion_nb.views.table_html import Column, cell_text, columns_to_show, is_ours
-from fusion_nb.views.text import aligned, width
+from fusion_nb.views.frame_html import Column, cell_text, columns_to_show, is_ours
+from fusion_nb.views.run_text import aligned, width
 
 _NARROWEST = 12
 """Columns a text keeps before whole columns are left out."""

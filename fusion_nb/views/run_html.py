@@ -15,9 +15,9 @@ from fusion_nb.core import RunState
 from fusion_nb.views import candidates, escape, formatting, verdict_wording
 from fusion_nb.views.candidates import judgement, rounds, title
 from fusion_nb.views.citation_chips import cited_answer, cited_draft, member_hue, name_tag
-from fusion_nb.views.lanes import lanes
-from fusion_nb.views.ledger import Ledger, ledger
-from fusion_nb.views.table_html import IGNORED
+from fusion_nb.views.frame_html import IGNORED
+from fusion_nb.views.ledger_cells import Ledger, ledger
+from fusion_nb.views.progress_lanes import lanes
 
 
 def render_html(state: RunState, *, now: float | None = None, group: str | None = None, foot: str = "") -> str:

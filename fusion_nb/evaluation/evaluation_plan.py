@@ -11,9 +11,9 @@ from fusion_nb.accounts.token_counts import Range
 from fusion_nb.errors import UserError
 from fusion_nb.resolve.estimate import Estimate, ask_person
 from fusion_nb.views import escape, estimate_view, formatting
-from fusion_nb.views.html import style_element
-from fusion_nb.views.table_html import IGNORED
-from fusion_nb.views.text import aligned
+from fusion_nb.views.frame_html import IGNORED
+from fusion_nb.views.run_html import style_element
+from fusion_nb.views.run_text import aligned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ class EvaluationPlan:
 
     def frame(self) -> pd.DataFrame:
         """One row an arm: `runs`, `usd_low` and `usd_high` for all questions, and who has no known price."""
-        from fusion_nb.views.table_export import records_frame  # noqa: PLC0415  pandas is loaded when asked for
+        from fusion_nb.views.spreadsheet_files import records_frame  # noqa: PLC0415  pandas is loaded when asked for
 
         rows = [
             {

@@ -20,11 +20,11 @@ from typing import Any, TypeVar
 from fusion_nb.core.events import RunStarted
 from fusion_nb.core.json_codec import to_plain
 from fusion_nb.journal import run_files, table_files, table_index
-from fusion_nb.journal.database import connect
 from fusion_nb.journal.maintenance import adopt_spare_files
-from fusion_nb.journal.reader import entries, unreadable, when_of
-from fusion_nb.journal.rows import OPEN, CallRow, RunRow, Summary, fingerprint, same_limits, summary
 from fusion_nb.journal.run_files import is_under_way
+from fusion_nb.journal.run_reader import entries, unreadable, when_of
+from fusion_nb.journal.run_rows import OPEN, CallRow, RunRow, Summary, fingerprint, same_limits, summary
+from fusion_nb.journal.sqlite_files import connect
 from fusion_nb.journal.table_index import Known
 from fusion_nb.storage import files
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from fusion_nb.accounts.account import ZERO, Account, Denial
+from fusion_nb.accounts.spending_account import ZERO, Account, Denial
 
 
 @dataclass

@@ -12,8 +12,8 @@ from fusion_nb.core import Limits, Ref, RunState, Selection
 from fusion_nb.core.events import CallStarted, RunEnded, RunStarted, VerdictReached
 from fusion_nb.core.json_codec import to_plain
 from fusion_nb.journal import run_files
-from fusion_nb.journal.reader import DAMAGED, settled_state, when_of
 from fusion_nb.journal.run_files import read
+from fusion_nb.journal.run_reader import DAMAGED, settled_state, when_of
 
 OPEN = "open"
 """A file without an end: whether its run is under way or its kernel died is only true for now, so it is never kept."""

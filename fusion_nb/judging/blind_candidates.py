@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from fusion_nb.accounts.token_counts import token_range
 from fusion_nb.core import ModeInput, Ref, Reply
 from fusion_nb.core.default_ignorable import character_class
-from fusion_nb.core.spec import MOST, RunSpec, excerpt
+from fusion_nb.core.run_spec import MOST, RunSpec, excerpt
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Without I and O, which look like 1 and 0."""

@@ -12,8 +12,8 @@ import pandas as pd
 import fusion_nb.views.dataframe_accessor  # noqa: F401  makes `df.fusion` known to pandas
 from fusion_nb.core import Ref, Reply, Role, RunState, Status
 from fusion_nb.core.warnings_text import remarks
-from fusion_nb.views import escape, run_facts, table_html, table_text
-from fusion_nb.views.ledger import model, speed
+from fusion_nb.views import escape, frame_html, frame_text, run_facts
+from fusion_nb.views.ledger_cells import model, speed
 
 ROLES = pd.CategoricalDtype(list(get_args(Role)))
 STATUSES = pd.CategoricalDtype(list(get_args(Status)))
@@ -153,7 +153,7 @@ def forecast_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def runs_frame(runs: Iterable[Any]) -> pd.DataFrame:
-    """One row per past run, as `journal.rows.RunRow` has it."""
+    """One row per past run, as `journal.run_rows.RunRow` has it."""
     return _table([_run_row(row) for row in runs], _RUN_DTYPES, "runs")
 
 
@@ -176,8 +176,8 @@ def _table(rows: list[dict[str, Any]], dtypes: Mapping[str, Any], kind: str) -> 
 
 def _ours(df: pd.DataFrame, kind: str) -> pd.DataFrame:
     """`df`, marked as a table of ours: its parts and copies are shown without formulas too."""
-    table_html.keep_mathjax_from_tables()
-    table_text.show_compactly(pd.DataFrame)
+    frame_html.keep_mathjax_from_tables()
+    frame_text.show_compactly(pd.DataFrame)
     df.attrs["fusion_nb"] = kind
     return df
 

@@ -8,15 +8,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from fusion_nb.core.wording import listed
+from fusion_nb.evaluation.arm_comparison import rivals_of
 from fusion_nb.evaluation.arms import CHECK, VOTE, Arm
-from fusion_nb.evaluation.comparison import rivals_of
 from fusion_nb.evaluation.statistics import Interval
 from fusion_nb.views import formatting
 from fusion_nb.views.escape import safe_line
 
 if TYPE_CHECKING:
-    from fusion_nb.evaluation.comparison import Finding
-    from fusion_nb.evaluation.report import EvaluationReport
+    from fusion_nb.evaluation.arm_comparison import Finding
+    from fusion_nb.evaluation.evaluation_report import EvaluationReport
 
 
 def paragraph(report: EvaluationReport) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fusion_nb.core.fields_text import MAX_DEPTH, read_object
+from fusion_nb.core.braced_fields import MAX_DEPTH, read_object
 from fusion_nb.core.option_checks import number, one_of, shown, switch
 from fusion_nb.errors import UnknownName, UserError
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from fusion_nb.core import Ref, Reply, RunState, Verdict, citations
 from fusion_nb.views import candidate_wording, escape, formatting, verdict_wording
 from fusion_nb.views.jury_scores_view import juror_facts, jury_rows, recusal
-from fusion_nb.views.lanes import current_replies, lane_figures, not_asked
-from fusion_nb.views.ledger import BRIEF, ledger
+from fusion_nb.views.ledger_cells import BRIEF, ledger
+from fusion_nb.views.progress_lanes import current_replies, lane_figures, not_asked
 
 _BULLET = re.compile(r" *(?:[-*+]|\d{1,3}[.)]) +")
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fusion_nb.errors import UserError
-from fusion_nb.evaluation import comparison, sentences
+from fusion_nb.evaluation import arm_comparison, evaluation_sentences
+from fusion_nb.evaluation.arm_comparison import Finding, Leaving, Power
 from fusion_nb.evaluation.arms import Arm, Table
-from fusion_nb.evaluation.comparison import Finding, Leaving, Power
 from fusion_nb.evaluation.statistics import Interval, wilson
 from fusion_nb.views.agreement_statistics import EffectiveVotes, effective_votes
 
@@ -74,20 +74,20 @@ class EvaluationReport:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """Each fused arm beside the members; empty where nobody knows what is right."""
-        return tuple(comparison.findings(self.table, self.baseline, self.seed)) if self.table.graded else ()
+        return tuple(arm_comparison.findings(self.table, self.baseline, self.seed)) if self.table.graded else ()
 
     @cached_property
     def members_leaving(self) -> tuple[Leaving, ...]:
-        return tuple(comparison.leaving(self.table, self.smallest, self.seed)) if self.table.graded else ()
+        return tuple(arm_comparison.leaving(self.table, self.smallest, self.seed)) if self.table.graded else ()
 
     @cached_property
     def power(self) -> Power | None:
-        return comparison.power(self.findings, self.smallest, self.baseline is not None)
+        return arm_comparison.power(self.findings, self.smallest, self.baseline is not None)
 
     @cached_property
     def scored(self) -> bool:
         """Whether answers are right by degrees."""
-        return self.table.graded and comparison.is_scored(self.table)
+        return self.table.graded and arm_comparison.is_scored(self.table)
 
     @property
     def n(self) -> int:
@@ -96,7 +96,7 @@ class EvaluationReport:
     @property
     def best(self) -> Arm | None:
         """The model that alone was right most often, picked after the fact; `None` where nobody knows what is right."""
-        return comparison.best_single(self.table) if self.table.graded and self.n else None
+        return arm_comparison.best_single(self.table) if self.table.graded and self.n else None
 
     @cached_property
     def effective_votes(self) -> EffectiveVotes:
@@ -115,7 +115,7 @@ class EvaluationReport:
 
     def interval(self, arm: Arm) -> Interval | None:
         """Of its share, at 95 %."""
-        return comparison.share_interval(arm, self.scored, self.seed)
+        return arm_comparison.share_interval(arm, self.scored, self.seed)
 
     def finding(self, arm: Arm) -> Finding | None:
         return next((finding for finding in self.findings if finding.arm is arm), None)
@@ -200,19 +200,19 @@ class EvaluationReport:
     # ---- words and pictures
 
     def __str__(self) -> str:
-        return " ".join(sentences.paragraph(self))
+        return " ".join(evaluation_sentences.paragraph(self))
 
     __repr__ = __str__
 
     def to_markdown(self) -> str:
         """The paragraph, the table of arms and what could leave, as Markdown."""
-        from fusion_nb.evaluation.report_views import to_markdown  # noqa: PLC0415  views are loaded when asked for
+        from fusion_nb.evaluation.evaluation_views import to_markdown  # noqa: PLC0415  views are loaded when asked for
 
         return to_markdown(self)
 
     def to_html(self) -> str:
         """All of it with both pictures as one piece of HTML: no script, no remote resource, light and dark."""
-        from fusion_nb.evaluation.report_views import to_html  # noqa: PLC0415  as above
+        from fusion_nb.evaluation.evaluation_views import to_html  # noqa: PLC0415  as above
 
         return to_html(self)
 
@@ -239,6 +239,6 @@ def _cell(value: Any) -> float | None:
 
 
 def _frame(rows: Iterable[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
-    from fusion_nb.views.table_export import records_frame  # noqa: PLC0415  pandas is loaded when asked for
+    from fusion_nb.views.spreadsheet_files import records_frame  # noqa: PLC0415  pandas is loaded when asked for
 
     return records_frame(rows, dtypes)

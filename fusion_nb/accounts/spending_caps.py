@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from fusion_nb.accounts.account import ZERO, Account, Denial, SpendingAccount
 from fusion_nb.accounts.day_account import DayAccount
+from fusion_nb.accounts.spending_account import ZERO, Account, Denial, SpendingAccount
 from fusion_nb.core import engine_thread
 from fusion_nb.storage import files
 

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from fusion_nb.core.spec import RunSpec, run_started
+from fusion_nb.core.run_spec import RunSpec, run_started
 from fusion_nb.errors import UserError
-from fusion_nb.journal.rows import fingerprint
+from fusion_nb.journal.run_rows import fingerprint
 from fusion_nb.journal.table_writer import StoredRun, TableWriter
 from fusion_nb.run.run_handle import new_run_id
 

@@ -6,8 +6,8 @@ import importlib.util
 from urllib.request import getproxies, proxy_bypass
 
 from fusion_nb.errors import ProviderError
-from fusion_nb.providers.origins import Address, parse
 from fusion_nb.providers.redaction import one_line
+from fusion_nb.providers.service_addresses import Address, parse
 
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fusion_nb.core import ModeInput, Ref, Reply
-from fusion_nb.core.spec import DEFAULT_CRITERIA, RunSpec
-from fusion_nb.judging.framing import BlindCandidate, BlindCandidates, blind_candidates, frame, frames
-from fusion_nb.judging.framing import nonce as new_nonce
+from fusion_nb.core.run_spec import DEFAULT_CRITERIA, RunSpec
+from fusion_nb.judging.blind_candidates import BlindCandidate, BlindCandidates, blind_candidates, frame, frames
+from fusion_nb.judging.blind_candidates import nonce as new_nonce
 
 
 def criteria_of(task: ModeInput) -> tuple[str, ...]:
