@@ -35,6 +35,7 @@ BRICKS = (
     *("a", " ", "\n", " \n", "\t", '"', "\\", "[", "{", "(", "=", "= ", "#", "-", "*", "_", "```\n", "1,", "9/", ". "),
     *('{"a":', '{"a": "b "c", ', "{a:/* ", "'a', ", '"scores": {"K7": 9, ', '{"answer": 1} ', '"answer": "', "K7 > "),
     *("<think>", "</think>", "`<think>", "<|im_start|>", "</candidate", "\\boxed{", "\\boxed{1} ", "answer is "),
+    *("<answer>", "<answer>1</answer>", "A) ", "A) a\n", "yes. ", "B\n\n"),
     *("[K7] ", "[K7, M2", "x [K7]\n", "K7 ", "K7\n", "K7: 8/10 ", "K7 8 out of 10, M2 and ", "both K7 and M2 "),
     *("K7 is better than M2 and ", "I prefer ", "therefore, ", "ANSWER ", "ANSWER: x\n", "give this answer "),
     *(
@@ -67,6 +68,8 @@ PATHS: dict[str, Callable[[str], object]] = {
     "read_citations": lambda text: read_citations(text, {"K7": 1, "M2": 2}),
     "without_thoughts": without_thoughts,
     "final_answer": lambda text: final_answer(text, "How many?"),
+    "final_answer of a choice": lambda text: final_answer(text, "Which?\nA) a\nB) b"),
+    "final_answer of yes or no": lambda text: final_answer(text, "Is it? Yes or no."),
     "final_answer of a prompt": lambda text: final_answer("5", text),
     "agreed": lambda text: agreed([text, text], "How many?"),
     "matches": lambda text: matches(text, "5", "How many?"),

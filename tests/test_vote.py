@@ -153,7 +153,15 @@ def test_a_text_that_is_nothing_but_an_answer(text: str, prompt: str, value: str
                 "yes\u2026",
             ],
         ),
-        ("yes", ["Yes.\n\nThe customer says so.", "\u2705 Yes", "Yes :)", "Answer: Yes, it is."]),
+        ("yes", ["Yes.\n\nThe customer says so.", "\u2705 Yes", "Yes :)", "Answer: Yes, it is.", "Yes. 7 is prime."]),
+        (
+            "yes",
+            [
+                "It is late.\n<answer>yes</answer>",
+                "<answer> **Yes** </answer>",
+                "<answer>no</answer><answer>yes</answer>",
+            ],
+        ),
         ("no", ["No, it praises the shop.", "- No", "n", "NO!"]),
         (
             None,
@@ -176,6 +184,9 @@ def test_yes_or_no(prompt: str, value: str | None, texts: list[str]) -> None:
     ("value", "texts"),
     [
         ("B", ["B", "b.", "(B)", "B) Jupiter", "**B. Jupiter**", "Jupiter", "Option B", "B is correct."]),
+        ("B", ["Option B: Jupiter", "B\n\nJupiter is the largest.", "B, because of its mass", "<answer>B</answer>"]),
+        ("A", ["A\n\nA planet I like.", "**A** - Mars"]),
+        (None, ["B\n\nWait, C is larger.", "B\n\nC is smaller.", "Option A or B", "Answer B: not C", "A\nB"]),
         ("B", ["Answer: B) Jupiter", "The answer is (B).", "The correct option is B.", "Answer: Jupiter"]),
         (None, ["D", "A or B", "Pluto", "It is (A), no, (B).", ""]),
     ],

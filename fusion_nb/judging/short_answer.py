@@ -109,7 +109,7 @@ _IS_IT = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _BEGINS = re.compile(
-    r"[^\w\n]*(?:(yes|no)(?=[*_]{0,3}(?:\s*[,;:!(\u2013\u2014\u2026]|\s*\.(?!\s?\d)|\s+-\s|\W*\n|\W*$))|(y|n)\W*$)",
+    r"[^\w\n]*(?:(yes|no)(?=[*_]{0,3}(?:\s*[,;:!(\u2013\u2014\u2026]|\s*(?<!o)\.|\s*\.(?!\s?\d)|\s+-\s|\W*\n|\W*$))|(y|n)\W*$)",
     re.IGNORECASE,
 )
 _WEIGHED = re.compile(
@@ -139,6 +139,11 @@ _MAX_LINE = 160
 """Characters of a text that is an answer and no explanation."""
 _OFFERED = re.compile(r"^[^\S\n]*[(\[]?([A-J])[)\].:][^\S\n]+(\S.*)$", re.MULTILINE)
 _BARE_CHOICE = re.compile(r"(?:option|choice|answer|letter)\W{0,4}([A-J])|([A-J]) is (?:correct|right)", re.IGNORECASE)
+_CHOICE_FIRST = re.compile(
+    r"[\s#>*_`\"']*(?:(?i:option|choice|answer|letter)\s)?[\s*_(\[`\"']*([A-J])[)\]*_`\"'.]*"
+    r"(?:\s*[,;:\u2013\u2014]|\s+-\s|[^\S\n]*\n)"
+)
+_LONE_LETTER = re.compile(r"\b(?:[B-HJ]\b(?!['\u2019])|[AI]\b(?!['\u2019]|[^\S\n]+[a-z]))")
 
 
 def choice_letter(text: str) -> ShortAnswer | None:
@@ -162,7 +167,7 @@ def _one_of(offered: Mapping[str, str], text: str) -> ShortAnswer | None:
     """The letter of the choice that a text names, by its letter or its words."""
     folded = folded_text(text)
     bare = _BARE_CHOICE.fullmatch(folded.strip("()[] "))
-    letter = choice_letter(text) or (ShortAnswer((bare[1] or bare[2]).upper()) if bare else None)
+    letter = choice_letter(text) or (ShortAnswer((bare[1] or bare[2]).upper()) if bare else _first_choice(text))
     if letter is not None:
         return letter if letter.value in offered else None
     stated = stated_answer(text)
@@ -170,6 +175,15 @@ def _one_of(offered: Mapping[str, str], text: str) -> ShortAnswer | None:
         letter for letter, words in offered.items() if words == (folded if stated is None else folded_text(stated))
     ]
     return ShortAnswer(named[0]) if len(named) == 1 else None
+
+
+def _first_choice(text: str) -> ShortAnswer | None:
+    """The letter that a short text begins with, where what follows names no other and takes nothing back."""
+    first = _CHOICE_FIRST.match(text) if len(text) <= MAX_ANSWER else None
+    if first is None or TAKEN_BACK.search(text):
+        return None
+    others = {letter[0] for letter in _LONE_LETTER.finditer(text, first.end())} - {first[1]}
+    return None if others else ShortAnswer(first[1])
 
 
 # ---- the reading

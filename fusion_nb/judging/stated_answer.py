@@ -1,4 +1,5 @@
-"""What a text itself marks as its answer: a JSON field `answer`, `\\boxed{}`, a line `Answer: x`, "the answer is x"."""
+"""What a text itself marks as its answer: a JSON field `answer`, `\\boxed{}`, `<answer>x</answer>`, a line
+`Answer: x`, "the answer is x"."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ _LINE = re.compile(
     r"^[^\w\n]{0,12}(?:final answer|answer)[^\w\n]{0,4}(?:is)?[^\S\n]*[:=][^\S\n]*(\S.*)$|^[ \t]{0,3}####[ \t]*(\S.*)$",
     re.IGNORECASE | re.MULTILINE,
 )
+_TAGGED = re.compile(r"<(?:final_)?answer>([^<]{1,2000})</(?:final_)?answer>", re.IGNORECASE)
 _SENTENCE = re.compile(
     r"\banswer is:?\s+((?:(?!\banswer is\b)[^\n]){1,400}?)(?=\.(?:\s|$)|\n|$|,?[^.,\n]{0,30}\banswer is\b)",
     re.IGNORECASE,
@@ -45,6 +47,9 @@ def stated_answer(whole: str) -> str | None:
     start = text.rfind("\\boxed{")
     if start >= 0 and (boxed := _balanced(text, start + 7)) is not None:
         return "" if TAKEN_BACK.search(text, start + 7 + len(boxed)) else boxed
+    tagged = list(_TAGGED.finditer(text))
+    if tagged:
+        return "" if TAKEN_BACK.search(text, tagged[-1].end()) else tagged[-1][1].strip()
     lines = list(_LINE.finditer(text))
     if lines:
         return "" if TAKEN_BACK.search(text, lines[-1].end()) else next(filter(None, lines[-1].groups()))
