@@ -62,6 +62,13 @@ class Row:
     """Played alone: it keeps a core busy."""
 
     @property
+    def silent(self) -> bool:
+        """Whether a connection is closed before a byte of an answer."""
+        return not callable(self.answers) and any(
+            each.framing == "none" and each.end != "hold" for each in self.answers
+        )
+
+    @property
     def told(self) -> str:
         """The outcome in short: `error/auth`, `ok`."""
         return f"{self.status}/{self.error}" if self.error else self.status

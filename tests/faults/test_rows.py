@@ -14,6 +14,7 @@ import pytest
 from fusion_nb.core import engine_thread
 from fusion_nb.core.events import CallAccepted, CallRetried
 from fusion_nb.providers.http_pool import SOON
+from fusion_nb.run.retry_policy import MAX_STALE
 from tests.faults import certificates
 from tests.faults.answer import COST, TEXT
 from tests.faults.harness import Faults, Played, faults
@@ -178,12 +179,14 @@ def check_once(row: Row, played: Played, server: Faults) -> None:
 def check_requests(row: Row, played: Played, server: Faults) -> None:
     """What the server saw: as many requests as there should be, far enough apart, and nobody holding on."""
     reply, asked = played.reply, row.attempts or row.posts
-    assert reply.attempts == asked
+    again = reply.attempts - asked
+    # A kept connection on which a service says nothing at all may be one that it was closing: asked once more each.
+    assert 0 <= again <= MAX_STALE if row.silent else again == 0
     retried = [e for e in played.events if isinstance(e, CallRetried) and e.call == reply.call]
-    assert len(retried) == asked - 1
+    assert len(retried) == reply.attempts - 1
     if row.at in ("main", "good"):
         stats = server.stats()
-        assert stats["posts"].get(played.model) == row.posts
+        assert stats["posts"].get(played.model) == row.posts + again
         assert stats["looks"].get(played.model, 0) == row.looks
         times = stats["times"][played.model]
         if row.waits is not None:
