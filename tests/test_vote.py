@@ -186,7 +186,17 @@ def test_yes_or_no(prompt: str, value: str | None, texts: list[str]) -> None:
         ("B", ["B", "b.", "(B)", "B) Jupiter", "**B. Jupiter**", "Jupiter", "Option B", "B is correct."]),
         ("B", ["Option B: Jupiter", "B\n\nJupiter is the largest.", "B, because of its mass", "<answer>B</answer>"]),
         ("A", ["A\n\nA planet I like.", "**A** - Mars"]),
-        (None, ["B\n\nWait, C is larger.", "B\n\nC is smaller.", "Option A or B", "Answer B: not C", "A\nB"]),
+        (
+            None,
+            [
+                "B\n\nWait, C is larger.",
+                "B\n\nC is smaller.",
+                "Option A or B",
+                "Answer B: not C",
+                "A: small, so B",
+                "A\nB",
+            ],
+        ),
         ("B", ["Answer: B) Jupiter", "The answer is (B).", "The correct option is B.", "Answer: Jupiter"]),
         (None, ["D", "A or B", "Pluto", "It is (A), no, (B).", ""]),
     ],

@@ -168,9 +168,11 @@ def _one_of(offered: Mapping[str, str], text: str) -> ShortAnswer | None:
     folded = folded_text(text)
     bare = _BARE_CHOICE.fullmatch(folded.strip("()[] "))
     letter = choice_letter(text) or (ShortAnswer((bare[1] or bare[2]).upper()) if bare else _first_choice(text))
-    if letter is not None:
-        return letter if letter.value in offered else None
     stated = stated_answer(text)
+    if letter is not None:
+        # "A: wood is no metal, so B" names two.
+        named_too = set(_LONE_LETTER.findall(text)) - {letter.value} if stated is None else ()
+        return letter if letter.value in offered and not named_too else None
     named = [
         letter for letter, words in offered.items() if words == (folded if stated is None else folded_text(stated))
     ]
