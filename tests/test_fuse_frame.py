@@ -170,6 +170,8 @@ def test_one_word_is_an_answer_and_rows_without_a_verdict_say_why() -> None:
         ({"pool": "claude"}, "^No API key for openrouter"),
         ({"judge": "nobody"}, "^Unknown model 'nobody'"),
         ({"mode": "poll"}, "^Unknown mode 'poll'"),
+        ({"mode": "vote", "orders": 2}, "^orders is for a judge, and this vote has none"),
+        ({"mode": "vote", "criteria": "short"}, "^criteria is for a judge"),
         ({"quorum": 9}, "^quorum must be at most"),
         ({"mode": "debate", "deeper": 1}, "^deeper means nothing without check"),
         ({"batch": True}, "^demo:"),

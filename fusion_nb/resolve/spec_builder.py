@@ -125,6 +125,9 @@ def _refuse_idle(spec: RunSpec, settings: Settings) -> None:
         raise UserError("escalate needs at least two members in the pool: one alone cannot agree with anybody.")
     if twice := {ref.name for ref in spec.pool} & {ref.name for ref in selection.escalate}:
         raise UserError(f"{twice.pop()} is in the pool and in escalate: name it once.")
+    for name in ("criteria", "orders") if spec.mode == "vote" and not spec.judges else ():
+        if name in getattr(settings, "given", ()) and getattr(spec, name) not in ((), 1):
+            raise UserError(f"{name} is for a judge, and this vote has none: give judge, or leave {name} out.")
     members = {str(ref) for ref in (*spec.pool, *selection.escalate)}
     if spec.jury and all(str(ref) in members for ref in spec.judges):
         raise UserError("Every judge of the jury is a member of the pool: name at least one that is not.")
